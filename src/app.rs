@@ -1,0 +1,276 @@
+//! The site: values in, effects out.
+//!
+//! `router` finds who answers a request; `login` knows names and cookies, `chat` the room, `search` the relay,
+//! `pages`, `language` and `files` what people see. Nothing in here knows a socket, waits, or reads a clock: an answer
+//! that takes time is a [`Pending`] until its event comes.
+
+pub mod chat;
+pub mod cookie;
+pub mod files;
+pub mod language;
+pub mod login;
+pub mod pages;
+pub mod router;
+pub mod search;
+
+use crate::config::Limits;
+use crate::event::{App, Body, Effects, Event, Finished, Request, Response};
+use crate::id::ConnId;
+use crate::proto::url::query_value;
+use chat::Chat;
+use cookie::Signer;
+use files::{Asset, Conditions, Files};
+use language::Lang;
+use pages::{Page, Pages};
+use search::Search;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+/// What the site is told at start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Key of the login cookie.
+    pub secret: Vec<u8>,
+    /// Set the cookie with Secure always, not only over TLS.
+    pub cookie_secure: bool,
+    /// Origins that are allowed besides the server's own, as `scheme://host[:port]`.
+    pub allow_origin: Vec<String>,
+    /// Directory that overlays the built-in pages and files.
+    pub www: Option<PathBuf>,
+    /// Template of the search site with one `{}`.
+    pub search_url: String,
+    /// Redirects may lead to addresses that are not public.
+    pub allow_private: bool,
+    /// The blocking contrasts exist.
+    pub lab: bool,
+}
+
+/// The application.
+pub struct Site {
+    settings: Settings,
+    limits: Limits,
+    pages: Pages,
+    files: Files,
+    signer: Signer,
+    chat: Chat,
+    search: Search,
+    pending: HashMap<ConnId, Pending>,
+    draining: bool,
+    /// A moment on both clocks: the wall clock is read once, at start.
+    started: (Instant, SystemTime),
+}
+
+/// Who asks, and how they want to be talked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visitor {
+    pub user: Option<String>,
+    pub lang: Lang,
+    /// They accept HTML; else errors are short texts.
+    pub html: bool,
+}
+
+/// An answer that is still to come.
+#[derive(Debug)]
+enum Pending {
+    Sleep(Visitor, f64),
+    Block(Visitor, f64),
+    File(Box<PendingFile>),
+    Search(Box<search::Pending>),
+}
+
+/// A file of `--www` that is being read.
+#[derive(Debug)]
+struct PendingFile {
+    visitor: Visitor,
+    path: PathBuf,
+    embedded: Option<&'static Asset>,
+    if_none_match: Option<Vec<u8>>,
+    if_modified_since: Option<Vec<u8>>,
+}
+
+impl Site {
+    /// Reads the templates and checks the settings. `now` is the same moment on both clocks.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with which setting.
+    pub fn new(settings: Settings, limits: &Limits, now: (Instant, SystemTime)) -> Result<Site, String> {
+        Ok(Site {
+            pages: Pages::new(settings.www.as_deref())?,
+            files: Files::new(settings.www.clone()),
+            signer: Signer::new(&settings.secret),
+            chat: Chat::new(limits, now.0),
+            search: Search::new(&settings.search_url, settings.allow_private, limits)?,
+            limits: limits.clone(),
+            settings,
+            pending: HashMap::new(),
+            draining: false,
+            started: now,
+        })
+    }
+
+    /// Who sent this request.
+    fn visitor(&self, request: &Request, now: Instant) -> Visitor {
+        let accept = request.header("accept").unwrap_or_default();
+        Visitor {
+            user: self.user(request, now),
+            lang: Lang::of(request.header("accept-language")),
+            html: accept.windows(9).any(|part| part.eq_ignore_ascii_case(b"text/html")),
+        }
+    }
+
+    /// Seconds since 1970 at `now`.
+    fn unix_seconds(&self, now: Instant) -> u64 {
+        let wall = self.started.1 + now.saturating_duration_since(self.started.0);
+        wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+
+    /// A page or a short text, as the visitor likes it.
+    fn error(&self, visitor: &Visitor, status: u16, detail: &str, framed: bool) -> Response {
+        if !visitor.html {
+            return Response::text(status, format!("{detail}\n"));
+        }
+        let page = Page::Error { user: visitor.user.as_deref(), status, detail, framed };
+        self.pages.render(&page, visitor.lang, status)
+    }
+
+    fn sleep(&mut self, from: ConnId, request: &Request, now: Instant, out: &mut Effects) {
+        let visitor = self.visitor(request, now);
+        match seconds_of(request, 10.0, 60.0) {
+            Ok(seconds) => {
+                out.push(crate::event::Effect::Sleep(from, now + Duration::from_secs_f64(seconds)));
+                self.pending.insert(from, Pending::Sleep(visitor, seconds));
+            }
+            Err(why) => out.respond(from, self.error(&visitor, 400, &why, false)),
+        }
+    }
+
+    fn block(&mut self, from: ConnId, request: &Request, now: Instant, out: &mut Effects) {
+        let visitor = self.visitor(request, now);
+        match seconds_of(request, 3.0, 10.0) {
+            Ok(seconds) => {
+                let job = crate::event::Job::Block(Duration::from_secs_f64(seconds));
+                out.push(crate::event::Effect::RunBlocking(from, job));
+                self.pending.insert(from, Pending::Block(visitor, seconds));
+            }
+            Err(why) => out.respond(from, self.error(&visitor, 400, &why, false)),
+        }
+    }
+
+    /// The index page at the end of a pause.
+    fn awake(&self, visitor: &Visitor, seconds: f64) -> Response {
+        let page = Page::Index { user: visitor.user.as_deref(), slept: Some(seconds), lab: self.settings.lab };
+        self.pages.render(&page, visitor.lang, 200)
+    }
+
+    fn file(&mut self, from: ConnId, path: &str, request: &Request, now: Instant, out: &mut Effects) {
+        let found = self.files.lookup(path);
+        let ask = Conditions {
+            if_none_match: request.header("if-none-match"),
+            if_modified_since: request.header("if-modified-since"),
+        };
+        match (found.overlay, found.embedded) {
+            (Some(path), embedded) => {
+                let pending = PendingFile {
+                    visitor: self.visitor(request, now),
+                    path: path.clone(),
+                    embedded,
+                    if_none_match: ask.if_none_match.map(Into::into),
+                    if_modified_since: ask.if_modified_since.map(Into::into),
+                };
+                self.pending.insert(from, Pending::File(Box::new(pending)));
+                out.push(crate::event::Effect::Run(from, crate::event::Job::ReadFile { path }));
+            }
+            (None, Some(asset)) => out.respond(from, asset.answer(&ask)),
+            (None, None) => {
+                let visitor = self.visitor(request, now);
+                out.respond(from, self.error(&visitor, 404, "There is no such file.", false));
+            }
+        }
+    }
+
+    fn file_read(&self, file: PendingFile, read: std::io::Result<crate::event::FileRead>) -> Response {
+        let ask = Conditions {
+            if_none_match: file.if_none_match.as_deref(),
+            if_modified_since: file.if_modified_since.as_deref(),
+        };
+        match (read, file.embedded) {
+            (Ok(read), _) => files::answer_overlay(&file.path, read.bytes, read.modified, &ask),
+            (Err(e), Some(asset)) if is_absent(&e) => asset.answer(&ask),
+            (Err(e), None) if is_absent(&e) => self.error(&file.visitor, 404, "There is no such file.", false),
+            (Err(e), _) => {
+                log::error!("{}: {e}", file.path.display());
+                self.error(&file.visitor, 500, "This file cannot be read.", false)
+            }
+        }
+    }
+
+    fn finished(&mut self, from: ConnId, finished: Finished, now: Instant, out: &mut Effects) {
+        match (self.pending.remove(&from), finished) {
+            (Some(Pending::File(file)), Finished::File(read)) => out.respond(from, self.file_read(*file, read)),
+            (Some(Pending::Block(visitor, seconds)), Finished::Blocked) => {
+                out.respond(from, self.awake(&visitor, seconds));
+            }
+            (Some(Pending::Search(search)), Finished::FetchedBlocking(answer)) => {
+                self.searched_blocking(from, *search, answer, now, out);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a POST comes from a page of ours, or from no page at all; else what was compared.
+    fn check_origin(&self, request: &Request) -> Result<(), String> {
+        let Some(origin) = request.header("origin") else { return Ok(()) };
+        let origin = String::from_utf8_lossy(origin);
+        if crate::proto::url::same_authority(&origin, request.host) {
+            return Ok(());
+        }
+        if self.settings.allow_origin.iter().any(|allowed| allowed.eq_ignore_ascii_case(&origin)) {
+            return Ok(());
+        }
+        Err(format!("The Origin {origin} is not the host {} that was asked.", request.host))
+    }
+}
+
+impl App for Site {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
+        match event {
+            Event::Request(request, body) => self.route(from, request, body, now, out),
+            Event::Message(kind, bytes) => self.chat.message(from, kind, bytes, now, out),
+            Event::Fetched(fetched) => self.fetched(from, fetched, now, out),
+            Event::Finished(finished) => self.finished(from, finished, now, out),
+            Event::Woke => {
+                if let Some(Pending::Sleep(visitor, seconds)) = self.pending.remove(&from) {
+                    out.respond(from, self.awake(&visitor, seconds));
+                }
+            }
+            Event::Left => {
+                self.pending.remove(&from);
+                self.chat.left(from, out);
+            }
+            Event::Draining => {
+                self.draining = true;
+                self.chat.drain();
+            }
+        }
+    }
+}
+
+/// `?seconds=S`, a fraction allowed, 0 to `most`.
+fn seconds_of(request: &Request, default: f64, most: f64) -> Result<f64, String> {
+    let Some(text) = query_value(request.query, "seconds") else { return Ok(default) };
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=most).contains(&seconds) => Ok(seconds),
+        _ => Err(format!("seconds must be a number from 0 to {most}.")),
+    }
+}
+
+fn is_absent(e: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+    matches!(e.kind(), NotFound | NotADirectory | IsADirectory)
+}
+
+/// `Hello, World!`, for load tests: as little as an answer can be.
+fn plaintext() -> Response {
+    Response::new(200, "text/plain", Body::Static(b"Hello, World!"))
+}

@@ -1,0 +1,164 @@
+//! The room: who is in it, under which name, and what they may say.
+//!
+//! Presence is per name. The first connection of a name is announced to everybody, a further one only to itself; the
+//! last one that goes is announced again. Every line goes once into the room's feed; who has read how far is the
+//! server's affair. Messages of connections that are in no room are echoes.
+//!
+//!     NAME enter room     NAME:TEXT     NAME leave room
+
+use crate::config::Limits;
+use crate::event::{Effect, Effects, Kind};
+use crate::id::{ConnId, FeedId};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// Close codes, RFC 6455 section 7.4.1.
+const UNSUPPORTED_DATA: u16 = 1003;
+const POLICY_VIOLATION: u16 = 1008;
+const TOO_BIG: u16 = 1009;
+
+/// The one room of the plain protocol.
+const LOBBY: FeedId = FeedId(0);
+
+/// The hub.
+pub struct Chat {
+    /// By slot: a look-up costs no hash, and an idle member few bytes.
+    members: Vec<Option<Member>>,
+    /// How many connections each present name has.
+    present: HashMap<Rc<str>, u32>,
+    text_bytes_max: usize,
+    rate: f64,
+    burst: f64,
+    epoch: Instant,
+    draining: bool,
+}
+
+struct Member {
+    generation: u32,
+    name: Rc<str>,
+    allowance: Allowance,
+}
+
+/// A token bucket: what a member may send at once, and when that was computed.
+struct Allowance {
+    messages: f32,
+    /// Milliseconds since the hub was made.
+    at: u32,
+}
+
+impl Chat {
+    /// An empty room at time `now`.
+    pub fn new(limits: &Limits, now: Instant) -> Chat {
+        Chat {
+            members: Vec::new(),
+            present: HashMap::new(),
+            text_bytes_max: limits.chat_text_bytes_max,
+            rate: limits.message_rate,
+            burst: limits.message_burst,
+            epoch: now,
+            draining: false,
+        }
+    }
+
+    /// Whether a name is online.
+    pub fn is_present(&self, name: &str) -> bool {
+        self.present.contains_key(name)
+    }
+
+    /// A connection enters under `name`, and sees its own enter line once.
+    pub fn enter(&mut self, from: ConnId, name: &str, now: Instant, out: &mut Effects) {
+        let name: Rc<str> = self.present.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone());
+        let connections = self.present.entry(name.clone()).or_insert(0);
+        *connections += 1;
+        let is_first = *connections == 1;
+        let line = out.write(|line| write_line(line, &name, " enter room", b""));
+        out.push(Effect::Join(from, LOBBY));
+        out.push(match is_first {
+            true => Effect::Publish(LOBBY, line),
+            false => Effect::Send(from, Kind::Text, line),
+        });
+        if self.members.len() <= from.slot() {
+            self.members.resize_with(from.slot() + 1, || None);
+        }
+        let allowance = Allowance { messages: self.burst as f32, at: self.millis(now) };
+        self.members[from.slot()] = Some(Member { generation: from.generation(), name, allowance });
+    }
+
+    /// A message: to the room if its sender is in it, else back.
+    pub fn message(&mut self, from: ConnId, kind: Kind, bytes: &[u8], now: Instant, out: &mut Effects) {
+        let at = self.millis(now);
+        let (rate, burst) = (self.rate, self.burst);
+        let Some(member) = self.member(from) else {
+            let range = out.write(|echo| echo.extend_from_slice(bytes));
+            return out.push(Effect::Send(from, kind, range));
+        };
+        if kind == Kind::Binary {
+            return self.expel(from, UNSUPPORTED_DATA, "text only", out);
+        }
+        if rate > 0.0 && !member.allowance.take(at, rate, burst) {
+            return self.expel(from, POLICY_VIOLATION, "too fast", out);
+        }
+        let line = out.write(|line| write_line(line, &member.name, ":", bytes));
+        if bytes.len() > self.text_bytes_max {
+            return self.expel(from, TOO_BIG, "too long", out);
+        }
+        out.push(Effect::Publish(LOBBY, line));
+    }
+
+    /// A connection is gone; if it was in the room, it leaves it.
+    pub fn left(&mut self, from: ConnId, out: &mut Effects) {
+        if self.member(from).is_none() {
+            return;
+        }
+        let Some(member) = self.members[from.slot()].take() else { return };
+        let Some(connections) = self.present.get_mut(&member.name) else { return };
+        *connections -= 1;
+        if *connections > 0 {
+            return;
+        }
+        self.present.remove(&member.name);
+        if !self.draining {
+            let line = out.write(|line| write_line(line, &member.name, " leave room", b""));
+            out.push(Effect::Publish(LOBBY, line));
+        }
+    }
+
+    /// From now on nobody is told who leaves.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    fn expel(&mut self, from: ConnId, code: u16, reason: &'static str, out: &mut Effects) {
+        out.push(Effect::Leave(from));
+        out.push(Effect::Close(from, code, reason));
+        self.left(from, out);
+    }
+
+    fn member(&mut self, id: ConnId) -> Option<&mut Member> {
+        let member = self.members.get_mut(id.slot())?.as_mut()?;
+        (member.generation == id.generation()).then_some(member)
+    }
+
+    fn millis(&self, now: Instant) -> u32 {
+        // Wraps after 49 days, which costs a member one refill.
+        now.saturating_duration_since(self.epoch).as_millis() as u32
+    }
+}
+
+impl Allowance {
+    /// Takes one message if there is one.
+    fn take(&mut self, at: u32, rate: f64, burst: f64) -> bool {
+        let earned = f64::from(at.wrapping_sub(self.at)) / 1000.0 * rate;
+        let messages = (f64::from(self.messages) + earned).min(burst);
+        self.at = at;
+        self.messages = (messages - 1.0).max(0.0) as f32;
+        messages >= 1.0
+    }
+}
+
+fn write_line(line: &mut Vec<u8>, name: &str, middle: &str, text: &[u8]) {
+    line.extend_from_slice(name.as_bytes());
+    line.extend_from_slice(middle.as_bytes());
+    line.extend_from_slice(text);
+}

@@ -1,0 +1,163 @@
+use super::*;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+const SECRET: &[u8] = b"__TODO:_GENERATE_YOUR_OWN_RANDOM_VALUE_HERE__";
+const THEN: u64 = 1_700_000_000;
+const ALICE: &str =
+    "2|1:0|10:1700000000|8:username|8:YWxpY2U=|4b414fcb46b1b73b7a383282275d30bbeb05694a6630a5d34ea2690afa089794";
+const ZHANG: &str =
+    "2|1:0|10:1700000000|8:username|8:5byg5LiJ|e473a8650b1481f654fe83c91d7f1a7735512469ff9b9e8804ab99547917893e";
+
+fn signer() -> Signer {
+    Signer::new(SECRET)
+}
+
+/// Signs any message, so that a test can be an owner of the secret who writes nonsense.
+fn seal(message: &str) -> String {
+    let mac = signer().keyed.chain_update(message).finalize().into_bytes();
+    message.to_owned() + &mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+}
+
+/// A directory of this test's own, empty.
+fn directory(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("squall-cookie-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&path);
+    path
+}
+
+#[test]
+fn the_bytes_are_those_of_tornado() {
+    assert_eq!(signer().sign("username", b"alice", THEN), ALICE);
+    assert_eq!(signer().sign("username", "张三".as_bytes(), THEN), ZHANG);
+}
+
+#[test]
+fn what_tornado_signed_is_accepted() {
+    assert_eq!(signer().verify("username", ALICE, THEN).as_deref(), Some(&b"alice"[..]));
+    assert_eq!(signer().verify("username", ZHANG, THEN + 5).as_deref(), Some("张三".as_bytes()));
+}
+
+#[test]
+fn every_changed_byte_makes_it_no_cookie() {
+    for at in 0..ALICE.len() {
+        let mut bytes = ALICE.as_bytes().to_vec();
+        bytes[at] ^= 1;
+        let changed = String::from_utf8(bytes).unwrap();
+        assert_eq!(signer().verify("username", &changed, THEN), None, "byte {at}");
+        assert_eq!(signer().verify("username", &ALICE[..at], THEN), None, "cut at {at}");
+    }
+    let loud = ALICE.replace("4b414fcb", "4B414FCB");
+    assert_eq!(signer().verify("username", &loud, THEN), None, "Tornado writes lower case only");
+}
+
+#[test]
+fn another_secret_or_name_makes_it_no_cookie() {
+    assert_eq!(Signer::new(b"other").verify("username", ALICE, THEN), None);
+    assert_eq!(signer().verify("user", ALICE, THEN), None);
+}
+
+#[test]
+fn a_signature_is_good_for_31_days() {
+    let days = |n: u64| THEN + n * 24 * 3600;
+    assert!(signer().verify("username", ALICE, days(31)).is_some());
+    assert!(signer().verify("username", ALICE, days(31) + 1).is_none());
+    assert!(signer().verify("username", ALICE, 0).is_some(), "a clock that runs behind");
+}
+
+#[test]
+fn a_well_signed_message_of_another_shape_is_no_cookie() {
+    let good = "2|1:0|10:1700000000|8:username|8:YWxpY2U=|";
+    assert_eq!(seal(good), ALICE);
+    for bad in [
+        "1|1:0|10:1700000000|8:username|8:YWxpY2U=|",
+        "2|1:1|10:1700000000|8:username|8:YWxpY2U=|",
+        "2|1:0|10:17000000xx|8:username|8:YWxpY2U=|",
+        "2|1:0|10:1700000000|8:username|8:YWxpY2!=|",
+        "2|1:0|10:1700000000|8:username|8:YWxpY2U=|1:x|",
+        "2|1:0|10:1700000000|8:username|99:YWxpY2U=|",
+        "2|1:0|10:1700000000|8:username|7:YWxpY2U=|",
+        "2|1:0|10:1700000000|8:username|",
+        "2|1:0|9:1700000000|8:username|8:YWxpY2U=|",
+        "2|1:0|2:张|8:username|8:YWxpY2U=|",
+        "2|99999999999999999999999:0|",
+        "|",
+    ] {
+        assert_eq!(signer().verify("username", &seal(bad), THEN), None, "{bad}");
+    }
+    assert_eq!(signer().verify("username", "", THEN), None);
+}
+
+#[test]
+fn a_cookie_is_found_among_others_in_either_form() {
+    let find = |fields: &[&'static str]| find(fields.iter().map(|f| f.as_bytes()), "username").map(Cow::into_owned);
+    assert_eq!(find(&["username=a"]).as_deref(), Some("a"));
+    assert_eq!(find(&["x=1; username=2|1:0|8:YWxpY2U=|ff; y=2"]).as_deref(), Some("2|1:0|8:YWxpY2U=|ff"));
+    assert_eq!(find(&["x=1", "username=\"2|8:YWxpY2U=|ff\";y"]).as_deref(), Some("2|8:YWxpY2U=|ff"));
+    assert_eq!(find(&[r#"username="a\"b\\c\073\303\251""#]).as_deref(), Some("a\"b\\c;é"));
+    assert_eq!(find(&["username=first; username=last"]).as_deref(), Some("last"));
+    assert_eq!(find(&["username=\""]).as_deref(), Some("\""), "one quote is not a pair");
+    assert_eq!(find(&["username="]).as_deref(), Some(""));
+    assert_eq!(find(&["usernames=a; user=b; username"]), None);
+    assert_eq!(find(&[r#"username="\377""#]), None, "not UTF-8");
+    assert_eq!(super::find([&b"username=\xff"[..]].into_iter(), "username"), None);
+}
+
+#[test]
+fn what_we_set_we_find_and_verify() {
+    let field = set_cookie(&signer().sign("username", "张三 / 😀?".as_bytes(), THEN), false);
+    let (pair, attributes) = field.split_once("; ").unwrap();
+    assert_eq!(attributes, "Max-Age=2592000; Path=/; HttpOnly; SameSite=Lax");
+    let found = find([pair.as_bytes()].into_iter(), "username").unwrap();
+    assert_eq!(signer().verify("username", &found, THEN + 1), Some("张三 / 😀?".into()));
+}
+
+#[test]
+fn a_secure_cookie_is_cleared_by_a_secure_one() {
+    assert!(set_cookie("x", true).ends_with("; Secure"));
+    assert_eq!(clear_cookie(true), "username=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure");
+    assert_eq!(clear_cookie(false), "username=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax");
+}
+
+#[test]
+fn the_first_start_makes_a_secret_and_the_second_reads_it() {
+    let dir = directory("made");
+    let secret = load_secret(None, &dir.join("deep")).unwrap();
+    assert_eq!(secret.len(), 64);
+    assert!(secret.iter().all(u8::is_ascii_hexdigit));
+    assert_eq!(load_secret(None, &dir.join("deep")).unwrap(), secret);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&dir.join("deep/cookie-secret")), 0o600);
+    assert_eq!(mode(&dir.join("deep")), 0o700);
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn one_trailing_line_end_byte_is_not_part_of_the_secret() {
+    let dir = directory("trailing");
+    fs::create_dir_all(&dir).unwrap();
+    let file = dir.join("secret");
+    for (written, read) in [("key", "key"), ("key\n", "key"), ("key\r", "key"), ("key\r\n", "key\r"), ("k\n\n", "k\n")]
+    {
+        fs::write(&file, written).unwrap();
+        assert_eq!(load_secret(Some(&file), &dir).unwrap(), read.as_bytes(), "{written:?}");
+    }
+    assert!(!dir.join("cookie-secret").exists(), "nothing is made where a file is named");
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn an_unusable_secret_is_refused_with_a_sentence() {
+    let dir = directory("refused");
+    let file = dir.join("secret");
+    assert!(load_secret(Some(&file), &dir).unwrap_err().contains("--cookie-secret-file"));
+    fs::create_dir_all(&dir).unwrap();
+    for empty in ["", "\n"] {
+        fs::write(&file, empty).unwrap();
+        assert!(load_secret(Some(&file), &dir).unwrap_err().contains("is empty"));
+    }
+    assert!(load_secret(None, &file).unwrap_err().contains("--data-dir"), "DATA_DIR is a file");
+    fs::create_dir(dir.join("cookie-secret")).unwrap();
+    assert!(load_secret(None, &dir).unwrap_err().contains("cannot be read"));
+    fs::remove_dir_all(dir).unwrap();
+}

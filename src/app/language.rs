@@ -1,0 +1,241 @@
+//! The two languages of the pages: which one a browser wants, and every text in both.
+//!
+//! [`Lang::of`] reads Accept-Language; [`TEXTS`] is the one table. Templates say `{{ t.key }}`, scripts read the same
+//! texts from `data-` attributes, so nothing else in the project holds a sentence for people in two languages.
+
+/// A language the pages speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lang {
+    En,
+    Zh,
+}
+
+impl Lang {
+    /// Both, in the order of the columns of [`TEXTS`].
+    pub const ALL: [Lang; 2] = [Lang::En, Lang::Zh];
+
+    /// Picks from an Accept-Language field (RFC 9110 section 12.5.4): the greater weight wins, at equal weights the
+    /// one named first. English where the field is absent, unreadable or names neither.
+    pub fn of(accept_language: Option<&[u8]>) -> Lang {
+        let field = accept_language.and_then(|field| std::str::from_utf8(field).ok()).unwrap_or("");
+        let mut best = (Lang::En, 0);
+        for range in field.split(',') {
+            let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
+            let lang = match tag.trim().split('-').next().unwrap_or("") {
+                primary if primary.eq_ignore_ascii_case("zh") => Lang::Zh,
+                primary if primary.eq_ignore_ascii_case("en") => Lang::En,
+                _ => continue,
+            };
+            let weight = weight(parameters);
+            if weight > best.1 {
+                best = (lang, weight);
+            }
+        }
+        best.0
+    }
+
+    /// The tag for the `lang` attribute (BCP 47).
+    pub fn tag(self) -> &'static str {
+        match self {
+            Lang::En => "en",
+            Lang::Zh => "zh-Hans",
+        }
+    }
+
+    /// The text of `key`, if the table has it.
+    pub fn text(self, key: &str) -> Option<&'static str> {
+        TEXTS.iter().find(|row| row.0 == key).map(|row| self.pick(row))
+    }
+
+    /// This language's column of one row of [`TEXTS`].
+    pub fn pick(self, row: &(&'static str, &'static str, &'static str)) -> &'static str {
+        match self {
+            Lang::En => row.1,
+            Lang::Zh => row.2,
+        }
+    }
+}
+
+/// `q=0.8` in thousandths; 1000 where absent, 0 where it makes no sense.
+fn weight(parameters: &str) -> u32 {
+    let q = parameters.split(';').find_map(|p| p.trim().strip_prefix("q=").or_else(|| p.trim().strip_prefix("Q=")));
+    match q.map(|q| q.trim().parse::<f32>()) {
+        None => 1000,
+        Some(Ok(q)) if (0.0..=1.0).contains(&q) => (q * 1000.0) as u32,
+        Some(_) => 0,
+    }
+}
+
+/// Every text of the pages: key, English, 中文. A script replaces `{}` by a number or a name.
+pub const TEXTS: &[(&str, &str, &str)] = &[
+    // Everywhere.
+    ("skip", "Skip to the content", "跳到正文"),
+    ("nav", "Main", "主导航"),
+    ("chat", "Chat", "聊天"),
+    ("search", "Search", "搜索"),
+    ("login", "Log in", "登录"),
+    ("logout", "Log out", "退出登录"),
+    ("footer", "One thread, one event loop.", "一个线程，一个事件循环。"),
+    // Index.
+    ("index_title", "Everybody at once, on one thread", "一个线程，招待所有人"),
+    (
+        "index_lead",
+        "squall answers every browser from a single event loop. Chat in one window, search in another, \
+         let a third one sleep: nobody waits for anybody.",
+        "squall 用一个事件循环应答所有浏览器。一个窗口聊天，一个窗口搜索，再让第三个去睡觉：谁也不用等谁。",
+    ),
+    ("hello", "You are", "你是"),
+    ("hello_nobody", "You have no name here yet.", "你在这里还没有名字。"),
+    ("slept", "Slept", "睡了"),
+    ("slept_after", "s on a timer of the loop. Nobody else noticed.", "秒，用的是事件循环的定时器。别人毫无察觉。"),
+    ("try", "What there is to try", "可以试试"),
+    ("try_chat", "Talk to everybody who is here, over one WebSocket each.", "和在场的每个人说话，每人一条 WebSocket。"),
+    ("try_search", "Ask another site without holding anybody up.", "向另一个网站提问，不耽误任何人。"),
+    ("sleep", "Sleep", "睡眠"),
+    (
+        "try_sleep",
+        "An answer that comes in three seconds and costs nothing until then.",
+        "三秒后才到的回答，等待时不占任何资源。",
+    ),
+    ("echo", "Echo", "回声"),
+    ("try_echo", "A WebSocket that says back whatever it hears.", "听到什么就原样说回来的 WebSocket。"),
+    ("echo_say", "Say something", "说点什么"),
+    ("echo_send", "Send", "发送"),
+    ("echo_back", "{} ms there and back", "往返 {} 毫秒"),
+    ("echo_failed", "no connection", "连接不上"),
+    ("plaintext", "Plain text", "纯文本"),
+    (
+        "try_plaintext",
+        "Thirteen bytes, as fast as they go. Made for load generators.",
+        "十三个字节，能多快就多快。给压测工具准备的。",
+    ),
+    ("lab", "Lab: the same, done the wrong way", "实验室：同样的事，错误的做法"),
+    (
+        "lab_lead",
+        "These two block the loop itself. Open one and watch everybody else wait.",
+        "这两个会阻塞事件循环本身。打开一个，看看所有人怎么一起等。",
+    ),
+    ("try_search_sync", "The search, with blocking sockets on the loop.", "同样的搜索，却在循环里用阻塞套接字。"),
+    ("try_block", "Stands still for three seconds, and everybody with it.", "停住三秒，所有人也跟着停住。"),
+    // Login.
+    ("login_title", "Pick a name", "取个名字"),
+    ("login_name", "Name", "名字"),
+    ("login_hint", "1 to 32 characters, no colon.", "1 到 32 个字符，不能有冒号。"),
+    (
+        "login_note",
+        "A name here is a courtesy, not an identity: there is no password, and anybody may come back under a name \
+         that is not online.",
+        "这里的名字只是个称呼，并不代表身份：没有密码，只要一个名字不在线，谁都可以用它登录。",
+    ),
+    ("login_go", "Come in", "进入"),
+    ("login_as", "You are already here as", "你现在的名字是"),
+    ("login_change", ". A new name replaces it.", "。登录新名字会替换它。"),
+    ("name_empty", "Please type a name.", "请输入名字。"),
+    ("name_long", "That name is longer than 32 characters.", "名字超过了 32 个字符。"),
+    ("name_character", "A name cannot contain a colon or an invisible character.", "名字里不能有冒号或不可见字符。"),
+    (
+        "name_taken",
+        "Somebody is online under that name. Please pick another one.",
+        "这个名字正有人在线使用，请换一个。",
+    ),
+    // Chat.
+    ("chat_title", "The room", "聊天室"),
+    ("chat_log", "Messages", "消息"),
+    ("chat_message", "Message", "消息"),
+    ("chat_placeholder", "Say something to everybody", "对大家说点什么"),
+    ("chat_send", "Send", "发送"),
+    ("chat_keys", "Enter sends, Shift+Enter makes a new line.", "回车发送，Shift+回车换行。"),
+    ("chat_new", "New messages", "新消息"),
+    ("chat_unread", "{} new messages", "{} 条新消息"),
+    ("chat_enters", "came in", "进来了"),
+    ("chat_leaves", "left", "离开了"),
+    ("chat_connecting", "Connecting…", "正在连接…"),
+    ("chat_connected", "Connected", "已连接"),
+    ("chat_retry", "Connection lost. Trying again in {} s", "连接断开，{} 秒后重试"),
+    ("chat_retry_now", "Try now", "立即重试"),
+    ("chat_gone", "Your login is gone. What you typed is kept.", "登录已失效。你输入的内容已保留。"),
+    ("chat_again", "Log in again", "重新登录"),
+    ("chat_flood", "Too fast: the server hung up on a flood of messages.", "发送太快：服务器因消息过多断开了连接。"),
+    ("chat_long", "Too long: the server refused that message.", "消息太长：服务器拒绝了它。"),
+    ("chat_slow", "Too slow: this page fell too far behind the room.", "太慢：本页落后聊天室太多。"),
+    ("chat_restart", "The server is restarting.", "服务器正在重启。"),
+    (
+        "chat_back",
+        "Not seen back yet, so it is here again: it may have arrived.",
+        "还没有看到它出现，所以放回这里：它也许已经送达。",
+    ),
+    ("chat_left", "{} bytes left", "还可输入 {} 字节"),
+    ("chat_over", "{} bytes too many", "超出 {} 字节"),
+    ("chat_noscript", "The chat needs JavaScript.", "聊天需要 JavaScript。"),
+    // Search.
+    ("search_title", "Search elsewhere", "去别处搜索"),
+    (
+        "search_lead",
+        "squall asks the search site for you, on the same loop that serves everybody else.",
+        "squall 替你去问搜索网站，用的正是招待所有人的那个循环。",
+    ),
+    ("search_words", "Words to search for", "搜索词"),
+    ("search_go", "Search", "搜索"),
+    ("search_busy", "Searching for “{}”", "正在搜索“{}”"),
+    ("search_done", "Done in {} s", "完成，用时 {} 秒"),
+    ("search_result", "Results for “{}”", "“{}”的搜索结果"),
+    ("search_alone", "Open on a page of its own", "单独打开"),
+    // Errors.
+    ("error_home", "Back to the start", "回到首页"),
+    ("error_400", "That request makes no sense", "看不懂这个请求"),
+    ("error_401", "Please log in first", "请先登录"),
+    ("error_403", "Not allowed", "不允许"),
+    ("error_404", "Nothing at this address", "这个地址什么也没有"),
+    ("error_405", "Not this way", "不能这样访问"),
+    ("error_409", "That name is taken", "名字已被占用"),
+    ("error_413", "That is too large", "内容太大"),
+    ("error_415", "Not in this form", "不支持这种格式"),
+    ("error_426", "This address speaks WebSocket", "这个地址只讲 WebSocket"),
+    ("error_500", "Something broke here", "服务器出错了"),
+    ("error_501", "Never heard of that method", "没听说过这个方法"),
+    ("error_502", "The other site did not answer properly", "对方网站没有正常应答"),
+    ("error_503", "Too busy right now", "现在太忙"),
+    ("error_504", "The other site took too long", "对方网站太久没有应答"),
+    ("error_other", "That did not work", "没有成功"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(field: &str) -> Lang {
+        Lang::of(Some(field.as_bytes()))
+    }
+
+    #[test]
+    fn the_greater_weight_wins_and_then_the_first_named() {
+        assert_eq!(of("zh-CN,zh;q=0.9,en;q=0.8"), Lang::Zh);
+        assert_eq!(of("en-US,en;q=0.9,zh-CN;q=0.8"), Lang::En);
+        assert_eq!(of("en;q=0.5, ZH-Hant-TW ; q=0.7"), Lang::Zh);
+        assert_eq!(of("en, zh"), Lang::En);
+        assert_eq!(of("zh, en"), Lang::Zh);
+        assert_eq!(of("fr, zh;q=0.001"), Lang::Zh);
+    }
+
+    #[test]
+    fn english_is_spoken_to_everybody_else() {
+        assert_eq!(Lang::of(None), Lang::En);
+        for field in ["", "*", "fr-CH, fr;q=0.9", "zh;q=0", "zh;q=x", "zh;q=7", ",;,", "zhx"] {
+            assert_eq!(of(field), Lang::En, "{field}");
+        }
+        assert_eq!(Lang::of(Some(b"zh\xff")), Lang::En);
+    }
+
+    #[test]
+    fn every_text_has_both_languages_and_one_row() {
+        let mut seen = std::collections::HashSet::new();
+        for (key, en, zh) in TEXTS {
+            assert!(seen.insert(key), "{key} has two rows");
+            assert!(!en.is_empty() && !zh.is_empty(), "{key} lacks a text");
+            assert_eq!(en.matches("{}").count(), zh.matches("{}").count(), "{key}: the languages differ in {{}}");
+            assert!(!zh.is_ascii(), "{key} is not translated");
+        }
+        assert_eq!(Lang::Zh.text("chat"), Some("聊天"));
+        assert_eq!(Lang::En.text("no such key"), None);
+    }
+}

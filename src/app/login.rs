@@ -1,0 +1,134 @@
+//! Names and the cookie that carries them.
+//!
+//! A name is a courtesy, not an identity: whoever logs in first has it while it is online, and a signed cookie cannot
+//! be taken back before it expires.
+
+use super::cookie::{clear_cookie, find, set_cookie};
+use super::pages::{NameProblem, Page};
+use super::{Site, Visitor};
+use crate::event::{Effects, Request, Response};
+use crate::id::ConnId;
+use crate::proto::url::{form_pairs, is_local_path, query_value};
+use std::time::Instant;
+
+/// The cookie's name, the same as in the course's Tornado site.
+const COOKIE: &str = "username";
+const NAME_CHARS_MAX: usize = 32;
+/// Where a login leads without a valid `next`.
+const DEFAULT_NEXT: &str = "/chat/";
+
+impl Site {
+    /// The name in a valid cookie.
+    pub(super) fn user(&self, request: &Request, now: Instant) -> Option<String> {
+        let signed = find(request.headers_named("cookie"), COOKIE)?;
+        let value = self.signer.verify(COOKIE, &signed, self.unix_seconds(now))?;
+        let name = String::from_utf8(value).ok()?;
+        // A cookie that another application made may carry what we would not accept.
+        (check_name(&name) == Ok(name.as_str())).then_some(name)
+    }
+
+    pub(super) fn login_form(&self, from: ConnId, request: &Request, now: Instant, out: &mut Effects) {
+        let visitor = self.visitor(request, now);
+        let next = next_of(query_value(request.query, "next"));
+        out.respond(from, self.login_page(&visitor, "", &next, None, 200));
+    }
+
+    pub(super) fn log_in(&self, from: ConnId, request: &Request, body: &[u8], now: Instant, out: &mut Effects) {
+        let visitor = self.visitor(request, now);
+        if let Err(why) = self.check_origin(request) {
+            return out.respond(from, self.error(&visitor, 403, &why, false));
+        }
+        let (mut typed, mut next) = (String::new(), None);
+        for (key, value) in form_pairs(body) {
+            match key.as_ref() {
+                "username" => typed = value.into_owned(),
+                "next" => next = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        let next = next_of(next);
+        let response = match check_name(&typed) {
+            Err(problem) => self.login_page(&visitor, &typed, &next, Some(problem), 400),
+            Ok(name) if self.chat.is_present(name) && visitor.user.as_deref() != Some(name) => {
+                self.login_page(&visitor, name, &next, Some(NameProblem::Taken), 409)
+            }
+            Ok(name) => {
+                let signed = self.signer.sign(COOKIE, name.as_bytes(), self.unix_seconds(now));
+                Response::redirect(303, next)
+                    .header("Set-Cookie", set_cookie(&signed, self.settings.cookie_secure))
+                    .header("Cache-Control", "no-store")
+            }
+        };
+        out.respond(from, response);
+    }
+
+    pub(super) fn log_out(&self, from: ConnId, request: &Request, out: &mut Effects) {
+        let response = match self.check_origin(request) {
+            Ok(()) => Response::redirect(303, "/").header("Set-Cookie", clear_cookie(self.settings.cookie_secure)),
+            Err(why) => Response::text(403, format!("{why}\n")),
+        };
+        out.respond(from, response);
+    }
+
+    fn login_page(
+        &self,
+        visitor: &Visitor,
+        name: &str,
+        next: &str,
+        problem: Option<NameProblem>,
+        status: u16,
+    ) -> Response {
+        let page = Page::Login { user: visitor.user.as_deref(), name, next, problem };
+        self.pages.render(&page, visitor.lang, status)
+    }
+}
+
+fn next_of(asked: Option<String>) -> String {
+    asked.filter(|next| is_local_path(next)).unwrap_or_else(|| DEFAULT_NEXT.into())
+}
+
+/// The name, trimmed, if it may be one: 1 to 32 characters, none of them a colon (it ends the name in a chat line), a
+/// control, or one that shows nothing or turns text around.
+pub fn check_name(typed: &str) -> Result<&str, NameProblem> {
+    let name = typed.trim();
+    if name.is_empty() {
+        return Err(NameProblem::Empty);
+    }
+    if name.chars().count() > NAME_CHARS_MAX {
+        return Err(NameProblem::TooLong);
+    }
+    let refused = |c: char| {
+        matches!(c, ':' | '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    if name.contains(refused) { Err(NameProblem::BadCharacter) } else { Ok(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_1_to_32_characters_after_trimming() {
+        let long = "好".repeat(32);
+        assert_eq!(check_name("  alice \t"), Ok("alice"));
+        assert_eq!(check_name(&long), Ok(long.as_str()));
+        assert_eq!(check_name(&"好".repeat(33)), Err(NameProblem::TooLong));
+        assert_eq!(check_name("\u{3000} "), Err(NameProblem::Empty));
+    }
+
+    #[test]
+    fn a_name_has_no_colon_no_control_and_nothing_invisible() {
+        for bad in ["a:b", "a\nb", "a\x7fb", "a\u{85}b", "a\u{200b}b", "a\u{202e}b", "a\u{2066}b", "a\u{feff}b"] {
+            assert_eq!(check_name(bad), Err(NameProblem::BadCharacter), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn next_is_a_local_path_or_the_chat() {
+        assert_eq!(next_of(Some("/search?wd=x".into())), "/search?wd=x");
+        for bad in ["//evil.example/", "/\\evil.example/", "http://evil.example/", "", "chat"] {
+            assert_eq!(next_of(Some(bad.into())), "/chat/", "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The pages for people: templates of `www/pages`, overlaid by those of `--www`, to whole responses.
+//!
+//! In goes a [`Page`] (which one, and what it shows) and a language, out comes a [`Response`] with its security
+//! fields. Templates are read once, at start. Everything from people passes the autoescape of the templates; built-in
+//! pages carry a policy that allows only our own files, overlaid ones carry none, for they are somebody else's.
+//! Which page answers which request is decided elsewhere.
+
+use crate::app::language::{Lang, TEXTS};
+use crate::proto::response::{Body, Response};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, UndefinedBehavior, Value, context};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What built-in pages and files may do: load our own scripts, styles and pictures, talk to us, post forms to us.
+/// In `connect-src`, 'self' covers ws: and wss: of the same authority (CSP 3, section 6.7.2.8).
+pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                          form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// The search form shows the relayed page in a frame.
+const SEARCH_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                             connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+                             frame-src 'self'";
+/// An error inside that frame: no scripts, no forms.
+const FRAMED_POLICY: &str = "sandbox; default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
+                             frame-ancestors 'self'";
+
+/// Lists templates of `www/pages` by name.
+macro_rules! embed {
+    ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("../../www/pages/", $name)))),*] };
+}
+
+const EMBEDDED: [(&str, &str); 6] =
+    embed!["base.html", "index.html", "login.html", "chat.html", "search.html", "error.html"];
+
+/// What is wrong with a name somebody wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameProblem {
+    Empty,
+    /// Over 32 characters.
+    TooLong,
+    /// A colon, a control or an invisible character.
+    BadCharacter,
+    /// Online, and this browser does not have its cookie.
+    Taken,
+}
+
+impl NameProblem {
+    /// The key of its text.
+    fn key(self) -> &'static str {
+        match self {
+            NameProblem::Empty => "name_empty",
+            NameProblem::TooLong => "name_long",
+            NameProblem::BadCharacter => "name_character",
+            NameProblem::Taken => "name_taken",
+        }
+    }
+}
+
+/// A page and what it shows. `user` is the name of a valid cookie.
+#[derive(Debug, Clone, Copy)]
+pub enum Page<'a> {
+    /// `slept`: this is the end of a sleep of so many seconds. `lab`: the blocking contrasts exist.
+    Index {
+        user: Option<&'a str>,
+        slept: Option<f64>,
+        lab: bool,
+    },
+    /// `name` as typed, `next` a checked local path.
+    Login {
+        user: Option<&'a str>,
+        name: &'a str,
+        next: &'a str,
+        problem: Option<NameProblem>,
+    },
+    Chat {
+        user: &'a str,
+    },
+    Search {
+        user: Option<&'a str>,
+    },
+    /// `detail` is a sentence that names the cause, or empty. `framed`: it shows up in the frame of the search page.
+    Error {
+        user: Option<&'a str>,
+        status: u16,
+        detail: &'a str,
+        framed: bool,
+    },
+}
+
+impl<'a> Page<'a> {
+    fn template(&self) -> &'static str {
+        match self {
+            Page::Index { .. } => "index.html",
+            Page::Login { .. } => "login.html",
+            Page::Chat { .. } => "chat.html",
+            Page::Search { .. } => "search.html",
+            Page::Error { .. } => "error.html",
+        }
+    }
+
+    fn user(&self) -> Option<&'a str> {
+        match *self {
+            Page::Chat { user } => Some(user),
+            Page::Index { user, .. } | Page::Login { user, .. } | Page::Search { user } | Page::Error { user, .. } => {
+                user
+            }
+        }
+    }
+
+    fn policy(&self) -> &'static str {
+        match self {
+            Page::Search { .. } => SEARCH_POLICY,
+            Page::Error { framed: true, .. } => FRAMED_POLICY,
+            _ => POLICY,
+        }
+    }
+
+    /// What the template sees besides the common values.
+    fn values(&self, lang: Lang) -> Value {
+        match *self {
+            Page::Index { slept, lab, .. } => context! { slept => slept.map(|seconds| seconds.to_string()), lab },
+            Page::Login { name, next, problem, .. } => {
+                context! { name, next, problem => problem.and_then(|problem| lang.text(problem.key())) }
+            }
+            Page::Chat { .. } | Page::Search { .. } => context! {},
+            Page::Error { status, detail, framed, .. } => {
+                let title = lang.text(&format!("error_{status}")).or(lang.text("error_other"));
+                context! { status, title, detail, framed }
+            }
+        }
+    }
+}
+
+/// The parsed templates and the texts they show.
+#[derive(Debug)]
+pub struct Pages {
+    templates: Environment<'static>,
+    /// Names that came from `--www`.
+    overlaid: BTreeSet<String>,
+    /// One map of texts per language, in the order of [`Lang::ALL`].
+    texts: [Value; 2],
+}
+
+impl Pages {
+    /// The embedded templates, overlaid and joined by `*.html` of `www/pages` if there is a `www`.
+    ///
+    /// # Errors
+    /// A sentence that names the file, and the line where it does not parse.
+    pub fn new(www: Option<&Path>) -> Result<Pages, String> {
+        let mut templates = Environment::new();
+        let tidy = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        templates.set_syntax(tidy.expect("the delimiters are the default ones"));
+        // A misspelt name is an error in the log, not a hole in the page.
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        for (name, source) in EMBEDDED {
+            templates.add_template(name, source).map_err(|e| format!("the built-in template {name}: {e}"))?;
+        }
+        let mut overlaid = BTreeSet::new();
+        for (name, source) in www.map_or(Ok(vec![]), |www| read_overlay(&www.join("pages")))? {
+            templates.add_template_owned(name.clone(), source).map_err(|e| {
+                let why = e.detail().map_or(e.kind().to_string(), str::to_owned);
+                format!("the template pages/{name} of --www does not parse: line {}: {why}", e.line().unwrap_or(1))
+            })?;
+            overlaid.insert(name);
+        }
+        let texts = Lang::ALL.map(|lang| {
+            Value::from(TEXTS.iter().map(|row| (row.0, Value::from(lang.pick(row)))).collect::<BTreeMap<_, _>>())
+        });
+        Ok(Pages { templates, overlaid, texts })
+    }
+
+    /// The page with its security and caching fields, under `status`. A template of `--www` that fails (a name it
+    /// made up, a file it includes) gives a plain 500 and a line in the log.
+    pub fn render(&self, page: &Page<'_>, lang: Lang, status: u16) -> Response {
+        let name = page.template();
+        let html = match self.html(name, page, lang) {
+            Ok(html) => html,
+            Err(e) => {
+                log::error!("the page {name} cannot be rendered: {e:#}");
+                let headers = vec![("X-Content-Type-Options", "nosniff".into())];
+                let body = Body::Static(b"This page cannot be shown: its template is broken. The log says where.\n");
+                return Response { status: 500, content_type: "text/plain; charset=utf-8".into(), headers, body };
+            }
+        };
+        let caching = if page.user().is_some() { "no-store" } else { "no-cache" };
+        let mut headers = vec![
+            ("X-Content-Type-Options", "nosniff".into()),
+            ("Referrer-Policy", "same-origin".into()),
+            ("Cache-Control", caching.into()),
+            ("Vary", "Accept-Language, Cookie".into()),
+        ];
+        if !self.is_overlaid(name) {
+            headers.push(("Content-Security-Policy", page.policy().into()));
+        }
+        Response { status, content_type: "text/html; charset=utf-8".into(), headers, body: Body::Owned(html.into()) }
+    }
+
+    fn html(&self, name: &str, page: &Page<'_>, lang: Lang) -> Result<String, minijinja::Error> {
+        let common = context! {
+            t => self.texts[lang as usize].clone(),
+            lang => lang.tag(),
+            user => page.user(),
+            page => name.trim_end_matches(".html"),
+            framed => false,
+        };
+        self.templates.get_template(name)?.render(context! { ..page.values(lang), ..common })
+    }
+
+    /// A page is foreign, too, when only the frame around it is.
+    fn is_overlaid(&self, name: &str) -> bool {
+        self.overlaid.contains(name) || self.overlaid.contains("base.html")
+    }
+}
+
+/// Names and sources of the templates in `directory`, which need not exist.
+fn read_overlay(directory: &Path) -> Result<Vec<(String, String)>, String> {
+    let failed = |path: &Path, e: std::io::Error| format!("the template {} cannot be read: {e}", path.display());
+    let entries = match std::fs::read_dir(directory) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+        entries => entries.map_err(|e| failed(directory, e))?,
+    };
+    let mut found = vec![];
+    for entry in entries {
+        let path = entry.map_err(|e| failed(directory, e))?.path();
+        if let (Some(name), Some("html")) = (path.file_name(), path.extension().and_then(|end| end.to_str())) {
+            let source = std::fs::read_to_string(&path).map_err(|e| failed(&path, e))?;
+            found.push((name.to_string_lossy().into_owned(), source));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+use super::*;
+use std::fs;
+use std::path::PathBuf;
+
+fn pages() -> Pages {
+    Pages::new(None).unwrap()
+}
+
+fn html(response: &Response) -> &str {
+    match &response.body {
+        Body::Owned(bytes) => std::str::from_utf8(bytes).unwrap(),
+        other => panic!("not a rendered page: {other:?}"),
+    }
+}
+
+fn field<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
+    response.headers.iter().find(|field| field.0 == name).map(|field| &*field.1)
+}
+
+/// One of each page, with something from people in every place that takes it.
+fn all<'a>(person: &'a str) -> Vec<Page<'a>> {
+    let user = Some(person);
+    vec![
+        Page::Index { user, slept: Some(0.25), lab: true },
+        Page::Index { user: None, slept: None, lab: false },
+        Page::Login { user: None, name: "", next: "/chat/", problem: None },
+        Page::Login { user, name: person, next: person, problem: Some(NameProblem::Taken) },
+        Page::Chat { user: person },
+        Page::Search { user },
+        Page::Search { user: None },
+        Page::Error { user, status: 404, detail: person, framed: false },
+        Page::Error { user: None, status: 502, detail: person, framed: true },
+    ]
+}
+
+/// A `--www` directory of this test's own with these templates.
+fn overlay(name: &str, templates: &[(&str, &str)]) -> PathBuf {
+    let www = std::env::temp_dir().join(format!("squall-pages-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&www);
+    fs::create_dir_all(www.join("pages")).unwrap();
+    for (file, source) in templates {
+        fs::write(www.join("pages").join(file), source).unwrap();
+    }
+    www
+}
+
+#[test]
+fn every_page_is_whole_in_both_languages() {
+    for page in all("Ann") {
+        for (lang, tag) in [(Lang::En, "en"), (Lang::Zh, "zh-Hans")] {
+            let response = pages().render(&page, lang, 200);
+            assert_eq!((response.status, &*response.content_type), (200, "text/html; charset=utf-8"), "{page:?}");
+            let html = html(&response);
+            assert!(html.starts_with(&format!("<!doctype html>\n<html lang=\"{tag}\">")), "{html}");
+            assert!(html.ends_with("</html>"), "{html}");
+        }
+    }
+}
+
+#[test]
+fn what_people_wrote_is_escaped_everywhere() {
+    let evil = r#"<b>"'&</b>"#;
+    for page in all(evil) {
+        let response = pages().render(&page, Lang::En, 200);
+        assert!(!html(&response).contains("<b>"), "{page:?}");
+        assert!(!html(&response).contains(r#""'&"#), "{page:?}");
+    }
+}
+
+#[test]
+fn no_page_has_an_inline_script_style_handler_or_a_foreign_address() {
+    for page in all("Ann") {
+        let response = pages().render(&page, Lang::En, 200);
+        let html = html(&response);
+        for word in ["<style", " style=", " onclick=", "javascript:", "http://", "https://", "src=\"data:", "=\"//"] {
+            assert!(!html.contains(word), "{page:?} has {word}");
+        }
+        assert_eq!(html.matches("<script").count(), html.matches("<script src=\"/static/").count());
+    }
+}
+
+#[test]
+fn built_in_pages_carry_their_policy() {
+    let policy =
+        |page: &Page| field(&pages().render(page, Lang::En, 200), "Content-Security-Policy").unwrap().to_owned();
+    assert_eq!(policy(&Page::Chat { user: "Ann" }), POLICY);
+    assert!(POLICY.contains("frame-ancestors 'none'") && !POLICY.contains("unsafe"));
+    assert_eq!(policy(&Page::Search { user: None }), format!("{POLICY}; frame-src 'self'"));
+    let framed = policy(&Page::Error { user: None, status: 502, detail: "", framed: true });
+    assert!(framed.starts_with("sandbox;") && framed.contains("frame-ancestors 'self'"), "{framed}");
+}
+
+#[test]
+fn a_page_with_a_name_on_it_is_not_stored() {
+    for (user, caching) in [(Some("Ann"), "no-store"), (None, "no-cache")] {
+        let response = pages().render(&Page::Search { user }, Lang::En, 200);
+        assert_eq!(field(&response, "Cache-Control"), Some(caching));
+        assert_eq!(field(&response, "Vary"), Some("Accept-Language, Cookie"));
+        assert_eq!(field(&response, "Referrer-Policy"), Some("same-origin"));
+        assert_eq!(field(&response, "X-Content-Type-Options"), Some("nosniff"));
+    }
+}
+
+#[test]
+fn a_sleep_is_told_in_seconds_as_they_were_asked_for() {
+    for (slept, words) in [(3.0, "Slept 3 s"), (0.0, "Slept 0 s"), (0.25, "Slept 0.25 s")] {
+        let page = Page::Index { user: None, slept: Some(slept), lab: false };
+        assert!(html(&pages().render(&page, Lang::En, 200)).contains(words), "{words}");
+    }
+    let page = Page::Index { user: None, slept: None, lab: false };
+    assert!(!html(&pages().render(&page, Lang::En, 200)).contains("Slept"));
+}
+
+#[test]
+fn the_lab_is_shown_only_where_it_is() {
+    for lab in [false, true] {
+        let response = pages().render(&Page::Index { user: None, slept: None, lab }, Lang::En, 200);
+        assert_eq!(html(&response).contains("/search-sync"), lab);
+        assert_eq!(html(&response).contains("/block?seconds=3"), lab);
+    }
+}
+
+#[test]
+fn each_problem_with_a_name_has_its_own_words() {
+    let problems = [NameProblem::Empty, NameProblem::TooLong, NameProblem::BadCharacter, NameProblem::Taken];
+    for lang in Lang::ALL {
+        for problem in problems {
+            let page = Page::Login { user: None, name: "x:y", next: "/search", problem: Some(problem) };
+            let response = pages().render(&page, lang, 409);
+            assert_eq!(response.status, 409);
+            let html = html(&response);
+            assert!(html.contains(lang.text(problem.key()).unwrap()));
+            assert!(html.contains("value=\"x:y\"") && html.contains("value=\"&#x2f;search\""), "{html}");
+        }
+    }
+}
+
+#[test]
+fn every_text_a_template_names_is_in_the_table_and_every_text_is_used() {
+    let sources: String = EMBEDDED.iter().map(|template| template.1).collect();
+    let used: BTreeSet<&str> = sources
+        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+        .filter_map(|word| word.strip_prefix("t."))
+        .collect();
+    let there: BTreeSet<&str> = TEXTS.iter().map(|row| row.0).collect();
+    // These are chosen by a number or a problem, not named in a template.
+    let by_code = |key: &str| key.starts_with("error_") || key.starts_with("name_");
+    let lost: Vec<_> = used.difference(&there).collect();
+    let idle: Vec<_> = there.difference(&used).filter(|key| !by_code(key)).collect();
+    assert!(lost.is_empty(), "not in the table: {lost:?}");
+    assert!(idle.is_empty(), "never shown: {idle:?}");
+}
+
+#[test]
+fn an_overlaid_template_takes_the_place_of_ours_and_has_no_policy() {
+    let source = "<p>{{ user }} {{ t.chat }} {% include 'part.html' %}";
+    let www = overlay("place", &[("chat.html", source), ("part.html", "{{ lang }}"), ("notes.txt", "{{")]);
+    let pages = Pages::new(Some(&www)).unwrap();
+    let response = pages.render(&Page::Chat { user: "<a>" }, Lang::Zh, 200);
+    assert_eq!(html(&response), "<p>&lt;a&gt; 聊天 zh-Hans");
+    assert_eq!(field(&response, "Content-Security-Policy"), None);
+    assert_eq!(field(&response, "X-Content-Type-Options"), Some("nosniff"));
+    let ours = pages.render(&Page::Search { user: None }, Lang::Zh, 200);
+    assert!(field(&ours, "Content-Security-Policy").is_some());
+    fs::remove_dir_all(www).unwrap();
+}
+
+#[test]
+fn a_foreign_frame_makes_every_page_foreign() {
+    let www = overlay("frame", &[("base.html", "{% block content %}{% endblock %}")]);
+    let response = Pages::new(Some(&www)).unwrap().render(&Page::Search { user: None }, Lang::En, 200);
+    assert_eq!(field(&response, "Content-Security-Policy"), None);
+    fs::remove_dir_all(www).unwrap();
+}
+
+#[test]
+fn a_directory_without_templates_overlays_nothing() {
+    let www = overlay("none", &[]);
+    fs::remove_dir(www.join("pages")).unwrap();
+    assert!(Pages::new(Some(&www)).unwrap().overlaid.is_empty());
+    fs::remove_dir_all(www).unwrap();
+}
+
+#[test]
+fn a_template_that_does_not_parse_is_named_with_its_line() {
+    let www = overlay("parse", &[("index.html", "<p>\n{% if %}\n")]);
+    let problem = Pages::new(Some(&www)).unwrap_err();
+    assert!(problem.contains("pages/index.html") && problem.contains("line 2"), "{problem}");
+    fs::remove_dir_all(&www).unwrap();
+    let www = overlay("read", &[]);
+    fs::write(www.join("pages/chat.html"), b"\xff").unwrap();
+    let problem = Pages::new(Some(&www)).unwrap_err();
+    assert!(problem.contains("chat.html cannot be read"), "{problem}");
+    fs::remove_dir_all(&www).unwrap();
+    fs::create_dir(&www).unwrap();
+    fs::write(www.join("pages"), "").unwrap();
+    assert!(Pages::new(Some(&www)).unwrap_err().contains("cannot be read"));
+    fs::remove_dir_all(&www).unwrap();
+}
+
+#[test]
+fn a_template_that_fails_at_run_time_is_a_plain_500() {
+    for source in ["{{ nobody.knows }}", "{% include 'gone.html' %}", "{{ 1 / 0 }}"] {
+        let www = overlay("run", &[("index.html", source)]);
+        let page = Page::Index { user: None, slept: None, lab: false };
+        let response = Pages::new(Some(&www)).unwrap().render(&page, Lang::En, 200);
+        assert_eq!((response.status, &*response.content_type), (500, "text/plain; charset=utf-8"), "{source}");
+        fs::remove_dir_all(www).unwrap();
+    }
+}

@@ -1,0 +1,226 @@
+//! The search: the question goes to another site, its answer is relayed as it comes.
+//!
+//!     request ──▶ Fetch ── Head ──▶ redirect? ──▶ Fetch … (5 at most)
+//!                            └────▶ Respond(stream) ── Body ──▶ Piece … ── Done ──▶ End
+//!
+//! What is relayed acts on our own origin, so fields pass by an allow-list and the page is sandboxed. Sockets, names,
+//! deadlines and backpressure are the server's.
+
+use super::{Pending as AnyPending, Site, Visitor};
+use crate::config::Limits;
+use crate::event::{
+    Body, Effect, Effects, Fetch, FetchError, Fetched, Job, Request, Response, ResponseHead, Url, WholeAnswer,
+};
+use crate::id::ConnId;
+use crate::proto::http::Method;
+use crate::proto::url::{Scheme, fill};
+use std::time::{Duration, Instant};
+
+/// A deny-list would be unsafe: Clear-Site-Data, Refresh or Set-Cookie would act on our origin.
+const RELAYED: [(&str, &str); 3] = [
+    ("content-encoding", "Content-Encoding"),
+    ("content-language", "Content-Language"),
+    ("content-disposition", "Content-Disposition"),
+];
+/// Someone else's page is shown under our origin, in our frame: nothing in it may run.
+const POLICY: &str = "sandbox; frame-ancestors 'self'";
+
+/// What is known about searching.
+pub struct Search {
+    template: String,
+    host: String,
+    allow_private: bool,
+    within: Duration,
+    redirects_max: u8,
+}
+
+/// One search under way.
+#[derive(Debug)]
+pub struct Pending {
+    visitor: Visitor,
+    fetch: Fetch,
+    redirects_left: u8,
+    /// The head is relayed, pieces follow.
+    relaying: bool,
+}
+
+/// What an answer's head leads to.
+enum Next {
+    Redirect(Url),
+    Relay,
+    Fail(String),
+}
+
+impl Search {
+    /// # Errors
+    /// The template has not exactly one `{}`, or is no URL.
+    pub fn new(template: &str, allow_private: bool, limits: &Limits) -> Result<Search, String> {
+        let filled =
+            fill(template, "x").ok_or_else(|| format!("--search-url {template}: it must hold exactly one {{}}"))?;
+        let url = Url::parse(&filled).map_err(|e| format!("--search-url {template}: {e}"))?;
+        Ok(Search {
+            template: template.into(),
+            host: url.host,
+            allow_private,
+            within: limits.search_within,
+            redirects_max: limits.redirects_max,
+        })
+    }
+
+    fn fetch(&self, request: &Request, words: &str, now: Instant) -> Result<Fetch, String> {
+        let filled = fill(&self.template, words).ok_or("the template holds no place for the words")?;
+        let url = Url::parse(&filled).map_err(|e| e.to_string())?;
+        let mut headers = Vec::new();
+        if let Some(language) = request.header("accept-language").and_then(|value| std::str::from_utf8(value).ok()) {
+            headers.push(("Accept-Language", language.to_owned()));
+        }
+        headers.push(("Accept-Encoding", "identity".to_owned()));
+        let head = request.method == Method::Head;
+        Ok(Fetch { url, head, headers, public_only: false, deadline: now + self.within, within: self.within })
+    }
+
+    /// Where an answer leads: to another site, to the browser, or nowhere.
+    fn next(&self, search: &Pending, status: u16, location: Option<&[u8]>) -> Next {
+        let Some(location) = location.filter(|_| matches!(status, 301 | 302 | 303 | 307 | 308)) else {
+            return Next::Relay;
+        };
+        if search.redirects_left == 0 {
+            return Next::Fail(format!("the site redirects more than {} times", self.redirects_max));
+        }
+        let location = String::from_utf8_lossy(location);
+        match search.fetch.url.resolve(&location) {
+            Ok(url) if url.scheme == Scheme::Https => Next::Fail(format!("{} ({url})", NO_HTTPS)),
+            Ok(url) => Next::Redirect(url),
+            Err(e) => Next::Fail(format!("the site redirects to {location}: {e}")),
+        }
+    }
+
+    /// The same question to another place. The configured host is trusted; any other must be public.
+    fn redirect(&self, search: &mut Pending, url: Url) -> Fetch {
+        search.redirects_left -= 1;
+        search.fetch.public_only = !self.allow_private && url.host != self.host;
+        search.fetch.url = url;
+        search.fetch.clone()
+    }
+}
+
+const NO_HTTPS: &str = "the site answers over https, which is not built in yet";
+
+impl Site {
+    /// Starts a search; `blocking` does it on the loop, while everybody waits.
+    pub(super) fn search(
+        &mut self,
+        from: ConnId,
+        request: &Request,
+        words: &str,
+        blocking: bool,
+        now: Instant,
+        out: &mut Effects,
+    ) {
+        let visitor = self.visitor(request, now);
+        let fetch = match self.search.fetch(request, words, now) {
+            Ok(fetch) if fetch.url.scheme == Scheme::Https => Err(NO_HTTPS.to_owned()),
+            fetch => fetch,
+        };
+        let fetch = match fetch {
+            Ok(fetch) => fetch,
+            Err(why) => return out.respond(from, self.search_failed(&visitor, 502, &why)),
+        };
+        out.push(match blocking {
+            true => Effect::RunBlocking(from, Job::FetchBlocking(Box::new(fetch.clone()))),
+            false => Effect::Fetch(from, Box::new(fetch.clone())),
+        });
+        let redirects_left = self.search.redirects_max;
+        let search = Pending { visitor, fetch, redirects_left, relaying: false };
+        self.pending.insert(from, AnyPending::Search(Box::new(search)));
+    }
+
+    /// News of the fetch.
+    pub(super) fn fetched(&mut self, from: ConnId, fetched: Fetched<'_>, now: Instant, out: &mut Effects) {
+        let _ = now;
+        let Some(AnyPending::Search(search)) = self.pending.get_mut(&from) else { return };
+        match fetched {
+            Fetched::Head(head) => match self.search.next(search, head.status, head.header("location")) {
+                Next::Redirect(url) => {
+                    let fetch = self.search.redirect(search, url);
+                    out.push(Effect::Fetch(from, Box::new(fetch)));
+                }
+                Next::Relay => {
+                    search.relaying = true;
+                    out.respond(from, relay(head));
+                }
+                Next::Fail(why) => self.fail(from, 502, &why, out),
+            },
+            Fetched::Body(piece) if search.relaying => {
+                let piece = out.write(|bytes| bytes.extend_from_slice(piece));
+                out.push(Effect::Piece(from, piece));
+            }
+            Fetched::Body(_) => {}
+            Fetched::Done if search.relaying => {
+                self.pending.remove(&from);
+                out.push(Effect::End(from, true));
+            }
+            Fetched::Done => {}
+            Fetched::Failed(e) if search.relaying => {
+                log::info!("a search broke off: {e}");
+                self.pending.remove(&from);
+                out.push(Effect::End(from, false));
+            }
+            Fetched::Failed(e) => self.fail(from, e.status(), &e.to_string(), out),
+        }
+    }
+
+    /// The whole answer at once, from the blocking way.
+    pub(super) fn searched_blocking(
+        &mut self,
+        from: ConnId,
+        mut search: Pending,
+        answer: Result<WholeAnswer, FetchError>,
+        now: Instant,
+        out: &mut Effects,
+    ) {
+        let _ = now;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(e) => return out.respond(from, self.search_failed(&search.visitor, e.status(), &e.to_string())),
+        };
+        let field = |name: &str| {
+            answer.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
+        };
+        match self.search.next(&search, answer.status, field("location")) {
+            Next::Redirect(url) => {
+                let fetch = self.search.redirect(&mut search, url);
+                out.push(Effect::RunBlocking(from, Job::FetchBlocking(Box::new(fetch))));
+                self.pending.insert(from, AnyPending::Search(Box::new(search)));
+            }
+            Next::Relay => out.respond(from, relayed(answer.status, field, Body::Owned(answer.body.clone()))),
+            Next::Fail(why) => out.respond(from, self.search_failed(&search.visitor, 502, &why)),
+        }
+    }
+
+    fn fail(&mut self, from: ConnId, status: u16, why: &str, out: &mut Effects) {
+        if let Some(AnyPending::Search(search)) = self.pending.remove(&from) {
+            out.respond(from, self.search_failed(&search.visitor, status, why));
+        }
+    }
+
+    fn search_failed(&self, visitor: &Visitor, status: u16, why: &str) -> Response {
+        self.error(visitor, status, &format!("The search failed: {why}."), true)
+    }
+}
+
+fn relay(head: &ResponseHead) -> Response {
+    relayed(head.status, |name| head.header(name), Body::Stream(head.length))
+}
+
+/// The answer as we pass it on.
+fn relayed<'a>(status: u16, field: impl Fn(&str) -> Option<&'a [u8]>, body: Body) -> Response {
+    let text = |name: &str| Some(std::str::from_utf8(field(name)?).ok()?.to_owned());
+    let mut response = Response::new(status, text("content-type").unwrap_or_default(), body);
+    for (name, ours) in RELAYED {
+        if let Some(value) = text(name) {
+            response = response.header(ours, value);
+        }
+    }
+    response.header("Content-Security-Policy", POLICY).header("X-Content-Type-Options", "nosniff")
+}

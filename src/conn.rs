@@ -1,0 +1,196 @@
+//! One connection: where bytes and a socket meet.
+//!
+//!     socket ── fill ──▶ the loop's read buffer ──▶ protocol ──▶ event
+//!     effect ──▶ outbox (or a room's feed, by the lane) ── flush ──▶ socket
+//!
+//! What the kernel last said is stored (`readable`, `writable`, …); what the connection wants is computed from its
+//! protocol's state. A connection owns no buffer while it is idle: an incomplete message waits in `kept`, what the
+//! socket did not take waits in `outbox`, and both give their memory back.
+
+pub mod http;
+pub mod upstream;
+pub mod ws;
+
+use crate::rt::net::{Ready, Stream};
+use crate::rt::outbox::Outbox;
+use crate::rt::timers::Timer;
+use http::Http;
+use std::io::{self, ErrorKind};
+use upstream::Upstream;
+use ws::Ws;
+
+/// What is spoken on a connection.
+pub enum Protocol {
+    Http(Http),
+    Ws(Box<Ws>),
+    Upstream(Box<Upstream>),
+    /// Our output is complete and shut; what the peer still sends is thrown away, this many bytes at most. Closing with
+    /// unread input would make the kernel send RST, and that destroys the answer on its way.
+    Draining(usize),
+}
+
+/// One peer.
+pub struct Connection<S> {
+    /// `None` only for an upstream that waits for its turn, its name or its connect.
+    pub stream: Option<S>,
+    pub readable: bool,
+    pub writable: bool,
+    /// The kernel has announced the peer's FIN, so a short read does not mean that all was read.
+    pub read_closed: bool,
+    pub broken: bool,
+    /// `read` has answered 0: the end of input, not of output.
+    pub eof: bool,
+    /// `kept` may hold whole messages: parsing stopped for a reason of ours.
+    pub unparsed: bool,
+    /// The peer may still be sending what we refused: closing has to swallow that first.
+    pub lingers: bool,
+    /// In the ready queue.
+    pub queued: bool,
+    /// In the list of those to be looked after at the end of the turn.
+    pub touched: bool,
+    /// In the list of the dead; freed at the end of the turn.
+    pub dead: bool,
+    /// What of the whole buffer budget is booked for this connection, bytes.
+    pub booked: u32,
+    pub kept: Vec<u8>,
+    pub outbox: Outbox,
+    pub timer: Timer,
+    pub protocol: Protocol,
+}
+
+/// How a [`Connection::fill`] ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Filled {
+    /// The buffer holds so many bytes, kept ones included.
+    pub end: usize,
+    /// So many of them are new.
+    pub fresh: usize,
+}
+
+impl<S: Stream> Connection<S> {
+    /// A connection that has just been accepted, or an upstream that has no stream yet.
+    pub fn new(stream: Option<S>, protocol: Protocol) -> Connection<S> {
+        Connection {
+            stream,
+            readable: false,
+            writable: true,
+            read_closed: false,
+            broken: false,
+            eof: false,
+            unparsed: false,
+            lingers: false,
+            queued: false,
+            touched: false,
+            dead: false,
+            booked: 0,
+            kept: Vec::new(),
+            outbox: Outbox::default(),
+            timer: Timer::default(),
+            protocol,
+        }
+    }
+
+    /// Notes what the kernel said. Edge-triggered: it says everything once.
+    pub fn note(&mut self, ready: Ready) {
+        self.readable |= ready.readable || ready.read_closed || ready.broken;
+        self.writable |= ready.writable || ready.broken;
+        self.read_closed |= ready.read_closed;
+        self.broken |= ready.broken;
+    }
+
+    /// Puts the kept bytes and then what the socket has into `shared`, with one read at most.
+    ///
+    /// # Errors
+    /// What the socket says besides `WouldBlock` and `Interrupted`: the connection is dead.
+    pub fn fill(&mut self, shared: &mut [u8]) -> io::Result<Filled> {
+        let kept = self.kept.len();
+        shared[..kept].copy_from_slice(&self.kept);
+        self.kept = Vec::new();
+        self.unparsed = false;
+        let room = &mut shared[kept..];
+        let stream = self.stream.as_mut().filter(|_| self.readable && !self.eof && !room.is_empty());
+        let Some(stream) = stream else { return Ok(Filled { end: kept, fresh: 0 }) };
+        let fresh = loop {
+            match stream.read(room) {
+                Ok(0) => {
+                    self.eof = true;
+                    self.readable = false;
+                    break 0;
+                }
+                // A short read means that the socket was drained (epoll(7)), unless a FIN stands behind the data.
+                Ok(n) => {
+                    self.readable = n == room.len() || self.read_closed;
+                    break n;
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    break 0;
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        };
+        Ok(Filled { end: kept + fresh, fresh })
+    }
+
+    /// Writes `reply` behind whatever waits; the unsent tail becomes the outbox.
+    ///
+    /// # Errors
+    /// As [`Connection::flush`].
+    pub fn send(&mut self, reply: &[u8]) -> io::Result<()> {
+        let mut rest = reply;
+        if self.outbox.is_empty() && self.writable {
+            let Some(stream) = self.stream.as_mut() else { return Ok(()) };
+            rest = &reply[write_some(stream, reply, &mut self.writable)?..];
+        }
+        if !rest.is_empty() {
+            self.outbox.push(rest);
+        }
+        Ok(())
+    }
+
+    /// Sends what waits in the outbox, as far as the socket takes it.
+    ///
+    /// # Errors
+    /// The peer is gone: the connection is dead.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if let Some(stream) = self.stream.as_mut().filter(|_| self.writable && !self.outbox.is_empty()) {
+            self.writable = self.outbox.flush(stream)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is something to read, from the socket or from what was kept.
+    pub fn has_input(&self) -> bool {
+        self.unparsed || self.readable && !self.eof
+    }
+
+    /// Unfinished input and unsent output of this connection, bytes; feeds are counted with their room.
+    pub fn held(&self) -> usize {
+        let inside = match &self.protocol {
+            Protocol::Http(http) => http.held(),
+            Protocol::Ws(ws) => ws.held(),
+            Protocol::Upstream(_) | Protocol::Draining(_) => 0,
+        };
+        inside + self.kept.len() + self.outbox.held()
+    }
+}
+
+/// Writes once; answers how much was taken and notes when the socket is full.
+pub fn write_some(stream: &mut impl Stream, bytes: &[u8], writable: &mut bool) -> io::Result<usize> {
+    loop {
+        return match stream.write(bytes) {
+            Ok(n) => {
+                // A short write means that the send buffer is full, and its edge is still to come.
+                *writable = n == bytes.len();
+                Ok(n)
+            }
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                *writable = false;
+                Ok(0)
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            Err(e) => Err(e),
+        };
+    }
+}

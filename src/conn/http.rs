@@ -1,0 +1,259 @@
+//! The server side of HTTP on one connection: requests in, one at a time, answers in their order.
+//!
+//!     Head ── whole ──▶ Owed ── answer ──▶ Head … or Closing
+//!       └── body missing ──▶ Body ──▶ Owed ── streamed answer ──▶ Streaming ── End ──▶ Head … or Closing
+//!
+//! While an answer is owed nothing is parsed, so pipelined requests keep their order. The request borrows the loop's
+//! buffer; only a body that comes in pieces, and the head before it, are copied.
+
+use crate::config::Limits;
+use crate::id::ConnId;
+use crate::proto::body::BodyReader;
+use crate::proto::chunked::{Piece, encode_chunk, encode_last};
+use crate::proto::http::{Framing, HeadScan, HttpError, Request, Slot, parse_request};
+use crate::proto::response::{BodyCoding, Terms};
+use std::time::Duration;
+
+/// The HTTP state of one connection.
+pub struct Http {
+    pub phase: Phase,
+    scan: HeadScan,
+    /// Of the request that is owed an answer.
+    pub terms: Terms,
+    /// What the timer stands for.
+    pub clock: Clock,
+    /// The upstream whose answer this connection waits for or relays; outside the slab: none.
+    pub fetch: ConnId,
+    /// The timer is the application's: it ends a sleep.
+    pub asleep: bool,
+    /// Only with an access log: the line of the request under way.
+    pub line: Option<Box<LogLine>>,
+}
+
+/// Where in the exchange of messages the connection is.
+#[derive(Debug)]
+pub enum Phase {
+    /// Between two requests, or in a head.
+    Head,
+    /// The head is whole, the body is not.
+    Body(Box<Gathered>),
+    /// The application owes an answer.
+    Owed,
+    /// The answer's head is out, its body comes in pieces.
+    Streaming(BodyCoding),
+    /// The last answer is on its way.
+    Closing,
+}
+
+/// A request that did not arrive in one piece.
+#[derive(Debug)]
+pub struct Gathered {
+    head: Vec<u8>,
+    body: Vec<u8>,
+    reader: BodyReader,
+}
+
+/// What a deadline of this connection means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// Kept alive, nothing under way.
+    Idle,
+    /// From the first byte of a head to its end.
+    Head,
+    /// From the end of a head to the end of its body.
+    Body,
+    /// The application works, sleeps or fetches; it is woken, not cut.
+    Owed,
+    /// Unsent output: since the peer last took some.
+    Writing,
+}
+
+/// One line of the access log, before its status and size are known.
+#[derive(Debug)]
+pub struct LogLine {
+    pub before: Vec<u8>,
+    pub after: Vec<u8>,
+    pub status: u16,
+    pub bytes: u64,
+}
+
+/// What the input led to.
+#[derive(Debug)]
+pub enum Step<'h, 'b> {
+    /// Read more.
+    Starved,
+    /// Bytes were used, nothing to tell yet; `true`: the peer waits for `100 Continue`.
+    Gathering(bool),
+    Request(Request<'h, 'b>, &'b [u8]),
+    /// To be answered with this status and sentence; nothing more is parsed.
+    Refused(u16, String),
+}
+
+impl Default for Http {
+    fn default() -> Http {
+        Http {
+            phase: Phase::Head,
+            scan: HeadScan::default(),
+            terms: Terms { head: false, http_1_0: false, keep_alive: false },
+            clock: Clock::Idle,
+            fetch: ConnId::outside(0),
+            asleep: false,
+            line: None,
+        }
+    }
+}
+
+impl Http {
+    /// Takes the next step over the front of `buf`; answers the bytes used.
+    pub fn next_event<'h, 'b>(
+        &'b mut self,
+        buf: &'b mut [u8],
+        slots: &'h mut [Slot<'b>],
+        limits: &Limits,
+    ) -> (usize, Step<'h, 'b>) {
+        match self.phase {
+            Phase::Head => self.next_head(buf, slots, limits),
+            Phase::Body(_) => self.next_body(buf, slots, limits),
+            Phase::Owed | Phase::Streaming(_) | Phase::Closing => (0, Step::Starved),
+        }
+    }
+
+    fn next_head<'h, 'b>(
+        &'b mut self,
+        buf: &'b mut [u8],
+        slots: &'h mut [Slot<'b>],
+        limits: &Limits,
+    ) -> (usize, Step<'h, 'b>) {
+        let end = match self.scan.find_end(buf, limits) {
+            Ok(Some(end)) => end,
+            Ok(None) => return (0, Step::Starved),
+            Err(e) => return (0, refused(e)),
+        };
+        let (head, rest) = buf.split_at(end);
+        let request = match parse_request(head, slots, limits) {
+            Ok(request) => request,
+            Err(e) => return (end, refused(e)),
+        };
+        self.terms = request.terms();
+        match request.framing {
+            Framing::None => (end, Step::Request(request, &[])),
+            Framing::Length(n) if n <= rest.len() as u64 => {
+                let body = &rest[..n as usize];
+                (end + body.len(), Step::Request(request, body))
+            }
+            framing => {
+                let waits = request.expects_continue && rest.is_empty();
+                let reader = BodyReader::new(framing, limits.body_bytes_max as u64);
+                self.phase = Phase::Body(Box::new(Gathered { head: head.to_vec(), body: Vec::new(), reader }));
+                (end, Step::Gathering(waits))
+            }
+        }
+    }
+
+    fn next_body<'h, 'b>(
+        &'b mut self,
+        buf: &[u8],
+        slots: &'h mut [Slot<'b>],
+        limits: &Limits,
+    ) -> (usize, Step<'h, 'b>) {
+        let Phase::Body(gathered) = &mut self.phase else { return (0, Step::Starved) };
+        match gathered.reader.receive(buf) {
+            Ok((0, None)) => (0, Step::Starved),
+            Ok((used, None)) => (used, Step::Gathering(false)),
+            Ok((used, Some(Piece::Data(data)))) => {
+                gathered.body.extend_from_slice(data);
+                (used, Step::Gathering(false))
+            }
+            Ok((used, Some(Piece::End))) => match parse_request(&gathered.head, slots, limits) {
+                Ok(request) => (used, Step::Request(request, &gathered.body)),
+                Err(e) => (used, refused(e)),
+            },
+            Err(e) => (0, Step::Refused(e.status(), e.to_string())),
+        }
+    }
+
+    /// A request has gone to the application; from now on it owes an answer.
+    pub fn owe(&mut self, line: Option<Box<LogLine>>) {
+        self.phase = Phase::Owed;
+        self.clock = Clock::Owed;
+        self.line = line;
+    }
+
+    /// Whether more input is of use now; output above high water is the caller's affair.
+    pub fn wants_input(&self) -> bool {
+        matches!(self.phase, Phase::Head | Phase::Body(_))
+    }
+
+    /// Whether the application owes something.
+    pub fn is_owed(&self) -> bool {
+        matches!(self.phase, Phase::Owed | Phase::Streaming(_))
+    }
+
+    /// The next bytes of a streamed body, as its head has promised them; what exceeds a promised length is dropped.
+    pub fn encode_piece(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        let Phase::Streaming(coding) = &mut self.phase else { return };
+        match coding {
+            BodyCoding::Chunked => encode_chunk(bytes, out),
+            BodyCoding::UntilClose => out.extend_from_slice(bytes),
+            BodyCoding::Length(left) => {
+                let n = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                out.extend_from_slice(&bytes[..n]);
+                *left -= n as u64;
+            }
+            BodyCoding::Whole => {}
+        }
+    }
+
+    /// The end of a streamed body; answers whether everything that was promised has been written.
+    pub fn encode_end(&mut self, out: &mut Vec<u8>) -> bool {
+        match self.phase {
+            Phase::Streaming(BodyCoding::Chunked) => encode_last(out),
+            Phase::Streaming(BodyCoding::Length(left)) => return left == 0,
+            _ => {}
+        }
+        true
+    }
+
+    /// The answer is complete.
+    pub fn answered(&mut self, keep_alive: bool) {
+        self.phase = if keep_alive { Phase::Head } else { Phase::Closing };
+        self.fetch = ConnId::outside(0);
+    }
+
+    /// What the timer should stand for: a pure function of the state.
+    pub fn clock_wanted(&self, input_pending: bool, output_pending: bool) -> Clock {
+        match self.phase {
+            Phase::Owed => Clock::Owed,
+            _ if output_pending => Clock::Writing,
+            Phase::Streaming(_) => Clock::Owed,
+            Phase::Body(_) => Clock::Body,
+            Phase::Head if input_pending => Clock::Head,
+            Phase::Head | Phase::Closing => Clock::Idle,
+        }
+    }
+
+    /// Memory held for an unfinished request, bytes.
+    pub fn held(&self) -> usize {
+        match &self.phase {
+            Phase::Body(gathered) => gathered.head.len() + gathered.body.len(),
+            _ => 0,
+        }
+    }
+}
+
+impl Clock {
+    /// How long the state may last. A sleep or a fetch sets its own time for `Owed`.
+    pub fn limit(self, limits: &Limits) -> Duration {
+        match self {
+            Clock::Idle => limits.idle_for,
+            Clock::Head => limits.head_within,
+            Clock::Body => limits.body_within,
+            Clock::Writing => limits.write_stall,
+            Clock::Owed => limits.answer_within,
+        }
+    }
+}
+
+fn refused<'h, 'b>(error: HttpError) -> Step<'h, 'b> {
+    Step::Refused(error.status(), error.to_string())
+}

@@ -1,0 +1,48 @@
+//! The names of things that outlive one call: a connection, a room's feed.
+//!
+//! A [`ConnId`] is a slot of the slab and the generation of its tenant. Events, timers, jobs, fetches and room
+//! members all carry it, and all reach the connection through one look-up that may answer `None`.
+
+/// Names one connection, also after it is gone: the slot's next tenant has another generation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnId {
+    slot: u32,
+    generation: u32,
+}
+
+impl ConnId {
+    /// The id of the tenant of `slot` that came as number `generation`.
+    pub fn new(slot: usize, generation: u32) -> ConnId {
+        ConnId { slot: u32::try_from(slot).expect("a slot is bounded by the descriptor limit"), generation }
+    }
+
+    /// A name for something that is no connection, such as number `n` of the targets of `squall fetch`.
+    pub fn outside(n: usize) -> ConnId {
+        ConnId::new(n, 0)
+    }
+
+    /// Whether this was made by [`ConnId::outside`].
+    pub fn is_outside(self) -> bool {
+        self.generation == 0
+    }
+
+    /// The place in the slab, or the number of something outside it.
+    pub fn slot(self) -> usize {
+        self.slot as usize
+    }
+
+    /// Which tenant of the slot is meant.
+    pub fn generation(self) -> u32 {
+        self.generation
+    }
+}
+
+impl std::fmt::Debug for ConnId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "#{}.{}", self.slot, self.generation)
+    }
+}
+
+/// Names the log of one room in one encoding; given out by `app::chat`, never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct FeedId(pub u32);

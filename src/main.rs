@@ -1,0 +1,32 @@
+//! The command line: starts the loop, says where it listens, turns its end into an exit code.
+#![forbid(unsafe_code)]
+
+use clap::Parser;
+use squall::config::{Cli, Command, Limits, Serve};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        None => serve(&cli.serve),
+        Some(Command::Serve(flags)) => serve(&flags),
+        Some(Command::Fetch(args)) => squall::fetch_list::run(&args.targets),
+    };
+    outcome.unwrap_or_else(|why| {
+        eprintln!("squall: {why}");
+        ExitCode::FAILURE
+    })
+}
+
+fn serve(flags: &Serve) -> Result<ExitCode, String> {
+    let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+    let limits = Limits { connections_max: flags.connections_for(open_files), ..Limits::default() };
+    let mut running = squall::server::bind(flags, limits)?;
+    running.take_signals().map_err(|e| format!("signals cannot be taken: {e}"))?;
+    for address in running.addresses() {
+        println!("squall listening on http://{address}/");
+    }
+    running.run().map_err(|e| format!("the kernel's poll failed: {e}"))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,279 @@
+use super::*;
+use crate::proto::http::SLOTS;
+
+/// What came out of an answer: status and length of its head, the body, the bytes used in all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Answer {
+    status: u16,
+    length: Option<u64>,
+    body: Vec<u8>,
+    used: usize,
+}
+
+/// Feeds `wire` in two parts, the end of input with the second; panics if the events are out of order.
+fn read_split(wire: &[u8], split: usize, asked_head: bool, limits: &Limits) -> Result<Answer, ExchangeError> {
+    let mut exchange = Exchange::new(asked_head);
+    let mut answer: Option<Answer> = None;
+    let mut at = 0;
+    for end in [split, wire.len()] {
+        loop {
+            let mut slots = [const { Slot::uninit() }; SLOTS];
+            let (used, event) = exchange.receive(&wire[at..end], end == wire.len(), &mut slots, limits)?;
+            at += used;
+            match event {
+                Some(ExchangeEvent::Head(head)) => {
+                    assert_eq!(answer, None, "one head");
+                    answer = Some(Answer { status: head.status, length: head.length, body: vec![], used: 0 });
+                }
+                Some(ExchangeEvent::Body(bytes)) => {
+                    assert!(!bytes.is_empty());
+                    answer.as_mut().expect("a head before the body").body.extend_from_slice(bytes);
+                }
+                Some(ExchangeEvent::Done) => {
+                    let answer = answer.expect("a head before the end");
+                    return Ok(Answer { used: at, ..answer });
+                }
+                None if used > 0 => {}
+                None => {
+                    assert!(end < wire.len(), "with the end of input there is an event or an error");
+                    break;
+                }
+            }
+        }
+    }
+    unreachable!("the second part ends in Done or an error")
+}
+
+fn read_with(wire: &str, asked_head: bool, limits: &Limits) -> Result<Answer, ExchangeError> {
+    let expected = read_split(wire.as_bytes(), 0, asked_head, limits);
+    for split in 0..=wire.len() {
+        assert_eq!(read_split(wire.as_bytes(), split, asked_head, limits), expected, "split at {split}");
+    }
+    expected
+}
+
+fn read(wire: &str) -> Result<Answer, ExchangeError> {
+    read_with(wire, false, &Limits::default())
+}
+
+fn body(wire: &str) -> String {
+    let answer = read(wire).unwrap_or_else(|e| panic!("{wire:?}: {e}"));
+    String::from_utf8(answer.body).expect("tests answer in text")
+}
+
+fn small() -> Limits {
+    Limits { upstream_head_bytes_max: 40, upstream_body_bytes_max: 5, ..Limits::default() }
+}
+
+#[test]
+fn a_request_asks_for_its_target_and_closes() {
+    let url = Url::parse("http://Example.com:8080/s?wd=a%20b#x").expect("a URL");
+    let mut out = Vec::new();
+    encode_request(false, &url, &[("Accept-Encoding", "identity".into()), ("X", "a\r\nEvil: b".into())], &mut out);
+    let expected = concat!(
+        "GET /s?wd=a%20b HTTP/1.1\r\nHost: example.com:8080\r\nUser-Agent: squall/",
+        env!("CARGO_PKG_VERSION"),
+        "\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"
+    );
+    assert_eq!(String::from_utf8_lossy(&out), expected);
+    out.clear();
+    encode_request(true, &Url::parse("http://[::1]").expect("a URL"), &[], &mut out);
+    assert!(out.starts_with(b"HEAD / HTTP/1.1\r\nHost: [::1]\r\n"));
+}
+
+#[test]
+fn a_body_ends_after_its_length() {
+    let wire = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello rest";
+    let expected = Answer { status: 200, length: Some(5), body: b"hello".to_vec(), used: wire.len() - 5 };
+    assert_eq!(read(wire), Ok(expected));
+    assert_eq!(body("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), "");
+    assert_eq!(body("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\nContent-Length: 02\r\n\r\nab"), "ab");
+}
+
+#[test]
+fn a_chunked_body_ends_with_its_last_chunk() {
+    let wire = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nA: b\r\n\r\nrest";
+    let expected = Answer { status: 200, length: None, body: b"hello".to_vec(), used: wire.len() - 4 };
+    assert_eq!(read(wire), Ok(expected));
+}
+
+#[test]
+fn a_coding_overrides_a_length() {
+    for fields in ["Transfer-Encoding: chunked\r\nContent-Length: 3", "Content-Length: 3\r\nTransfer-Encoding: CHUNKED"]
+    {
+        let answer = read(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n1\r\na\r\n0\r\n\r\n")).expect("valid");
+        assert_eq!((answer.body.as_slice(), answer.length), (b"a".as_slice(), None));
+    }
+}
+
+#[test]
+fn a_body_without_framing_ends_with_the_connection() {
+    assert_eq!(body("HTTP/1.1 200 OK\r\n\r\nall of it"), "all of it");
+    assert_eq!(body("HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n"), "");
+}
+
+#[test]
+fn head_no_content_and_not_modified_have_no_body() {
+    let wire = "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nrest";
+    let limits = Limits { upstream_body_bytes_max: 5, ..Limits::default() };
+    let answer = read_with(wire, true, &limits).expect("valid");
+    assert_eq!((answer.length, answer.body.len(), answer.used), (Some(99_999_999_999), 0, wire.len() - 4));
+    let chunked = read_with("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true, &Limits::default());
+    assert_eq!(chunked.map(|answer| answer.body.len()), Ok(0));
+    for status in ["204 No Content", "304 Not Modified"] {
+        let answer = read(&format!("HTTP/1.1 {status}\r\nContent-Length: 5\r\n\r\nhello")).expect("valid");
+        assert_eq!((answer.length, answer.body.len()), (Some(5), 0));
+    }
+}
+
+#[test]
+fn interim_answers_are_swallowed() {
+    let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    assert_eq!(body(&format!("{interim}HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")), "x");
+    let many = |n: u8| format!("{}HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 102 x\n\n".repeat(usize::from(n)));
+    assert_eq!(read(&many(INTERIM_MAX)).map(|answer| answer.status), Ok(204));
+    assert_eq!(read(&many(INTERIM_MAX + 1)), Err(ExchangeError::TooManyInterim));
+    assert_eq!(read("HTTP/1.1 101 Switching Protocols\r\n\r\n"), Err(ExchangeError::UnexpectedUpgrade));
+    assert_eq!(read(interim), Err(ExchangeError::EarlyEof(Stage::Head)));
+}
+
+#[test]
+fn a_head_is_read_leniently() {
+    assert_eq!(body("HTTP/1.1 200\nContent-Length: 2\n\nab"), "ab");
+    assert_eq!(body("HTTP/1.1  200  Fine\r\nContent-Length : 2\r\n\r\nab"), "ab");
+    assert_eq!(body("HTTP/1.0 200 \r\n\nab"), "ab");
+}
+
+#[test]
+fn a_head_shows_its_fields() {
+    let wire = b"HTTP/1.0 301 Moved\r\nLocation: /b\r\nlocation: /c\r\nX:\r\n\r\n";
+    let mut slots = [const { Slot::uninit() }; SLOTS];
+    let (used, event) = Exchange::new(false).receive(wire, false, &mut slots, &Limits::default()).expect("valid");
+    let Some(ExchangeEvent::Head(head)) = event else { panic!("{event:?}") };
+    assert_eq!((used, head.status, head.minor_version, head.reason), (wire.len(), 301, 0, "Moved"));
+    assert_eq!(head.header("LOCATION"), Some(b"/b".as_slice()));
+    assert_eq!((head.header("x"), head.header("y")), (Some(b"".as_slice()), None));
+    assert_eq!((head.headers.len(), head.length), (3, None));
+}
+
+#[test]
+fn the_end_is_said_again_and_uses_nothing() {
+    let mut exchange = Exchange::new(false);
+    let wire = b"HTTP/1.1 204 No Content\r\n\r\n";
+    let mut next = |buf: &'static [u8]| {
+        let mut slots = [const { Slot::uninit() }; SLOTS];
+        let (used, event) = exchange.receive(buf, false, &mut slots, &Limits::default()).expect("valid");
+        (used, matches!(event, Some(ExchangeEvent::Done)))
+    };
+    assert_eq!(next(wire), (wire.len(), false));
+    for _ in 0..3 {
+        assert_eq!(next(b"HTTP/1.1 200 OK"), (0, true));
+    }
+}
+
+#[test]
+fn an_early_end_says_where() {
+    assert_eq!(read(""), Err(ExchangeError::EarlyEof(Stage::Start)));
+    let whole = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    for end in 1..whole.len() {
+        let stage = if end < whole.len() - 5 { Stage::Head } else { Stage::Body };
+        assert_eq!(read(&whole[..end]), Err(ExchangeError::EarlyEof(stage)), "{end} bytes");
+    }
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
+    let head = chunked.find("\r\n\r\n").expect("a head") + 4;
+    for end in head..chunked.len() {
+        assert_eq!(read(&chunked[..end]), Err(ExchangeError::EarlyEof(Stage::Body)), "{end} bytes");
+    }
+}
+
+#[test]
+fn what_is_not_http_is_refused_at_its_first_wrong_byte() {
+    for wire in ["SSH-2.0-OpenSSH", "x", "HTTP/2 200", "http/1.1 200 OK\r\n\r\n", "\r\nHTTP/1.1 200 OK\r\n\r\n"] {
+        assert_eq!(read(wire), Err(ExchangeError::NotHttp), "{wire:?}");
+    }
+    assert_eq!(read("HTTP/1.2 200 OK\r\n\r\n"), Err(ExchangeError::NotHttp));
+}
+
+#[test]
+fn broken_heads_are_malformed() {
+    for wire in ["HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/1.1 20\r\n\r\n", "HTTP/1.1 200x\r\n\r\n", "HTTP/1.1\r\n\r\n"] {
+        assert!(matches!(read(wire), Err(ExchangeError::Malformed(_) | ExchangeError::NotHttp)), "{wire:?}");
+    }
+    for status in ["000", "099", " 100"] {
+        let result = read(&format!("HTTP/1.1 {status} OK\r\n\r\n"));
+        assert!(matches!(result, Err(ExchangeError::Malformed(_))), "{status:?}: {result:?}");
+    }
+    for field in ["no colon", " folded: a", "A: b\r\n folded", "A: \0", "A: b\rc", "(: a"] {
+        let result = read(&format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\n"));
+        assert!(matches!(result, Err(ExchangeError::Malformed(_))), "{field:?}: {result:?}");
+    }
+}
+
+#[test]
+fn lengths_that_disagree_or_are_no_numbers_are_refused() {
+    for fields in ["Content-Length: 5\r\nContent-Length: 6", "Content-Length: 5, 6"] {
+        assert_eq!(read(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\nhello")), Err(ExchangeError::BadLength));
+    }
+    for value in ["", "x", "-1", "+5", "5 5", "5,", "0x5"] {
+        let wire = format!("HTTP/1.1 200 OK\r\nContent-Length: {value}\r\n\r\n");
+        assert_eq!(read(&wire), Err(ExchangeError::BadLength), "{value:?}");
+    }
+}
+
+#[test]
+fn codings_other_than_chunked_are_refused() {
+    for value in ["gzip", "gzip, chunked", "chunked, gzip", "chunked, chunked", "", "identity"] {
+        let wire = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {value}\r\n\r\n");
+        assert_eq!(read(&wire), Err(ExchangeError::UnknownCoding), "{value:?}");
+    }
+    let broken = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n";
+    assert_eq!(read(broken), Err(ExchangeError::Chunk(ChunkError::BadSize)));
+}
+
+#[test]
+fn head_and_body_are_bounded() {
+    let head = |n: usize| format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "b".repeat(n - 24));
+    assert_eq!(read_with(&head(40), false, &small()).map(|answer| answer.used), Ok(40));
+    assert_eq!(read_with(&head(41), false, &small()), Err(ExchangeError::HeadTooLong(40)));
+    assert_eq!(read_with(&head(60), false, &small()), Err(ExchangeError::HeadTooLong(40)));
+    let too_large = Err(ExchangeError::BodyTooLarge(5));
+    for wire in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n\r\nhelloo",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n3\r\nloo\r\n",
+    ] {
+        let limits = Limits { upstream_head_bytes_max: 60, ..small() };
+        assert_eq!(read_with(wire, false, &limits), too_large, "{wire:?}");
+    }
+    let fields = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(SLOTS + 1));
+    assert_eq!(read(&fields), Err(ExchangeError::TooManyFields(SLOTS)));
+}
+
+#[test]
+fn errors_are_sentences() {
+    for (error, words) in [
+        (ExchangeError::EarlyEof(Stage::Start), "without an answer"),
+        (ExchangeError::EarlyEof(Stage::Head), "within the head"),
+        (ExchangeError::EarlyEof(Stage::Body), "before the body was whole"),
+        (ExchangeError::NotHttp, "not HTTP"),
+        (ExchangeError::TooManyInterim, "16"),
+        (ExchangeError::HeadTooLong(65_536), "65536"),
+        (ExchangeError::BodyTooLarge(8), "8 bytes"),
+        (ExchangeError::from(BodyError::Chunk(ChunkError::BadSize)), "chunk size"),
+    ] {
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_read_the_same_at_any_split(
+        wire in concat!(
+            r"HTTP/1\.[01] (10[013]|200|204)( OK)?\r?\n",
+            r"(Content-Length: [0-9]?\r\n|Transfer-Encoding: chunked\r\n|A: b\n){0,3}\r\n[ -f0-9\r\n]{0,12}",
+        ),
+    ) {
+        let _ = read(&wire);
+    }
+}

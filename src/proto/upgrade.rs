@@ -1,0 +1,172 @@
+//! The WebSocket handshake, server side (RFC 6455 section 4.2).
+//!
+//! A request head goes in, the value of `Sec-WebSocket-Accept` comes out, or the status to refuse with. Of the
+//! checks in their order (head and key 400, version 426, Origin 403, cookie 401) the first two are made here; the
+//! other two are the application's. Subprotocols and extensions are not read: none is agreed on.
+
+use super::http::{Method, Request};
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+use sha1::{Digest, Sha1};
+use std::fmt;
+
+/// Hashed with every key, so that no server answers a handshake by chance (RFC 6455 section 1.3).
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// 16 bytes fill 22 characters less four bits; a client that makes up 22 characters sets them, which harms nobody.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+
+/// Why a handshake is refused; one variant per status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpgradeError {
+    /// Not a WebSocket handshake; says what is wrong with it. 400.
+    Malformed(&'static str),
+    /// A version other than 13, or none. 426, with `Upgrade: websocket` and `Sec-WebSocket-Version: 13`.
+    Version,
+}
+
+impl UpgradeError {
+    /// The status to answer with: 400 or 426.
+    pub fn status(self) -> u16 {
+        match self {
+            UpgradeError::Malformed(_) => 400,
+            UpgradeError::Version => 426,
+        }
+    }
+}
+
+impl fmt::Display for UpgradeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UpgradeError::Malformed(what) => write!(f, "not a WebSocket handshake: {what}"),
+            UpgradeError::Version => write!(f, "the version of WebSocket here is 13"),
+        }
+    }
+}
+
+impl std::error::Error for UpgradeError {}
+
+/// Checks a handshake (RFC 6455 section 4.2.1) and gives the value of `Sec-WebSocket-Accept`, 28 characters of ASCII.
+///
+/// # Errors
+/// `Malformed` unless it is a GET of HTTP/1.1 with `websocket` in Upgrade, `upgrade` in Connection and exactly one
+/// key, 16 bytes in base64. `Version` unless exactly one version is given, 13. The connection may go on with HTTP.
+pub fn check(request: &Request) -> Result<[u8; 28], UpgradeError> {
+    if request.method != Method::Get {
+        return Err(UpgradeError::Malformed("the method is not GET"));
+    }
+    if !request.wants_upgrade {
+        return Err(UpgradeError::Malformed("Upgrade and Connection do not ask for it, or HTTP/1.0 cannot"));
+    }
+    let Some(key) = only(request, "sec-websocket-key") else {
+        return Err(UpgradeError::Malformed("Sec-WebSocket-Key must be there once"));
+    };
+    if !matches!(BASE64.decode_slice(key, &mut [0; 18]), Ok(16)) {
+        return Err(UpgradeError::Malformed("Sec-WebSocket-Key is not 16 bytes in base64"));
+    }
+    if only(request, "sec-websocket-version") != Some(b"13") {
+        return Err(UpgradeError::Version);
+    }
+    Ok(accept_of(key))
+}
+
+/// The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
+pub fn accept_of(key: &[u8]) -> [u8; 28] {
+    let hash = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    let mut accept = [0; 28];
+    BASE64.encode_slice(hash, &mut accept).expect("20 bytes are 28 characters");
+    accept
+}
+
+/// The value of a field that is there exactly once.
+fn only<'b>(request: &Request<'_, 'b>, name: &str) -> Option<&'b [u8]> {
+    let mut values = request.headers_named(name);
+    values.next().filter(|_| values.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+    use crate::proto::http::{SLOTS, Slot, parse_request};
+
+    const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Origin: http://example.com\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+    /// Checks the handshake of the RFC with one thing in it replaced.
+    fn check_with(what: &str, by: &str) -> Result<[u8; 28], UpgradeError> {
+        assert!(HANDSHAKE.contains(what));
+        let head = HANDSHAKE.replacen(what, by, 1);
+        let mut slots = [const { Slot::uninit() }; SLOTS];
+        check(&parse_request(head.as_bytes(), &mut slots, &Limits::default()).expect("a request"))
+    }
+
+    fn refused(what: &str, by: &str) -> &'static str {
+        match check_with(what, by) {
+            Err(error @ UpgradeError::Malformed(why)) => {
+                assert_eq!(error.status(), 400);
+                why
+            }
+            other => panic!("{by:?} gave {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_handshake_of_the_rfc_is_accepted() {
+        assert_eq!(check_with("", ""), Ok(*b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+        assert_eq!(accept_of(b"dGhlIHNhbXBsZSBub25jZQ=="), *b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn lists_and_cases_do_not_matter() {
+        assert!(check_with("Connection: Upgrade", "Connection: keep-alive, Upgrade").is_ok());
+        assert!(check_with("Connection: Upgrade", "connection: keep-alive\r\nCONNECTION: upgrade").is_ok());
+        assert!(check_with("Upgrade: websocket", "Upgrade: h2c, WebSocket").is_ok());
+        assert!(check_with("Sec-WebSocket-Key", "sec-websocket-key").is_ok());
+    }
+
+    #[test]
+    fn what_does_not_ask_for_an_upgrade_is_refused() {
+        assert_eq!(refused("GET", "POST"), "the method is not GET");
+        let why = "Upgrade and Connection do not ask for it, or HTTP/1.0 cannot";
+        assert_eq!(refused("Upgrade: websocket", "Upgrade: h2c"), why);
+        assert_eq!(refused("Upgrade: websocket\r\n", ""), why);
+        assert_eq!(refused("Connection: Upgrade", "Connection: keep-alive"), why);
+        assert_eq!(refused("HTTP/1.1", "HTTP/1.0"), why);
+    }
+
+    #[test]
+    fn there_is_one_key_of_16_bytes() {
+        let once = "Sec-WebSocket-Key must be there once";
+        assert_eq!(refused("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", ""), once);
+        assert_eq!(refused("Origin: ", "Sec-WebSocket-Key: "), once);
+        let length = "Sec-WebSocket-Key is not 16 bytes in base64";
+        for key in [
+            "",
+            "dGhl",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZWE=",
+            "dGhlIHNhbXBsZSBub25j!Q==",
+            &"A".repeat(200),
+        ] {
+            assert_eq!(refused("dGhlIHNhbXBsZSBub25jZQ==", key), length, "{key}");
+        }
+        assert!(check_with("dGhlIHNhbXBsZSBub25jZQ==", "abcdefghijklmnopqrstuv==").is_ok(), "four bits too many");
+    }
+
+    #[test]
+    fn another_version_is_refused_with_426_but_behind_the_key() {
+        for version in
+            ["Version: 8", "Version: 130", "Version:", "Nothing: 13", "Version: 13\r\nSec-WebSocket-Version: 13"]
+        {
+            let error = check_with("Version: 13", version).unwrap_err();
+            assert_eq!((error, error.status()), (UpgradeError::Version, 426), "{version}");
+            assert!(error.to_string().ends_with("13"));
+        }
+        let neither = HANDSHAKE.split_once("Sec-WebSocket-Key").expect("it has a key").1;
+        assert_eq!(refused(neither, ": x\r\n\r\n"), "Sec-WebSocket-Key is not 16 bytes in base64");
+    }
+}

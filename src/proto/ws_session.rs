@@ -1,0 +1,307 @@
+//! WebSocket messages out of frames (RFC 6455 sections 5.4 to 5.5, 7.1 and 8.1).
+//!
+//! ```text
+//! Open ── peer sends Close ──▶ ClosedByPeer ── we send Close ─────▶ Done
+//!   └──── we send Close ─────▶ ClosedByUs ──── peer sends Close ──▶ Done
+//! ```
+//!
+//! Input is the front of a byte slice; output is the bytes used and at most one [`WsEvent`]. A message that lies in
+//! the slice as one whole frame is unmasked in place and borrowed. Any other is put together in the session as its
+//! bytes come, so the slice never has to hold more than a header or a control frame.
+//! A peer that breaks a rule has said its last word, like one that sent Close: the rest of its input is swallowed.
+//! Sockets, deadlines, what is answered and who is in which room are decided elsewhere.
+
+use super::utf8::Utf8;
+pub use super::ws_frame::WsError;
+use super::ws_frame::{Header, Opcode, parse_header, unmask};
+use std::ops::Range;
+
+/// What a message is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Valid UTF-8.
+    Text,
+    Binary,
+}
+
+impl Kind {
+    /// The opcode of the frame that such a message is sent in.
+    pub fn opcode(self) -> Opcode {
+        match self {
+            Kind::Text => Opcode::Text,
+            Kind::Binary => Opcode::Binary,
+        }
+    }
+}
+
+/// What a peer has said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WsEvent<'a> {
+    /// One whole message, at most `message_bytes_max` long; text is valid UTF-8.
+    Message(Kind, &'a [u8]),
+    /// Wants a Pong with the same bytes; only the latest needs one (RFC 6455 section 5.5.3).
+    Ping(&'a [u8]),
+    Pong(&'a [u8]),
+    /// Status code, and a reason that is valid UTF-8. Wants a Close with the same code unless ours was sent before.
+    Close(Option<u16>, &'a [u8]),
+}
+
+/// How far the close handshake is (RFC 6455 section 7.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Open,
+    /// The peer sent Close or broke a rule; our Close is due, and nothing else may be sent any more.
+    ClosedByPeer,
+    /// Our Close is sent; of the peer's frames only its Close still counts.
+    ClosedByUs,
+    /// Both are through: close the connection, the server first.
+    Done,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Server,
+    Client,
+}
+
+/// One side of one WebSocket, receiving. Small, because there is one per idle member: 56 bytes and no heap.
+#[derive(Debug)]
+pub struct Session {
+    role: Role,
+    state: State,
+    /// The kind of the message under way. `None`: the next data frame starts one, and `message` is not needed.
+    kind: Option<Kind>,
+    /// The frame under way, if its header is read but not all of its payload.
+    frame: Option<Frame>,
+    /// The payload of the message under way, unmasked and, if it is text, checked.
+    message: Vec<u8>,
+    message_bytes_max: usize,
+    utf8: Utf8,
+}
+
+/// What is left to come of a data frame.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    remaining: usize,
+    mask: [u8; 4],
+    phase: u8,
+    fin: bool,
+}
+
+/// What one step came upon, and where in the slice: an event that does not borrow yet.
+enum Found {
+    Nothing,
+    Whole(Kind, Range<usize>),
+    Assembled(Kind),
+    Ping(Range<usize>),
+    Pong(Range<usize>),
+    Close(Option<u16>, Range<usize>),
+}
+
+impl Session {
+    /// The server's side: the peer masks its frames, and a message may have `message_bytes_max` bytes.
+    pub fn server(message_bytes_max: usize) -> Session {
+        Session::new(Role::Server, message_bytes_max)
+    }
+
+    /// The client's side: the peer does not mask.
+    pub fn client(message_bytes_max: usize) -> Session {
+        Session::new(Role::Client, message_bytes_max)
+    }
+
+    fn new(role: Role, message_bytes_max: usize) -> Session {
+        let (message, utf8) = (Vec::new(), Utf8::default());
+        Session { role, state: State::Open, kind: None, frame: None, message, message_bytes_max, utf8 }
+    }
+
+    /// Takes one step over the front of `buf`: the bytes used, and an event if one is complete.
+    ///
+    /// `(0, None)` means: read more and call again with the longer slice; what lies there is less than a header, or
+    /// less than a control frame. Bytes used were unmasked in place and must not be passed again. Call
+    /// [`Session::release`] when the event is dealt with. Once the peer has sent Close everything is swallowed.
+    ///
+    /// # Errors
+    /// `Protocol` (1002), `NotUtf8` (1007; at the first wrong byte, also in the middle of a frame) and `TooBig`
+    /// (1009; as soon as a header tells). The state is then `ClosedByPeer`, and our Close with that code is due; or
+    /// `Done`, if ours had been sent before.
+    pub fn receive<'a>(&'a mut self, buf: &'a mut [u8]) -> Result<(usize, Option<WsEvent<'a>>), WsError> {
+        if matches!(self.state, State::ClosedByPeer | State::Done) {
+            return Ok((buf.len(), None));
+        }
+        self.release();
+        let closing = self.state == State::ClosedByUs;
+        let (used, found) = self.step(buf).inspect_err(|_| self.on_last_word())?;
+        let event = match found {
+            Found::Close(code, reason) => {
+                self.on_last_word();
+                WsEvent::Close(code, &buf[reason])
+            }
+            Found::Nothing => return Ok((used, None)),
+            // Nothing may be sent any more, so nothing needs to be known either.
+            _ if closing => return Ok((used, None)),
+            Found::Whole(kind, payload) => WsEvent::Message(kind, &buf[payload]),
+            Found::Assembled(kind) => WsEvent::Message(kind, &self.message),
+            Found::Ping(payload) => WsEvent::Ping(&buf[payload]),
+            Found::Pong(payload) => WsEvent::Pong(&buf[payload]),
+        };
+        Ok((used, Some(event)))
+    }
+
+    /// Gives back the memory of a message whose event is dealt with. One that is still under way stays.
+    pub fn release(&mut self) {
+        if self.kind.is_none() {
+            self.message = Vec::new();
+        }
+    }
+
+    /// Memory held for a message that is not whole, or not released, in bytes.
+    pub fn buffered(&self) -> usize {
+        self.message.capacity()
+    }
+
+    /// How far the close handshake is.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// To be called when our Close frame is queued, whoever is first.
+    pub fn on_close_sent(&mut self) {
+        self.state = match self.state {
+            State::Open => State::ClosedByUs,
+            State::ClosedByPeer => State::Done,
+            closed => closed,
+        };
+    }
+
+    /// The peer will say nothing more that counts.
+    fn on_last_word(&mut self) {
+        (self.kind, self.frame, self.message) = (None, None, Vec::new());
+        self.state = match self.state {
+            State::Open => State::ClosedByPeer,
+            State::ClosedByUs => State::Done,
+            closed => closed,
+        };
+    }
+
+    fn step(&mut self, buf: &mut [u8]) -> Result<(usize, Found), WsError> {
+        if let Some(frame) = self.frame.take() {
+            return self.take_payload(frame, 0, buf);
+        }
+        let Some((header, start)) = parse_header(buf)? else { return Ok((0, Found::Nothing)) };
+        self.check_mask(&header)?;
+        let mask = header.mask.unwrap_or_default();
+        if header.opcode.is_control() {
+            return control(header.opcode, mask, start..start + header.length as usize, buf);
+        }
+
+        let (kind, fresh) = self.kind_of(&header)?;
+        let length = self.length_within_limit(&header)?;
+        if fresh && header.fin && length <= buf.len() - start {
+            let payload = start..start + length;
+            unmask(&mut buf[payload.clone()], mask, 0);
+            if kind == Kind::Text && str::from_utf8(&buf[payload.clone()]).is_err() {
+                return Err(WsError::NotUtf8);
+            }
+            return Ok((payload.end, Found::Whole(kind, payload)));
+        }
+        if fresh {
+            (self.kind, self.utf8) = (Some(kind), Utf8::default());
+        }
+        self.take_payload(Frame { remaining: length, mask, phase: 0, fin: header.fin }, start, buf)
+    }
+
+    /// Takes what is there of a frame's payload, which goes on at `start`.
+    fn take_payload(&mut self, mut frame: Frame, start: usize, buf: &mut [u8]) -> Result<(usize, Found), WsError> {
+        let n = frame.remaining.min(buf.len() - start);
+        let piece = &mut buf[start..start + n];
+        unmask(piece, frame.mask, usize::from(frame.phase));
+        if self.kind == Some(Kind::Text) && !self.utf8.push(piece) {
+            return Err(WsError::NotUtf8);
+        }
+        self.reserve(n);
+        self.message.extend_from_slice(piece);
+        frame.remaining -= n;
+        frame.phase = ((usize::from(frame.phase) + n) % 4) as u8;
+
+        if frame.remaining > 0 {
+            self.frame = Some(frame);
+        } else if frame.fin {
+            if !self.utf8.is_whole() {
+                return Err(WsError::NotUtf8);
+            }
+            let kind = self.kind.take().expect("a payload belongs to a message");
+            return Ok((start + n, Found::Assembled(kind)));
+        }
+        Ok((start + n, Found::Nothing))
+    }
+
+    /// Makes room for `n` bytes: doubled, so that many fragments are not copied many times, but never past the limit.
+    fn reserve(&mut self, n: usize) {
+        let needed = self.message.len() + n;
+        if needed > self.message.capacity() {
+            let doubled = (2 * self.message.capacity()).min(self.message_bytes_max);
+            self.message.reserve_exact(needed.max(doubled) - self.message.len());
+        }
+    }
+
+    /// A client masks, a server does not (RFC 6455 section 5.1).
+    fn check_mask(&self, header: &Header) -> Result<(), WsError> {
+        match (self.role, header.mask) {
+            (Role::Server, None) => Err(WsError::Protocol("frame of a client without a mask")),
+            (Role::Client, Some(_)) => Err(WsError::Protocol("frame of a server with a mask")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The kind of message that a data frame belongs to, and whether it starts one (RFC 6455 section 5.4).
+    fn kind_of(&self, header: &Header) -> Result<(Kind, bool), WsError> {
+        match (header.opcode, self.kind) {
+            (Opcode::Continuation, Some(kind)) => Ok((kind, false)),
+            (Opcode::Continuation, None) => Err(WsError::Protocol("continuation without a message")),
+            (_, Some(_)) => Err(WsError::Protocol("new message inside a fragmented one")),
+            (Opcode::Text, None) => Ok((Kind::Text, true)),
+            (_, None) => Ok((Kind::Binary, true)),
+        }
+    }
+
+    fn length_within_limit(&self, header: &Header) -> Result<usize, WsError> {
+        match usize::try_from(header.length) {
+            Ok(length) if length <= self.message_bytes_max - self.message.len() => Ok(length),
+            _ => Err(WsError::TooBig),
+        }
+    }
+}
+
+/// A control frame, once all of it is there. It may come between two fragments and leaves their message alone.
+fn control(opcode: Opcode, mask: [u8; 4], payload: Range<usize>, buf: &mut [u8]) -> Result<(usize, Found), WsError> {
+    let Some(bytes) = buf.get_mut(payload.clone()) else { return Ok((0, Found::Nothing)) };
+    unmask(bytes, mask, 0);
+    let used = payload.end;
+    Ok(match opcode {
+        Opcode::Ping => (used, Found::Ping(payload)),
+        Opcode::Pong => (used, Found::Pong(payload)),
+        _ => {
+            let code = check_close(bytes)?;
+            let reason = if code.is_some() { payload.start + 2..used } else { used..used };
+            (used, Found::Close(code, reason))
+        }
+    })
+}
+
+/// The status code of a Close frame's payload (RFC 6455 sections 5.5.1 and 7.4, and the codes registered since).
+fn check_close(payload: &[u8]) -> Result<Option<u16>, WsError> {
+    let Some((code, reason)) = payload.split_first_chunk() else {
+        return if payload.is_empty() { Ok(None) } else { Err(WsError::Protocol("close code cut in half")) };
+    };
+    let code = u16::from_be_bytes(*code);
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(WsError::Protocol("close code that may not be sent"));
+    }
+    if str::from_utf8(reason).is_err() {
+        return Err(WsError::NotUtf8);
+    }
+    Ok(Some(code))
+}
+
+#[cfg(test)]
+mod tests;

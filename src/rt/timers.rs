@@ -1,0 +1,197 @@
+//! One deadline per connection, and a heap that is hardly ever touched.
+//!
+//! The deadline is a plain field ([`Timer::due`]). Moving it later only changes the field; moving it earlier pushes a
+//! second entry. An entry that comes up and disagrees with the field is moved or dropped. So a kept-alive connection
+//! that answers a million requests costs the heap one entry per idle period, not one per request.
+//!
+//! Times are whole milliseconds since the heap was made; deadlines round up, the present rounds down, so that a wait
+//! never ends before its deadline (it would spin).
+
+use crate::id::ConnId;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::{Duration, Instant};
+
+const NEVER: u64 = u64::MAX;
+/// Entries that may be stale before the heap is swept; keeps sweeps rare in small servers.
+const STALE_MAX: usize = 1024;
+
+/// The deadline of one connection; 16 bytes, lies in the connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Timer {
+    due: u64,
+    /// The time of the one heap entry that counts; others for the same connection are stale.
+    armed: u64,
+}
+
+impl Default for Timer {
+    fn default() -> Timer {
+        Timer { due: NEVER, armed: NEVER }
+    }
+}
+
+impl Timer {
+    /// Whether there is a deadline.
+    pub fn is_set(&self) -> bool {
+        self.due != NEVER
+    }
+
+    /// No deadline any more; the heap entry drops itself when it comes up.
+    pub fn clear(&mut self) {
+        self.due = NEVER;
+    }
+}
+
+/// The heap of all deadlines.
+pub struct Timers {
+    epoch: Instant,
+    heap: BinaryHeap<Reverse<(u64, ConnId)>>,
+}
+
+impl Timers {
+    /// A heap whose time starts at `epoch`.
+    pub fn new(epoch: Instant) -> Timers {
+        Timers { epoch, heap: BinaryHeap::new() }
+    }
+
+    /// Sets the deadline of `id`, whose timer is `timer`.
+    #[inline]
+    pub fn set(&mut self, id: ConnId, timer: &mut Timer, at: Instant) {
+        timer.due = self.after_epoch(at).as_nanos().div_ceil(1_000_000) as u64;
+        if timer.due < timer.armed {
+            timer.armed = timer.due;
+            self.heap.push(Reverse((timer.due, id)));
+        }
+    }
+
+    /// Takes the next entry that is due; [`Timers::fires`] says whether it still means anything.
+    pub fn pop(&mut self, now: Instant) -> Option<(ConnId, u64)> {
+        let &Reverse((at, id)) = self.heap.peek()?;
+        if at > self.after_epoch(now).as_millis() as u64 {
+            return None;
+        }
+        self.heap.pop();
+        Some((id, at))
+    }
+
+    /// Whether the deadline of `timer` has passed, given its entry for time `at`; if it was moved, arms it again.
+    pub fn fires(&mut self, id: ConnId, at: u64, timer: &mut Timer) -> bool {
+        if timer.armed != at {
+            return false;
+        }
+        timer.armed = NEVER;
+        if timer.due == NEVER {
+            return false;
+        }
+        if timer.due > at {
+            timer.armed = timer.due;
+            self.heap.push(Reverse((timer.due, id)));
+            return false;
+        }
+        timer.due = NEVER;
+        true
+    }
+
+    /// How long until the next entry comes up.
+    pub fn next_in(&self, now: Instant) -> Option<Duration> {
+        let &Reverse((at, _)) = self.heap.peek()?;
+        Some(Duration::from_millis(at).saturating_sub(self.after_epoch(now)))
+    }
+
+    /// Drops stale entries when they outnumber the living: connections that come and go within one idle time would
+    /// otherwise pile up here. `timer_of` answers the timer of a connection that is still there.
+    pub fn sweep(&mut self, living: usize, timer_of: impl Fn(ConnId) -> Option<Timer>) {
+        if self.heap.len() > 2 * living + STALE_MAX {
+            self.heap.retain(|&Reverse((at, id))| timer_of(id).is_some_and(|timer| timer.armed == at));
+        }
+    }
+
+    /// Entries in the heap, stale ones included.
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
+    fn after_epoch(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.epoch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    fn fired(timers: &mut Timers, timer: &mut Timer, now: Instant) -> usize {
+        let mut count = 0;
+        while let Some((id, at)) = timers.pop(now) {
+            count += timers.fires(id, at, timer) as usize;
+        }
+        count
+    }
+
+    #[test]
+    fn a_later_deadline_does_not_touch_the_heap_and_fires_once() {
+        let (start, id) = (Instant::now(), ConnId::new(3, 1));
+        let (mut timers, mut timer) = (Timers::new(start), Timer::default());
+        for n in 0..1000 {
+            timers.set(id, &mut timer, start + ms(100 + n));
+        }
+        assert_eq!(timers.len(), 1);
+        assert_eq!(fired(&mut timers, &mut timer, start + ms(1098)), 0);
+        assert_eq!(fired(&mut timers, &mut timer, start + ms(1099)), 1);
+        assert_eq!((timers.len(), timer.is_set()), (0, false));
+    }
+
+    #[test]
+    fn an_earlier_deadline_fires_first_and_its_old_entry_means_nothing() {
+        let (start, id) = (Instant::now(), ConnId::new(3, 1));
+        let (mut timers, mut timer) = (Timers::new(start), Timer::default());
+        timers.set(id, &mut timer, start + ms(500));
+        timers.set(id, &mut timer, start + ms(50));
+        assert_eq!(timers.next_in(start), Some(ms(50)));
+        assert_eq!(fired(&mut timers, &mut timer, start + ms(60)), 1);
+        assert_eq!(fired(&mut timers, &mut timer, start + ms(600)), 0);
+        assert!(timers.is_empty());
+    }
+
+    #[test]
+    fn a_cleared_timer_never_fires() {
+        let (start, id) = (Instant::now(), ConnId::new(3, 1));
+        let (mut timers, mut timer) = (Timers::new(start), Timer::default());
+        timers.set(id, &mut timer, start + ms(5));
+        timer.clear();
+        assert_eq!(fired(&mut timers, &mut timer, start + ms(10)), 0);
+    }
+
+    #[test]
+    fn a_wait_never_ends_before_its_deadline() {
+        let (start, id) = (Instant::now(), ConnId::new(0, 1));
+        let (mut timers, mut timer) = (Timers::new(start), Timer::default());
+        timers.set(id, &mut timer, start + Duration::from_micros(1500));
+        let wait = timers.next_in(start).unwrap();
+        assert!(wait >= Duration::from_micros(1500), "{wait:?}");
+        assert_eq!(timers.pop(start + Duration::from_micros(1999)), None);
+        assert!(timers.pop(start + wait).is_some());
+    }
+
+    #[test]
+    fn entries_of_the_dead_are_swept_when_they_outnumber_the_living() {
+        let start = Instant::now();
+        let (mut timers, mut living) = (Timers::new(start), Timer::default());
+        timers.set(ConnId::new(0, 1), &mut living, start + ms(10));
+        for n in 0..2000 {
+            timers.set(ConnId::new(1, 2 + n), &mut Timer::default(), start + ms(20));
+            timers.sweep(1, |id| (id.slot() == 0).then_some(living));
+        }
+        assert!(timers.len() <= STALE_MAX + 3, "{}", timers.len());
+        assert_eq!(fired(&mut timers, &mut living, start + ms(10)), 1);
+    }
+}

@@ -1,0 +1,365 @@
+//! The turn of the loop, and the only place that applies effects.
+//!
+//!     wait ─▶ note readiness ─▶ accept ─▶ jobs ─▶ timers ─▶ serve ─▶ reap ─▶ flush ─▶ wait …
+//!
+//! `serve` reads one connection within its budgets and lets its protocol find events; each event goes to the
+//! application, whose effects are applied before the next one is looked for. Nothing is freed inside: whoever is done
+//! is marked dead and reaped before the flush, so that its leave line goes out in the same turn. The flush is one
+//! write per room member and one per connection that somebody else wrote to.
+//!
+//! `turn` takes readiness as a list and time as an argument, so a test can play both. Only `run` touches the poll.
+
+mod access;
+mod apply;
+mod blocking;
+mod drain;
+mod fetches;
+mod input;
+mod output;
+mod rooms;
+mod run;
+mod sessions;
+
+pub use run::{Loop, bind};
+
+use crate::config::Limits;
+use crate::conn::http::Http;
+use crate::conn::{Connection, Protocol};
+use crate::event::{App, Effects, Event, Finished};
+use crate::id::ConnId;
+use crate::rt::accept::{Accepted, Acceptor};
+use crate::rt::jobs::Jobs;
+use crate::rt::line_log::LineLog;
+use crate::rt::net::{Network, Ready, Source};
+use crate::rt::slab::Slab;
+use crate::rt::timers::Timers;
+use fetches::Fetches;
+use output::Date;
+use rooms::Rooms;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The read buffer of the loop. Every kept rest fits with room to read: a rest is at most one buffer.
+const INBUF_BYTES: usize = 64 << 10;
+/// The loop's own buffers give memory back when one large message has blown them up to more than this.
+const SCRATCH_BYTES_MAX: usize = 1 << 20;
+
+/// The loop's state: everybody on it, and what is going on.
+pub struct Server<N: Network, A: App> {
+    network: N,
+    app: A,
+    limits: Limits,
+    conns: Slab<Connection<N::Stream>>,
+    acceptor: Acceptor,
+    /// Connections that were accepted and are not gone; upstreams are not among them.
+    inbound: usize,
+    timers: Timers,
+    jobs: Jobs<(ConnId, Done)>,
+    jobs_ready: bool,
+    rooms: Rooms,
+    fetches: Fetches,
+    /// Connections with something to do, in the order in which they came to it.
+    ready: VecDeque<ConnId>,
+    /// Connections that somebody else wrote to in this turn.
+    touched: Vec<ConnId>,
+    dead: Vec<ConnId>,
+    inbuf: Vec<u8>,
+    /// Answers to the connection being served; written at the end of its slice.
+    reply: Vec<u8>,
+    effects: Effects,
+    serving: Option<ConnId>,
+    date: Date,
+    now: Instant,
+    /// Booked bytes of all connections and feeds.
+    booked: usize,
+    /// Until when what is under way may be finished.
+    draining: Option<Instant>,
+    /// That time is over, and the last words are being said.
+    drain_overdue: bool,
+    access_log: Option<LineLog>,
+    cut: u64,
+    quit: bool,
+}
+
+/// What came back from the pool.
+pub(crate) enum Done {
+    Resolved(std::io::Result<Vec<SocketAddr>>),
+    Finished(Finished),
+}
+
+/// What is there at the moment; a server at rest has zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Accepted connections that are not gone.
+    pub connections: usize,
+    /// Outbound fetches, queued ones included.
+    pub fetches: usize,
+    /// Places taken by running fetches.
+    pub fetches_running: usize,
+    /// Readers of feeds.
+    pub members: usize,
+    /// Entries of the timer heap.
+    pub timers: usize,
+    /// Unfinished input and unsent output, bytes.
+    pub booked: usize,
+    /// Slow readers cut since the start.
+    pub cut: u64,
+}
+
+impl<N: Network, A: App> Server<N, A> {
+    /// A loop over `network` that runs `app`. `wake` ends the wait of whoever calls [`Server::turn`].
+    pub fn new(network: N, app: A, limits: Limits, wake: Arc<dyn Fn() + Send + Sync>, now: Instant) -> Server<N, A> {
+        Server {
+            acceptor: Acceptor::new(network.listeners()),
+            jobs: Jobs::new(limits.job_threads, limits.jobs_waiting_max, wake),
+            network,
+            app,
+            limits,
+            conns: Slab::default(),
+            inbound: 0,
+            timers: Timers::new(now),
+            jobs_ready: false,
+            rooms: Rooms::default(),
+            fetches: Fetches::default(),
+            ready: VecDeque::new(),
+            touched: Vec::new(),
+            dead: Vec::new(),
+            inbuf: vec![0; INBUF_BYTES],
+            reply: Vec::new(),
+            effects: Effects::default(),
+            serving: None,
+            date: Date::default(),
+            now,
+            booked: 0,
+            draining: None,
+            drain_overdue: false,
+            access_log: None,
+            cut: 0,
+            quit: false,
+        }
+    }
+
+    /// One turn: does what readiness, jobs and time allow, and answers how long to wait for more (`None`: for ever).
+    pub fn turn(&mut self, readiness: &[(Source, Ready)], now: Instant) -> Option<Duration> {
+        self.now = now;
+        self.date.refresh(now);
+        for &(source, ready) in readiness {
+            self.note(source, ready);
+        }
+        self.accept();
+        self.finish_jobs();
+        self.expire();
+        // Whoever comes back with work left is served in the next turn, behind all the others.
+        for _ in 0..self.ready.len() {
+            if let Some(id) = self.ready.pop_front() {
+                self.serve(id);
+            }
+        }
+        self.look_after_touched();
+        self.reap();
+        self.flush_rooms();
+        self.look_after_touched();
+        self.drain_if_due();
+        self.timers.sweep(self.conns.len(), |id| self.conns.get(id).map(|conn| conn.timer));
+        self.wait_time()
+    }
+
+    /// Whether the loop has come to its end: the application quit, or the drain is complete.
+    pub fn is_over(&self) -> bool {
+        self.quit || self.draining.is_some() && self.conns.is_empty()
+    }
+
+    /// What is there now.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            connections: self.inbound,
+            fetches: self.conns.len() - self.inbound,
+            fetches_running: self.fetches.running(),
+            members: self.rooms.members(),
+            timers: self.timers.len(),
+            booked: self.booked + self.rooms.held(),
+            cut: self.cut,
+        }
+    }
+
+    /// Lets the application start something on its own account, outside any event.
+    pub fn start(&mut self, begin: impl FnOnce(&mut A, &mut Effects)) {
+        begin(&mut self.app, &mut self.effects);
+        self.apply();
+    }
+
+    fn note(&mut self, source: Source, ready: Ready) {
+        match source {
+            Source::Connection(id) => {
+                if let Some(conn) = self.conns.get_mut(id) {
+                    conn.note(ready);
+                    enqueue(&mut self.ready, conn, id);
+                }
+            }
+            Source::Listener(n) => self.acceptor.note(n),
+            Source::Jobs => self.jobs_ready = true,
+            Source::Signals => {}
+        }
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..self.limits.accepts_per_turn {
+            if self.draining.is_some() {
+                return;
+            }
+            match self.acceptor.next(&mut self.network, self.inbound, &self.limits, self.now) {
+                Accepted::Stream(stream) => self.welcome(stream),
+                Accepted::Nothing => return,
+                Accepted::OutOfDescriptors => {
+                    log::warn!("out of file descriptors: new clients wait in the backlog until one is free");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, stream: N::Stream) {
+        let id = self.conns.insert(Connection::new(Some(stream), Protocol::Http(Http::default())));
+        self.inbound += 1;
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        self.timers.set(id, &mut conn.timer, self.now + self.limits.idle_for);
+        let watched = conn.stream.as_mut().map(|stream| self.network.watch(stream, id));
+        if let Some(Err(e)) = watched {
+            log::error!("a connection cannot be watched: {e}");
+            self.bury(id);
+        }
+    }
+
+    fn finish_jobs(&mut self) {
+        if !std::mem::take(&mut self.jobs_ready) {
+            return;
+        }
+        while let Some((id, done)) = self.jobs.next_result() {
+            match done {
+                Done::Resolved(addresses) => self.resolved(id, addresses),
+                Done::Finished(finished) => self.tell(id, Event::Finished(finished)),
+            }
+        }
+    }
+
+    /// Hands an event that borrows nothing of ours to the application and does what it says.
+    fn tell(&mut self, id: ConnId, event: Event<'_>) {
+        self.app.on_event(id, event, self.now, &mut self.effects);
+        self.apply();
+    }
+
+    fn expire(&mut self) {
+        while let Some((id, at)) = self.timers.pop(self.now) {
+            let Some(conn) = self.conns.get_mut(id) else { continue };
+            if self.timers.fires(id, at, &mut conn.timer) && !conn.dead {
+                self.on_deadline(id);
+            }
+        }
+    }
+
+    /// One slice of one connection: input within the budgets, its answers in one write, then its consequences.
+    fn serve(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.queued = false;
+        if conn.dead {
+            return;
+        }
+        if matches!(conn.protocol, Protocol::Upstream(_)) && conn.writable {
+            self.continue_connect(id);
+        }
+        self.serving = Some(id);
+        self.read_slice(id);
+        self.serving = None;
+        if !self.reply.is_empty() {
+            let sent = self.conns.get_mut(id).map(|conn| conn.send(&self.reply));
+            if let Some(Err(_)) = sent {
+                self.bury(id);
+            }
+            self.reply.clear();
+            shrink(&mut self.reply);
+        }
+        self.settle(id);
+    }
+
+    /// What somebody else's slice, a job or a timer wrote, goes out here: once a turn.
+    fn look_after_touched(&mut self) {
+        let mut n = 0;
+        // The list may grow meanwhile, but only by those whose flag was cleared here before.
+        while let Some(&id) = self.touched.get(n) {
+            n += 1;
+            if let Some(conn) = self.conns.get_mut(id) {
+                conn.touched = false;
+                self.settle(id);
+            }
+        }
+        self.touched.clear();
+    }
+
+    /// Marks a connection; it is freed by [`Server::reap`].
+    fn bury(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.dead) {
+            conn.dead = true;
+            self.dead.push(id);
+        }
+    }
+
+    /// Frees the dead. What the application says about one may make others dead; they are reaped in the same go.
+    fn reap(&mut self) {
+        while let Some(id) = self.dead.pop() {
+            let Some(mut conn) = self.conns.remove(id) else { continue };
+            self.booked -= conn.booked as usize;
+            if let Protocol::Upstream(upstream) = &conn.protocol {
+                let (running, owner) = (upstream.running, upstream.owner);
+                drop(conn);
+                self.acceptor.descriptor_freed(self.now);
+                self.upstream_gone(id, running, owner);
+                continue;
+            }
+            self.inbound -= 1;
+            let owed = match &mut conn.protocol {
+                Protocol::Http(http) => {
+                    self.bury(http.fetch);
+                    http.is_owed()
+                }
+                Protocol::Ws(ws) => {
+                    if let Some(membership) = ws.membership.take() {
+                        self.forget_member(membership);
+                    }
+                    !ws.over
+                }
+                _ => false,
+            };
+            drop(conn);
+            self.acceptor.descriptor_freed(self.now);
+            if owed {
+                self.tell(id, Event::Left);
+            }
+        }
+    }
+
+    fn wait_time(&self) -> Option<Duration> {
+        if !self.ready.is_empty() || !self.dead.is_empty() || self.is_over() {
+            return Some(Duration::ZERO);
+        }
+        let accept =
+            if self.draining.is_some() { None } else { self.acceptor.next_in(self.inbound, &self.limits, self.now) };
+        let drain = self.draining.map(|until| until.saturating_duration_since(self.now));
+        [self.timers.next_in(self.now), accept, drain].into_iter().flatten().min()
+    }
+}
+
+/// Puts a connection at the back of the ready queue, once.
+fn enqueue<S>(ready: &mut VecDeque<ConnId>, conn: &mut Connection<S>, id: ConnId) {
+    if !conn.queued {
+        conn.queued = true;
+        ready.push_back(id);
+    }
+}
+
+fn shrink(scratch: &mut Vec<u8>) {
+    if scratch.capacity() > SCRATCH_BYTES_MAX {
+        scratch.shrink_to(SCRATCH_BYTES_MAX);
+    }
+}

@@ -1,0 +1,63 @@
+//! Effects become bytes, deadlines, jobs and fetches, in the order in which the application named them.
+//!
+//! Nothing in here raises an event, with one exception: work done on the loop itself (`--lab`) is answered at once,
+//! and its answer asks for no more of it. What fails is marked, and told in its own time.
+
+use super::{Done, Server, blocking, shrink};
+use crate::conn::Protocol;
+use crate::event::{App, Effect, Event, Job};
+use crate::id::ConnId;
+use crate::rt::net::Network;
+use std::time::Instant;
+
+impl<N: Network, A: App> Server<N, A> {
+    /// Applies and forgets all effects.
+    pub(super) fn apply(&mut self) {
+        let mut list = std::mem::take(&mut self.effects.list);
+        let mut blocking = None;
+        for effect in list.drain(..) {
+            match effect {
+                Effect::Respond(id, response) => self.respond(id, &response),
+                Effect::Piece(id, range) => self.stream_piece(id, range),
+                Effect::End(id, whole) => self.stream_end(id, whole),
+                Effect::Upgrade(id, accept, message_bytes_max) => self.upgrade(id, &accept, message_bytes_max),
+                Effect::Send(id, kind, range) => self.send_message(id, kind, range),
+                Effect::Close(id, code, reason) => self.close_for_app(id, code, reason),
+                Effect::Join(id, feed) => self.join(id, feed),
+                Effect::Leave(id) => self.leave(id),
+                Effect::Publish(feed, range) => self.publish(feed, range),
+                Effect::Sleep(id, until) => self.sleep(id, until),
+                Effect::Fetch(id, fetch) => self.fetch(id, fetch),
+                Effect::Run(id, job) => self.run(id, job),
+                Effect::RunBlocking(id, job) => blocking = Some((id, job)),
+                Effect::Quit => self.quit = true,
+            }
+        }
+        self.effects.list = list;
+        self.effects.bytes.clear();
+        shrink(&mut self.effects.bytes);
+        if let Some((id, job)) = blocking {
+            let finished = blocking::run(job, &self.limits);
+            self.tell(id, Event::Finished(finished));
+        }
+    }
+
+    fn run(&mut self, id: ConnId, job: Job) {
+        let limits = self.limits.clone();
+        let refused = self.jobs.submit(move || (id, Done::Finished(blocking::run(job, &limits)))).is_err();
+        if let Some(conn) = self.conns.get_mut(id) {
+            self.timers.set(id, &mut conn.timer, self.now + self.limits.answer_within);
+        }
+        if refused {
+            self.respond_plainly(id, 503, "Too much work is waiting. Try again in a moment.\n");
+        }
+    }
+
+    fn sleep(&mut self, id: ConnId, until: Instant) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if let Protocol::Http(http) = &mut conn.protocol {
+            http.asleep = true;
+            self.timers.set(id, &mut conn.timer, until);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Work that blocks: on a thread of the pool, or, with `--lab`, on the loop itself so that everybody can feel it.
+
+use crate::config::Limits;
+use crate::event::{Fetch, FetchError, FileRead, Finished, Job, WholeAnswer};
+use crate::proto::exchange::{Exchange, ExchangeEvent, encode_request};
+use crate::proto::http::SLOTS;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::mem::MaybeUninit;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Does one job to its end.
+pub(super) fn run(job: Job, limits: &Limits) -> Finished {
+    match job {
+        Job::ReadFile { path } => Finished::File(read_file(&path, limits.www_file_bytes_max)),
+        Job::Block(time) => {
+            std::thread::sleep(time);
+            Finished::Blocked
+        }
+        Job::FetchBlocking(fetch) => Finished::FetchedBlocking(fetch_blocking(&fetch, limits)),
+    }
+}
+
+fn read_file(path: &Path, bytes_max: u64) -> io::Result<FileRead> {
+    let file = File::open(path)?;
+    let facts = file.metadata()?;
+    if !facts.is_file() {
+        return Err(ErrorKind::NotFound.into());
+    }
+    if facts.len() > bytes_max {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("larger than {bytes_max} bytes")));
+    }
+    let mut bytes = Vec::with_capacity(facts.len() as usize);
+    // The file may grow while it is read.
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(FileRead { bytes, modified: facts.modified().ok() })
+}
+
+/// The same request and the same parser as on the loop, with a socket that waits.
+fn fetch_blocking(fetch: &Fetch, limits: &Limits) -> Result<WholeAnswer, FetchError> {
+    let mut stream = connect(fetch, limits)?;
+    let broken = |e: io::Error| match e.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => FetchError::Timeout { after: fetch.within },
+        _ => FetchError::Broken { why: e.to_string() },
+    };
+    let mut request = Vec::new();
+    encode_request(fetch.head, &fetch.url, &fetch.headers, &mut request);
+    stream.write_all(&request).map_err(broken)?;
+    let mut exchange = Exchange::new(fetch.head);
+    let (mut whole, mut kept, mut buf) = (WholeAnswer::default(), Vec::new(), vec![0; 64 << 10]);
+    let mut eof = false;
+    loop {
+        let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
+        let used = match exchange.receive(&kept, eof, &mut slots, limits).map_err(FetchError::Protocol)? {
+            (_, Some(ExchangeEvent::Done)) => return Ok(whole),
+            (used, Some(ExchangeEvent::Head(head))) => {
+                let fields = head.headers.iter().map(|field| (field.name.to_owned(), field.value.to_vec()));
+                (whole.status, whole.headers) = (head.status, fields.collect());
+                used
+            }
+            (used, Some(ExchangeEvent::Body(piece))) => {
+                whole.body.extend_from_slice(piece);
+                used
+            }
+            (0, None) => {
+                let left = fetch.deadline.saturating_duration_since(Instant::now());
+                stream.set_read_timeout(Some(left.max(Duration::from_millis(1)))).map_err(broken)?;
+                let n = stream.read(&mut buf).map_err(broken)?;
+                eof = n == 0;
+                kept.extend_from_slice(&buf[..n]);
+                0
+            }
+            (used, None) => used,
+        };
+        kept.drain(..used);
+    }
+}
+
+fn connect(fetch: &Fetch, limits: &Limits) -> Result<TcpStream, FetchError> {
+    let (host, port) = (fetch.url.host.clone(), fetch.url.port);
+    let addresses = match (host.as_str(), port).to_socket_addrs() {
+        Ok(addresses) => addresses,
+        Err(e) => return Err(FetchError::Resolve { host, why: e.to_string() }),
+    };
+    let mut failure = FetchError::Resolve { host, why: "it has no address".into() };
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, limits.connect_within) {
+            Ok(stream) => return Ok(stream),
+            Err(e) => failure = FetchError::Connect { address: address.to_string(), why: e.to_string() },
+        }
+    }
+    Err(failure)
+}

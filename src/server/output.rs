@@ -1,0 +1,270 @@
+//! From answers to the socket, and what follows from it: closing, deadlines, bookkeeping.
+//!
+//! [`Server::settle`] is the one place where a connection's state is looked at as a whole, at the end of its slice
+//! and at the end of the turn for those that somebody else wrote to.
+
+use super::{Server, enqueue};
+use crate::conn::http::{Clock, Phase};
+use crate::conn::{Connection, Protocol};
+use crate::event::{App, Event};
+use crate::id::ConnId;
+use crate::proto::response::{BodyCoding, Response, encode_response};
+use crate::rt::net::{Network, Stream};
+use std::borrow::Cow;
+use std::ops::Range;
+use std::time::{Duration, Instant, SystemTime};
+
+impl<N: Network, A: App> Server<N, A> {
+    /// Lets `encode` write output for `id`: into the reply if it is being served, else into its outbox.
+    pub(super) fn output<R>(&mut self, id: ConnId, encode: impl FnOnce(&mut Vec<u8>) -> R) -> Option<R> {
+        if self.serving == Some(id) {
+            return Some(encode(&mut self.reply));
+        }
+        self.touch(id);
+        Some(self.conns.get_mut(id)?.outbox.write(encode))
+    }
+
+    /// Answers the request that is owed one; a late answer to nobody is dropped.
+    pub(super) fn respond(&mut self, id: ConnId, response: &Response) {
+        let draining = self.draining.is_some();
+        let Some(Protocol::Http(http)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) else { return };
+        if !matches!(http.phase, Phase::Owed) {
+            return;
+        }
+        let mut terms = http.terms;
+        terms.keep_alive &= !draining;
+        let mut line = http.line.take();
+        http.asleep = false;
+        let date = self.date.text;
+        let Some(sent) = self.output(id, |out| encode_response(response, terms, &date, out)) else { return };
+        let Some(Protocol::Http(http)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) else { return };
+        http.terms.keep_alive = sent.keep_alive;
+        if let Some(line) = &mut line {
+            line.status = response.status;
+            line.bytes = if terms.head { 0 } else { response.body.len() as u64 };
+        }
+        match sent.body {
+            BodyCoding::Whole => {
+                let fetch = http.fetch;
+                http.answered(sent.keep_alive);
+                self.bury(fetch);
+                self.log_line(line);
+            }
+            coding => {
+                http.phase = Phase::Streaming(coding);
+                http.line = line;
+            }
+        }
+        self.touch(id);
+    }
+
+    /// An answer of the server itself, without the application.
+    pub(super) fn respond_plainly(&mut self, id: ConnId, status: u16, text: impl Into<Cow<'static, str>>) {
+        self.respond(id, &Response::text(status, text));
+    }
+
+    /// The next piece of a streamed body.
+    pub(super) fn stream_piece(&mut self, id: ConnId, range: Range<usize>) {
+        let Server { conns, reply, effects, serving, .. } = &mut *self;
+        let Some(Connection { protocol: Protocol::Http(http), outbox, .. }) = conns.get_mut(id) else { return };
+        let piece = &effects.bytes[range];
+        if let Some(line) = &mut http.line {
+            line.bytes += piece.len() as u64;
+        }
+        if *serving == Some(id) {
+            http.encode_piece(piece, reply);
+        } else {
+            outbox.write(|out| http.encode_piece(piece, out));
+            self.touch(id);
+        }
+    }
+
+    /// The streamed body is whole, or it broke off: then cutting the connection is the only way to say so.
+    pub(super) fn stream_end(&mut self, id: ConnId, whole: bool) {
+        let Server { conns, reply, serving, .. } = &mut *self;
+        let Some(Connection { protocol: Protocol::Http(http), outbox, .. }) = conns.get_mut(id) else { return };
+        if !matches!(http.phase, Phase::Streaming(_)) {
+            return;
+        }
+        let complete = whole
+            && if *serving == Some(id) { http.encode_end(reply) } else { outbox.write(|out| http.encode_end(out)) };
+        let line = http.line.take();
+        http.answered(http.terms.keep_alive && complete);
+        self.log_line(line);
+        self.touch(id);
+    }
+
+    /// Has the connection looked after at the end of the turn, once; after an answer the next pipelined request may
+    /// be parsed, and no edge will say so.
+    pub(super) fn touch(&mut self, id: ConnId) {
+        if self.serving == Some(id) {
+            return;
+        }
+        if let Some(conn) = self.conns.get_mut(id)
+            && !conn.touched
+        {
+            conn.touched = true;
+            self.touched.push(id);
+        }
+    }
+
+    /// Sends what waits, draws the conclusions of the state, sets the deadline, books the memory.
+    pub(super) fn settle(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.dead) else { return };
+        let waited = conn.outbox.unsent();
+        if conn.flush().is_err() {
+            return self.bury(id);
+        }
+        let progress = conn.outbox.unsent() < waited;
+        if self.is_done(id) {
+            return self.bury(id);
+        }
+        self.answer_waiting_ping(id);
+        self.flush_member(id);
+        self.finish_closing(id);
+        self.wind_clock(id, progress);
+        self.book(id);
+        if self.wants_input(id)
+            && let Some(conn) = self.conns.get_mut(id)
+            && conn.has_input()
+        {
+            enqueue(&mut self.ready, conn, id);
+        }
+        self.wake_upstream(id);
+    }
+
+    /// Whether a peer has left, or a last answer is out and no input can disturb it.
+    fn is_done(&self, id: ConnId) -> bool {
+        let Some(conn) = self.conns.get(id) else { return false };
+        let gone = conn.broken && !self.wants_input(id);
+        match &conn.protocol {
+            // While a search waits or streams, a FIN means that nobody waits for it any more.
+            Protocol::Http(http) => gone || conn.read_closed && self.conns.get(http.fetch).is_some(),
+            Protocol::Ws(_) | Protocol::Draining(_) => gone,
+            Protocol::Upstream(_) => false,
+        }
+    }
+
+    /// Closes in the way that lets the last answer arrive: shut our half, then throw away what still comes.
+    fn finish_closing(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let closing = match &conn.protocol {
+            Protocol::Http(http) => matches!(http.phase, Phase::Closing),
+            Protocol::Ws(ws) => ws.is_finished(),
+            Protocol::Upstream(_) | Protocol::Draining(_) => false,
+        };
+        if !closing || !conn.outbox.is_empty() {
+            return;
+        }
+        let quiet = !conn.readable && conn.kept.is_empty() && !conn.lingers;
+        if quiet || conn.eof {
+            return self.bury(id);
+        }
+        if let Some(stream) = &conn.stream {
+            stream.shutdown_write();
+        }
+        conn.kept = Vec::new();
+        conn.protocol = Protocol::Draining(self.limits.discard_bytes_max);
+        self.timers.set(id, &mut conn.timer, self.now + self.limits.discard_for);
+    }
+
+    /// One deadline per connection: set when its meaning changes, and wound up by progress where that counts.
+    fn wind_clock(&mut self, id: ConnId, progress: bool) {
+        let Server { conns, timers, limits, now, .. } = &mut *self;
+        let Some(conn) = conns.get_mut(id).filter(|conn| !conn.dead) else { return };
+        let (input_waits, output_waits) = (!conn.kept.is_empty(), !conn.outbox.is_empty());
+        let Connection { protocol: Protocol::Http(http), timer, .. } = conn else { return };
+        let clock = http.clock_wanted(input_waits, output_waits);
+        if clock != http.clock || clock == Clock::Idle || clock == Clock::Writing && progress {
+            http.clock = clock;
+            timers.set(id, timer, *now + clock.limit(limits));
+        }
+    }
+
+    /// Books what the connection holds; whoever would cross the budget of all is closed.
+    fn book(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.dead) else { return };
+        let held = conn.held();
+        if held == conn.booked as usize {
+            return;
+        }
+        let grows = held > conn.booked as usize;
+        self.booked = self.booked - conn.booked as usize + held;
+        conn.booked = u32::try_from(held).unwrap_or(u32::MAX);
+        if grows && self.booked + self.rooms.held() > self.limits.buffer_bytes_max {
+            log::warn!("buffers are full ({} bytes): {id:?} is closed", self.booked);
+            self.shed(id);
+        }
+    }
+
+    /// Closes a connection for want of memory: 1013 or 503 where that can still be said.
+    fn shed(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.kept = Vec::new();
+        match &mut conn.protocol {
+            Protocol::Ws(ws) if !ws.is_finished() && conn.outbox.is_empty() => {
+                self.close_session(id, 1013, "busy");
+            }
+            Protocol::Http(http) if http.wants_input() && conn.outbox.is_empty() => {
+                http.terms.keep_alive = false;
+                http.owe(None);
+                self.respond_plainly(id, 503, "The server's buffers are full. Try again in a moment.\n");
+            }
+            _ => self.bury(id),
+        }
+    }
+
+    /// The deadline of `id` has passed.
+    pub(super) fn on_deadline(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        match &mut conn.protocol {
+            Protocol::Http(http) => match http.clock {
+                Clock::Head | Clock::Body => {
+                    http.terms.keep_alive = false;
+                    http.owe(None);
+                    conn.kept = Vec::new();
+                    conn.lingers = true;
+                    self.respond_plainly(id, 408, "The request did not arrive in time.\n");
+                }
+                Clock::Owed if matches!(http.phase, Phase::Owed) && http.asleep => {
+                    http.asleep = false;
+                    self.timers.set(id, &mut conn.timer, self.now + self.limits.answer_within);
+                    self.tell(id, Event::Woke);
+                }
+                Clock::Owed if matches!(http.phase, Phase::Owed) => {
+                    http.terms.keep_alive = false;
+                    self.respond_plainly(id, 503, "The answer took too long.\n");
+                    self.tell(id, Event::Left);
+                }
+                Clock::Idle | Clock::Writing | Clock::Owed => self.bury(id),
+            },
+            Protocol::Ws(_) => self.heartbeat(id),
+            Protocol::Upstream(_) => self.fetch_deadline(id),
+            Protocol::Draining(_) => self.bury(id),
+        }
+    }
+}
+
+/// The Date field, made once a second.
+pub(super) struct Date {
+    pub text: [u8; 29],
+    due: Option<Instant>,
+}
+
+impl Default for Date {
+    fn default() -> Date {
+        Date { text: [b' '; 29], due: None }
+    }
+}
+
+impl Date {
+    pub fn refresh(&mut self, now: Instant) {
+        if self.due.is_some_and(|due| now < due) {
+            return;
+        }
+        let wall = SystemTime::now();
+        let into_second = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().subsec_nanos();
+        self.due = Some(now + Duration::from_nanos(1_000_000_000 - u64::from(into_second)));
+        self.text.copy_from_slice(&httpdate::fmt_http_date(wall).as_bytes()[..29]);
+    }
+}

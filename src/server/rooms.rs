@@ -1,0 +1,179 @@
+//! The feeds of the rooms, their readers, and the flush at the end of the turn.
+//!
+//! A feed is made at the first Join and dropped at the last Leave. Publishing appends one frame and touches nobody;
+//! the flush then writes to each writable member, in member order, the bytes from its cursor to the end.
+
+use super::Server;
+use crate::conn::ws::Membership;
+use crate::conn::{Connection, Protocol, write_some};
+use crate::event::App;
+use crate::id::{ConnId, FeedId};
+use crate::proto::ws_frame::{self, Opcode};
+use crate::rt::feed::Feed;
+use crate::rt::lane::Lane;
+use crate::rt::net::{Network, Stream};
+use std::collections::HashMap;
+use std::io;
+use std::ops::Range;
+
+/// All feeds that have readers.
+#[derive(Default)]
+pub(super) struct Rooms {
+    rooms: HashMap<FeedId, Room>,
+    /// Feeds with something new in this turn.
+    dirty: Vec<FeedId>,
+}
+
+#[derive(Default)]
+struct Room {
+    feed: Feed,
+    members: Vec<ConnId>,
+    dirty: bool,
+}
+
+impl Rooms {
+    /// Readers of all feeds.
+    pub fn members(&self) -> usize {
+        self.rooms.values().map(|room| room.members.len()).sum()
+    }
+
+    /// Bytes that the feeds hold for readers who have not got them yet.
+    pub fn held(&self) -> usize {
+        self.rooms.values().map(|room| room.feed.held()).sum()
+    }
+
+    pub fn feed(&self, id: FeedId) -> Option<&Feed> {
+        self.rooms.get(&id).map(|room| &room.feed)
+    }
+
+    pub fn feed_mut(&mut self, id: FeedId) -> Option<&mut Feed> {
+        self.rooms.get_mut(&id).map(|room| &mut room.feed)
+    }
+
+    fn mark(&mut self, id: FeedId) {
+        if let Some(room) = self.rooms.get_mut(&id)
+            && !room.dirty
+        {
+            room.dirty = true;
+            self.dirty.push(id);
+        }
+    }
+}
+
+impl<N: Network, A: App> Server<N, A> {
+    /// The connection becomes a reader of the feed, from here on.
+    pub(super) fn join(&mut self, id: ConnId, feed: FeedId) {
+        self.leave(id);
+        let Some(Connection { protocol: Protocol::Ws(ws), .. }) = self.conns.get_mut(id) else { return };
+        let room = self.rooms.rooms.entry(feed).or_default();
+        let place = room.members.len() as u32;
+        room.members.push(id);
+        ws.membership = Some(Membership { feed, place, lane: Lane::new(room.feed.join()) });
+    }
+
+    /// It stops being one; the rest of a frame that is under way still goes out.
+    pub(super) fn leave(&mut self, id: ConnId) {
+        let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = self.conns.get_mut(id) else { return };
+        let Some(membership) = ws.membership.take() else { return };
+        if let Some(feed) = self.rooms.feed_mut(membership.feed) {
+            outbox.push(&membership.lane.cut(feed, &[]));
+        }
+        self.vacate(membership.feed, membership.place);
+    }
+
+    /// The member is gone with its socket.
+    pub(super) fn forget_member(&mut self, membership: Membership) {
+        if let Some(feed) = self.rooms.feed_mut(membership.feed) {
+            membership.lane.leave(feed);
+        }
+        self.vacate(membership.feed, membership.place);
+    }
+
+    fn vacate(&mut self, feed: FeedId, place: u32) {
+        let Some(room) = self.rooms.rooms.get_mut(&feed) else { return };
+        room.members.swap_remove(place as usize);
+        if let Some(&moved) = room.members.get(place as usize)
+            && let Some(Connection { protocol: Protocol::Ws(ws), .. }) = self.conns.get_mut(moved)
+            && let Some(membership) = &mut ws.membership
+        {
+            membership.place = place;
+        }
+        if room.members.is_empty() {
+            self.rooms.rooms.remove(&feed);
+        }
+    }
+
+    /// Appends one text message to the feed; its readers get it at the end of the turn.
+    pub(super) fn publish(&mut self, feed: FeedId, text: Range<usize>) {
+        let Some(room) = self.rooms.rooms.get_mut(&feed) else { return };
+        let text = &self.effects.bytes[text];
+        room.feed.append(|out| ws_frame::encode(Opcode::Text, text, out));
+        self.rooms.mark(feed);
+    }
+
+    /// Writes everything new to every member that can take it, and cuts those that lag too far.
+    pub(super) fn flush_rooms(&mut self) {
+        while let Some(id) = self.rooms.dirty.pop() {
+            let Some(room) = self.rooms.rooms.get_mut(&id) else { continue };
+            room.dirty = false;
+            for &member in &room.members {
+                let Some(conn) = self.conns.get_mut(member) else { continue };
+                if conn.writable && !conn.dead && flush_lane(conn, &mut room.feed).is_err() {
+                    conn.dead = true;
+                    self.dead.push(member);
+                }
+            }
+            if room.feed.held() > self.limits.lag_bytes_max {
+                self.cut_slow_readers(id);
+            }
+        }
+    }
+
+    /// Sends what the room has for one member whose socket may have become writable.
+    pub(super) fn flush_member(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.writable && !conn.dead) else { return };
+        let Protocol::Ws(ws) = &conn.protocol else { return };
+        let Some(feed) = ws.membership.as_ref().map(|m| m.feed) else { return };
+        let Some(feed) = self.rooms.rooms.get_mut(&feed).map(|room| &mut room.feed) else { return };
+        if flush_lane(conn, feed).is_err() {
+            self.bury(id);
+        }
+    }
+
+    /// Looked for only when the feed as a whole holds too much, so a room without laggards never searches.
+    fn cut_slow_readers(&mut self, feed: FeedId) {
+        let Some(room) = self.rooms.rooms.get(&feed) else { return };
+        let slow = |&id: &ConnId| {
+            let Some(Connection { protocol: Protocol::Ws(ws), .. }) = self.conns.get(id) else { return false };
+            let behind = ws.membership.as_ref().map_or(0, |m| m.lane.behind(&room.feed));
+            behind > self.limits.lag_bytes_max as u64
+        };
+        let slow: Vec<ConnId> = room.members.iter().copied().filter(slow).collect();
+        for id in slow {
+            log::info!("{id:?} is more than {} bytes behind its room and is cut", self.limits.lag_bytes_max);
+            self.cut += 1;
+            self.close_session(id, 1013, "too slow");
+            if let Some(stream) = self.conns.get(id).and_then(|conn| conn.stream.as_ref()) {
+                stream.reset_on_drop();
+            }
+        }
+    }
+}
+
+/// Writes until the member has everything or its socket is full; one write where the feed's bytes are contiguous.
+fn flush_lane<S: Stream>(conn: &mut Connection<S>, feed: &mut Feed) -> io::Result<()> {
+    conn.flush()?;
+    let Connection { stream: Some(stream), writable, outbox, protocol: Protocol::Ws(ws), .. } = conn else {
+        return Ok(());
+    };
+    let Some(membership) = &mut ws.membership else { return Ok(()) };
+    while *writable && outbox.is_empty() {
+        let bytes = membership.lane.next(feed);
+        if bytes.is_empty() {
+            break;
+        }
+        let sent = write_some(stream, bytes, writable)?;
+        membership.lane.sent(feed, sent);
+    }
+    Ok(())
+}

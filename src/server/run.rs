@@ -1,0 +1,146 @@
+//! The loop around the turn: the kernel's poll, signals, and how a server comes to be.
+
+use super::{Counts, Server};
+use crate::app::{self, Settings};
+use crate::config::{Limits, Serve};
+use crate::event::App;
+use crate::rt::line_log::LineLog;
+use crate::rt::net::{Kernel, Ready, Source, readiness};
+use mio::{Events, Interest, Poll, Waker};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Events taken from the kernel at once; a large number costs nothing.
+const EVENTS_MAX: usize = 1024;
+
+/// A server on the kernel's network, and the poll that drives it.
+pub struct Loop<A: App> {
+    poll: Poll,
+    events: Events,
+    readiness: Vec<(Source, Ready)>,
+    addresses: Vec<SocketAddr>,
+    signals: Option<Signals>,
+    server: Server<Kernel, A>,
+    wait: Option<Duration>,
+}
+
+/// Listens, reads the pages and the secret, and is ready to run.
+///
+/// # Errors
+/// A sentence that says what is wrong and what to do.
+pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<app::Site>, String> {
+    let limits = serve.apply_to(limits);
+    let settings = Settings {
+        secret: app::cookie::load_secret(serve.cookie_secret_file.as_deref(), &serve.data_dir)?,
+        cookie_secure: serve.cookie_secure == crate::config::CookieSecure::Always,
+        allow_origin: serve.allow_origin.clone(),
+        www: serve.www.clone(),
+        search_url: serve.search_url.clone(),
+        allow_private: serve.allow_private,
+        lab: serve.lab,
+    };
+    let now = (Instant::now(), SystemTime::now());
+    let site = app::Site::new(settings, &limits, now)?;
+    let log_lines_max = limits.log_lines_max;
+    let mut running = Loop::new(&serve.listen, site, limits)?;
+    if let Some(path) = &serve.access_log {
+        let log = LineLog::open(path, log_lines_max);
+        running.server.log_to(log.map_err(|e| format!("--access-log {}: {e}", path.display()))?);
+    }
+    Ok(running)
+}
+
+impl<A: App> Loop<A> {
+    /// A loop that listens on `addresses`, perhaps none, and runs `app`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what to do.
+    pub fn new(addresses: &[SocketAddr], app: A, limits: Limits) -> Result<Loop<A>, String> {
+        let poll = Poll::new().map_err(|e| format!("the kernel gives no poll: {e}"))?;
+        let registry = poll.registry().try_clone().map_err(|e| format!("the kernel gives no poll: {e}"))?;
+        let waker = Waker::new(poll.registry(), Source::Jobs.token()).map_err(|e| format!("no waker: {e}"))?;
+        let wake = move || {
+            if let Err(e) = waker.wake() {
+                log::error!("the loop cannot be woken: {e}");
+            }
+        };
+        let kernel = Kernel::new(registry, addresses).map_err(|(address, e)| why_not_bound(address, &e))?;
+        let addresses = kernel.addresses();
+        let server = Server::new(kernel, app, limits, Arc::new(wake), Instant::now());
+        let (events, readiness) = (Events::with_capacity(EVENTS_MAX), Vec::with_capacity(EVENTS_MAX));
+        // The listeners may have clients from before they were watched.
+        Ok(Loop { poll, events, readiness, addresses, signals: None, server, wait: Some(Duration::ZERO) })
+    }
+
+    /// The addresses that are listened on, with the port the kernel chose for 0.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What is there now.
+    pub fn counts(&self) -> Counts {
+        self.server.counts()
+    }
+
+    /// The server, to start something or to drain it.
+    pub fn server(&mut self) -> &mut Server<Kernel, A> {
+        &mut self.server
+    }
+
+    /// From now on SIGTERM and SIGINT drain.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn take_signals(&mut self) -> io::Result<()> {
+        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        self.poll.registry().register(&mut signals, Source::Signals.token(), Interest::READABLE)?;
+        self.signals = Some(signals);
+        Ok(())
+    }
+
+    /// Waits at most `most` for something to do, does it, and answers whether there will be more.
+    ///
+    /// # Errors
+    /// The poll itself fails, which nothing can mend.
+    pub fn once(&mut self, most: Option<Duration>) -> io::Result<bool> {
+        let wait = [self.wait, most].into_iter().flatten().min();
+        match self.poll.poll(&mut self.events, wait) {
+            Err(e) if e.kind() != ErrorKind::Interrupted => return Err(e),
+            Err(_) => self.events.clear(),
+            Ok(()) => {}
+        }
+        let now = Instant::now();
+        self.readiness.clear();
+        self.readiness.extend(self.events.iter().map(readiness));
+        if self.readiness.iter().any(|&(source, _)| source == Source::Signals) {
+            for _ in self.signals.iter_mut().flat_map(Signals::pending) {
+                self.server.drain(now);
+            }
+        }
+        self.wait = self.server.turn(&self.readiness, now);
+        Ok(!self.server.is_over())
+    }
+
+    /// Runs until the application quits or a drain is complete.
+    ///
+    /// # Errors
+    /// As [`Loop::once`].
+    pub fn run(&mut self) -> io::Result<()> {
+        while self.once(None)? {}
+        Ok(())
+    }
+}
+
+fn why_not_bound(address: SocketAddr, e: &io::Error) -> String {
+    let advice = match e.kind() {
+        ErrorKind::AddrInUse => "another program listens there: stop it, or choose another port with --listen",
+        ErrorKind::PermissionDenied => "this port needs more rights: choose one above 1023, or run as root",
+        ErrorKind::AddrNotAvailable => "this machine has no such address: choose one of its own with --listen",
+        _ => "choose another address with --listen",
+    };
+    format!("cannot listen on {address}: {e}; {advice}")
+}

@@ -1,0 +1,137 @@
+//! WebSocket sessions: the switch from HTTP, frames out, heartbeat, and the two ways to close.
+
+use super::Server;
+use crate::conn::ws::Ws;
+use crate::conn::{Connection, Protocol};
+use crate::event::{App, Event};
+use crate::id::ConnId;
+use crate::proto::response::encode_switching;
+use crate::proto::ws_frame::{self, Opcode};
+use crate::proto::ws_session::{Kind, State};
+use crate::rt::net::{Network, Stream};
+use std::ops::Range;
+
+/// A peer that answers no ping for so long is gone (RFC 6455 section 7.4.1: going away).
+const SILENT: (u16, &str) = (1001, "no answer to pings");
+
+impl<N: Network, A: App> Server<N, A> {
+    /// Answers 101; from the next byte on the connection is a WebSocket.
+    pub(super) fn upgrade(&mut self, id: ConnId, accept: &[u8; 28], message_bytes_max: usize) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Protocol::Http(http) = &mut conn.protocol else { return };
+        if !http.is_owed() {
+            return;
+        }
+        let mut line = http.line.take();
+        let ws = Ws::new(message_bytes_max, self.now);
+        self.timers.set(id, &mut conn.timer, ws.next_heartbeat(self.now, &self.limits));
+        conn.protocol = Protocol::Ws(Box::new(ws));
+        let date = self.date.text;
+        self.output(id, |out| encode_switching(accept, &date, None, out));
+        if let Some(line) = &mut line {
+            line.status = 101;
+        }
+        self.log_line(line);
+    }
+
+    /// One message to one peer.
+    pub(super) fn send_message(&mut self, id: ConnId, kind: Kind, payload: Range<usize>) {
+        let opcode = match kind {
+            Kind::Text => Opcode::Text,
+            Kind::Binary => Opcode::Binary,
+        };
+        self.send_frame(id, opcode, payload);
+    }
+
+    /// One frame to one peer, its payload in the effects' bytes. A room member's own frames keep their place among
+    /// those of the room.
+    pub(super) fn send_frame(&mut self, id: ConnId, opcode: Opcode, payload: Range<usize>) {
+        let bytes = std::mem::take(&mut self.effects.bytes);
+        let payload = &bytes[payload];
+        let Server { conns, rooms, .. } = &mut *self;
+        if let Some(Connection { protocol: Protocol::Ws(ws), .. }) = conns.get_mut(id) {
+            let lane = ws.membership.as_mut().and_then(|m| Some((&mut m.lane, rooms.feed(m.feed)?)));
+            if let Some((lane, feed)) = lane {
+                let mut frame = Vec::with_capacity(payload.len() + ws_frame::HEADER_BYTES_MAX);
+                ws_frame::encode(opcode, payload, &mut frame);
+                lane.send(feed, &frame);
+                self.touch(id);
+            } else {
+                self.output(id, |out| ws_frame::encode(opcode, payload, out));
+            }
+        }
+        self.effects.bytes = bytes;
+    }
+
+    /// The peer has sent Close: answers it, and the session is over.
+    pub(super) fn peer_closed(&mut self, id: ConnId, code: Option<u16>) {
+        self.send_close(id, code, "");
+        self.session_over(id);
+    }
+
+    /// The application closes; it needs not be told.
+    pub(super) fn close_for_app(&mut self, id: ConnId, code: u16, reason: &str) {
+        if let Some(Protocol::Ws(ws)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) {
+            ws.over = true;
+        }
+        self.send_close(id, Some(code), reason);
+    }
+
+    /// The server closes; the application is told.
+    pub(super) fn close_session(&mut self, id: ConnId, code: u16, reason: &str) {
+        self.send_close(id, Some(code), reason);
+        self.session_over(id);
+    }
+
+    /// Puts Close behind the frame under way, unless it was sent before. What the room still had for this member is
+    /// dropped. The peer's Close has `close_within` to come.
+    fn send_close(&mut self, id: ConnId, code: Option<u16>, reason: &str) {
+        self.leave(id);
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Protocol::Ws(ws) = &mut conn.protocol else { return };
+        if !matches!(ws.session.state(), State::Open | State::ClosedByPeer) {
+            return;
+        }
+        ws.session.on_close_sent();
+        ws.ping = None;
+        self.timers.set(id, &mut conn.timer, self.now + self.limits.close_within);
+        self.output(id, |out| ws_frame::encode_close(code, reason, out));
+    }
+
+    /// Tells the application, once.
+    fn session_over(&mut self, id: ConnId) {
+        let Some(Protocol::Ws(ws)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) else { return };
+        if !std::mem::replace(&mut ws.over, true) {
+            self.tell(id, Event::Left);
+        }
+    }
+
+    /// Once output flows again, the latest ping that waited is answered.
+    pub(super) fn answer_waiting_ping(&mut self, id: ConnId) {
+        let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = self.conns.get_mut(id) else { return };
+        if !outbox.is_empty() || ws.membership.as_ref().is_some_and(|m| m.lane.own_bytes() > 0) {
+            return;
+        }
+        let Some(payload) = ws.ping.take() else { return };
+        self.output(id, |out| ws_frame::encode(Opcode::Pong, &payload, out));
+    }
+
+    /// The timer of a session: time to ping, or the end of patience with a silent or closing peer.
+    pub(super) fn heartbeat(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Protocol::Ws(ws) = &mut conn.protocol else { return };
+        if ws.session.state() != State::Open {
+            if let Some(stream) = conn.stream.as_ref().filter(|_| !conn.outbox.is_empty()) {
+                stream.reset_on_drop();
+            }
+            return self.bury(id);
+        }
+        if ws.silent_for(self.now) >= self.limits.silent_for {
+            return self.close_session(id, SILENT.0, SILENT.1);
+        }
+        let next = ws.next_heartbeat(self.now, &self.limits);
+        self.timers.set(id, &mut conn.timer, next);
+        let start = self.effects.bytes.len();
+        self.send_frame(id, Opcode::Ping, start..start);
+    }
+}
