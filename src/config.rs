@@ -87,7 +87,7 @@ pub struct Limits {
     pub connect_within: Duration,
     /// A search may take so long in all.
     pub search_within: Duration,
-    /// Head of an upstream's answer, bytes.
+    /// Head of an upstream's answer, bytes; less than the loop's read buffer (64 KiB), in which it must lie whole.
     pub upstream_head_bytes_max: usize,
     /// Body of an upstream's answer, bytes, transfer coding removed.
     pub upstream_body_bytes_max: u64,
@@ -137,7 +137,7 @@ impl Default for Limits {
             fetches_waiting_max: 4096,
             connect_within: Duration::from_secs(5),
             search_within: Duration::from_secs(20),
-            upstream_head_bytes_max: 64 << 10,
+            upstream_head_bytes_max: 32 << 10,
             upstream_body_bytes_max: 8 << 20,
             redirects_max: 5,
             log_lines_max: 65_536,
@@ -208,7 +208,8 @@ pub struct Serve {
         long,
         env = "SQUALL_SEARCH_URL",
         value_name = "URL",
-        default_value = "http://www.baidu.com/s?ie=utf-8&wd={}"
+        default_value = "http://www.baidu.com/s?ie=utf-8&wd={}",
+        value_parser = parse_template
     )]
     pub search_url: String,
     /// Searches fetched at once; others wait in a queue
@@ -283,6 +284,14 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let mut addresses =
         text.to_socket_addrs().map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:8888".to_owned())?;
     addresses.next().ok_or_else(|| "this name has no address".to_owned())
+}
+
+fn parse_template(text: &str) -> Result<String, String> {
+    match text.matches("{}").count() {
+        1 if text.starts_with("http://") || text.starts_with("https://") => Ok(text.to_owned()),
+        1 => Err("expected a URL that begins with http:// or https://".into()),
+        n => Err(format!("expected exactly one {{}} where the words go, found {n}")),
+    }
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {

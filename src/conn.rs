@@ -1,7 +1,9 @@
 //! One connection: where bytes and a socket meet.
 //!
-//!     socket ── fill ──▶ the loop's read buffer ──▶ protocol ──▶ event
-//!     effect ──▶ outbox (or a room's feed, by the lane) ── flush ──▶ socket
+//! ```text
+//! socket ── fill ──▶ the loop's read buffer ──▶ protocol ──▶ event
+//! effect ──▶ outbox (or a room's feed, by the lane) ── flush ──▶ socket
+//! ```
 //!
 //! What the kernel last said is stored (`readable`, `writable`, …); what the connection wants is computed from its
 //! protocol's state. A connection owns no buffer while it is idle: an incomplete message waits in `kept`, what the

@@ -23,11 +23,9 @@ pub fn run(targets: &[String]) -> Result<ExitCode, String> {
     let list = FetchList::new(targets, Instant::now(), io::stdout(), io::stderr());
     let limits = Limits { fetches_max: usize::MAX, fetches_waiting_max: usize::MAX, ..Limits::default() };
     let mut running = Loop::new(&[], list, limits)?;
-    let mut failed = 0;
     running.server().start(|list, out| list.start(out));
     running.run().map_err(|e| format!("the kernel's poll failed: {e}"))?;
-    running.server().start(|list, _| failed = list.failed);
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if running.server().app().failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The targets and what became of them.

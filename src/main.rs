@@ -3,6 +3,7 @@
 
 use clap::Parser;
 use squall::config::{Cli, Command, Limits, Serve};
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -25,7 +26,8 @@ fn serve(flags: &Serve) -> Result<ExitCode, String> {
     let mut running = squall::server::bind(flags, limits)?;
     running.take_signals().map_err(|e| format!("signals cannot be taken: {e}"))?;
     for address in running.addresses() {
-        println!("squall listening on http://{address}/");
+        // Whoever closed our standard output does not want to know.
+        let _ = writeln!(std::io::stdout(), "squall listening on http://{address}/");
     }
     running.run().map_err(|e| format!("the kernel's poll failed: {e}"))?;
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,8 @@
 //! The turn of the loop, and the only place that applies effects.
 //!
-//!     wait ─▶ note readiness ─▶ accept ─▶ jobs ─▶ timers ─▶ serve ─▶ reap ─▶ flush ─▶ wait …
+//! ```text
+//! wait ─▶ note readiness ─▶ accept ─▶ jobs ─▶ timers ─▶ serve ─▶ reap ─▶ flush ─▶ wait …
+//! ```
 //!
 //! `serve` reads one connection within its budgets and lets its protocol find events; each event goes to the
 //! application, whose effects are applied before the next one is looked for. Nothing is freed inside: whoever is done
@@ -110,7 +112,12 @@ pub struct Counts {
 
 impl<N: Network, A: App> Server<N, A> {
     /// A loop over `network` that runs `app`. `wake` ends the wait of whoever calls [`Server::turn`].
+    ///
+    /// # Panics
+    /// If a limit for heads is not below the size of the read buffer, 64 KiB.
     pub fn new(network: N, app: A, limits: Limits, wake: Arc<dyn Fn() + Send + Sync>, now: Instant) -> Server<N, A> {
+        let heads = limits.head_bytes_max.max(limits.upstream_head_bytes_max);
+        assert!(heads < INBUF_BYTES, "a head must fit the read buffer");
         Server {
             acceptor: Acceptor::new(network.listeners()),
             jobs: Jobs::new(limits.job_threads, limits.jobs_waiting_max, wake),
@@ -182,6 +189,11 @@ impl<N: Network, A: App> Server<N, A> {
             booked: self.booked + self.rooms.held(),
             cut: self.cut,
         }
+    }
+
+    /// The application.
+    pub fn app(&self) -> &A {
+        &self.app
     }
 
     /// Lets the application start something on its own account, outside any event.
@@ -340,7 +352,8 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     fn wait_time(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || !self.dead.is_empty() || self.is_over() {
+        let idle = self.ready.is_empty() && self.dead.is_empty() && self.touched.is_empty() && !self.rooms.are_dirty();
+        if !idle || self.is_over() {
             return Some(Duration::ZERO);
         }
         let accept =

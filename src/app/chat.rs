@@ -4,7 +4,9 @@
 //! last one that goes is announced again. Every line goes once into the room's feed; who has read how far is the
 //! server's affair. Messages of connections that are in no room are echoes.
 //!
-//!     NAME enter room     NAME:TEXT     NAME leave room
+//! ```text
+//! NAME enter room     NAME:TEXT     NAME leave room
+//! ```
 
 use crate::config::Limits;
 use crate::event::{Effect, Effects, Kind};

@@ -1,7 +1,9 @@
 //! The search: the question goes to another site, its answer is relayed as it comes.
 //!
-//!     request ──▶ Fetch ── Head ──▶ redirect? ──▶ Fetch … (5 at most)
-//!                            └────▶ Respond(stream) ── Body ──▶ Piece … ── Done ──▶ End
+//! ```text
+//! request ──▶ Fetch ── Head ──▶ redirect? ──▶ Fetch … (5 at most)
+//!                        └────▶ Respond(stream) ── Body ──▶ Piece … ── Done ──▶ End
+//! ```
 //!
 //! What is relayed acts on our own origin, so fields pass by an allow-list and the page is sandboxed. Sockets, names,
 //! deadlines and backpressure are the server's.

@@ -1,7 +1,9 @@
 //! The server side of HTTP on one connection: requests in, one at a time, answers in their order.
 //!
-//!     Head ── whole ──▶ Owed ── answer ──▶ Head … or Closing
-//!       └── body missing ──▶ Body ──▶ Owed ── streamed answer ──▶ Streaming ── End ──▶ Head … or Closing
+//! ```text
+//! Head ── whole ──▶ Owed ── answer ──▶ Head … or Closing
+//!   └── body missing ──▶ Body ──▶ Owed ── streamed answer ──▶ Streaming ── End ──▶ Head … or Closing
+//! ```
 //!
 //! While an answer is owed nothing is parsed, so pipelined requests keep their order. The request borrows the loop's
 //! buffer; only a body that comes in pieces, and the head before it, are copied.

@@ -1,7 +1,9 @@
 //! One outbound request: a connection that we open.
 //!
-//!     Queued ──▶ Resolving ──▶ Connecting ──▶ Exchanging ──▶ Over
-//!        └─────────┴──────────────┴────────────────┴── error or deadline ──▶ Over
+//! ```text
+//! Queued ──▶ Resolving ──▶ Connecting ──▶ Exchanging ──▶ Over
+//!    └─────────┴──────────────┴────────────────┴── error or deadline ──▶ Over
+//! ```
 //!
 //! It lies in the slab from the first moment, so that one id serves its deadline, its name's job and its events. It
 //! belongs to an owner, who gets its news; when the owner goes, it goes.

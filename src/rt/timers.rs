@@ -57,7 +57,8 @@ impl Timers {
     /// Sets the deadline of `id`, whose timer is `timer`.
     #[inline]
     pub fn set(&mut self, id: ConnId, timer: &mut Timer, at: Instant) {
-        timer.due = self.after_epoch(at).as_nanos().div_ceil(1_000_000) as u64;
+        let after = self.after_epoch(at);
+        timer.due = after.as_secs() * 1000 + u64::from(after.subsec_nanos().div_ceil(1_000_000));
         if timer.due < timer.armed {
             timer.armed = timer.due;
             self.heap.push(Reverse((timer.due, id)));

@@ -223,7 +223,8 @@ impl<N: Network, A: App> Server<N, A> {
     pub(super) fn wake_upstream(&mut self, owner: ConnId) {
         let Some(Protocol::Http(http)) = self.conns.get(owner).map(|conn| &conn.protocol) else { return };
         let id = http.fetch;
-        if self.wants_input(id)
+        if !id.is_outside()
+            && self.wants_input(id)
             && let Some(conn) = self.conns.get_mut(id)
             && conn.has_input()
         {

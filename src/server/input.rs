@@ -156,6 +156,9 @@ impl<N: Network, A: App> Server<N, A> {
             }
             Err(error) => {
                 self.close_session(id, error.close_code(), error.reason());
+                if let Some(conn) = self.conns.get_mut(id) {
+                    conn.lingers = true;
+                }
                 // Whatever follows a broken frame means nothing.
                 end - at
             }

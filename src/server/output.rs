@@ -3,7 +3,7 @@
 //! [`Server::settle`] is the one place where a connection's state is looked at as a whole, at the end of its slice
 //! and at the end of the turn for those that somebody else wrote to.
 
-use super::{Server, enqueue};
+use super::{Server, access, enqueue};
 use crate::conn::http::{Clock, Phase};
 use crate::conn::{Connection, Protocol};
 use crate::event::{App, Event};
@@ -82,12 +82,14 @@ impl<N: Network, A: App> Server<N, A> {
     /// The streamed body is whole, or it broke off: then cutting the connection is the only way to say so.
     pub(super) fn stream_end(&mut self, id: ConnId, whole: bool) {
         let Server { conns, reply, serving, .. } = &mut *self;
-        let Some(Connection { protocol: Protocol::Http(http), outbox, .. }) = conns.get_mut(id) else { return };
-        if !matches!(http.phase, Phase::Streaming(_)) {
-            return;
-        }
+        let Some(Connection { protocol: Protocol::Http(http), outbox, stream, .. }) = conns.get_mut(id) else { return };
+        let Phase::Streaming(coding) = http.phase else { return };
         let complete = whole
             && if *serving == Some(id) { http.encode_end(reply) } else { outbox.write(|out| http.encode_end(out)) };
+        if let (false, BodyCoding::UntilClose, Some(stream)) = (complete, coding, stream) {
+            // The end of the connection is the end of this body: only a reset tells that it is not whole.
+            stream.reset_on_drop();
+        }
         let line = http.line.take();
         http.answered(http.terms.keep_alive && complete);
         self.log_line(line);
@@ -221,7 +223,7 @@ impl<N: Network, A: App> Server<N, A> {
             Protocol::Http(http) => match http.clock {
                 Clock::Head | Clock::Body => {
                     http.terms.keep_alive = false;
-                    http.owe(None);
+                    http.owe(self.access_log.as_ref().map(|_| access::bad_line(conn.stream.as_ref())));
                     conn.kept = Vec::new();
                     conn.lingers = true;
                     self.respond_plainly(id, 408, "The request did not arrive in time.\n");

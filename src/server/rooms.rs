@@ -42,6 +42,11 @@ impl Rooms {
         self.rooms.values().map(|room| room.feed.held()).sum()
     }
 
+    /// Whether something was published since the last flush.
+    pub fn are_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
     pub fn feed(&self, id: FeedId) -> Option<&Feed> {
         self.rooms.get(&id).map(|room| &room.feed)
     }
@@ -153,9 +158,6 @@ impl<N: Network, A: App> Server<N, A> {
             log::info!("{id:?} is more than {} bytes behind its room and is cut", self.limits.lag_bytes_max);
             self.cut += 1;
             self.close_session(id, 1013, "too slow");
-            if let Some(stream) = self.conns.get(id).and_then(|conn| conn.stream.as_ref()) {
-                stream.reset_on_drop();
-            }
         }
     }
 }

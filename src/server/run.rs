@@ -43,6 +43,9 @@ pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<app::Site>, String> {
         allow_private: serve.allow_private,
         lab: serve.lab,
     };
+    if let Some(www) = serve.www.as_ref().filter(|www| !www.is_dir()) {
+        return Err(format!("--www {}: there is no such directory", www.display()));
+    }
     let now = (Instant::now(), SystemTime::now());
     let site = app::Site::new(settings, &limits, now)?;
     let log_lines_max = limits.log_lines_max;

@@ -121,7 +121,8 @@ impl<N: Network, A: App> Server<N, A> {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Protocol::Ws(ws) = &mut conn.protocol else { return };
         if ws.session.state() != State::Open {
-            if let Some(stream) = conn.stream.as_ref().filter(|_| !conn.outbox.is_empty()) {
+            // It has not answered our Close, so it may not be reading: only a reset frees what the kernel still holds.
+            if let Some(stream) = &conn.stream {
                 stream.reset_on_drop();
             }
             return self.bury(id);
