@@ -1,4 +1,52 @@
-//! squall: a chat and search server on one hand-rolled event loop.
+//! # squall: a chat and search server on one hand-rolled event loop
+//!
+//! One thread runs one loop over epoll, by mio. Whatever a browser, `ab` or another server does to it is a readiness
+//! event on that loop; whatever would block goes to a thread of a small pool and comes back as an event.
+//!
+//! # The house
+//!
+//! ```text
+//! main → server → app  → event → proto       proto: bytes ⇄ values. No socket, no clock, no globals
+//!            └──→ conn → event, proto, rt     rt: slab, feed, outbox, timers, accept, jobs. Knows no protocol
+//!                                             conn: the one place where bytes and sockets meet
+//!                                             app: values in, effects out. Names no socket
+//! leaves, imported by anyone: id, config
+//! ```
+//!
+//! # Where to start reading
+//!
+//! 1. [`event`]: the border between protocols and application, on one page.
+//! 2. [`server`]: the turn of the loop; then `server/input.rs` and `server/output.rs`, a slice of one connection.
+//! 3. [`conn`]: what a connection is; `conn/http.rs` for its states.
+//! 4. [`proto::http`] and [`proto::ws_session`]: the two machines that find requests and messages.
+//! 5. [`rt::feed`] and [`rt::lane`]: a room is a log, a member is a position in it.
+//! 6. [`rt::timers`], [`rt::accept`], [`rt::jobs`]: time, newcomers, and what blocks.
+//! 7. [`app`]: the site itself; [`config`] has every limit with its reason.
+//!
+//! # The turn
+//!
+//! ```text
+//! wait ─▶ note readiness ─▶ accept ─▶ jobs ─▶ timers ─▶ serve ─▶ reap ─▶ flush ─▶ wait …
+//! ```
+//!
+//! # The route of one chat message
+//!
+//! ```text
+//! server.rs               `turn`        a socket became readable; its connection is on the ready queue
+//! server.rs               `serve`       one slice of one connection, within its budgets
+//! conn.rs                 `fill`        socket → the loop's read buffer, one read
+//! server/input.rs         `step_ws`     the front of the buffer goes to the session
+//! proto/ws_session.rs     `receive`     a frame is unmasked in place: `WsEvent::Message`, borrowed
+//! app.rs                  `on_event`    `Event::Message`
+//! app/chat.rs             `message`     may this member say that now? `Effect::Publish`
+//! server/apply.rs         `apply`       effects become bytes
+//! server/rooms.rs         `publish`     one frame is appended to the room's feed; nobody is touched
+//! server/rooms.rs         `flush_rooms` end of the turn: every member that can take it is written to
+//! server/rooms.rs         `flush_lane`  one write, from the member's cursor to the end of the feed
+//! ```
+//!
+//! There is no callback anywhere: an event goes up as a borrowed value, effects come down as owned ones, and whoever is
+//! named in them is looked up again by id.
 #![forbid(unsafe_code)]
 
 pub mod app;

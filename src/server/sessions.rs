@@ -113,7 +113,9 @@ impl<N: Network, A: App> Server<N, A> {
             return;
         }
         let Some(payload) = ws.ping.take() else { return };
-        self.output(id, |out| ws_frame::encode(Opcode::Pong, &payload, out));
+        let payload = self.effects.write(|bytes| bytes.extend_from_slice(&payload));
+        self.send_frame(id, Opcode::Pong, payload);
+        self.effects.bytes.clear();
     }
 
     /// The timer of a session: time to ping, or the end of patience with a silent or closing peer.
