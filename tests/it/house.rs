@@ -122,3 +122,14 @@ fn the_route_of_a_message_in_the_map_exists_hop_by_hop() {
     }
     assert!(hops >= 9, "the route has only {hops} hops");
 }
+
+#[test]
+fn the_readme_names_every_dependency() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let names =
+        manifest.lines().skip_while(|line| *line != "[dependencies]").take_while(|line| !line.starts_with("[profile"));
+    for name in names.filter_map(|line| line.split_once(" = ")).map(|(name, _)| name) {
+        assert!(readme.contains(name), "the README does not say why there is {name}");
+    }
+}
