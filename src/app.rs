@@ -205,14 +205,14 @@ impl Site {
         }
     }
 
-    fn finished(&mut self, from: ConnId, finished: Finished, now: Instant, out: &mut Effects) {
+    fn finished(&mut self, from: ConnId, finished: Finished, out: &mut Effects) {
         match (self.pending.remove(&from), finished) {
             (Some(Pending::File(file)), Finished::File(read)) => out.respond(from, self.file_read(*file, read)),
             (Some(Pending::Block(visitor, seconds)), Finished::Blocked) => {
                 out.respond(from, self.awake(&visitor, seconds));
             }
             (Some(Pending::Search(search)), Finished::FetchedBlocking(answer)) => {
-                self.searched_blocking(from, *search, answer, now, out);
+                self.searched_blocking(from, *search, answer, out);
             }
             _ => {}
         }
@@ -237,8 +237,8 @@ impl App for Site {
         match event {
             Event::Request(request, body) => self.route(from, request, body, now, out),
             Event::Message(kind, bytes) => self.chat.message(from, kind, bytes, now, out),
-            Event::Fetched(fetched) => self.fetched(from, fetched, now, out),
-            Event::Finished(finished) => self.finished(from, finished, now, out),
+            Event::Fetched(fetched) => self.fetched(from, fetched, out),
+            Event::Finished(finished) => self.finished(from, finished, out),
             Event::Woke => {
                 if let Some(Pending::Sleep(visitor, seconds)) = self.pending.remove(&from) {
                     out.respond(from, self.awake(&visitor, seconds));
@@ -274,3 +274,8 @@ fn is_absent(e: &std::io::Error) -> bool {
 fn plaintext() -> Response {
     Response::new(200, "text/plain", Body::Static(b"Hello, World!"))
 }
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

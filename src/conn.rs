@@ -196,3 +196,6 @@ pub fn write_some(stream: &mut impl Stream, bytes: &[u8], writable: &mut bool) -
         };
     }
 }
+
+#[cfg(test)]
+mod tests;

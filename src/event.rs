@@ -214,3 +214,52 @@ pub trait App {
     /// Takes one event of connection `from` at time `now` and says what is to be done. Never blocks.
     fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::exchange::Stage;
+
+    #[test]
+    fn each_failure_of_a_fetch_has_its_status_and_names_its_cause() {
+        let (host, address) = (|| "a.test".to_owned(), || "192.0.2.1:80".to_owned());
+        let (why, after) = (|| "because".to_owned(), Duration::from_millis(2500));
+        for (error, status, text) in [
+            (FetchError::Resolve { host: host(), why: why() }, 502, "the name a.test could not be resolved: because"),
+            (FetchError::Busy, 503, "too many fetches are under way, try again in a moment"),
+            (FetchError::Forbidden { host: host() }, 502, "a redirect leads to a.test, which is not a public address"),
+            (FetchError::Connect { address: address(), why: why() }, 502, "no connection to 192.0.2.1:80: because"),
+            (FetchError::Broken { why: why() }, 502, "the connection broke before the answer was whole: because"),
+            (
+                FetchError::Protocol(ExchangeError::EarlyEof(Stage::Head)),
+                502,
+                "the answer makes no sense: the connection was closed within the head",
+            ),
+            (FetchError::ConnectTimeout { after }, 504, "no connection within 2.5 s"),
+            (FetchError::Timeout { after }, 504, "no complete answer within 2.5 s"),
+        ] {
+            assert_eq!((error.status(), error.to_string().as_str()), (status, text));
+        }
+    }
+
+    #[test]
+    fn effects_name_their_bytes_by_range_and_keep_their_memory() {
+        let mut effects = Effects::default();
+        assert_eq!(effects.write(|out| out.extend_from_slice(b"hello")), 0..5);
+        assert_eq!(effects.write(|_| {}), 5..5);
+        assert_eq!(effects.write(|out| out.extend_from_slice(b" world")), 5..11);
+        let id = ConnId::new(0, 1);
+        effects.push(Effect::Leave(id));
+        effects.respond(id, Response::text(200, "ok"));
+        assert_eq!(effects.list, [Effect::Leave(id), Effect::Respond(id, Response::text(200, "ok"))]);
+        let (list, bytes) = (effects.list.capacity(), effects.bytes.capacity());
+        effects.clear();
+        assert!(effects.list.is_empty() && effects.bytes.is_empty());
+        assert_eq!((effects.list.capacity(), effects.bytes.capacity()), (list, bytes));
+    }
+
+    #[test]
+    fn an_effect_is_small() {
+        assert!(size_of::<Effect>() <= 120, "{} bytes", size_of::<Effect>());
+    }
+}

@@ -25,7 +25,7 @@ pub fn run(targets: &[String]) -> Result<ExitCode, String> {
     let mut running = Loop::new(&[], list, limits)?;
     running.server().start(|list, out| list.start(out));
     running.run().map_err(|e| format!("the kernel's poll failed: {e}"))?;
-    Ok(if running.server().app().failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(running.server().app().exit_code())
 }
 
 /// The targets and what became of them.
@@ -93,6 +93,10 @@ impl<O: Write, E: Write> FetchList<O, E> {
         }
     }
 
+    fn exit_code(&self) -> ExitCode {
+        if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
     fn say(&mut self, what: impl FnOnce(&mut E) -> io::Result<()>) {
         // Progress is a courtesy: a closed standard error must not end the fetches.
         let _ = what(&mut self.progress);
@@ -127,5 +131,162 @@ fn url_of(target: &str) -> Result<Url, String> {
         Ok(url) if url.scheme == Scheme::Https => Err("https is not built in yet".into()),
         Ok(url) => Ok(url),
         Err(e) => Err(e.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::FetchError;
+    use crate::proto::exchange::{Exchange, ExchangeEvent};
+    use crate::proto::http::{SLOTS, Slot};
+
+    /// A list at a moment, with its output in memory.
+    struct Bench {
+        list: FetchList<Vec<u8>, Vec<u8>>,
+        now: Instant,
+    }
+
+    impl Bench {
+        fn new(targets: &[&str]) -> (Bench, Vec<Effect>) {
+            let (targets, now) = (targets.iter().map(|&target| target.to_owned()).collect::<Vec<_>>(), Instant::now());
+            let mut list = FetchList::new(&targets, now, Vec::new(), Vec::new());
+            let mut out = Effects::default();
+            list.start(&mut out);
+            (Bench { list, now }, out.list)
+        }
+
+        fn tell(&mut self, n: usize, fetched: Fetched) -> Vec<Effect> {
+            let mut out = Effects::default();
+            self.list.on_event(ConnId::outside(n), Event::Fetched(fetched), self.now, &mut out);
+            out.list
+        }
+
+        fn head(&mut self, n: usize, head: &[u8]) -> Vec<Effect> {
+            let mut slots = [const { Slot::uninit() }; SLOTS];
+            match Exchange::new(false).receive(head, false, &mut slots, &Limits::default()) {
+                Ok((_, Some(ExchangeEvent::Head(head)))) => self.tell(n, Fetched::Head(&head)),
+                other => panic!("the test writes a head: {other:?}"),
+            }
+        }
+
+        fn later(&mut self, millis: u64) {
+            self.now += Duration::from_millis(millis);
+        }
+
+        fn results(&self) -> String {
+            String::from_utf8_lossy(&self.list.results).into_owned()
+        }
+
+        fn progress(&self) -> &str {
+            std::str::from_utf8(&self.list.progress).expect("text")
+        }
+    }
+
+    fn fetch(bench: &Bench, n: usize, url: &str) -> Effect {
+        let headers = vec![("Accept", "*/*".to_owned())];
+        let deadline = bench.now + WITHIN;
+        let url = Url::parse(url).expect("a URL");
+        let fetch = Fetch { url, head: false, headers, public_only: false, deadline, within: WITHIN };
+        Effect::Fetch(ConnId::outside(n), Box::new(fetch))
+    }
+
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\nServer: x\r\nX-Odd:  \xff \r\n\r\n";
+
+    #[test]
+    fn all_targets_start_at_once_and_are_named_as_given() {
+        let (bench, effects) = Bench::new(&["a.test", "http://b.test:8080/x?y", "[::1]:8888"]);
+        let urls = ["http://a.test/", "http://b.test:8080/x?y", "http://[::1]:8888/"];
+        let expected: Vec<Effect> = urls.iter().enumerate().map(|(n, url)| fetch(&bench, n, url)).collect();
+        assert_eq!(effects, expected);
+        let lines = "Start fetching a.test\nStart fetching http://b.test:8080/x?y\nStart fetching [::1]:8888\n";
+        assert_eq!((bench.progress(), bench.results().as_str()), (lines, ""));
+    }
+
+    #[test]
+    fn answers_are_printed_in_the_order_in_which_they_complete() {
+        let (mut bench, _) = Bench::new(&["a.test", "b.test"]);
+        assert_eq!(bench.head(0, OK), []);
+        bench.later(250);
+        bench.head(1, b"HTTP/1.0 404 Not Found\r\nLocation: /x\r\n\r\n");
+        assert_eq!(bench.tell(0, Fetched::Body(b"not printed")), []);
+        assert_eq!(bench.results(), "", "a head is not an answer");
+        assert_eq!(bench.tell(1, Fetched::Done), []);
+        bench.later(1000);
+        assert_eq!(bench.tell(0, Fetched::Done), [Effect::Quit]);
+        let expected = "b.test: 0.250 s\nHTTP/1.0 404 Not Found\nLocation: /x\n\n\
+                        a.test: 1.250 s\nHTTP/1.1 200 OK\nServer: x\nX-Odd: \u{fffd}\n\n";
+        assert_eq!(bench.results(), expected);
+        assert_eq!(bench.list.exit_code(), ExitCode::SUCCESS, "any answer will do");
+    }
+
+    #[test]
+    fn a_failure_is_told_on_progress_with_its_reason_and_counts() {
+        let (mut bench, _) = Bench::new(&["a.test", "b.test"]);
+        bench.head(0, OK);
+        bench.later(500);
+        assert_eq!(bench.tell(0, Fetched::Failed(FetchError::Broken { why: "reset".into() })), []);
+        bench.head(1, OK);
+        assert_eq!(bench.tell(1, Fetched::Done), [Effect::Quit]);
+        let failed = "a.test: failed after 0.500 s: the connection broke before the answer was whole: reset\n";
+        assert!(bench.progress().ends_with(failed), "{}", bench.progress());
+        assert!(!bench.results().contains("a.test") && bench.results().starts_with("b.test: 0.500 s\n"));
+        assert_eq!(bench.list.exit_code(), ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn a_target_ends_once() {
+        let (mut bench, _) = Bench::new(&["a.test", "b.test"]);
+        assert_eq!(bench.tell(0, Fetched::Failed(FetchError::Busy)), []);
+        assert_eq!(bench.tell(0, Fetched::Failed(FetchError::Busy)), []);
+        assert_eq!(bench.tell(0, Fetched::Done), []);
+        assert_eq!((bench.list.left, bench.list.failed), (1, 1));
+    }
+
+    #[test]
+    fn what_is_no_http_url_fails_without_a_fetch() {
+        for (target, why) in [
+            ("https://a.test/", "https is not built in yet"),
+            ("ftp://a.test/", "ftp"),
+            ("", "host"),
+            ("a b", "host"),
+            ("a.test:99999", "port"),
+        ] {
+            let (bench, effects) = Bench::new(&[target]);
+            assert_eq!(effects, [Effect::Quit], "{target}: there is nothing to wait for");
+            assert!(
+                bench.progress().starts_with(&format!("Start fetching {target}\n{target}: failed after 0.000 s: "))
+            );
+            assert!(bench.progress().contains(why), "{}", bench.progress());
+            assert_eq!((bench.list.failed, bench.results().as_str()), (1, ""));
+        }
+        let (bench, effects) = Bench::new(&["https://a.test/", "b.test"]);
+        assert_eq!(effects, [fetch(&bench, 1, "http://b.test/")], "the others go on");
+    }
+
+    /// A pipe whose reader is gone.
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn closed_results_end_the_fetches_and_closed_progress_does_not() {
+        let targets = ["a.test".to_owned(), "b.test".to_owned()];
+        let (now, mut out) = (Instant::now(), Effects::default());
+        let mut list = FetchList::new(&targets, now, Vec::new(), Closed);
+        list.start(&mut out);
+        assert_eq!(out.list.len(), 2);
+        let mut list = FetchList::new(&targets, now, Closed, Vec::new());
+        let (done, mut out) = (Event::Fetched(Fetched::Done), Effects::default());
+        list.on_event(ConnId::outside(0), done, now, &mut out);
+        assert_eq!(out.list, [Effect::Quit]);
     }
 }

@@ -90,7 +90,7 @@ impl Chat {
     /// A message: to the room if its sender is in it, else back.
     pub fn message(&mut self, from: ConnId, kind: Kind, bytes: &[u8], now: Instant, out: &mut Effects) {
         let at = self.millis(now);
-        let (rate, burst) = (self.rate, self.burst);
+        let (rate, burst, text_bytes_max) = (self.rate, self.burst, self.text_bytes_max);
         let Some(member) = self.member(from) else {
             let range = out.write(|echo| echo.extend_from_slice(bytes));
             return out.push(Effect::Send(from, kind, range));
@@ -101,10 +101,10 @@ impl Chat {
         if rate > 0.0 && !member.allowance.take(at, rate, burst) {
             return self.expel(from, POLICY_VIOLATION, "too fast", out);
         }
-        let line = out.write(|line| write_line(line, &member.name, ":", bytes));
-        if bytes.len() > self.text_bytes_max {
+        if bytes.len() > text_bytes_max {
             return self.expel(from, TOO_BIG, "too long", out);
         }
+        let line = out.write(|line| write_line(line, &member.name, ":", bytes));
         out.push(Effect::Publish(LOBBY, line));
     }
 
@@ -164,3 +164,6 @@ fn write_line(line: &mut Vec<u8>, name: &str, middle: &str, text: &[u8]) {
     line.extend_from_slice(middle.as_bytes());
     line.extend_from_slice(text);
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,30 +105,4 @@ pub fn check_name(typed: &str) -> Result<&str, NameProblem> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_has_1_to_32_characters_after_trimming() {
-        let long = "好".repeat(32);
-        assert_eq!(check_name("  alice \t"), Ok("alice"));
-        assert_eq!(check_name(&long), Ok(long.as_str()));
-        assert_eq!(check_name(&"好".repeat(33)), Err(NameProblem::TooLong));
-        assert_eq!(check_name("\u{3000} "), Err(NameProblem::Empty));
-    }
-
-    #[test]
-    fn a_name_has_no_colon_no_control_and_nothing_invisible() {
-        for bad in ["a:b", "a\nb", "a\x7fb", "a\u{85}b", "a\u{200b}b", "a\u{202e}b", "a\u{2066}b", "a\u{feff}b"] {
-            assert_eq!(check_name(bad), Err(NameProblem::BadCharacter), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn next_is_a_local_path_or_the_chat() {
-        assert_eq!(next_of(Some("/search?wd=x".into())), "/search?wd=x");
-        for bad in ["//evil.example/", "/\\evil.example/", "http://evil.example/", "", "chat"] {
-            assert_eq!(next_of(Some(bad.into())), "/chat/", "{bad:?}");
-        }
-    }
-}
+mod tests;

@@ -193,3 +193,6 @@ fn upgrade_required() -> Response {
         .header("Connection", "Upgrade")
         .header("Sec-WebSocket-Version", "13")
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,12 +18,9 @@ use crate::proto::http::Method;
 use crate::proto::url::{Scheme, fill};
 use std::time::{Duration, Instant};
 
-/// A deny-list would be unsafe: Clear-Site-Data, Refresh or Set-Cookie would act on our origin.
-const RELAYED: [(&str, &str); 3] = [
-    ("content-encoding", "Content-Encoding"),
-    ("content-language", "Content-Language"),
-    ("content-disposition", "Content-Disposition"),
-];
+/// A deny-list would miss some: Clear-Site-Data, Refresh or Set-Cookie would act on our origin.
+/// Content-Type and Content-Length are relayed, too, as parts of the [`Response`].
+const RELAYED: [(&str, &str); 2] = [("content-encoding", "Content-Encoding"), ("content-language", "Content-Language")];
 /// Someone else's page is shown under our origin, in our frame: nothing in it may run.
 const POLICY: &str = "sandbox; frame-ancestors 'self'";
 
@@ -138,8 +135,7 @@ impl Site {
     }
 
     /// News of the fetch.
-    pub(super) fn fetched(&mut self, from: ConnId, fetched: Fetched<'_>, now: Instant, out: &mut Effects) {
-        let _ = now;
+    pub(super) fn fetched(&mut self, from: ConnId, fetched: Fetched<'_>, out: &mut Effects) {
         let Some(AnyPending::Search(search)) = self.pending.get_mut(&from) else { return };
         match fetched {
             Fetched::Head(head) => match self.search.next(search, head.status, head.header("location")) {
@@ -149,6 +145,10 @@ impl Site {
                 }
                 Next::Relay => {
                     search.relaying = true;
+                    // Such an answer is whole with its head: the fetch is dropped, and nobody tells its end.
+                    if search.fetch.head || matches!(head.status, 204 | 304) {
+                        self.pending.remove(&from);
+                    }
                     out.respond(from, relay(head));
                 }
                 Next::Fail(why) => self.fail(from, 502, &why, out),
@@ -178,10 +178,8 @@ impl Site {
         from: ConnId,
         mut search: Pending,
         answer: Result<WholeAnswer, FetchError>,
-        now: Instant,
         out: &mut Effects,
     ) {
-        let _ = now;
         let answer = match answer {
             Ok(answer) => answer,
             Err(e) => return out.respond(from, self.search_failed(&search.visitor, e.status(), &e.to_string())),
@@ -226,3 +224,6 @@ fn relayed<'a>(status: u16, field: impl Fn(&str) -> Option<&'a [u8]>, body: Body
     }
     response.header("Content-Security-Policy", POLICY).header("X-Content-Type-Options", "nosniff")
 }
+
+#[cfg(test)]
+mod tests;

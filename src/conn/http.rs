@@ -259,3 +259,6 @@ impl Clock {
 fn refused<'h, 'b>(error: HttpError) -> Step<'h, 'b> {
     Step::Refused(error.status(), error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,3 +61,66 @@ impl Ws {
         now.saturating_duration_since(self.heard)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::ws_frame::{Opcode, encode_masked};
+    use crate::rt::feed::Feed;
+
+    fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+        let mut wire = Vec::new();
+        encode_masked(opcode, true, [1, 2, 3, 4], payload, &mut wire);
+        wire
+    }
+
+    #[test]
+    fn the_next_heartbeat_is_a_ping_or_the_end_of_patience() {
+        let limits = Limits::default();
+        let start = Instant::now();
+        let mut ws = Ws::new(100, start);
+        let seconds = |s| start + Duration::from_secs(s);
+        assert_eq!(ws.next_heartbeat(start, &limits), seconds(30));
+        assert_eq!(ws.next_heartbeat(seconds(30), &limits), seconds(60));
+        assert_eq!(ws.next_heartbeat(seconds(60), &limits), seconds(75));
+        assert_eq!((ws.silent_for(start), ws.silent_for(seconds(75))), (Duration::ZERO, limits.silent_for));
+        ws.heard = seconds(59);
+        assert_eq!(ws.next_heartbeat(seconds(60), &limits), seconds(90));
+        assert_eq!(ws.silent_for(seconds(60)), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_session_wants_input_until_the_peer_has_closed() {
+        let mut ws = Ws::new(100, Instant::now());
+        assert!(ws.wants_input(1) && !ws.is_finished());
+        ws.session.on_close_sent();
+        assert!(ws.wants_input(1) && !ws.is_finished(), "the peer's Close is still to come");
+        ws.session.receive(&mut frame(Opcode::Close, &1000u16.to_be_bytes())).expect("a Close");
+        assert!(!ws.wants_input(1) && ws.is_finished());
+        let mut ws = Ws::new(100, Instant::now());
+        ws.session.receive(&mut frame(Opcode::Close, b"")).expect("a Close");
+        assert!(!ws.wants_input(1) && !ws.is_finished(), "ours is still to be sent");
+    }
+
+    #[test]
+    fn a_member_that_takes_nothing_is_not_read_from() {
+        let mut feed = Feed::new();
+        let mut ws = Ws::new(100, Instant::now());
+        let mut lane = Lane::new(feed.join());
+        lane.send(&feed, b"12345678");
+        ws.membership = Some(Membership { feed: FeedId(0), place: 0, lane });
+        assert!(ws.wants_input(9) && !ws.wants_input(8));
+        assert_eq!(ws.held(), 8);
+    }
+
+    #[test]
+    fn an_unfinished_message_is_counted() {
+        let mut ws = Ws::new(100, Instant::now());
+        assert_eq!(ws.held(), 0);
+        let mut wire = frame(Opcode::Text, b"hello world");
+        let cut = wire.len() - 6;
+        let (used, event) = ws.session.receive(&mut wire[..cut]).expect("half a frame");
+        assert_eq!((used, event), (cut, None));
+        assert!(ws.held() >= 5, "{}", ws.held());
+    }
+}

@@ -59,6 +59,7 @@ impl Acceptor {
         if !self.may_accept(living, limits) || self.retry_at.is_some_and(|at| at > now) {
             return Accepted::Nothing;
         }
+        let mut failures = 0;
         while let Some(n) = self.ready.iter().position(|&ready| ready) {
             match network.accept(n) {
                 Ok(stream) => {
@@ -72,8 +73,13 @@ impl Acceptor {
                     self.retry_at = Some(now + limits.accept_retry);
                     return if first { Accepted::OutOfDescriptors } else { Accepted::Nothing };
                 }
-                // One client gave up before it was accepted (ECONNABORTED): on to the next.
-                Err(_) => {}
+                // One client gave up before it was accepted (ECONNABORTED): on to the next, but not for ever.
+                Err(_) if failures < limits.accepts_per_turn => failures += 1,
+                Err(e) => {
+                    log::warn!("accept keeps failing: {e}");
+                    self.retry_at = Some(now + limits.accept_retry);
+                    return Accepted::Nothing;
+                }
             }
         }
         self.retry_at = None;
@@ -104,4 +110,213 @@ impl Acceptor {
 fn is_shortage(e: &io::Error) -> bool {
     const SHORTAGES: [i32; 4] = [24, 23, if cfg!(target_os = "linux") { 105 } else { 55 }, 12];
     e.raw_os_error().is_some_and(|code| SHORTAGES.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ConnId;
+    use crate::rt::net::Stream;
+    use std::collections::VecDeque;
+    use std::io::{Read, Write};
+    use std::net::SocketAddr;
+
+    const EMFILE: i32 = 24;
+
+    /// A connection that is a number, and nothing else.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Numbered(usize);
+
+    impl Read for Numbered {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Ok(0)
+        }
+    }
+
+    impl Write for Numbered {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Numbered {
+        fn shutdown_write(&self) {}
+
+        fn reset_on_drop(&self) {}
+
+        fn take_error(&self) -> io::Result<Option<io::Error>> {
+            Ok(None)
+        }
+
+        fn peer_addr(&self) -> io::Result<SocketAddr> {
+            Err(ErrorKind::NotConnected.into())
+        }
+    }
+
+    /// What the accepts of each listener answer; behind that they would block.
+    struct Backlogs(Vec<VecDeque<io::Result<usize>>>);
+
+    impl Network for Backlogs {
+        type Stream = Numbered;
+
+        fn accept(&mut self, listener: usize) -> io::Result<Numbered> {
+            self.0[listener].pop_front().unwrap_or_else(|| Err(ErrorKind::WouldBlock.into())).map(Numbered)
+        }
+
+        fn connect(&mut self, _: SocketAddr) -> io::Result<Numbered> {
+            unreachable!("accepting connects nowhere")
+        }
+
+        fn watch(&mut self, _: &mut Numbered, _: ConnId) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn listeners(&self) -> usize {
+            self.0.len()
+        }
+
+        fn stop_listening(&mut self) {}
+    }
+
+    /// An acceptor at a moment, with as many connections living as a test says.
+    struct Door {
+        acceptor: Acceptor,
+        network: Backlogs,
+        limits: Limits,
+        living: usize,
+        now: Instant,
+    }
+
+    impl Door {
+        fn new(backlogs: Vec<Vec<io::Result<usize>>>) -> Door {
+            Door {
+                acceptor: Acceptor::new(backlogs.len()),
+                network: Backlogs(backlogs.into_iter().map(VecDeque::from).collect()),
+                limits: Limits { connections_max: 32, ..Limits::default() },
+                living: 0,
+                now: Instant::now(),
+            }
+        }
+
+        fn next(&mut self) -> Accepted<Numbered> {
+            self.acceptor.next(&mut self.network, self.living, &self.limits, self.now)
+        }
+
+        fn next_in(&self) -> Option<Duration> {
+            self.acceptor.next_in(self.living, &self.limits, self.now)
+        }
+    }
+
+    fn shortage() -> io::Result<usize> {
+        Err(io::Error::from_raw_os_error(EMFILE))
+    }
+
+    fn stream(n: usize) -> Accepted<Numbered> {
+        Accepted::Stream(Numbered(n))
+    }
+
+    #[test]
+    fn every_listener_is_tried_until_it_would_block_and_then_only_after_its_edge() {
+        let mut door = Door::new(vec![vec![Ok(1)], vec![], vec![Ok(2), Ok(3)]]);
+        assert_eq!([door.next(), door.next(), door.next()], [stream(1), stream(2), stream(3)]);
+        assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None));
+        door.network.0[1].push_back(Ok(4));
+        assert_eq!(door.next(), Accepted::Nothing, "no edge was noted");
+        door.acceptor.note(1);
+        door.acceptor.note(99);
+        assert_eq!([door.next(), door.next()], [stream(4), Accepted::Nothing]);
+    }
+
+    #[test]
+    fn a_round_that_a_budget_has_ended_goes_on_at_once() {
+        let mut door = Door::new(vec![vec![Ok(1), Ok(2)]]);
+        assert_eq!((door.next(), door.next_in()), (stream(1), Some(Duration::ZERO)));
+        assert_eq!((door.next(), door.next_in()), (stream(2), Some(Duration::ZERO)));
+        assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None));
+    }
+
+    #[test]
+    fn the_gate_closes_at_the_limit_and_opens_a_sixteenth_lower() {
+        let mut door = Door::new(vec![(1..9).map(Ok).collect()]);
+        door.living = 31;
+        assert_eq!(door.next(), stream(1));
+        door.living = 32;
+        assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None));
+        for living in [31, 30] {
+            door.living = living;
+            assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None), "{living}");
+        }
+        door.living = 29;
+        assert_eq!(door.next_in(), Some(Duration::ZERO), "no edge comes, so the loop must come by itself");
+        assert_eq!(door.next(), stream(2));
+        door.living = 31;
+        assert_eq!(door.next(), stream(3), "open, it stays open up to the limit");
+    }
+
+    #[test]
+    fn a_gate_of_one_opens_again() {
+        let mut door = Door::new(vec![vec![Ok(1), Ok(2)]]);
+        door.limits.connections_max = 1;
+        assert_eq!(door.next(), stream(1));
+        door.living = 1;
+        assert_eq!(door.next(), Accepted::Nothing);
+        door.living = 0;
+        assert_eq!(door.next(), stream(2));
+    }
+
+    #[test]
+    fn a_lack_of_descriptors_is_said_once_and_tried_again_on_a_timer() {
+        let mut door = Door::new(vec![vec![shortage(), shortage(), Ok(1), shortage()]]);
+        let retry = door.limits.accept_retry;
+        assert_eq!((door.next(), door.next_in()), (Accepted::OutOfDescriptors, Some(retry)));
+        door.now += retry - Duration::from_nanos(1);
+        assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, Some(Duration::from_nanos(1))));
+        door.now += Duration::from_nanos(1);
+        assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, Some(retry)), "still short, and said before");
+        door.now += retry;
+        assert_eq!((door.next(), door.next_in()), (stream(1), Some(Duration::ZERO)));
+        assert_eq!(door.next(), Accepted::OutOfDescriptors, "another shortage is said again");
+    }
+
+    #[test]
+    fn a_descriptor_that_was_given_back_is_worth_a_try_at_once() {
+        let mut door = Door::new(vec![vec![shortage(), Ok(1)]]);
+        door.acceptor.descriptor_freed(door.now);
+        assert_eq!(door.next(), Accepted::OutOfDescriptors);
+        assert_eq!(door.next(), Accepted::Nothing);
+        door.acceptor.descriptor_freed(door.now);
+        assert_eq!((door.next_in(), door.next()), (Some(Duration::ZERO), stream(1)));
+    }
+
+    #[test]
+    fn every_shortage_of_the_kernel_keeps_the_clients_in_the_backlog() {
+        let codes = [24, 23, 12, if cfg!(target_os = "linux") { 105 } else { 55 }];
+        for code in codes {
+            let mut door = Door::new(vec![vec![Err(io::Error::from_raw_os_error(code)), Ok(1)]]);
+            assert_eq!(door.next(), Accepted::OutOfDescriptors, "{code}");
+            door.now += door.limits.accept_retry;
+            assert_eq!(door.next(), stream(1), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_gave_up_does_not_end_the_round() {
+        let gone = || Err(ErrorKind::ConnectionAborted.into());
+        let mut door = Door::new(vec![vec![gone(), Err(ErrorKind::Interrupted.into()), gone(), Ok(1), gone()]]);
+        assert_eq!([door.next(), door.next()], [stream(1), Accepted::Nothing]);
+    }
+
+    #[test]
+    fn a_listener_that_only_fails_does_not_hold_the_loop() {
+        let gone = |_| Err(ErrorKind::ConnectionAborted.into());
+        let mut door = Door::new(vec![(0..100).map(gone).chain([Ok(1)]).collect()]);
+        door.limits.accepts_per_turn = 90;
+        assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, Some(door.limits.accept_retry)));
+        door.now += door.limits.accept_retry;
+        assert_eq!(door.next(), stream(1));
+    }
 }

@@ -1,7 +1,7 @@
 //! Effects become bytes, deadlines, jobs and fetches, in the order in which the application named them.
 //!
-//! Nothing in here raises an event, with one exception: work done on the loop itself (`--lab`) is answered at once,
-//! and its answer asks for no more of it. What fails is marked, and told in its own time.
+//! Nothing raises an event before all effects are applied: then come the end of work done on the loop itself
+//! (`--lab`), and the news that the pool took no more. What else fails is marked, and told in its own time.
 
 use super::{Done, Server, blocking, shrink};
 use crate::conn::Protocol;
@@ -14,7 +14,7 @@ impl<N: Network, A: App> Server<N, A> {
     /// Applies and forgets all effects.
     pub(super) fn apply(&mut self) {
         let mut list = std::mem::take(&mut self.effects.list);
-        let mut blocking = None;
+        let (mut blocking, mut refused) = (None, None);
         for effect in list.drain(..) {
             match effect {
                 Effect::Respond(id, response) => self.respond(id, &response),
@@ -28,7 +28,7 @@ impl<N: Network, A: App> Server<N, A> {
                 Effect::Publish(feed, range) => self.publish(feed, range),
                 Effect::Sleep(id, until) => self.sleep(id, until),
                 Effect::Fetch(id, fetch) => self.fetch(id, fetch),
-                Effect::Run(id, job) => self.run(id, job),
+                Effect::Run(id, job) => refused = self.run(id, job).or(refused),
                 Effect::RunBlocking(id, job) => blocking = Some((id, job)),
                 Effect::Quit => self.quit = true,
             }
@@ -36,13 +36,17 @@ impl<N: Network, A: App> Server<N, A> {
         self.effects.list = list;
         self.effects.bytes.clear();
         shrink(&mut self.effects.bytes);
+        if let Some(id) = refused {
+            self.tell(id, Event::Left);
+        }
         if let Some((id, job)) = blocking {
             let finished = blocking::run(job, &self.limits);
             self.tell(id, Event::Finished(finished));
         }
     }
 
-    fn run(&mut self, id: ConnId, job: Job) {
+    /// Hands a job to the pool; answers who got 503 because the pool's queue is full.
+    fn run(&mut self, id: ConnId, job: Job) -> Option<ConnId> {
         let limits = self.limits.clone();
         let refused = self.jobs.submit(move || (id, Done::Finished(blocking::run(job, &limits)))).is_err();
         if let Some(conn) = self.conns.get_mut(id) {
@@ -51,6 +55,7 @@ impl<N: Network, A: App> Server<N, A> {
         if refused {
             self.respond_plainly(id, 503, "Too much work is waiting. Try again in a moment.\n");
         }
+        refused.then_some(id)
     }
 
     fn sleep(&mut self, id: ConnId, until: Instant) {

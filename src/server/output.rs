@@ -209,7 +209,8 @@ impl<N: Network, A: App> Server<N, A> {
             }
             Protocol::Http(http) if http.wants_input() && conn.outbox.is_empty() => {
                 http.terms.keep_alive = false;
-                http.owe(None);
+                http.owe(self.access_log.as_ref().map(|_| access::bad_line(conn.stream.as_ref())));
+                conn.lingers = true;
                 self.respond_plainly(id, 503, "The server's buffers are full. Try again in a moment.\n");
             }
             _ => self.bury(id),

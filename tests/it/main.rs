@@ -1,1 +1,14 @@
+//! Black box: a real server, real sockets, bytes in and out. The names of the tests are the specification.
+#![forbid(unsafe_code)]
 
+mod budgets;
+mod chat;
+mod cli;
+mod house;
+mod http;
+mod leftovers;
+mod limits;
+mod search;
+mod simulation;
+mod support;
+mod websocket;

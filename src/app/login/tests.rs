@@ -1,0 +1,195 @@
+use super::*;
+use crate::app::testing::{ALICE, Bench, HTML, SECRET, THEN, ZHANG, answer, conn, field, text, words};
+use crate::event::{Effect, Effects, Event};
+use std::time::Duration;
+
+const HANDSHAKE: [&str; 4] = [
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version: 13",
+];
+
+/// The name that the site sees behind a Cookie field.
+fn name_in(bench: &mut Bench, cookie: &str) -> Option<String> {
+    let out = bench.ask(conn(9), "GET /chat/", &[cookie]);
+    let page = answer(&out);
+    if page.status == 303 {
+        return None;
+    }
+    let names = ["alice", "张三"].into_iter().filter(|name| text(page).contains(name));
+    Some(names.collect::<Vec<_>>().concat())
+}
+
+/// A Cookie field with this name, signed by us.
+fn cookie(name: &str) -> String {
+    let signer = crate::app::cookie::Signer::new(SECRET);
+    format!("Cookie: username={}", signer.sign("username", name.as_bytes(), THEN))
+}
+
+fn enter(bench: &mut Bench, n: usize, cookie: &str) -> Effects {
+    bench.ask(conn(n), "GET /chat/", &[&HANDSHAKE[..], &[cookie]].concat())
+}
+
+#[test]
+fn a_login_is_a_cookie_and_a_redirect_to_the_chat() {
+    let mut bench = Bench::new();
+    let out = bench.post(conn(0), "/login", &[], "username=+alice%20");
+    let signed = crate::app::cookie::Signer::new(SECRET).sign("username", b"alice", THEN);
+    let set = format!("username={signed}; Max-Age=2592000; Path=/; HttpOnly; SameSite=Lax");
+    let response = Response::redirect(303, "/chat/").header("Set-Cookie", set).header("Cache-Control", "no-store");
+    assert_eq!(out.list, [Effect::Respond(conn(0), response)]);
+}
+
+#[test]
+fn the_cookie_of_a_login_is_good_on_the_next_request() {
+    let mut bench = Bench::new();
+    let out = bench.post(conn(0), "/login", &[], "username=%E5%BC%A0%E4%B8%89");
+    let set = field(answer(&out), "Set-Cookie").expect("a cookie");
+    let sent = format!("Cookie: x=1; {}", set.split(';').next().expect("the pair"));
+    assert_eq!(name_in(&mut bench, &sent).as_deref(), Some("张三"));
+}
+
+#[test]
+fn a_secure_site_sets_a_secure_cookie() {
+    let mut bench = Bench::with(|settings| settings.cookie_secure = true);
+    for (path, form) in [("/login", "username=alice"), ("/logout", "")] {
+        let out = bench.post(conn(0), path, &[], form);
+        assert!(field(answer(&out), "Set-Cookie").expect("a cookie").ends_with("; Secure"), "{path}");
+    }
+}
+
+#[test]
+fn a_login_leads_to_next_if_that_is_a_local_path() {
+    for (next, location) in [
+        ("%2Fsearch%3Fwd%3Dx", "/search?wd=x"),
+        ("", "/chat/"),
+        ("http%3A%2F%2Fevil.test%2F", "/chat/"),
+        ("%2F%2Fevil.test%2F", "/chat/"),
+        ("%2F%0D%0ASet-Cookie%3A+x", "/chat/"),
+    ] {
+        let out = Bench::new().post(conn(0), "/login", &[], &format!("username=alice&next={next}"));
+        assert_eq!((answer(&out).status, field(answer(&out), "Location")), (303, Some(location)), "{next}");
+    }
+    let out = Bench::new().ask(conn(0), "GET /login?next=/search", &[]);
+    assert!(text(answer(&out)).contains("name=\"next\" value=\"&#x2f;search\""));
+}
+
+#[test]
+fn each_bad_name_is_400_with_the_form_and_the_reason() {
+    let long = format!("username={}", "x".repeat(33));
+    for (form, reason) in [
+        ("", "Please type a name."),
+        ("username=%20%E3%80%80", "Please type a name."),
+        (&*long, "longer than 32 characters"),
+        ("username=a:b", "cannot contain a colon"),
+        ("username=a%00b", "cannot contain a colon"),
+    ] {
+        let out = Bench::new().post(conn(0), "/login", &[HTML], form);
+        let response = answer(&out);
+        assert_eq!((response.status, field(response, "Set-Cookie")), (400, None), "{form}");
+        assert!(text(response).contains(reason) && text(response).contains("<form"), "{form}");
+    }
+}
+
+#[test]
+fn a_name_that_is_online_is_409_for_all_but_its_owner() {
+    let mut bench = Bench::new();
+    assert_eq!(enter(&mut bench, 0, ALICE).list.len(), 3);
+    for fields in [&[][..], &[ZHANG]] {
+        let out = bench.post(conn(1), "/login", fields, "username=alice");
+        assert_eq!((answer(&out).status, field(answer(&out), "Set-Cookie")), (409, None));
+        assert!(text(answer(&out)).contains("value=\"alice\""), "the form keeps what was typed");
+    }
+    assert_eq!(answer(&bench.post(conn(1), "/login", &[ALICE], "username=alice")).status, 303);
+    assert_eq!(answer(&bench.post(conn(1), "/login", &[], "username=Alice")).status, 303, "compared exactly");
+    bench.tell(conn(0), Event::Left);
+    assert_eq!(answer(&bench.post(conn(1), "/login", &[], "username=alice")).status, 303);
+}
+
+#[test]
+fn a_form_of_a_foreign_page_is_403_and_says_what_was_compared() {
+    let why = "The Origin http://evil.test is not the host squall.test that was asked.\n";
+    for path in ["/login", "/logout"] {
+        let out = Bench::new().post(conn(0), path, &["Origin: http://evil.test", ALICE], "username=mallory");
+        assert_eq!(out.list, [Effect::Respond(conn(0), words(403, why))], "{path}");
+        let out = Bench::new().post(conn(0), path, &["Origin: http://squall.test"], "username=alice");
+        assert_eq!(answer(&out).status, 303, "{path}");
+    }
+}
+
+#[test]
+fn a_logout_takes_the_cookie_away_also_where_there_is_none() {
+    let clear = "username=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax";
+    for fields in [&[][..], &[ALICE]] {
+        let out = Bench::new().post(conn(0), "/logout", fields, "whatever=%%%");
+        let response = Response::redirect(303, "/").header("Set-Cookie", clear);
+        assert_eq!(out.list, [Effect::Respond(conn(0), response)]);
+    }
+}
+
+#[test]
+fn a_cookie_that_tornado_signed_counts_until_it_is_31_days_old() {
+    let mut bench = Bench::new();
+    assert_eq!(name_in(&mut bench, ALICE).as_deref(), Some("alice"));
+    assert_eq!(name_in(&mut bench, ZHANG).as_deref(), Some("张三"));
+    bench.later(Duration::from_secs(31 * 24 * 3600));
+    assert_eq!(name_in(&mut bench, ALICE).as_deref(), Some("alice"));
+    bench.later(Duration::from_secs(1));
+    assert_eq!(name_in(&mut bench, ALICE), None);
+}
+
+#[test]
+fn a_cookie_nobody_signed_counts_as_none() {
+    let forged = ALICE.replace("YWxpY2U=", "YWxpY2V=");
+    for cookie in ["Cookie: username=alice", "Cookie: username=", &forged, "Cookie: user=alice"] {
+        assert_eq!(name_in(&mut Bench::new(), cookie), None, "{cookie}");
+    }
+}
+
+#[test]
+fn a_valid_cookie_with_an_unacceptable_name_counts_as_none() {
+    let mut bench = Bench::new();
+    assert_eq!(name_in(&mut bench, &cookie("alice")).as_deref(), Some("alice"));
+    for name in ["", " alice", "a:b", "a\nb", &"x".repeat(33), "a\u{202e}b"] {
+        assert_eq!(name_in(&mut bench, &cookie(name)), None, "{name:?}");
+        let out = enter(&mut bench, 0, &cookie(name));
+        assert_eq!(answer(&out).status, 401, "{name:?}");
+    }
+    let signer = crate::app::cookie::Signer::new(SECRET);
+    let not_text = format!("Cookie: username={}", signer.sign("username", b"\xff", THEN));
+    assert_eq!(name_in(&mut bench, &not_text), None);
+}
+
+#[test]
+fn a_name_has_1_to_32_characters_after_trimming() {
+    let long = "好".repeat(32);
+    assert_eq!(check_name("  alice \t"), Ok("alice"));
+    assert_eq!(check_name(&long), Ok(long.as_str()));
+    assert_eq!(check_name(&"好".repeat(33)), Err(NameProblem::TooLong));
+    assert_eq!(check_name("\u{3000} "), Err(NameProblem::Empty));
+}
+
+#[test]
+fn a_name_has_no_colon_no_control_and_nothing_invisible() {
+    let borders = [
+        '\0', '\x1f', '\x7f', '\u{9f}', '\u{200b}', '\u{200f}', '\u{2028}', '\u{202e}', '\u{2060}', '\u{2069}',
+        '\u{feff}', ':', '\n', '\u{85}',
+    ];
+    for bad in borders {
+        assert_eq!(check_name(&format!("a{bad}b")), Err(NameProblem::BadCharacter), "{bad:?}");
+    }
+    for good in ["a b", "a~b", "a\u{a0}b", "a\u{200a}b", "a\u{2010}b", "a\u{2027}b", "a\u{202f}b", "a\u{206a}b", "😀"]
+    {
+        assert_eq!(check_name(good), Ok(good), "{good:?}");
+    }
+}
+
+#[test]
+fn next_is_a_local_path_or_the_chat() {
+    assert_eq!(next_of(Some("/search?wd=x".into())), "/search?wd=x");
+    for bad in ["//evil.example/", "/\\evil.example/", "http://evil.example/", "", "chat", "/a\\b", "/a\tb"] {
+        assert_eq!(next_of(Some(bad.into())), "/chat/", "{bad:?}");
+    }
+    assert_eq!(next_of(None), "/chat/");
+}

@@ -1,0 +1,286 @@
+use super::*;
+use crate::app::testing::{Bench, HTML, answer, conn, field, text, words};
+use crate::event::{Event, Finished};
+use crate::proto::exchange::{Exchange, ExchangeEvent};
+use crate::proto::http::{SLOTS, Slot};
+
+const WITHIN: Duration = Duration::from_secs(20);
+const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
+
+/// What the site should fetch for the words `x`, asked by nobody in particular.
+fn fetch_of(bench: &Bench, url: &str) -> Fetch {
+    let url = Url::parse(url).expect("a URL");
+    let headers = vec![("Accept-Encoding", "identity".to_owned())];
+    Fetch { url, head: false, headers, public_only: false, deadline: bench.now + WITHIN, within: WITHIN }
+}
+
+fn search(bench: &mut Bench) -> Fetch {
+    fetched(&bench.ask(conn(0), "GET /search?wd=x", &[]))
+}
+
+/// The fetch, where there is nothing else.
+#[track_caller]
+fn fetched(out: &Effects) -> Fetch {
+    match &out.list[..] {
+        [Effect::Fetch(id, fetch)] if *id == conn(0) => (**fetch).clone(),
+        list => panic!("one fetch was expected: {list:?}"),
+    }
+}
+
+/// The other site answers with this head.
+fn hear(bench: &mut Bench, head: &str) -> Effects {
+    let mut slots = [const { Slot::uninit() }; SLOTS];
+    match Exchange::new(false).receive(head.as_bytes(), false, &mut slots, &Limits::default()) {
+        Ok((_, Some(ExchangeEvent::Head(head)))) => bench.tell(conn(0), Event::Fetched(Fetched::Head(&head))),
+        other => panic!("the test writes a head: {other:?}"),
+    }
+}
+
+fn redirect(bench: &mut Bench, location: &str) -> Effects {
+    hear(bench, &format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n"))
+}
+
+fn fail(bench: &mut Bench, error: FetchError) -> Effects {
+    bench.tell(conn(0), Event::Fetched(Fetched::Failed(error)))
+}
+
+/// Nothing is kept of the search.
+fn is_forgotten(bench: &Bench) -> bool {
+    bench.site.pending.is_empty()
+}
+
+#[test]
+fn the_words_go_into_the_template_percent_encoded() {
+    let mut bench = Bench::new();
+    let out =
+        bench.ask(conn(0), "GET /search?wd=%E5%A4%A9%E6%B0%94+a%26b%2B%23%2F", &["Accept-Language: zh, en;q=0.5"]);
+    let headers = vec![("Accept-Language", "zh, en;q=0.5".to_owned()), ("Accept-Encoding", "identity".to_owned())];
+    let url = "http://search.test/s?wd=%E5%A4%A9%E6%B0%94%20a%26b%2B%23%2F";
+    let fetch = Fetch { headers, ..fetch_of(&bench, url) };
+    assert_eq!(fetch.url.target, "/s?wd=%E5%A4%A9%E6%B0%94%20a%26b%2B%23%2F");
+    assert_eq!(out.list, [Effect::Fetch(conn(0), Box::new(fetch))]);
+}
+
+#[test]
+fn head_asks_with_head_and_is_over_with_the_head() {
+    let mut bench = Bench::new();
+    let fetch = fetched(&bench.ask(conn(0), "HEAD /search?wd=x", &[]));
+    assert_eq!(fetch, Fetch { head: true, ..fetch_of(&bench, "http://search.test/s?wd=x") });
+    let out = hear(&mut bench, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n");
+    assert_eq!(answer(&out).body, Body::Stream(Some(7)));
+    assert!(is_forgotten(&bench), "the server ends the fetch with the answer, and tells no more of it");
+}
+
+#[test]
+fn an_answer_that_has_no_body_is_over_with_its_head() {
+    for status in [204, 304] {
+        let mut bench = Bench::new();
+        search(&mut bench);
+        let out = hear(&mut bench, &format!("HTTP/1.1 {status} x\r\n\r\n"));
+        assert_eq!(answer(&out).status, status);
+        assert!(is_forgotten(&bench), "{status}");
+    }
+}
+
+#[test]
+fn a_template_has_one_place_for_the_words_and_is_a_url() {
+    let new = |template| Search::new(template, false, &Limits::default()).map(|_| ());
+    assert_eq!(new("http://search.test/{}"), Ok(()));
+    assert_eq!(new("http://[::1]:8080/?q={}"), Ok(()));
+    let exactly_one = |template| Err(format!("--search-url {template}: it must hold exactly one {{}}"));
+    for template in ["http://search.test/", "http://search.test/{}{}"] {
+        assert_eq!(new(template), exactly_one(template));
+    }
+    for template in ["ftp://search.test/{}", "search.test/{}", "http:///{}"] {
+        let why = new(template).unwrap_err();
+        assert!(why.starts_with(&format!("--search-url {template}: ")), "{why}");
+    }
+}
+
+#[test]
+fn an_answer_is_relayed_by_the_allow_list_and_sandboxed() {
+    let mut bench = Bench::new();
+    search(&mut bench);
+    let out = hear(
+        &mut bench,
+        "HTTP/1.1 404 Not Found\r\nContent-Type: text/html; charset=gbk\r\nContent-Encoding: gzip\r\n\
+         Content-Language: zh\r\nContent-Length: 10\r\nSet-Cookie: username=evil\r\nRefresh: 0; url=/logout\r\n\
+         Clear-Site-Data: \"*\"\r\nContent-Disposition: attachment\r\nContent-Security-Policy: default-src *\r\n\
+         Strict-Transport-Security: max-age=1\r\nWWW-Authenticate: Basic\r\nService-Worker-Allowed: /\r\n\
+         Access-Control-Allow-Origin: *\r\nLink: </x>; rel=preload\r\nServer: x\r\n\r\n",
+    );
+    let relayed = Response::new(404, "text/html; charset=gbk", Body::Stream(Some(10)))
+        .header("Content-Encoding", "gzip")
+        .header("Content-Language", "zh")
+        .header("Content-Security-Policy", "sandbox; frame-ancestors 'self'")
+        .header("X-Content-Type-Options", "nosniff");
+    assert_eq!(out.list, [Effect::Respond(conn(0), relayed)]);
+}
+
+#[test]
+fn a_body_of_unknown_length_is_streamed_until_it_is_done() {
+    let mut bench = Bench::new();
+    search(&mut bench);
+    let out = hear(&mut bench, OK);
+    assert_eq!((&*answer(&out).content_type, &answer(&out).body), ("", &Body::Stream(None)));
+    for piece in ["hello ", "world"] {
+        let out = bench.tell(conn(0), Event::Fetched(Fetched::Body(piece.as_bytes())));
+        assert_eq!(out.list, [Effect::Piece(conn(0), 0..piece.len())]);
+        assert_eq!(out.bytes, piece.as_bytes());
+    }
+    let out = bench.tell(conn(0), Event::Fetched(Fetched::Done));
+    assert_eq!(out.list, [Effect::End(conn(0), true)]);
+    assert!(is_forgotten(&bench));
+    assert!(bench.tell(conn(0), Event::Fetched(Fetched::Done)).list.is_empty(), "there is one end");
+}
+
+#[test]
+fn five_redirects_are_followed_and_the_sixth_is_502() {
+    let mut bench = Bench::new();
+    search(&mut bench);
+    let first = bench.now + WITHIN;
+    for n in 1..=5 {
+        bench.later(Duration::from_secs(1));
+        let fetch = fetched(&redirect(&mut bench, &format!("/{n}")));
+        assert_eq!(fetch.url, Url::parse(&format!("http://search.test/{n}")).unwrap());
+        assert_eq!((fetch.deadline, fetch.public_only), (first, false), "one deadline for all");
+        assert!(bench.tell(conn(0), Event::Fetched(Fetched::Body(b"moved"))).list.is_empty());
+        assert!(bench.tell(conn(0), Event::Fetched(Fetched::Done)).list.is_empty());
+    }
+    let out = redirect(&mut bench, "/6");
+    assert_eq!(answer(&out).status, 502);
+    assert_eq!(text(answer(&out)), "The search failed: the site redirects more than 5 times.\n");
+    assert!(is_forgotten(&bench));
+}
+
+#[test]
+fn each_redirect_status_is_followed_and_no_other() {
+    for status in [301, 302, 303, 307, 308, 300, 304, 201, 200] {
+        let mut bench = Bench::new();
+        search(&mut bench);
+        let out = hear(&mut bench, &format!("HTTP/1.1 {status} x\r\nLocation: /next\r\n\r\n"));
+        match status {
+            301 | 302 | 303 | 307 | 308 => assert_eq!(fetched(&out).url.target, "/next", "{status}"),
+            _ => assert_eq!((answer(&out).status, field(answer(&out), "Location")), (status, None)),
+        }
+    }
+    let mut bench = Bench::new();
+    search(&mut bench);
+    assert_eq!(answer(&hear(&mut bench, "HTTP/1.1 302 Found\r\n\r\n")).status, 302, "no Location: nothing to follow");
+}
+
+#[test]
+fn another_host_must_be_public_unless_private_ones_are_allowed() {
+    for allow_private in [false, true] {
+        let mut bench = Bench::with(|settings| settings.allow_private = allow_private);
+        assert!(!search(&mut bench).public_only, "the template's host is trusted");
+        for (location, public_only) in [
+            ("http://SEARCH.test:8080/", false),
+            ("http://other.test/", true),
+            ("/still-there", true),
+            ("http://127.0.0.1/", true),
+            ("//search.test/back", false),
+        ] {
+            let fetch = fetched(&redirect(&mut bench, location));
+            assert_eq!(fetch.public_only, public_only && !allow_private, "{location}");
+        }
+    }
+}
+
+#[test]
+fn a_redirect_that_cannot_be_followed_is_502_and_says_why() {
+    for (location, why) in [
+        ("https://search.test/", "the site answers over https, which is not built in yet (https://search.test/)"),
+        ("ftp://search.test/", "the site redirects to ftp://search.test/: "),
+        ("http://user@search.test/", "the site redirects to http://user@search.test/: "),
+    ] {
+        let mut bench = Bench::new();
+        search(&mut bench);
+        let out = redirect(&mut bench, location);
+        assert_eq!(answer(&out).status, 502, "{location}");
+        assert!(text(answer(&out)).contains(why), "{}", text(answer(&out)));
+        assert!(is_forgotten(&bench));
+    }
+}
+
+#[test]
+fn a_search_site_of_https_is_502_without_a_fetch() {
+    let mut bench = Bench::with(|settings| settings.search_url = "https://search.test/?q={}".into());
+    let out = bench.ask(conn(0), "GET /search?wd=x", &[]);
+    let why = "The search failed: the site answers over https, which is not built in yet.\n";
+    assert_eq!(out.list, [Effect::Respond(conn(0), words(502, why))]);
+    assert!(is_forgotten(&bench));
+}
+
+#[test]
+fn a_failure_before_the_head_is_an_answer_that_names_the_cause() {
+    let host = || "search.test".to_owned();
+    for (error, status, why) in [
+        (FetchError::Resolve { host: host(), why: "no such name".into() }, 502, "search.test could not be resolved"),
+        (FetchError::Busy, 503, "too many fetches"),
+        (FetchError::Forbidden { host: host() }, 502, "not a public address"),
+        (FetchError::Timeout { after: WITHIN }, 504, "no complete answer within 20 s"),
+    ] {
+        let mut bench = Bench::new();
+        search(&mut bench);
+        let out = fail(&mut bench, error);
+        assert_eq!((answer(&out).status, &*answer(&out).content_type), (status, "text/plain; charset=utf-8"));
+        assert!(text(answer(&out)).contains(why), "{why}");
+        assert!(is_forgotten(&bench));
+    }
+}
+
+#[test]
+fn the_page_of_a_failure_may_stand_in_our_own_frame() {
+    let mut bench = Bench::new();
+    bench.ask(conn(0), "GET /search?wd=x", &[HTML]);
+    let out = fail(&mut bench, FetchError::Timeout { after: WITHIN });
+    let policy = field(answer(&out), "Content-Security-Policy").expect("a policy");
+    assert!(policy.starts_with("sandbox;") && policy.ends_with("frame-ancestors 'self'"), "{policy}");
+    assert!(text(answer(&out)).contains("no complete answer within 20 s"));
+}
+
+#[test]
+fn a_failure_behind_the_head_breaks_the_answer_off() {
+    let mut bench = Bench::new();
+    search(&mut bench);
+    hear(&mut bench, OK);
+    let out = fail(&mut bench, FetchError::Broken { why: "reset".into() });
+    assert_eq!(out.list, [Effect::End(conn(0), false)]);
+    assert!(is_forgotten(&bench));
+}
+
+#[test]
+fn whoever_leaves_is_forgotten_with_the_search() {
+    let mut bench = Bench::new();
+    search(&mut bench);
+    assert!(bench.tell(conn(0), Event::Left).list.is_empty());
+    assert!(is_forgotten(&bench));
+    assert!(hear(&mut bench, OK).list.is_empty());
+    assert!(fail(&mut bench, FetchError::Busy).list.is_empty());
+}
+
+#[test]
+fn the_blocking_search_follows_redirects_and_relays_in_one_piece() {
+    let mut bench = Bench::with(|settings| settings.lab = true);
+    let finished = |answer| Event::Finished(Finished::FetchedBlocking(answer));
+    let blocking = |fetch| Effect::RunBlocking(conn(0), Job::FetchBlocking(Box::new(fetch)));
+    let first = fetch_of(&bench, "http://search.test/s?wd=x");
+    assert_eq!(bench.ask(conn(0), "GET /search-sync?wd=x", &[]).list, [blocking(first)]);
+    let moved =
+        WholeAnswer { status: 302, headers: vec![("LOCATION".into(), b"http://other.test/".into())], body: vec![] };
+    let second = Fetch { public_only: true, ..fetch_of(&bench, "http://other.test/") };
+    assert_eq!(bench.tell(conn(0), finished(Ok(moved))).list, [blocking(second)]);
+    let headers = vec![("content-type".into(), b"text/html".into()), ("set-cookie".into(), b"x".into())];
+    let out = bench.tell(conn(0), finished(Ok(WholeAnswer { status: 200, headers, body: b"found".into() })));
+    let relayed = Response::new(200, "text/html", Body::Owned(b"found".into()))
+        .header("Content-Security-Policy", "sandbox; frame-ancestors 'self'")
+        .header("X-Content-Type-Options", "nosniff");
+    assert_eq!(out.list, [Effect::Respond(conn(0), relayed)]);
+    assert!(is_forgotten(&bench));
+
+    bench.ask(conn(0), "GET /search-sync?wd=x", &[]);
+    let out = bench.tell(conn(0), finished(Err(FetchError::Timeout { after: WITHIN })));
+    assert_eq!(answer(&out).status, 504);
+    assert!(is_forgotten(&bench));
+}

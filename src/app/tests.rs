@@ -1,0 +1,150 @@
+use super::testing::{ALICE, Bench, HTML, THEN, answer, conn, field, text, words};
+use super::*;
+use crate::event::{Effect, FileRead, Job};
+use std::io::{Error, ErrorKind};
+
+/// The value of `seconds` as it is slept, or the refusal.
+fn sleep(seconds: &str) -> Result<Duration, String> {
+    let mut bench = Bench::new();
+    let out = bench.ask(conn(0), &format!("GET /sleep{seconds}"), &[]);
+    match &out.list[..] {
+        [Effect::Sleep(id, until)] if *id == conn(0) => Ok(*until - bench.now),
+        _ => {
+            assert_eq!((answer(&out).status, bench.site.pending.len()), (400, 0));
+            Err(text(answer(&out)).to_owned())
+        }
+    }
+}
+
+#[test]
+fn a_sleep_takes_0_to_60_seconds_and_10_if_nobody_says() {
+    assert_eq!(sleep(""), Ok(Duration::from_secs(10)));
+    assert_eq!(sleep("?seconds=0"), Ok(Duration::ZERO));
+    assert_eq!(sleep("?seconds=-0"), Ok(Duration::ZERO));
+    assert_eq!(sleep("?seconds=0.25"), Ok(Duration::from_millis(250)));
+    assert_eq!(sleep("?seconds=60"), Ok(Duration::from_secs(60)));
+    for bad in ["", "x", "-1", "60.1", "NaN", "inf", "1e300", "1,5", "0x1"] {
+        let refusal = Err("seconds must be a number from 0 to 60.\n".to_owned());
+        assert_eq!(sleep(&format!("?seconds={bad}")), refusal, "{bad:?}");
+    }
+}
+
+#[test]
+fn whoever_wakes_gets_the_index_page_in_their_language_and_under_their_name() {
+    let mut bench = Bench::new();
+    bench.ask(conn(0), "GET /sleep?seconds=1.5", &["Accept-Language: zh", ALICE]);
+    bench.ask(conn(1), "GET /sleep?seconds=3", &[]);
+    bench.later(Duration::from_millis(1500));
+    let out = bench.tell(conn(0), Event::Woke);
+    assert_eq!(answer(&out).status, 200);
+    assert!(text(answer(&out)).contains("睡了 1.5 秒") && text(answer(&out)).contains("alice"));
+    assert!(bench.tell(conn(0), Event::Woke).list.is_empty(), "once");
+    bench.tell(conn(1), Event::Left);
+    assert!(bench.tell(conn(1), Event::Woke).list.is_empty(), "nobody is there any more");
+    assert!(bench.site.pending.is_empty());
+}
+
+#[test]
+fn a_block_takes_0_to_10_seconds_of_the_loop() {
+    let mut bench = Bench::with(|settings| settings.lab = true);
+    for (seconds, time) in [("", 3.0), ("?seconds=0.5", 0.5), ("?seconds=10", 10.0)] {
+        let out = bench.ask(conn(0), &format!("GET /block{seconds}"), &[]);
+        assert_eq!(out.list, [Effect::RunBlocking(conn(0), Job::Block(Duration::from_secs_f64(time)))]);
+        let out = bench.tell(conn(0), Event::Finished(Finished::Blocked));
+        assert!(text(answer(&out)).contains(&format!("Slept {time} s")));
+    }
+    let out = bench.ask(conn(0), "GET /block?seconds=10.1", &[]);
+    assert_eq!(out.list, [Effect::Respond(conn(0), words(400, "seconds must be a number from 0 to 10.\n"))]);
+    assert!(bench.site.pending.is_empty());
+}
+
+/// A site with a `--www` that only the test knows.
+fn overlaid() -> Bench {
+    Bench::with(|settings| settings.www = Some("/no/such/www".into()))
+}
+
+fn read(bench: &mut Bench, read: std::io::Result<FileRead>) -> Effects {
+    bench.tell(conn(0), Event::Finished(Finished::File(read)))
+}
+
+#[test]
+fn a_file_of_the_overlay_is_read_on_the_pool() {
+    let mut bench = overlaid();
+    let out = bench.ask(conn(0), "GET /static/a%20b.txt", &["If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT"]);
+    let job = Job::ReadFile { path: "/no/such/www/static/a b.txt".into() };
+    assert_eq!(out.list, [Effect::Run(conn(0), job)]);
+    let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(THEN);
+    let out = read(&mut bench, Ok(FileRead { bytes: b"hello".into(), modified: Some(modified) }));
+    assert_eq!((answer(&out).status, bench.site.pending.len()), (304, 0), "it remembers what was asked");
+    bench.ask(conn(0), "GET /static/a%20b.txt", &[]);
+    let out = read(&mut bench, Ok(FileRead { bytes: b"hello".into(), modified: Some(modified) }));
+    assert_eq!((answer(&out).status, text(answer(&out))), (200, "hello"));
+    assert_eq!(field(answer(&out), "Last-Modified"), Some("Tue, 14 Nov 2023 22:13:20 GMT"));
+    assert!(read(&mut bench, Err(ErrorKind::NotFound.into())).list.is_empty(), "nobody asked");
+}
+
+#[test]
+fn what_the_overlay_has_not_comes_from_the_binary() {
+    let mut plain = Bench::new();
+    for fields in [&[][..], &["If-None-Match: *"]] {
+        let embedded = plain.ask(conn(0), "GET /static/chat.js", fields);
+        for kind in [ErrorKind::NotFound, ErrorKind::NotADirectory, ErrorKind::IsADirectory] {
+            let mut bench = overlaid();
+            bench.ask(conn(0), "GET /static/chat.js", fields);
+            assert_eq!(read(&mut bench, Err(kind.into())).list, embedded.list, "{kind}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_nowhere_is_404() {
+    let mut bench = overlaid();
+    bench.ask(conn(0), "GET /static/none.txt", &[]);
+    let missing = [Effect::Respond(conn(0), words(404, "There is no such file.\n"))];
+    assert_eq!(read(&mut bench, Err(ErrorKind::NotFound.into())).list, missing);
+    assert_eq!(Bench::new().ask(conn(0), "GET /static/none.txt", &[]).list, missing);
+    assert_eq!(bench.ask(conn(0), "GET /static/../secret", &[]).list, missing);
+    assert_eq!(bench.ask(conn(0), "GET /static/", &[]).list, missing);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_500_even_if_the_binary_has_one() {
+    for path in ["/static/chat.js", "/static/none.txt"] {
+        for error in [ErrorKind::PermissionDenied, ErrorKind::FileTooLarge] {
+            let mut bench = overlaid();
+            bench.ask(conn(0), &format!("GET {path}"), &[]);
+            let out = read(&mut bench, Err(Error::new(error, "the disk says no")));
+            assert_eq!(out.list, [Effect::Respond(conn(0), words(500, "This file cannot be read.\n"))]);
+        }
+    }
+}
+
+#[test]
+fn whoever_leaves_while_its_file_is_read_gets_nothing() {
+    let mut bench = overlaid();
+    bench.ask(conn(0), "GET /static/chat.js", &[]);
+    bench.tell(conn(0), Event::Left);
+    assert!(bench.site.pending.is_empty());
+    assert!(read(&mut bench, Ok(FileRead { bytes: vec![], modified: None })).list.is_empty());
+}
+
+#[test]
+fn an_error_is_a_page_for_those_who_like_pages() {
+    let mut bench = Bench::new();
+    let page = bench.ask(conn(0), "GET /sleep?seconds=x", &[HTML, "Accept-Language: zh"]);
+    assert_eq!(&*answer(&page).content_type, "text/html; charset=utf-8");
+    assert!(text(answer(&page)).contains("看不懂这个请求"));
+    for accept in ["Accept: */*", "Accept: text/plain", "Accept: text/htm"] {
+        let out = bench.ask(conn(0), "GET /sleep?seconds=x", &[accept]);
+        assert_eq!(&*answer(&out).content_type, "text/plain; charset=utf-8", "{accept}");
+    }
+}
+
+#[test]
+fn a_broken_setting_is_said_at_start() {
+    let settings = Settings { search_url: "http://search.test/".into(), ..Bench::new().site.settings };
+    let Err(why) = Site::new(settings, &Limits::default(), (Instant::now(), SystemTime::UNIX_EPOCH)) else {
+        panic!("a template without a place for the words")
+    };
+    assert!(why.contains("--search-url"), "{why}");
+}

@@ -1,0 +1,240 @@
+use super::*;
+use crate::proto::http::SLOTS;
+
+/// What a connection heard, without the bytes it borrowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Heard {
+    Request(String, String),
+    Continue,
+    Refused(u16),
+}
+use Heard::{Continue, Refused, Request};
+
+/// One connection whose input comes in pieces and whose requests are answered at once.
+#[derive(Default)]
+struct Peer {
+    http: Http,
+    kept: Vec<u8>,
+    heard: Vec<Heard>,
+}
+
+impl Peer {
+    /// Takes everything out of `piece` and what was kept.
+    fn sends(&mut self, piece: &[u8], limits: &Limits) {
+        self.kept.extend_from_slice(piece);
+        while self.http.wants_input() {
+            let mut slots = [const { Slot::uninit() }; SLOTS];
+            let (used, step) = self.http.next_event(&mut self.kept, &mut slots, limits);
+            let heard = match step {
+                Step::Starved => break,
+                Step::Gathering(false) => None,
+                Step::Gathering(true) => Some(Continue),
+                Step::Request(request, body) => {
+                    let line = format!("{} {}", request.method.as_str(), request.target);
+                    Some(Request(line, String::from_utf8_lossy(body).into_owned()))
+                }
+                Step::Refused(status, _) => Some(Refused(status)),
+            };
+            self.kept.drain(..used);
+            match heard {
+                Some(Request(..)) => {
+                    self.http.owe(None);
+                    self.http.answered(self.http.terms.keep_alive);
+                }
+                Some(Refused(_)) => self.http.answered(false),
+                _ => {}
+            }
+            self.heard.extend(heard);
+        }
+    }
+}
+
+/// What is heard of `wire`, which must not depend on where it is cut.
+fn hear_with(wire: &str, limits: &Limits) -> Vec<Heard> {
+    let mut whole = Peer::default();
+    whole.sends(wire.as_bytes(), limits);
+    for split in 0..=wire.len() {
+        let mut peer = Peer::default();
+        peer.sends(&wire.as_bytes()[..split], limits);
+        peer.sends(&wire.as_bytes()[split..], limits);
+        assert_eq!(peer.heard, whole.heard, "split at {split}");
+    }
+    let mut peer = Peer::default();
+    wire.bytes().for_each(|byte| peer.sends(&[byte], limits));
+    assert_eq!(peer.heard, whole.heard, "byte by byte");
+    whole.heard
+}
+
+fn hear(wire: &str) -> Vec<Heard> {
+    hear_with(wire, &Limits::default())
+}
+
+fn request(line: &str, body: &str) -> Heard {
+    Request(line.to_owned(), body.to_owned())
+}
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+#[test]
+fn a_pipelined_transcript_gives_the_same_events_at_every_split() {
+    let wire = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n\
+                POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello\
+                POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n\r\n\
+                POST /4 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+                3\r\nwor\r\n2;x=y\r\nld\r\n0\r\nTrailer: t\r\n\r\n\
+                POST /5 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n\
+                HEAD /6 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n\
+                GET /7 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n\
+                GET /never HTTP/1.1\r\nHost: a\r\n\r\n";
+    let expected = [
+        request("GET /1", ""),
+        request("POST /2", "hello"),
+        request("POST /3", ""),
+        request("POST /4", "world"),
+        request("POST /5", ""),
+        request("HEAD /6", ""),
+        request("GET /7", ""),
+    ];
+    assert_eq!(hear(wire), expected);
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_at_every_split_and_nothing_is_read_behind_it() {
+    let post = |fields: &str, body: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n{body}");
+    let limits = Limits { body_bytes_max: 5, head_bytes_max: 200, request_line_bytes_max: 100, ..Limits::default() };
+    for (wire, status) in [
+        ("GET / HTTP/1.1\n".to_owned(), 400),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
+        (post("Content-Length: 5\r\nTransfer-Encoding: chunked", "hello"), 400),
+        (post("Transfer-Encoding: chunked", "x\r\n"), 400),
+        (post("Content-Length: 6", "world!"), 413),
+        (post("Transfer-Encoding: chunked", "6\r\nworld!\r\n"), 413),
+        (format!("GET /{}", "x".repeat(200)), 414),
+        (post("Expect: 200-ok", ""), 417),
+        (post(&format!("X: {}", "x".repeat(200)), ""), 431),
+        (post("Transfer-Encoding: gzip, chunked", ""), 501),
+        ("GET / HTTP/2.0\r\nHost: a\r\n\r\n".to_owned(), 505),
+    ] {
+        assert_eq!(hear_with(&wire, &limits), [Refused(status)], "{wire}");
+        assert_eq!(hear_with(&format!("{GET}{wire}"), &limits), [request("GET /", ""), Refused(status)], "{wire}");
+    }
+}
+
+#[test]
+fn a_client_that_waits_for_100_is_told_to_go_on() {
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    let (limits, done) = (Limits::default(), [request("POST /", "hello")]);
+    let mut peer = Peer::default();
+    peer.sends(head.as_bytes(), &limits);
+    assert_eq!(peer.heard, [Continue]);
+    peer.sends(b"hel", &limits);
+    peer.sends(b"lo", &limits);
+    assert_eq!(peer.heard[1..], done);
+
+    let mut peer = Peer::default();
+    peer.sends(format!("{head}h").as_bytes(), &limits);
+    peer.sends(b"ello", &limits);
+    assert_eq!(peer.heard, done, "it has not waited");
+}
+
+#[test]
+fn nothing_is_parsed_while_an_answer_is_owed() {
+    let mut http = Http::default();
+    let phases = [Phase::Owed, Phase::Streaming(BodyCoding::Chunked), Phase::Closing];
+    for phase in phases {
+        http.phase = phase;
+        let (mut buf, mut slots) = (GET.as_bytes().to_vec(), [const { Slot::uninit() }; SLOTS]);
+        assert!(!http.wants_input());
+        assert!(matches!(http.next_event(&mut buf, &mut slots, &Limits::default()), (0, Step::Starved)));
+    }
+}
+
+#[test]
+fn an_answer_ends_in_the_next_head_or_in_closing() {
+    let mut http = Http::default();
+    assert!(http.wants_input() && !http.is_owed());
+    http.owe(None);
+    assert!(!http.wants_input() && http.is_owed());
+    http.fetch = ConnId::new(3, 1);
+    http.answered(true);
+    assert!(http.wants_input() && !http.is_owed() && http.fetch.is_outside());
+    http.answered(false);
+    assert!(!http.wants_input() && !http.is_owed());
+}
+
+#[test]
+fn only_a_request_that_comes_in_pieces_holds_memory() {
+    let limits = Limits::default();
+    let mut peer = Peer::default();
+    peer.sends(GET.as_bytes(), &limits);
+    assert_eq!((peer.http.held(), peer.kept.len()), (0, 0));
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    peer.sends(head.as_bytes(), &limits);
+    assert_eq!((peer.http.held(), peer.kept.len()), (head.len(), 0));
+    peer.sends(b"hel", &limits);
+    assert_eq!((peer.http.held(), peer.kept.len()), (head.len() + 3, 0));
+    peer.sends(b"lo", &limits);
+    assert_eq!(peer.http.held(), 0);
+}
+
+#[test]
+fn the_clock_follows_from_the_state() {
+    let reader = || BodyReader::new(Framing::Length(5), 5);
+    let body = || Phase::Body(Box::new(Gathered { head: vec![], body: vec![], reader: reader() }));
+    let streaming = || Phase::Streaming(BodyCoding::Chunked);
+    // By (input is pending, output is pending).
+    for (phase, neither, input, output, both) in [
+        (Phase::Head, Clock::Idle, Clock::Head, Clock::Writing, Clock::Writing),
+        (body(), Clock::Body, Clock::Body, Clock::Writing, Clock::Writing),
+        (Phase::Owed, Clock::Owed, Clock::Owed, Clock::Owed, Clock::Owed),
+        (streaming(), Clock::Owed, Clock::Owed, Clock::Writing, Clock::Writing),
+        (Phase::Closing, Clock::Idle, Clock::Idle, Clock::Writing, Clock::Writing),
+    ] {
+        let http = Http { phase, ..Http::default() };
+        let wanted = [(false, false), (true, false), (false, true), (true, true)].map(|(i, o)| http.clock_wanted(i, o));
+        assert_eq!(wanted, [neither, input, output, both], "{:?}", http.phase);
+    }
+}
+
+#[test]
+fn each_clock_has_its_limit() {
+    let limits = Limits {
+        idle_for: Duration::from_secs(1),
+        head_within: Duration::from_secs(2),
+        body_within: Duration::from_secs(3),
+        write_stall: Duration::from_secs(4),
+        answer_within: Duration::from_secs(5),
+        ..Limits::default()
+    };
+    let clocks = [Clock::Idle, Clock::Head, Clock::Body, Clock::Writing, Clock::Owed];
+    assert_eq!(clocks.map(|clock| clock.limit(&limits).as_secs()), [1, 2, 3, 4, 5]);
+}
+
+/// A body written in these pieces, and whether it was complete.
+fn stream(coding: BodyCoding, pieces: &[&str]) -> (String, bool) {
+    let (mut http, mut out) = (Http { phase: Phase::Streaming(coding), ..Http::default() }, Vec::new());
+    pieces.iter().for_each(|piece| http.encode_piece(piece.as_bytes(), &mut out));
+    let complete = http.encode_end(&mut out);
+    (String::from_utf8(out).expect("text"), complete)
+}
+
+#[test]
+fn a_streamed_body_is_written_as_its_head_has_promised() {
+    let (pieces, body) = (["hello ", "", "world"], "hello world".to_owned());
+    let chunked = "6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n".to_owned();
+    assert_eq!(stream(BodyCoding::Chunked, &pieces), (chunked, true));
+    assert_eq!(stream(BodyCoding::UntilClose, &pieces), (body.clone(), true));
+    assert_eq!(stream(BodyCoding::Length(11), &pieces), (body.clone(), true));
+    assert_eq!(stream(BodyCoding::Length(12), &pieces), (body, false), "one byte is missing");
+    assert_eq!(stream(BodyCoding::Length(8), &pieces), ("hello wo".to_owned(), true), "what exceeds it is dropped");
+    assert_eq!(stream(BodyCoding::Whole, &pieces), (String::new(), true));
+}
+
+#[test]
+fn pieces_for_nobody_are_dropped() {
+    for phase in [Phase::Head, Phase::Owed, Phase::Closing] {
+        let (mut http, mut out) = (Http { phase, ..Http::default() }, Vec::new());
+        http.encode_piece(b"late", &mut out);
+        assert!(http.encode_end(&mut out) && out.is_empty());
+    }
+}

@@ -1,0 +1,245 @@
+use super::*;
+use std::collections::VecDeque;
+use std::io::{Error, Read, Write};
+use std::net::SocketAddr;
+
+/// A socket that does what the test wrote down.
+#[derive(Default)]
+struct Script {
+    /// What the reads answer, one after the other; behind that they would block.
+    input: VecDeque<io::Result<Vec<u8>>>,
+    /// What the writes may take, one after the other; behind that they would block.
+    room: VecDeque<io::Result<usize>>,
+    output: Vec<u8>,
+}
+
+impl Read for Script {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut bytes = self.input.pop_front().unwrap_or_else(|| Err(ErrorKind::WouldBlock.into()))?;
+        let rest = bytes.split_off(bytes.len().min(buf.len()));
+        buf[..bytes.len()].copy_from_slice(&bytes);
+        if !rest.is_empty() {
+            self.input.push_front(Ok(rest));
+        }
+        Ok(bytes.len())
+    }
+}
+
+impl Write for Script {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.room.pop_front().unwrap_or_else(|| Err(ErrorKind::WouldBlock.into()))?.min(bytes.len());
+        self.output.extend_from_slice(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Script {
+    fn shutdown_write(&self) {}
+
+    fn reset_on_drop(&self) {}
+
+    fn take_error(&self) -> io::Result<Option<Error>> {
+        Ok(None)
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(([127, 0, 0, 1], 1).into())
+    }
+}
+
+const READABLE: Ready = Ready { readable: true, writable: false, read_closed: false, broken: false };
+const WRITABLE: Ready = Ready { readable: false, writable: true, read_closed: false, broken: false };
+const FIN: Ready = Ready { readable: true, writable: false, read_closed: true, broken: false };
+
+/// A readable connection whose reads answer these.
+fn reading(input: Vec<io::Result<&str>>) -> Connection<Script> {
+    let input = input.into_iter().map(|answer| answer.map(|text| text.as_bytes().to_vec())).collect();
+    let mut conn = Connection::new(Some(Script { input, ..Script::default() }), Protocol::Http(Http::default()));
+    conn.note(READABLE);
+    conn
+}
+
+/// A connection whose writes may take these.
+fn writing(room: Vec<io::Result<usize>>) -> Connection<Script> {
+    Connection::new(Some(Script { room: room.into(), ..Script::default() }), Protocol::Http(Http::default()))
+}
+
+fn would_block<T>() -> io::Result<T> {
+    Err(ErrorKind::WouldBlock.into())
+}
+
+fn interrupted<T>() -> io::Result<T> {
+    Err(ErrorKind::Interrupted.into())
+}
+
+/// Fills a buffer of 8 bytes; gives what it then holds, and how many of them are new.
+fn fill(conn: &mut Connection<Script>) -> (String, usize) {
+    let mut shared = [0; 8];
+    let Filled { end, fresh } = conn.fill(&mut shared).expect("a living socket");
+    (String::from_utf8_lossy(&shared[..end]).into_owned(), fresh)
+}
+
+fn filled(text: &str, fresh: usize) -> (String, usize) {
+    (text.to_owned(), fresh)
+}
+
+fn output(conn: &Connection<Script>) -> &str {
+    std::str::from_utf8(&conn.stream.as_ref().expect("a stream").output).expect("text")
+}
+
+#[test]
+fn a_connection_is_small() {
+    // The standard library's stream, because mio's is one descriptor, too, but for 12 bytes of debug assertions.
+    let bytes = size_of::<Connection<std::net::TcpStream>>();
+    assert!(bytes <= 144, "{bytes} bytes");
+    if !cfg!(debug_assertions) {
+        assert_eq!(bytes, size_of::<Connection<mio::net::TcpStream>>());
+    }
+}
+
+#[test]
+fn a_short_read_means_that_the_socket_is_drained() {
+    let mut conn = reading(vec![Ok("hello"), Ok("not asked for")]);
+    assert_eq!(fill(&mut conn), filled("hello", 5));
+    assert!(!conn.readable && !conn.has_input());
+    assert_eq!(fill(&mut conn), filled("", 0), "until the next edge nothing is read");
+    conn.note(READABLE);
+    assert_eq!(fill(&mut conn), filled("not aske", 8));
+}
+
+#[test]
+fn a_full_buffer_means_that_there_may_be_more() {
+    let mut conn = reading(vec![Ok("12345678")]);
+    assert_eq!(fill(&mut conn), filled("12345678", 8));
+    assert!(conn.readable && conn.has_input());
+    assert_eq!(fill(&mut conn), filled("", 0));
+    assert!(!conn.readable && !conn.eof, "it would have blocked");
+}
+
+#[test]
+fn behind_data_that_came_with_a_fin_is_the_end_of_input() {
+    let mut conn = reading(vec![Ok("bye"), Ok("")]);
+    conn.note(FIN);
+    assert_eq!(fill(&mut conn), filled("bye", 3));
+    assert!(conn.has_input() && !conn.eof, "the short read was not the end");
+    assert_eq!(fill(&mut conn), filled("", 0));
+    assert!(conn.eof && !conn.readable && !conn.has_input());
+    conn.note(READABLE);
+    assert_eq!((fill(&mut conn), conn.has_input()), (filled("", 0), false), "an end is the end");
+}
+
+#[test]
+fn the_end_of_input_is_seen_also_without_its_event() {
+    let mut conn = reading(vec![Ok("")]);
+    assert_eq!(fill(&mut conn), filled("", 0));
+    assert!(conn.eof && !conn.read_closed);
+}
+
+#[test]
+fn kept_bytes_come_first_and_are_given_back() {
+    let mut conn = reading(vec![Ok("lo world")]);
+    conn.kept = b"hel".to_vec();
+    conn.unparsed = true;
+    assert_eq!(fill(&mut conn), filled("hello wo", 5));
+    assert_eq!((conn.kept.capacity(), conn.unparsed, conn.readable), (0, false, true));
+}
+
+#[test]
+fn a_buffer_full_of_kept_bytes_is_not_the_end_of_input() {
+    let mut conn = reading(vec![Ok("more")]);
+    conn.kept = b"12345678".to_vec();
+    assert_eq!(fill(&mut conn), filled("12345678", 0));
+    assert!(conn.readable && !conn.eof);
+}
+
+#[test]
+fn kept_bytes_are_input_only_where_parsing_stopped_for_a_reason_of_ours() {
+    let mut conn = writing(vec![]);
+    conn.kept = b"GET / HT".to_vec();
+    assert!(!conn.has_input(), "the rest has to come first");
+    conn.unparsed = true;
+    assert!(conn.has_input());
+    assert_eq!(fill(&mut conn), filled("GET / HT", 0), "without a read: nothing was noted");
+}
+
+#[test]
+fn an_interrupted_read_is_repeated_and_an_error_is_passed_on() {
+    let mut conn = reading(vec![interrupted(), interrupted(), Ok("hello"), Err(ErrorKind::ConnectionReset.into())]);
+    assert_eq!(fill(&mut conn), filled("hello", 5));
+    conn.note(READABLE);
+    assert_eq!(conn.fill(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn what_the_kernel_said_is_remembered() {
+    let mut conn = writing(vec![]);
+    conn.writable = false;
+    conn.note(Ready { broken: true, ..Ready::default() });
+    conn.note(Ready::default());
+    assert!(conn.broken && conn.readable && conn.writable, "the next read or write tells what is the matter");
+    let mut conn = writing(vec![]);
+    conn.note(Ready { read_closed: true, ..Ready::default() });
+    assert!(conn.read_closed && conn.readable && !conn.broken);
+}
+
+#[test]
+fn what_the_socket_does_not_take_waits_for_it_to_be_writable() {
+    let mut conn = writing(vec![Ok(3), Ok(4), Ok(100)]);
+    conn.send(b"hello ").unwrap();
+    assert_eq!((output(&conn), conn.outbox.unsent(), conn.writable), ("hel", 3, false));
+    conn.send(b"world").unwrap();
+    conn.flush().unwrap();
+    assert_eq!((output(&conn), conn.outbox.unsent(), conn.held()), ("hel", 8, 8), "no write without an edge");
+    conn.note(WRITABLE);
+    conn.flush().unwrap();
+    assert_eq!((output(&conn), conn.outbox.unsent(), conn.writable), ("hello world", 0, true));
+    assert_eq!(conn.held(), 0);
+}
+
+#[test]
+fn output_behind_a_waiting_rest_keeps_its_order() {
+    let mut conn = writing(vec![Ok(1), Ok(100), Ok(100)]);
+    conn.send(b"first ").unwrap();
+    conn.note(WRITABLE);
+    conn.send(b"second").unwrap();
+    assert_eq!((output(&conn), conn.outbox.unsent()), ("f", 11));
+    conn.flush().unwrap();
+    conn.send(b" third").unwrap();
+    assert_eq!((output(&conn), conn.outbox.unsent()), ("first second third", 0));
+}
+
+#[test]
+fn a_flush_ends_where_the_socket_would_block() {
+    let mut conn = writing(vec![would_block(), interrupted(), Ok(2), would_block()]);
+    conn.send(b"hello").unwrap();
+    assert_eq!((output(&conn), conn.writable), ("", false));
+    conn.note(WRITABLE);
+    conn.flush().unwrap();
+    assert_eq!((output(&conn), conn.outbox.unsent(), conn.writable), ("he", 3, false));
+}
+
+#[test]
+fn an_interrupted_write_is_repeated_and_an_error_is_passed_on() {
+    let mut conn = writing(vec![interrupted(), Ok(100), Err(ErrorKind::BrokenPipe.into())]);
+    conn.send(b"hello").unwrap();
+    assert_eq!(output(&conn), "hello");
+    assert_eq!(conn.send(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
+    let mut conn = writing(vec![Ok(1), Err(ErrorKind::ConnectionReset.into())]);
+    conn.send(b"hello").unwrap();
+    conn.note(WRITABLE);
+    assert_eq!(conn.flush().unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn an_upstream_without_a_stream_has_nothing_to_read_or_write() {
+    let mut conn: Connection<Script> = Connection::new(None, Protocol::Draining(0));
+    conn.note(READABLE);
+    assert_eq!(conn.fill(&mut [0; 8]).unwrap(), Filled { end: 0, fresh: 0 });
+    conn.outbox.push(b"GET / HTTP/1.1\r\n\r\n");
+    conn.flush().unwrap();
+    assert_eq!(conn.outbox.unsent(), 18);
+}

@@ -1,0 +1,85 @@
+//! Leaving in peace, on SIGTERM or SIGINT.
+
+use super::ASK;
+use crate::support::frames::Said;
+use crate::support::{Child, Client, WsClient, get, wait_for};
+use std::net::TcpStream;
+
+/// Waits until the child does not listen any more.
+fn gone(child: &Child) {
+    wait_for("the listener to go", || TcpStream::connect(child.address).is_err().then_some(()));
+}
+
+#[test]
+fn what_is_under_way_is_finished_and_then_the_program_ends_well() {
+    for signal in ["TERM", "INT"] {
+        let mut child = Child::start(&[], &[]);
+        let mut idle = Client::connect(child.address);
+        assert_eq!(idle.ask(ASK).status, 200);
+        let mut asleep = Client::connect(child.address);
+        asleep.send(format!("GET /sleep?seconds=0.5 HTTP/1.1\r\nHost: squall\r\n\r\n{ASK}"));
+        let mut half = Client::connect(child.address);
+        half.send("GET /healthz HTTP/1.1\r\nHost: squall\r\n");
+        let mut echo = WsClient::echo(child.address);
+        // All of them have been seen once an answer to a later request is there.
+        assert_eq!(get(child.address, "/healthz").text(), "ok\n");
+
+        child.signal(signal);
+        idle.closed();
+        assert_eq!(echo.heard(), Said::Close(Some(1001), "server restarts".into()));
+        gone(&child);
+        let health = half.ask("\r\n");
+        assert_eq!((health.status, health.field("connection")), (503, Some("close")));
+        let slept = asleep.answer();
+        assert_eq!((slept.status, slept.field("connection")), (200, Some("close")));
+        asleep.closed();
+        drop((echo, half));
+        assert_eq!(child.ended().code(), Some(0), "{}", child.stderr());
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut child = Child::start(&[], &[]);
+    let mut asleep = Client::connect(child.address);
+    asleep.send("GET /sleep?seconds=60 HTTP/1.1\r\nHost: squall\r\n\r\n");
+    assert_eq!(get(child.address, "/plaintext").status, 200);
+    child.signal("TERM");
+    gone(&child);
+    child.signal("TERM");
+    child.ended();
+    asleep.closed();
+}
+
+#[test]
+fn at_the_deadline_who_still_waits_gets_503() {
+    let mut child = Child::start(&["--drain", "0.3"], &[]);
+    let mut asleep = Client::connect(child.address);
+    asleep.send("GET /sleep?seconds=60 HTTP/1.1\r\nHost: squall\r\n\r\n");
+    let mut silent = Client::connect(child.address);
+    silent.send("GET / HT");
+    assert_eq!(get(child.address, "/plaintext").status, 200);
+    child.signal("TERM");
+    let answer = asleep.answer();
+    assert_eq!((answer.status, answer.field("connection")), (503, Some("close")));
+    assert_eq!(answer.text(), "The server is shutting down.\n");
+    silent.closed();
+    assert_eq!(child.ended().code(), Some(0));
+}
+
+#[test]
+fn without_anybody_there_it_ends_at_once() {
+    let mut child = Child::start(&["--drain", "3600"], &[]);
+    assert_eq!(get(child.address, "/plaintext").status, 200);
+    child.signal("TERM");
+    assert_eq!(child.ended().code(), Some(0));
+}
+
+#[test]
+fn a_websocket_that_does_not_answer_close_holds_nobody_up_for_longer_than_the_deadline() {
+    let mut child = Child::start(&["--drain", "0.3"], &[]);
+    let mut echo = WsClient::echo(child.address);
+    child.signal("TERM");
+    assert_eq!(echo.heard(), Said::Close(Some(1001), "server restarts".into()));
+    assert_eq!(child.ended().code(), Some(0));
+}

@@ -1,0 +1,255 @@
+//! The search: another site's answer, relayed as it comes, with a stub for the other site.
+
+mod failures;
+mod pressure;
+
+use crate::support::{Answer, Client, Site, Stub, get, ms};
+use squall::config::Limits;
+use std::sync::Mutex;
+
+/// A server whose search site is this stub.
+fn asking(stub: &Stub, limits: Limits, args: &[&str]) -> Site {
+    let flag = stub.flag();
+    Site::start(limits, &[&[flag[0].as_str(), flag[1].as_str()], args].concat())
+}
+
+fn with_defaults(stub: &Stub) -> Site {
+    asking(stub, Limits::default(), &[])
+}
+
+/// One search by somebody who can show HTML.
+#[track_caller]
+fn search_html(site: &Site, words: &str) -> Answer {
+    let fields = "Host: squall\r\nAccept: text/html\r\nConnection: close\r\n";
+    Client::connect(site.address).ask(format!("GET /search?wd={words} HTTP/1.1\r\n{fields}\r\n"))
+}
+
+#[test]
+fn without_words_there_is_a_form() {
+    let stub = Stub::saying("");
+    let site = with_defaults(&stub);
+    for target in ["/search", "/search?wd=", "/search?wd=+", "/search?other=x"] {
+        let page = get(site.address, target);
+        assert_eq!((page.status, page.text().contains("<form")), (200, true), "{target}");
+    }
+    assert_eq!(stub.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn the_question_is_sent_like_this() {
+    let stub = Stub::saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let site = with_defaults(&stub);
+    let ask = "GET /search?wd=a+b%26c%2Fd%E5%A5%BD-._~%25 HTTP/1.1\r\nHost: squall\r\nCookie: secret=1\r\nReferer: x\r\n\
+               Accept-Language: zh-CN,en;q=0.5\r\nAccept-Encoding: gzip\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n";
+    assert_eq!(Client::connect(site.address).ask(ask).status, 200);
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = format!(
+        "GET /s?wd=a%20b%26c%2Fd%E5%A5%BD-._~%25 HTTP/1.1\r\nHost: {}\r\nUser-Agent: squall/{version}\r\n\
+         Accept-Language: zh-CN,en;q=0.5\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n",
+        stub.address
+    );
+    assert_eq!(stub.requests(), [expected]);
+}
+
+#[test]
+fn a_body_is_relayed_however_it_is_framed_and_the_connection_stays() {
+    let stub = Stub::start(|mut asked| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n";
+        match asked.target() {
+            "/s?wd=length" => asked.say(format!("{head}Content-Length: 10\r\n\r\nhelloworld")),
+            "/s?wd=chunked" => asked.say(format!(
+                "{head}Transfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n5\r\nworld\r\n0\r\nA: b\r\n\r\n"
+            )),
+            "/s?wd=close" => asked.say("HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\nhelloworld"),
+            _ => asked
+                .say(format!("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{head}Content-Length: 10\r\n\r\nhelloworld")),
+        }
+    });
+    let site = with_defaults(&stub);
+    let mut client = Client::connect(site.address);
+    for (words, framed) in [("length", true), ("chunked", false), ("close", false), ("early", true)] {
+        let answer = client.ask(format!("GET /search?wd={words} HTTP/1.1\r\nHost: squall\r\n\r\n"));
+        assert_eq!((answer.status, answer.text().as_str()), (200, "helloworld"), "{words}");
+        let expected = if framed { (Some("10"), None) } else { (None, Some("chunked")) };
+        assert_eq!((answer.field("content-length"), answer.field("transfer-encoding")), expected, "{words}");
+    }
+    // HTTP/1.0 knows no chunks: there the end of the connection is the end.
+    client.send("GET /search?wd=chunked HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    let answer = client.answer();
+    assert_eq!((answer.text().as_str(), answer.field("connection")), ("helloworld", Some("close")));
+    site.wait_until_empty();
+}
+
+#[test]
+fn pieces_are_relayed_as_they_come() {
+    let (tell, told) = std::sync::mpsc::channel::<&'static str>();
+    let told = Mutex::new(told);
+    let stub = Stub::start(move |mut asked| {
+        asked.say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+        while let Ok(piece) = told.lock().unwrap().recv() {
+            asked.say(piece);
+        }
+    });
+    let site = with_defaults(&stub);
+    let mut client = Client::connect(site.address);
+    client.send("GET /search?wd=x HTTP/1.1\r\nHost: squall\r\n\r\n");
+    assert_eq!(client.head().status, 200, "before there is a body");
+    for piece in ["he", "llo", "world"] {
+        tell.send(piece).unwrap();
+        assert_eq!(client.take(piece.len()), piece.as_bytes());
+    }
+    assert_eq!(client.ask("GET /plaintext HTTP/1.1\r\nHost: squall\r\n\r\n").body, b"Hello, World!");
+}
+
+#[test]
+fn fields_pass_by_an_allow_list_and_the_page_is_sandboxed() {
+    let stub = Stub::saying(
+        "HTTP/1.1 404 Whatever\r\nServer: theirs\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: text/html; charset=gbk\r\n\
+         Content-Encoding: identity\r\nContent-Language: zh\r\nSet-Cookie: username=evil\r\nRefresh: 0; url=http://evil\r\n\
+         Clear-Site-Data: \"*\"\r\nStrict-Transport-Security: max-age=1\r\nWWW-Authenticate: Basic\r\n\
+         Service-Worker-Allowed: /\r\nContent-Security-Policy: default-src *\r\nX-Frame-Options: DENY\r\n\
+         Access-Control-Allow-Origin: *\r\nLink: <x>\r\nContent-Length: 2\r\n\r\nno",
+    );
+    let answer = search_html(&with_defaults(&stub), "x");
+    assert!(answer.head.starts_with("HTTP/1.1 404 Not Found\r\nServer: squall\r\nDate: "), "{}", answer.head);
+    assert_eq!(
+        answer.field_names(),
+        [
+            "server",
+            "date",
+            "content-type",
+            "content-encoding",
+            "content-language",
+            "content-security-policy",
+            "x-content-type-options",
+            "content-length",
+            "connection"
+        ]
+    );
+    assert_eq!(answer.field("content-type"), Some("text/html; charset=gbk"));
+    assert_eq!(answer.field("content-security-policy"), Some("sandbox; frame-ancestors 'self'"));
+    assert_eq!((answer.field("x-content-type-options"), answer.text().as_str()), (Some("nosniff"), "no"));
+}
+
+#[test]
+fn an_answer_without_a_body_has_none() {
+    let stub = Stub::start(|mut asked| match asked.target() {
+        "/s?wd=204" => asked.say("HTTP/1.1 204 No Content\r\n\r\n"),
+        _ => asked.say("HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n"),
+    });
+    let site = with_defaults(&stub);
+    let mut client = Client::connect(site.address);
+    for status in [204, 304, 204] {
+        let answer = client.ask(format!("GET /search?wd={status} HTTP/1.1\r\nHost: squall\r\n\r\n"));
+        assert_eq!((answer.status, answer.field("content-length")), (status, None));
+    }
+    site.wait_until("the fetches to be over", |c| (c.connections, c.fetches) == (1, 0));
+}
+
+/// A site whose `wd` says how often it redirects before it answers.
+fn redirecting() -> Stub {
+    Stub::start(|mut asked| {
+        let left: u32 = asked.target().trim_start_matches("/s?wd=").parse().expect("a number");
+        match left {
+            0 => asked.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nthere"),
+            n => asked.say(format!("HTTP/1.1 302 Found\r\nLocation: ?wd={}\r\nContent-Length: 4\r\n\r\nhere", n - 1)),
+        }
+    })
+}
+
+#[test]
+fn five_redirects_are_followed_and_a_sixth_is_not() {
+    let stub = redirecting();
+    let site = with_defaults(&stub);
+    let answer = search_html(&site, "5");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "there"));
+    assert_eq!(stub.requests().len(), 6);
+    let answer = search_html(&site, "6");
+    assert_eq!(answer.status, 502);
+    assert!(answer.text().contains("redirects more than 5 times"), "{}", answer.text());
+    assert_eq!(search_html(&site, "1000000").status, 502);
+    site.wait_until_empty();
+}
+
+#[test]
+fn a_redirect_is_asked_with_the_method_and_language_of_the_first() {
+    let stub = redirecting();
+    let site = with_defaults(&stub);
+    let mut client = Client::connect(site.address);
+    client.send("HEAD /search?wd=1 HTTP/1.1\r\nHost: squall\r\nAccept-Language: zh\r\n\r\n");
+    assert_eq!(client.head().status, 200);
+    for request in stub.requests() {
+        assert!(request.starts_with("HEAD ") && request.contains("\r\nAccept-Language: zh\r\n"), "{request}");
+    }
+}
+
+#[test]
+fn a_redirect_to_https_says_that_it_is_not_built_in_yet() {
+    let stub = Stub::saying("HTTP/1.1 301 Moved\r\nLocation: https://www.example/s\r\nContent-Length: 0\r\n\r\n");
+    let answer = search_html(&with_defaults(&stub), "x");
+    assert_eq!(answer.status, 502);
+    assert!(answer.text().contains("https") && answer.text().contains("not built in yet"), "{}", answer.text());
+}
+
+#[test]
+fn a_redirect_to_another_host_must_not_lead_inside() {
+    let inside = Stub::saying("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret");
+    let port = inside.address.port();
+    let hosts = [format!("localhost:{port}"), format!("127.0.0.2:{port}"), format!("[::1]:{port}"), "10.0.0.1".into()];
+    for host in hosts {
+        let stub = Stub::saying(format!("HTTP/1.1 302 Found\r\nLocation: http://{host}/\r\nContent-Length: 0\r\n\r\n"));
+        let answer = search_html(&with_defaults(&stub), "x");
+        assert_eq!(answer.status, 502, "{host}");
+        assert!(answer.text().contains("not a public address"), "{host}: {}", answer.text());
+    }
+    assert_eq!(inside.requests(), Vec::<String>::new());
+
+    let stub =
+        Stub::saying(format!("HTTP/1.1 302 Found\r\nLocation: http://localhost:{port}/\r\nContent-Length: 0\r\n\r\n"));
+    let answer = search_html(&asking(&stub, Limits::default(), &["--allow-private"]), "x");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "secret"));
+}
+
+#[test]
+fn redirects_that_lead_nowhere_are_502() {
+    for location in ["ftp://example/", "http://", "http://:80/", "http://a b/"] {
+        let stub = Stub::saying(format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"));
+        assert_eq!(search_html(&with_defaults(&stub), "x").status, 502, "{location}");
+    }
+    // A redirection without a Location is an answer like any other.
+    let stub = Stub::saying("HTTP/1.1 302 Found\r\nContent-Length: 2\r\n\r\nhm");
+    assert_eq!(search_html(&with_defaults(&stub), "x").status, 302);
+}
+
+#[test]
+fn the_blocking_way_gives_the_same_answer_while_everybody_waits() {
+    let stub = Stub::start(|mut asked| {
+        std::thread::sleep(ms(200));
+        asked.say(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        );
+    });
+    let site = asking(&stub, Limits::default(), &["--lab"]);
+    let answer = get(site.address, "/search-sync?wd=x");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
+    assert_eq!(answer.field("content-security-policy"), Some("sandbox; frame-ancestors 'self'"));
+    assert_eq!(get(site.address, "/search?wd=x").text(), "hello");
+}
+
+#[test]
+fn searches_run_side_by_side() {
+    let stub = Stub::start(|mut asked| {
+        std::thread::sleep(ms(200));
+        let target = asked.target().to_owned();
+        asked.say(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{target}", target.len()));
+    });
+    let site = with_defaults(&stub);
+    let mut clients: Vec<Client> = (0..50).map(|_| Client::connect(site.address)).collect();
+    for (n, client) in clients.iter_mut().enumerate() {
+        client.send(format!("GET /search?wd={n} HTTP/1.1\r\nHost: squall\r\n\r\n"));
+    }
+    site.wait_until("all of them at once", |c| c.fetches_running == 50);
+    for (n, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.answer().text(), format!("/s?wd={n}"));
+    }
+}

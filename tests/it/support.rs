@@ -1,0 +1,209 @@
+//! What the tests stand on: a server in a thread or in a child process, raw clients, and a search site to be played.
+//!
+//! Nothing here sleeps to be right: whoever waits for something polls until a deadline of [`PATIENCE`], which is long
+//! because it only ever passes when a test fails.
+
+pub mod child;
+pub mod client;
+pub mod frames;
+pub mod stub;
+
+pub use child::Child;
+pub use client::{Answer, Client, get, login};
+pub use frames::{WsClient, frame};
+pub use stub::Stub;
+
+use clap::Parser;
+use squall::config::{Cli, Limits};
+use squall::server::{Counts, Loop, bind};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what must come.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Milliseconds.
+pub const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// Polls until `found` answers something.
+///
+/// # Panics
+/// After [`PATIENCE`].
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(Instant::now() < until, "waited too long for {what}");
+        std::thread::sleep(ms(2));
+    }
+}
+
+/// A directory of its own, gone at drop.
+pub struct Dir(PathBuf);
+
+impl Dir {
+    pub fn new() -> Dir {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let name = format!("squall-it-{}-{}", std::process::id(), MADE.fetch_add(1, SeqCst));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).expect("a temporary directory");
+        Dir(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The path as an argument.
+    pub fn arg(&self) -> &str {
+        self.0.to_str().expect("the path is text")
+    }
+
+    /// Writes a file below the directory.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().expect("it has a parent")).expect("a directory");
+        std::fs::write(path, bytes).expect("a file");
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A server in a thread of this process, on a port the kernel chose.
+pub struct Site {
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    _data: Dir,
+}
+
+#[derive(Default)]
+struct Shared {
+    counts: Mutex<Counts>,
+    stop: AtomicBool,
+    drain: AtomicBool,
+    over: AtomicBool,
+}
+
+impl Site {
+    /// `limits` as injected, then the flags in `args` (and the defaults of the flags that have a limit: rate, lag,
+    /// buffers, searches, keep-alive, drain) on top.
+    pub fn start(limits: Limits, args: &[&str]) -> Site {
+        let data = Dir::new();
+        let line = ["squall", "--listen", "127.0.0.1:0", "--data-dir", data.arg()];
+        let cli = Cli::try_parse_from(line.iter().chain(args)).unwrap_or_else(|e| panic!("{e}"));
+        let (shared, (tell, told)) = (Arc::new(Shared::default()), channel());
+        let thread = std::thread::spawn({
+            let shared = shared.clone();
+            move || {
+                let mut running = bind(&cli.serve, limits).unwrap_or_else(|e| panic!("{e}"));
+                tell.send(running.addresses()[0]).expect("somebody waits for the address");
+                run(&mut running, &shared);
+            }
+        });
+        let address = told.recv().expect("the server has started");
+        Site { address, shared, thread: Some(thread), _data: data }
+    }
+
+    /// A server with the default limits.
+    pub fn with_defaults() -> Site {
+        Site::start(Limits::default(), &[])
+    }
+
+    /// What is there, as of the last turn.
+    pub fn counts(&self) -> Counts {
+        *self.shared.counts.lock().expect("the server has not panicked")
+    }
+
+    /// Polls the counts until they are as wanted.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, wanted: impl Fn(&Counts) -> bool) -> Counts {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let counts = self.counts();
+            if wanted(&counts) {
+                return counts;
+            }
+            assert!(Instant::now() < until, "waited too long for {what}: {counts:?}");
+            std::thread::sleep(ms(2));
+        }
+    }
+
+    /// Polls until nobody and nothing is left: no connection, fetch, member or byte.
+    #[track_caller]
+    pub fn wait_until_empty(&self) {
+        self.wait_until("an empty server", |c| {
+            (c.connections, c.fetches, c.fetches_running, c.members, c.booked) == (0, 0, 0, 0, 0)
+        });
+    }
+
+    /// Begins to drain.
+    pub fn drain(&self) {
+        self.shared.drain.store(true, SeqCst);
+    }
+
+    /// Whether the loop has ended by itself.
+    pub fn is_over(&self) -> bool {
+        self.shared.over.load(SeqCst)
+    }
+}
+
+fn run<A: squall::event::App>(running: &mut Loop<A>, shared: &Shared) {
+    let mut draining = false;
+    while !shared.stop.load(SeqCst) {
+        let more = running.once(Some(ms(10))).expect("the poll works");
+        *shared.counts.lock().expect("nobody panics with it") = running.counts();
+        if !more {
+            break;
+        }
+        if shared.drain.load(SeqCst) && !std::mem::replace(&mut draining, true) {
+            running.server().drain(Instant::now());
+        }
+    }
+    shared.over.store(true, SeqCst);
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, SeqCst);
+        let ended = self.thread.take().map(JoinHandle::join);
+        if !std::thread::panicking() {
+            assert!(matches!(ended, Some(Ok(()))), "the server panicked");
+        }
+    }
+}
+
+/// Runs a test in a process of its own, where nobody else opens descriptors: `false` in the first process, after the
+/// second has passed; `true` in the second, which is to do the work. `name` is the test's full name.
+pub fn is_alone(name: &str) -> bool {
+    const ALONE: &str = "SQUALL_IT_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let me = std::env::current_exe().expect("the test's own program");
+    let mut again = std::process::Command::new(me);
+    let ended = again.args(["--exact", name, "--test-threads", "1"]).env(ALONE, "1").output().expect("it runs again");
+    let said = String::from_utf8_lossy(&ended.stdout);
+    let loud = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success() && said.contains("1 passed"), "{said}\n{loud}");
+    false
+}
+
+/// Open descriptors of a process (`self`, or an id as text).
+pub fn descriptors(pid: &str) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).expect("a /proc").count()
+}

@@ -1,0 +1,147 @@
+//! WebSocket by hand: frames as bytes (RFC 6455 section 5.2).
+
+use super::{Answer, Client};
+use std::net::SocketAddr;
+
+pub const CONTINUATION: u8 = 0;
+pub const TEXT: u8 = 1;
+pub const BINARY: u8 = 2;
+pub const CLOSE: u8 = 8;
+pub const PING: u8 = 9;
+pub const PONG: u8 = 10;
+
+const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// One whole masked frame of a client.
+pub fn frame(opcode: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
+    fragment(opcode, true, payload)
+}
+
+/// One masked frame of a client, perhaps not the last one of its message.
+pub fn fragment(opcode: u8, fin: bool, payload: impl AsRef<[u8]>) -> Vec<u8> {
+    let payload = payload.as_ref();
+    let mut out = vec![opcode | if fin { 0x80 } else { 0 }];
+    match payload.len() {
+        n @ 0..=125 => out.push(0x80 | n as u8),
+        n @ 126..=0xffff => {
+            out.push(0x80 | 126);
+            out.extend_from_slice(&(n as u16).to_be_bytes());
+        }
+        n => {
+            out.push(0x80 | 127);
+            out.extend_from_slice(&(n as u64).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(&MASK);
+    out.extend(payload.iter().enumerate().map(|(n, byte)| byte ^ MASK[n % 4]));
+    out
+}
+
+/// A Close frame of a client.
+pub fn close(code: u16, reason: &str) -> Vec<u8> {
+    frame(CLOSE, [&code.to_be_bytes(), reason.as_bytes()].concat())
+}
+
+/// The handshake of RFC 6455 section 1.3, with these further fields (each with its line end).
+pub fn handshake(path: &str, fields: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: squall\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{fields}\r\n"
+    )
+}
+
+/// What a server's frame says.
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub enum Said {
+    Text(String),
+    Binary(Vec<u8>),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(Option<u16>, String),
+}
+
+/// Text as [`Said`].
+pub fn text(text: &str) -> Said {
+    Said::Text(text.into())
+}
+
+/// A client whose connection has been switched.
+pub struct WsClient {
+    pub client: Client,
+    pub answer: Answer,
+}
+
+impl WsClient {
+    /// Shakes hands at `path` with these further fields.
+    #[track_caller]
+    pub fn open(address: SocketAddr, path: &str, fields: &str) -> WsClient {
+        WsClient::switch(Client::connect(address), path, fields)
+    }
+
+    /// The same on a connection that is there.
+    #[track_caller]
+    pub fn switch(mut client: Client, path: &str, fields: &str) -> WsClient {
+        client.send(handshake(path, fields));
+        let answer = client.answer();
+        assert_eq!(answer.status, 101, "{} {}", answer.head, answer.text());
+        WsClient { client, answer }
+    }
+
+    #[track_caller]
+    pub fn echo(address: SocketAddr) -> WsClient {
+        WsClient::open(address, "/echo", "")
+    }
+
+    /// Enters the chat with a cookie of [`super::login`].
+    #[track_caller]
+    pub fn chat(address: SocketAddr, cookie: &str) -> WsClient {
+        WsClient::open(address, "/chat/", &format!("Cookie: {cookie}\r\n"))
+    }
+
+    #[track_caller]
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.client.send(bytes);
+    }
+
+    #[track_caller]
+    pub fn say(&mut self, text: &str) {
+        self.send(frame(TEXT, text));
+    }
+
+    /// The next frame; the server's are whole and not masked.
+    #[track_caller]
+    pub fn heard(&mut self) -> Said {
+        let [first, second] = self.client.take(2).try_into().expect("two bytes");
+        assert_eq!(second & 0x80, 0, "a server masks nothing");
+        assert_eq!(first & 0xf0, 0x80, "whole frames without extensions");
+        let length = match second {
+            126 => u16::from_be_bytes(self.client.take(2).try_into().expect("two bytes")) as usize,
+            127 => u64::from_be_bytes(self.client.take(8).try_into().expect("eight bytes")) as usize,
+            n => n as usize,
+        };
+        let payload = self.client.take(length);
+        match first & 0xf {
+            TEXT => Said::Text(String::from_utf8(payload).expect("text is UTF-8")),
+            BINARY => Said::Binary(payload),
+            PING => Said::Ping(payload),
+            PONG => Said::Pong(payload),
+            CLOSE => match payload.split_first_chunk() {
+                None => Said::Close(None, String::new()),
+                Some((code, why)) => {
+                    Said::Close(Some(u16::from_be_bytes(*code)), String::from_utf8(why.to_vec()).expect("UTF-8"))
+                }
+            },
+            opcode => panic!("opcode {opcode}"),
+        }
+    }
+
+    /// The next frame must be Close; answers its code and closes in turn, after which the server closes the socket.
+    #[track_caller]
+    pub fn dismissed(mut self) -> u16 {
+        let Said::Close(Some(code), _) = self.heard() else { panic!("not closed") };
+        // The server may have closed the socket already, if we broke a rule.
+        let _ = std::io::Write::write_all(&mut self.client.stream, &close(code, ""));
+        self.client.closed();
+        code
+    }
+}

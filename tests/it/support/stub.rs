@@ -1,0 +1,131 @@
+//! A search site to be played by a test: one thread per connection, and the test says what it does.
+
+use super::{PATIENCE, ms};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+/// A site that listens on a loopback address.
+pub struct Stub {
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    open: AtomicUsize,
+    requests: Mutex<Vec<String>>,
+}
+
+/// One connection to the stub, behind its request's head.
+pub struct Asked {
+    pub stream: TcpStream,
+    /// The head of the request, with its empty line.
+    pub request: String,
+}
+
+impl Stub {
+    /// A site that does `play` with everyone who has asked.
+    pub fn start(play: impl Fn(Asked) + Send + Sync + 'static) -> Stub {
+        Stub::on("127.0.0.1", play)
+    }
+
+    /// The same on another loopback address.
+    pub fn on(ip: &str, play: impl Fn(Asked) + Send + Sync + 'static) -> Stub {
+        let listener = TcpListener::bind((ip, 0)).expect("a loopback address");
+        listener.set_nonblocking(true).expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        let (shared, play) = (Arc::new(Shared::default()), Arc::new(play));
+        std::thread::spawn({
+            let shared = shared.clone();
+            move || {
+                while !shared.stop.load(SeqCst) {
+                    match listener.accept() {
+                        Ok((stream, _)) => {
+                            let (shared, play) = (shared.clone(), play.clone());
+                            shared.open.fetch_add(1, SeqCst);
+                            std::thread::spawn(move || {
+                                if let Some(asked) = Asked::read(stream, &shared) {
+                                    play(asked);
+                                }
+                                shared.open.fetch_sub(1, SeqCst);
+                            });
+                        }
+                        Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::sleep(ms(1)),
+                        Err(e) => panic!("{e}"),
+                    }
+                }
+            }
+        });
+        Stub { address, shared }
+    }
+
+    /// A site that gives everyone these bytes and closes.
+    pub fn saying(answer: impl Into<Vec<u8>>) -> Stub {
+        let answer = answer.into();
+        Stub::start(move |mut asked| asked.say(&answer))
+    }
+
+    /// The flag `--search-url` and its value.
+    pub fn flag(&self) -> [String; 2] {
+        ["--search-url".into(), format!("http://{}/s?wd={{}}", self.address)]
+    }
+
+    /// Heads of all requests so far.
+    pub fn requests(&self) -> Vec<String> {
+        self.shared.requests.lock().expect("nobody panics with it").clone()
+    }
+
+    /// Connections that are being played now.
+    pub fn open(&self) -> usize {
+        self.shared.open.load(SeqCst)
+    }
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, SeqCst);
+    }
+}
+
+impl Asked {
+    fn read(mut stream: TcpStream, shared: &Shared) -> Option<Asked> {
+        stream.set_nonblocking(false).ok()?;
+        stream.set_nodelay(true).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            match stream.read(&mut byte) {
+                Ok(1) => head.push(byte[0]),
+                _ => return None,
+            }
+        }
+        let request = String::from_utf8(head).expect("heads are ASCII");
+        shared.requests.lock().expect("nobody panics with it").push(request.clone());
+        Some(Asked { stream, request })
+    }
+
+    /// The request's target.
+    pub fn target(&self) -> &str {
+        self.request.split(' ').nth(1).expect("METHOD TARGET VERSION")
+    }
+
+    /// Writes; whether the other side is still there must be asked of `write_all` by whoever wants to know.
+    pub fn say(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.stream.write_all(bytes.as_ref());
+    }
+
+    /// Reads until the other side is gone; `false`: it was not within the test's patience.
+    pub fn wait_for_the_end(&mut self) -> bool {
+        let mut buf = [0; 1024];
+        loop {
+            match self.stream.read(&mut buf) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(e) => return e.kind() == ErrorKind::ConnectionReset,
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+// What the browser parts share: servers, people with browsers, and acts that are named as they go.
+
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const { chromium } = createRequire(`${process.env.TOOLS}/`)("playwright-core");
+
+export const scratch = mkdtempSync(join(tmpdir(), "squall-"));
+const servers = new Set();
+process.on("exit", () => {
+  for (const child of servers) child.kill("SIGKILL");
+  rmSync(scratch, { recursive: true, force: true });
+});
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(143));
+
+// Starts squall; `base` is where it listens, `stop` ends it with SIGTERM and minds how it ends.
+export async function serve({ listen = "127.0.0.1:0", data = "data", flags = [] } = {}) {
+  const given = ["--listen", listen, "--data-dir", join(scratch, data), "--drain", "5", ...flags];
+  const child = spawn(process.env.BIN, given, { stdio: ["ignore", "pipe", "inherit"] });
+  servers.add(child);
+  const ended = new Promise((resolve) => child.on("exit", (code, signal) => resolve(code ?? signal)));
+  let said = "";
+  const base = await new Promise((resolve, reject) => {
+    child.stdout.on("data", (piece) => {
+      said += piece;
+      const found = said.match(/^squall listening on (http:\S+)\/$/m);
+      if (found) resolve(found[1]);
+    });
+    ended.then((how) => reject(new Error(`squall --listen ${listen} ended with ${how} before it listened`)));
+  });
+  const stop = async () => {
+    child.kill("SIGTERM");
+    const how = await ended;
+    servers.delete(child);
+    if (how !== 0) throw new Error(`squall ended with ${how}`);
+  };
+  return { base, address: base.replace("http://", ""), stop };
+}
+
+export function launch() {
+  const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
+  args.push("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage");
+  return chromium.launch({ executablePath: process.env.CHROMIUM, args });
+}
+
+const people = new Set();
+
+// Somebody with a browser of their own: no cookie is shared. What the console says is their trouble.
+export async function person(browser, name, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 900, height: 600 }, locale: "en-US", ...options });
+  const somebody = { name, context, troubles: [], expected: null, leave };
+  const trouble = (text) => somebody.expected?.test(text) || somebody.troubles.push(text);
+  context.on("console", (message) => ["error", "warning"].includes(message.type()) && trouble(message.text()));
+  context.on("weberror", (error) => trouble(String(error.error())));
+  people.add(somebody);
+  somebody.page = await context.newPage();
+  somebody.page.setDefaultTimeout(20_000);
+  return somebody;
+
+  async function leave() {
+    await context.close();
+    people.delete(somebody);
+  }
+}
+
+// Runs one act; its end is the time to ask whether a console had something to say.
+export async function act(title, play) {
+  const began = Date.now();
+  try {
+    await play();
+    for (const somebody of people) {
+      const troubles = somebody.troubles.splice(0);
+      if (troubles.length) throw new Error(`the console of ${somebody.name} says: ${troubles.join(" | ")}`);
+    }
+  } catch (error) {
+    console.log(`WRONG  ${title}`);
+    throw error;
+  }
+  console.log(`ok     ${title} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
+}

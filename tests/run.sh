@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# Everything at CI size: the project's own checks and tests, then real programs against the release binary.
+#
+#   tests/run.sh                  all parts
+#   tests/run.sh NAME...          only these parts (tests/run.sh --list names them)
+#   tests/run.sh --full [NAME...] longer runs and more requests, for figures
+#   tests/run.sh --shots browser  also takes the pictures of the README anew (tests/shots)
+#
+# It starts with Rust and a C compiler. What else a part needs comes from apt-get where this is a Debian and we are
+# root, and from npm and PyPI into target/tools; a part that cannot get what it needs fails and says what is missing.
+# Nothing is written into the source tree (but for --shots).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+PARTS=(fmt clippy build test rules curl ab wrk sleepers browser tornado course readme)
+PLAYWRIGHT=playwright-core@1.65.1
+TORNADO=tornado==6.6.1
+
+target=${CARGO_TARGET_DIR:-target}
+mkdir -p "$target"
+target=$(cd "$target" && pwd)
+export BIN=$target/release/squall # what the parts run
+export TOOLS=$target/tools        # what npm and pip bring
+export RUST_LOG=warn             # the servers say less
+export FULL='' SHOTS=''
+# The parts talk to nobody but this machine, and to servers with the flags that they name.
+export no_proxy=127.0.0.1,localhost NO_PROXY=127.0.0.1,localhost
+unset "${!SQUALL_@}"
+
+usage() { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; }
+
+# Sets `command` to that of a part.
+command_of() {
+  case $1 in
+    fmt) command=(cargo fmt --check) ;;
+    clippy) command=(cargo clippy --locked --all-targets -- -D warnings) ;;
+    build) command=(cargo build --locked --release) ;;
+    test) command=(cargo test --locked) ;;
+    sleepers) command=(bash tests/real/with_squall.sh python3 tests/real/sleepers.py) ;;
+    tornado) command=(bash tests/real/with_squall.sh "$TOOLS/venv/bin/python" tests/real/tornado_cookie.py) ;;
+    browser | course) command=(node "tests/real/$1.mjs") ;;
+    readme) command=(python3 tests/real/readme.py "$BIN") ;;
+    *) command=(bash "tests/real/$1.sh") ;;
+  esac
+}
+
+# Programs that a part needs besides Rust and the system's own, each with its Debian package.
+needs_of() {
+  case $1 in
+    curl) echo curl:curl ;;
+    ab) echo ab:apache2-utils ;;
+    wrk) echo wrk:wrk ;;
+    sleepers) echo python3:python3 ;;
+    browser | course) echo node:nodejs npm:npm chromium:chromium ;;
+    tornado) echo python3:python3-venv ;;
+    readme) echo python3:python3 curl:curl ab:apache2-utils wrk:wrk ;;
+  esac
+}
+
+# Seconds after which a part is stopped and has failed.
+limit_of() {
+  case $1 in
+    clippy | build | test) echo 1200 ;;
+    *) echo $((FULL ? 900 : 240)) ;;
+  esac
+}
+
+# have PROGRAM PACKAGE: whether it is there. Other systems' names for Chromium count, too.
+have() {
+  case $1 in
+    chromium)
+      [[ -n ${CHROMIUM:-} ]] || CHROMIUM=$(command -v chromium chromium-browser google-chrome | head -n 1) || true
+      export CHROMIUM
+      [[ -x $CHROMIUM ]]
+      ;;
+    python3) command -v python3 > /dev/null && { [[ $2 == python3 ]] || python3 -c 'import ensurepip, venv' 2> /dev/null; } ;;
+    *) command -v "$1" > /dev/null ;;
+  esac
+}
+
+updated=''
+install() {
+  [[ $(id -u) == 0 ]] && command -v apt-get > /dev/null || return 1
+  export DEBIAN_FRONTEND=noninteractive
+  [[ $updated ]] || apt-get -q update || return 1
+  updated=yes
+  apt-get -q install -y --no-install-recommends "$1"
+}
+
+prepare() {
+  local need program package
+  for need in $(needs_of "$1"); do
+    program=${need%%:*} package=${need##*:}
+    have "$program" "$package" && continue
+    echo "$program is missing; installing the package $package"
+    install "$package" && have "$program" "$package" && continue
+    echo "MISSING: $program (Debian package $package). Without it the part '$1' cannot run."
+    return 1
+  done
+  case $1 in
+    browser | course) from_npm ;;
+    tornado) from_pypi ;;
+  esac
+}
+
+from_npm() {
+  [[ -e $TOOLS/$PLAYWRIGHT ]] && return
+  mkdir -p "$TOOLS" && npm install --prefix "$TOOLS" --no-audit --no-fund "$PLAYWRIGHT" && touch "$TOOLS/$PLAYWRIGHT" && return
+  echo "MISSING: $PLAYWRIGHT, which npm could not install."
+  return 1
+}
+
+from_pypi() {
+  [[ -e $TOOLS/$TORNADO ]] && return
+  python3 -m venv --clear "$TOOLS/venv" && "$TOOLS/venv/bin/pip" install -q "$TORNADO" && touch "$TOOLS/$TORNADO" && return
+  echo "MISSING: $TORNADO, which pip could not install."
+  return 1
+}
+
+child=''
+stop() {
+  [[ -z $child ]] || kill "$child" 2> /dev/null || true
+  wait
+  exit 130
+}
+trap stop INT TERM
+
+rows=() passed=0 failed=0
+run() {
+  local name=$1 began=$SECONDS status=0 result=passed
+  command_of "$name"
+  printf '\n=== %s: %s\n' "$name" "${command[*]}"
+  if prepare "$name"; then
+    # timeout makes a process group of its own, so whatever the part has started ends with it.
+    timeout --kill-after=20 "$(limit_of "$name")" "${command[@]}" < /dev/null &
+    child=$!
+    wait "$child" || status=$?
+    child=''
+    if ((status == 124 || status == 137)); then result="FAILED: not done in $(limit_of "$name") s"; fi
+    if ((status && status != 124 && status != 137)); then result="FAILED: exit code $status"; fi
+  else
+    result='FAILED: could not run'
+  fi
+  case $result in
+    passed) passed=$((passed + 1)) ;;
+    *) failed=$((failed + 1)) ;;
+  esac
+  rows+=("$(printf '%-10s %-28s %4d' "$name" "$result" $((SECONDS - began)))")
+  printf '=== %s: %s in %d s\n' "$name" "$result" $((SECONDS - began))
+}
+
+chosen=()
+for argument in "$@"; do
+  case $argument in
+    --full) FULL=1 ;;
+    --shots) SHOTS=$PWD/tests/shots ;;
+    --list) printf '%s\n' "${PARTS[@]}" && exit ;;
+    -h | --help) usage && exit ;;
+    *)
+      if [[ " ${PARTS[*]} " != *" $argument "* ]]; then
+        echo "tests/run.sh: there is no part '$argument'; the parts are: ${PARTS[*]}" >&2
+        exit 2
+      fi
+      chosen+=("$argument")
+      ;;
+  esac
+done
+if ((${#chosen[@]} == 0)); then chosen=("${PARTS[@]}"); fi
+# The real programs run the release binary as it is now.
+if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (curl|ab|wrk|sleepers|browser|tornado|course|readme)\  ]]; then
+  chosen=(build "${chosen[@]}")
+fi
+
+for name in "${chosen[@]}"; do run "$name"; done
+
+printf '\n%-10s %-28s %4s\n' part result s
+printf '%s\n' "${rows[@]}" "$(printf '%-10s %-28s %4d' total '' "$SECONDS")"
+printf '\n%d passed, %d failed\n' "$passed" "$failed"
+((failed == 0))
