@@ -14,9 +14,9 @@ pub mod router;
 pub mod search;
 
 use crate::config::Limits;
-use crate::event::{App, Body, Effects, Event, Finished, Request, Response};
+use crate::event::{App, Body, Effect, Effects, Event, FileRead, Finished, Job, Request, Response};
 use crate::id::ConnId;
-use crate::proto::url::query_value;
+use crate::proto::url::{query_value, same_authority};
 use chat::Chat;
 use cookie::Signer;
 use files::{Asset, Conditions, Files};
@@ -59,6 +59,15 @@ pub struct Site {
     draining: bool,
     /// A moment on both clocks: the wall clock is read once, at start.
     started: (Instant, SystemTime),
+}
+
+/// One request, and what an answer to it needs to know.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    pub from: ConnId,
+    pub request: &'a Request<'a, 'a>,
+    pub body: &'a [u8],
+    pub now: Instant,
 }
 
 /// Who asks, and how they want to be talked to.
@@ -110,11 +119,11 @@ impl Site {
     }
 
     /// Who sent this request.
-    fn visitor(&self, request: &Request, now: Instant) -> Visitor {
-        let accept = request.header("accept").unwrap_or_default();
+    fn visitor(&self, ask: Ask) -> Visitor {
+        let accept = ask.request.header("accept").unwrap_or_default();
         Visitor {
-            user: self.user(request, now),
-            lang: Lang::of(request.header("accept-language")),
+            user: self.user(ask),
+            lang: Lang::of(ask.request.header("accept-language")),
             html: accept.windows(9).any(|part| part.eq_ignore_ascii_case(b"text/html")),
         }
     }
@@ -134,26 +143,26 @@ impl Site {
         self.pages.render(&page, visitor.lang, status)
     }
 
-    fn sleep(&mut self, from: ConnId, request: &Request, now: Instant, out: &mut Effects) {
-        let visitor = self.visitor(request, now);
-        match seconds_of(request, 10.0, 60.0) {
+    fn sleep(&mut self, ask: Ask, out: &mut Effects) {
+        let visitor = self.visitor(ask);
+        match seconds_of(ask.request, 10.0, 60.0) {
             Ok(seconds) => {
-                out.push(crate::event::Effect::Sleep(from, now + Duration::from_secs_f64(seconds)));
-                self.pending.insert(from, Pending::Sleep(visitor, seconds));
+                out.push(Effect::Sleep(ask.from, ask.now + Duration::from_secs_f64(seconds)));
+                self.pending.insert(ask.from, Pending::Sleep(visitor, seconds));
             }
-            Err(why) => out.respond(from, self.error(&visitor, 400, &why, false)),
+            Err(why) => out.respond(ask.from, self.error(&visitor, 400, &why, false)),
         }
     }
 
-    fn block(&mut self, from: ConnId, request: &Request, now: Instant, out: &mut Effects) {
-        let visitor = self.visitor(request, now);
-        match seconds_of(request, 3.0, 10.0) {
+    fn block(&mut self, ask: Ask, out: &mut Effects) {
+        let visitor = self.visitor(ask);
+        match seconds_of(ask.request, 3.0, 10.0) {
             Ok(seconds) => {
-                let job = crate::event::Job::Block(Duration::from_secs_f64(seconds));
-                out.push(crate::event::Effect::RunBlocking(from, job));
-                self.pending.insert(from, Pending::Block(visitor, seconds));
+                let job = Job::Block(Duration::from_secs_f64(seconds));
+                out.push(Effect::RunBlocking(ask.from, job));
+                self.pending.insert(ask.from, Pending::Block(visitor, seconds));
             }
-            Err(why) => out.respond(from, self.error(&visitor, 400, &why, false)),
+            Err(why) => out.respond(ask.from, self.error(&visitor, 400, &why, false)),
         }
     }
 
@@ -163,33 +172,33 @@ impl Site {
         self.pages.render(&page, visitor.lang, 200)
     }
 
-    fn file(&mut self, from: ConnId, path: &str, request: &Request, now: Instant, out: &mut Effects) {
+    fn file(&mut self, ask: Ask, path: &str, out: &mut Effects) {
         let found = self.files.lookup(path);
-        let ask = Conditions {
-            if_none_match: request.header("if-none-match"),
-            if_modified_since: request.header("if-modified-since"),
+        let conditions = Conditions {
+            if_none_match: ask.request.header("if-none-match"),
+            if_modified_since: ask.request.header("if-modified-since"),
         };
         match (found.overlay, found.embedded) {
             (Some(path), embedded) => {
                 let pending = PendingFile {
-                    visitor: self.visitor(request, now),
+                    visitor: self.visitor(ask),
                     path: path.clone(),
                     embedded,
-                    if_none_match: ask.if_none_match.map(Into::into),
-                    if_modified_since: ask.if_modified_since.map(Into::into),
+                    if_none_match: conditions.if_none_match.map(Into::into),
+                    if_modified_since: conditions.if_modified_since.map(Into::into),
                 };
-                self.pending.insert(from, Pending::File(Box::new(pending)));
-                out.push(crate::event::Effect::Run(from, crate::event::Job::ReadFile { path }));
+                self.pending.insert(ask.from, Pending::File(Box::new(pending)));
+                out.push(Effect::Run(ask.from, Job::ReadFile { path }));
             }
-            (None, Some(asset)) => out.respond(from, asset.answer(&ask)),
+            (None, Some(asset)) => out.respond(ask.from, asset.answer(&conditions)),
             (None, None) => {
-                let visitor = self.visitor(request, now);
-                out.respond(from, self.error(&visitor, 404, "There is no such file.", false));
+                let visitor = self.visitor(ask);
+                out.respond(ask.from, self.error(&visitor, 404, "There is no such file.", false));
             }
         }
     }
 
-    fn file_read(&self, file: PendingFile, read: std::io::Result<crate::event::FileRead>) -> Response {
+    fn file_read(&self, file: PendingFile, read: std::io::Result<FileRead>) -> Response {
         let ask = Conditions {
             if_none_match: file.if_none_match.as_deref(),
             if_modified_since: file.if_modified_since.as_deref(),
@@ -222,7 +231,7 @@ impl Site {
     fn check_origin(&self, request: &Request) -> Result<(), String> {
         let Some(origin) = request.header("origin") else { return Ok(()) };
         let origin = String::from_utf8_lossy(origin);
-        if crate::proto::url::same_authority(&origin, request.host) {
+        if same_authority(&origin, request.host) {
             return Ok(());
         }
         if self.settings.allow_origin.iter().any(|allowed| allowed.eq_ignore_ascii_case(&origin)) {
@@ -235,7 +244,7 @@ impl Site {
 impl App for Site {
     fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
         match event {
-            Event::Request(request, body) => self.route(from, request, body, now, out),
+            Event::Request(request, body) => self.route(Ask { from, request, body, now }, out),
             Event::Message(kind, bytes) => self.chat.message(from, kind, bytes, now, out),
             Event::Fetched(fetched) => self.fetched(from, fetched, out),
             Event::Finished(finished) => self.finished(from, finished, out),

@@ -5,11 +5,9 @@
 
 use super::cookie::{clear_cookie, find, set_cookie};
 use super::pages::{NameProblem, Page};
-use super::{Site, Visitor};
-use crate::event::{Effects, Request, Response};
-use crate::id::ConnId;
+use super::{Ask, Site, Visitor};
+use crate::event::{Effects, Response};
 use crate::proto::url::{form_pairs, is_local_path, query_value};
-use std::time::Instant;
 
 /// The cookie's name, the same as in the course's Tornado site.
 const COOKIE: &str = "username";
@@ -19,27 +17,27 @@ const DEFAULT_NEXT: &str = "/chat/";
 
 impl Site {
     /// The name in a valid cookie.
-    pub(super) fn user(&self, request: &Request, now: Instant) -> Option<String> {
-        let signed = find(request.headers_named("cookie"), COOKIE)?;
-        let value = self.signer.verify(COOKIE, &signed, self.unix_seconds(now))?;
+    pub(super) fn user(&self, ask: Ask) -> Option<String> {
+        let signed = find(ask.request.headers_named("cookie"), COOKIE)?;
+        let value = self.signer.verify(COOKIE, &signed, self.unix_seconds(ask.now))?;
         let name = String::from_utf8(value).ok()?;
         // A cookie that another application made may carry what we would not accept.
         (check_name(&name) == Ok(name.as_str())).then_some(name)
     }
 
-    pub(super) fn login_form(&self, from: ConnId, request: &Request, now: Instant, out: &mut Effects) {
-        let visitor = self.visitor(request, now);
-        let next = next_of(query_value(request.query, "next"));
-        out.respond(from, self.login_page(&visitor, "", &next, None, 200));
+    pub(super) fn login_form(&self, ask: Ask, out: &mut Effects) {
+        let visitor = self.visitor(ask);
+        let next = next_of(query_value(ask.request.query, "next"));
+        out.respond(ask.from, self.login_page(&visitor, "", &next, None, 200));
     }
 
-    pub(super) fn log_in(&self, from: ConnId, request: &Request, body: &[u8], now: Instant, out: &mut Effects) {
-        let visitor = self.visitor(request, now);
-        if let Err(why) = self.check_origin(request) {
-            return out.respond(from, self.error(&visitor, 403, &why, false));
+    pub(super) fn log_in(&self, ask: Ask, out: &mut Effects) {
+        let visitor = self.visitor(ask);
+        if let Err(why) = self.check_origin(ask.request) {
+            return out.respond(ask.from, self.error(&visitor, 403, &why, false));
         }
         let (mut typed, mut next) = (String::new(), None);
-        for (key, value) in form_pairs(body) {
+        for (key, value) in form_pairs(ask.body) {
             match key.as_ref() {
                 "username" => typed = value.into_owned(),
                 "next" => next = Some(value.into_owned()),
@@ -53,21 +51,21 @@ impl Site {
                 self.login_page(&visitor, name, &next, Some(NameProblem::Taken), 409)
             }
             Ok(name) => {
-                let signed = self.signer.sign(COOKIE, name.as_bytes(), self.unix_seconds(now));
+                let signed = self.signer.sign(COOKIE, name.as_bytes(), self.unix_seconds(ask.now));
                 Response::redirect(303, next)
                     .header("Set-Cookie", set_cookie(&signed, self.settings.cookie_secure))
                     .header("Cache-Control", "no-store")
             }
         };
-        out.respond(from, response);
+        out.respond(ask.from, response);
     }
 
-    pub(super) fn log_out(&self, from: ConnId, request: &Request, out: &mut Effects) {
-        let response = match self.check_origin(request) {
+    pub(super) fn log_out(&self, ask: Ask, out: &mut Effects) {
+        let response = match self.check_origin(ask.request) {
             Ok(()) => Response::redirect(303, "/").header("Set-Cookie", clear_cookie(self.settings.cookie_secure)),
             Err(why) => Response::text(403, format!("{why}\n")),
         };
-        out.respond(from, response);
+        out.respond(ask.from, response);
     }
 
     fn login_page(

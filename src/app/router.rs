@@ -4,14 +4,12 @@
 //! with another method 405 and Allow, methods nobody knows 501.
 
 use super::pages::Page;
-use super::{Site, plaintext};
+use super::{Ask, Site, plaintext};
 use crate::event::{Effect, Effects, Request, Response};
-use crate::id::ConnId;
 use crate::proto::http::Method;
 use crate::proto::upgrade;
 use crate::proto::url::{decode_path, query_value};
 use std::borrow::Cow;
-use std::time::Instant;
 
 /// Everything the site answers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,104 +69,94 @@ impl Route {
 
 impl Site {
     /// Answers one request, or sees to it that it will be.
-    pub(super) fn route(&mut self, from: ConnId, request: &Request, body: &[u8], now: Instant, out: &mut Effects) {
-        let path = match request.path.contains('%') {
-            true => decode_path(request.path).map_or(Cow::Borrowed(""), |path| Cow::Owned(format!("/{path}"))),
-            false => Cow::Borrowed(request.path),
+    pub(super) fn route(&mut self, ask: Ask, out: &mut Effects) {
+        let path = match ask.request.path.contains('%') {
+            true => decode_path(ask.request.path).map_or(Cow::Borrowed(""), |path| Cow::Owned(format!("/{path}"))),
+            false => Cow::Borrowed(ask.request.path),
         };
-        match (Route::of(&path, self.settings.lab), request.method) {
-            (_, Method::Other | Method::Connect) => {
-                self.refuse(from, request, 501, "This method is not known here.", now, out)
+        match (Route::of(&path, self.settings.lab), ask.request.method) {
+            (_, Method::Other | Method::Connect) => self.refuse(ask, 501, "This method is not known here.", out),
+            (None, Method::Options) if ask.request.path == "*" => {
+                out.respond(ask.from, allow(204, "GET, HEAD, POST, OPTIONS"))
             }
-            (None, Method::Options) if request.path == "*" => out.respond(from, allow(204, "GET, HEAD, POST, OPTIONS")),
-            (None, _) => self.refuse(from, request, 404, "There is no such page.", now, out),
-            (Some(route), Method::Options) => out.respond(from, allow(204, route.allow())),
+            (None, _) => self.refuse(ask, 404, "There is no such page.", out),
+            (Some(route), Method::Options) => out.respond(ask.from, allow(204, route.allow())),
             (Some(route), method) if !route.allows(method) => {
-                let visitor = self.visitor(request, now);
+                let visitor = self.visitor(ask);
                 let response = self.error(&visitor, 405, "This page does not answer to this method.", false);
-                out.respond(from, response.header("Allow", route.allow()));
+                out.respond(ask.from, response.header("Allow", route.allow()));
             }
-            (Some(route), _) => self.answer(route, from, request, &path, body, now, out),
+            (Some(route), _) => self.answer(route, ask, &path, out),
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn answer(
-        &mut self,
-        route: Route,
-        from: ConnId,
-        request: &Request,
-        path: &str,
-        body: &[u8],
-        now: Instant,
-        out: &mut Effects,
-    ) {
+    fn answer(&mut self, route: Route, ask: Ask, path: &str, out: &mut Effects) {
         match route {
-            Route::Plaintext => out.respond(from, plaintext()),
+            Route::Plaintext => out.respond(ask.from, plaintext()),
             Route::Index => {
-                let visitor = self.visitor(request, now);
+                let visitor = self.visitor(ask);
                 let page = Page::Index { user: visitor.user.as_deref(), slept: None, lab: self.settings.lab };
-                out.respond(from, self.pages.render(&page, visitor.lang, 200));
+                out.respond(ask.from, self.pages.render(&page, visitor.lang, 200));
             }
-            Route::Sleep => self.sleep(from, request, now, out),
-            Route::Block => self.block(from, request, now, out),
-            Route::Login if request.method == Method::Post => self.log_in(from, request, body, now, out),
-            Route::Login => self.login_form(from, request, now, out),
-            Route::Logout => self.log_out(from, request, out),
-            Route::Chat if request.wants_upgrade => self.enter_chat(from, request, now, out),
-            Route::Chat => self.chat_page(from, request, now, out),
-            Route::ChatWithoutSlash => out.respond(from, Response::redirect(308, "/chat/")),
-            Route::Echo => self.echo(from, request, out),
+            Route::Sleep => self.sleep(ask, out),
+            Route::Block => self.block(ask, out),
+            Route::Login if ask.request.method == Method::Post => self.log_in(ask, out),
+            Route::Login => self.login_form(ask, out),
+            Route::Logout => self.log_out(ask, out),
+            Route::Chat if ask.request.wants_upgrade => self.enter_chat(ask, out),
+            Route::Chat => self.chat_page(ask, out),
+            Route::ChatWithoutSlash => out.respond(ask.from, Response::redirect(308, "/chat/")),
+            Route::Echo => self.echo(ask, out),
             Route::Search | Route::SearchSync => {
-                match query_value(request.query, "wd").filter(|words| !words.trim().is_empty()) {
-                    Some(words) => self.search(from, request, &words, route == Route::SearchSync, now, out),
+                match query_value(ask.request.query, "wd").filter(|words| !words.trim().is_empty()) {
+                    Some(words) => self.search(ask, &words, route == Route::SearchSync, out),
                     None => {
-                        let visitor = self.visitor(request, now);
+                        let visitor = self.visitor(ask);
                         let page = Page::Search { user: visitor.user.as_deref() };
-                        out.respond(from, self.pages.render(&page, visitor.lang, 200));
+                        out.respond(ask.from, self.pages.render(&page, visitor.lang, 200));
                     }
                 }
             }
-            Route::Static => self.file(from, path.trim_start_matches('/'), request, now, out),
-            Route::Health if self.draining => out.respond(from, Response::text(503, "draining\n")),
-            Route::Health => out.respond(from, Response::text(200, "ok\n")),
+            Route::Static => self.file(ask, path.trim_start_matches('/'), out),
+            Route::Health if self.draining => out.respond(ask.from, Response::text(503, "draining\n")),
+            Route::Health => out.respond(ask.from, Response::text(200, "ok\n")),
         }
     }
 
-    fn refuse(&self, from: ConnId, request: &Request, status: u16, text: &str, now: Instant, out: &mut Effects) {
-        let visitor = self.visitor(request, now);
-        out.respond(from, self.error(&visitor, status, text, false));
+    fn refuse(&self, ask: Ask, status: u16, text: &str, out: &mut Effects) {
+        let visitor = self.visitor(ask);
+        out.respond(ask.from, self.error(&visitor, status, text, false));
     }
 
-    fn chat_page(&mut self, from: ConnId, request: &Request, now: Instant, out: &mut Effects) {
-        let visitor = self.visitor(request, now);
+    fn chat_page(&mut self, ask: Ask, out: &mut Effects) {
+        let visitor = self.visitor(ask);
         let response = match &visitor.user {
             Some(user) => self.pages.render(&Page::Chat { user }, visitor.lang, 200),
             None => Response::redirect(303, "/login?next=/chat/").header("Cache-Control", "no-store"),
         };
-        out.respond(from, response);
+        out.respond(ask.from, response);
     }
 
     /// The checks in their order: head and key (400), version (426), Origin (403), cookie (401).
-    fn enter_chat(&mut self, from: ConnId, request: &Request, now: Instant, out: &mut Effects) {
-        let accept = match self.check_upgrade(request) {
+    fn enter_chat(&mut self, ask: Ask, out: &mut Effects) {
+        let accept = match self.check_upgrade(ask.request) {
             Ok(accept) => accept,
-            Err(response) => return out.respond(from, response),
+            Err(response) => return out.respond(ask.from, response),
         };
-        let Some(name) = self.user(request, now) else {
-            return out.respond(from, Response::text(401, "Log in first: the chat needs the cookie of /login.\n"));
+        let Some(name) = self.user(ask) else {
+            return out.respond(ask.from, Response::text(401, "Log in first: the chat needs the cookie of /login.\n"));
         };
-        out.push(Effect::Upgrade(from, accept, self.limits.chat_message_bytes_max));
-        self.chat.enter(from, &name, now, out);
+        out.push(Effect::Upgrade(ask.from, accept, self.limits.chat_message_bytes_max));
+        self.chat.enter(ask.from, &name, ask.now, out);
     }
 
-    fn echo(&self, from: ConnId, request: &Request, out: &mut Effects) {
-        if !request.wants_upgrade {
-            return out.respond(from, upgrade_required());
+    fn echo(&self, ask: Ask, out: &mut Effects) {
+        if !ask.request.wants_upgrade {
+            return out.respond(ask.from, upgrade_required());
         }
-        match self.check_upgrade(request) {
-            Ok(accept) => out.push(Effect::Upgrade(from, accept, self.limits.echo_message_bytes_max)),
-            Err(response) => out.respond(from, response),
+        match self.check_upgrade(ask.request) {
+            Ok(accept) => out.push(Effect::Upgrade(ask.from, accept, self.limits.echo_message_bytes_max)),
+            Err(response) => out.respond(ask.from, response),
         }
     }
 

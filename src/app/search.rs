@@ -8,15 +8,13 @@
 //! What is relayed acts on our own origin, so fields pass by an allow-list and the page is sandboxed. Sockets, names,
 //! deadlines and backpressure are the server's.
 
-use super::{Pending as AnyPending, Site, Visitor};
+use super::{Ask, Pending as AnyPending, Site, Visitor};
 use crate::config::Limits;
-use crate::event::{
-    Body, Effect, Effects, Fetch, FetchError, Fetched, Job, Request, Response, ResponseHead, Url, WholeAnswer,
-};
+use crate::event::{Body, Effect, Effects, Fetch, FetchError, Fetched, Job, Response, ResponseHead, Url, WholeAnswer};
 use crate::id::ConnId;
 use crate::proto::http::Method;
 use crate::proto::url::{Scheme, fill};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A deny-list would miss some: Clear-Site-Data, Refresh or Set-Cookie would act on our origin.
 /// Content-Type and Content-Length are relayed, too, as parts of the [`Response`].
@@ -66,16 +64,17 @@ impl Search {
         })
     }
 
-    fn fetch(&self, request: &Request, words: &str, now: Instant) -> Result<Fetch, String> {
+    fn fetch(&self, ask: Ask, words: &str) -> Result<Fetch, String> {
         let filled = fill(&self.template, words).ok_or("the template holds no place for the words")?;
         let url = Url::parse(&filled).map_err(|e| e.to_string())?;
         let mut headers = Vec::new();
-        if let Some(language) = request.header("accept-language").and_then(|value| std::str::from_utf8(value).ok()) {
+        if let Some(language) = ask.request.header("accept-language").and_then(|value| std::str::from_utf8(value).ok())
+        {
             headers.push(("Accept-Language", language.to_owned()));
         }
         headers.push(("Accept-Encoding", "identity".to_owned()));
-        let head = request.method == Method::Head;
-        Ok(Fetch { url, head, headers, public_only: false, deadline: now + self.within, within: self.within })
+        let head = ask.request.method == Method::Head;
+        Ok(Fetch { url, head, headers, public_only: false, deadline: ask.now + self.within, within: self.within })
     }
 
     /// Where an answer leads: to another site, to the browser, or nowhere.
@@ -107,31 +106,23 @@ const NO_HTTPS: &str = "the site answers over https, which is not built in yet";
 
 impl Site {
     /// Starts a search; `blocking` does it on the loop, while everybody waits.
-    pub(super) fn search(
-        &mut self,
-        from: ConnId,
-        request: &Request,
-        words: &str,
-        blocking: bool,
-        now: Instant,
-        out: &mut Effects,
-    ) {
-        let visitor = self.visitor(request, now);
-        let fetch = match self.search.fetch(request, words, now) {
+    pub(super) fn search(&mut self, ask: Ask, words: &str, blocking: bool, out: &mut Effects) {
+        let visitor = self.visitor(ask);
+        let fetch = match self.search.fetch(ask, words) {
             Ok(fetch) if fetch.url.scheme == Scheme::Https => Err(NO_HTTPS.to_owned()),
             fetch => fetch,
         };
         let fetch = match fetch {
             Ok(fetch) => fetch,
-            Err(why) => return out.respond(from, self.search_failed(&visitor, 502, &why)),
+            Err(why) => return out.respond(ask.from, self.search_failed(&visitor, 502, &why)),
         };
         out.push(match blocking {
-            true => Effect::RunBlocking(from, Job::FetchBlocking(Box::new(fetch.clone()))),
-            false => Effect::Fetch(from, Box::new(fetch.clone())),
+            true => Effect::RunBlocking(ask.from, Job::FetchBlocking(Box::new(fetch.clone()))),
+            false => Effect::Fetch(ask.from, Box::new(fetch.clone())),
         });
         let redirects_left = self.search.redirects_max;
         let search = Pending { visitor, fetch, redirects_left, relaying: false };
-        self.pending.insert(from, AnyPending::Search(Box::new(search)));
+        self.pending.insert(ask.from, AnyPending::Search(Box::new(search)));
     }
 
     /// News of the fetch.

@@ -2,6 +2,7 @@
 
 use crate::config::Limits;
 use crate::event::{Fetch, FetchError, FileRead, Finished, Job, WholeAnswer};
+use crate::proto::address::is_public;
 use crate::proto::exchange::{Exchange, ExchangeEvent, encode_request};
 use crate::proto::http::SLOTS;
 use std::fs::File;
@@ -86,6 +87,10 @@ fn connect(fetch: &Fetch, limits: &Limits) -> Result<TcpStream, FetchError> {
     };
     let mut failure = FetchError::Resolve { host, why: "it has no address".into() };
     for address in addresses {
+        if fetch.public_only && !is_public(address.ip()) {
+            failure = FetchError::Forbidden { host: fetch.url.host.clone() };
+            continue;
+        }
         match TcpStream::connect_timeout(&address, limits.connect_within) {
             Ok(stream) => return Ok(stream),
             Err(e) => failure = FetchError::Connect { address: address.to_string(), why: e.to_string() },

@@ -8,14 +8,14 @@ import os
 import re
 import sys
 from pathlib import Path
+from urllib.parse import urlencode
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
-from tornado.testing import bind_unused_port
 from tornado.httpserver import HTTPServer
 from tornado.httputil import url_concat
+from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
 from tornado.websocket import websocket_connect
-from urllib.parse import urlencode
 
 BASE = os.environ["BASE"]
 SECRET = Path(os.environ["SECRET_FILE"]).read_bytes().rstrip(b"\n").decode()
@@ -82,19 +82,19 @@ async def cookies():
     for name in ("alice", "张三"):
         ours = await from_squall(name)
         check(f"Tornado knows {name} from squall", name, await who_in_tornado(friend, ours))
-        check(f"quoted, too", name, await who_in_tornado(friend, f'"{ours}"'))
-        check(f"with another secret it does not", "", await who_in_tornado(stranger, ours))
-        check(f"nor if it was tampered with", "", await who_in_tornado(friend, ours.replace("|1:0|", "|1:1|")))
+        check("quoted, too", name, await who_in_tornado(friend, f'"{ours}"'))
+        check("with another secret it does not", "", await who_in_tornado(stranger, ours))
+        check("nor if it was tampered with", "", await who_in_tornado(friend, ours.replace("|1:0|", "|1:1|")))
 
         theirs = await from_tornado(friend, name)
         bare = theirs.strip('"')
         check(f"squall knows {name} from Tornado", name, await who_in_squall(theirs))
-        check(f"without quotes", name, await who_in_squall(bare))
-        check(f"with quotes", name, await who_in_squall(f'"{bare}"'))
+        check("without quotes", name, await who_in_squall(bare))
+        check("with quotes", name, await who_in_squall(f'"{bare}"'))
         escaped = bare.replace("=", r"\075").replace("|", r"\174")
-        check(f"with quotes and escapes", name, await who_in_squall(f'"{escaped}"'))
-        check(f"signed with another secret it does not", 303, await who_in_squall(await from_tornado(stranger, name)))
-        check(f"nor if it was tampered with", 303, await who_in_squall(bare[:-1] + ("0" if bare[-1] != "0" else "1")))
+        check("with quotes and escapes", name, await who_in_squall(f'"{escaped}"'))
+        check("signed with another secret it does not", 303, await who_in_squall(await from_tornado(stranger, name)))
+        check("nor if it was tampered with", 303, await who_in_squall(bare[:-1] + ("0" if bare[-1] != "0" else "1")))
     check("alice from Tornado comes in quotes", '"', (await from_tornado(friend, "alice"))[0])
     check("a name that squall would not give is no login", 303, await who_in_squall(await from_tornado(friend, "a:b")))
 
