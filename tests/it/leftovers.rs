@@ -4,7 +4,7 @@
 //! an answer unread (which is RST), RST, or not going at all. Then the server must be as empty as it was.
 
 use crate::support::frames::{CONTINUATION, PING, TEXT, close, fragment, handshake};
-use crate::support::{Client, Dir, PATIENCE, Site, Stub, descriptors, frame, is_alone, login, ms, wait_for};
+use crate::support::{Client, PATIENCE, Site, Stub, descriptors, frame, is_alone, login, ms, wait_for};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::SockRef;
@@ -257,13 +257,4 @@ fn stale_heap_entries_do_not_pile_up() {
     }
     let timers = site.wait_until("nobody", |c| c.connections == 0).timers;
     assert!(timers <= 1024, "{timers} entries for nobody");
-}
-
-#[test]
-fn a_temporary_directory_is_gone_with_its_test() {
-    let dir = Dir::new();
-    let path = dir.path().to_owned();
-    assert!(path.is_dir());
-    drop(dir);
-    assert!(!path.exists());
 }

@@ -108,6 +108,16 @@ fn a_body_that_breaks_off_is_cut_so_that_nobody_takes_it_for_whole() {
 }
 
 #[test]
+fn where_only_the_end_of_the_connection_ends_a_body_a_reset_says_that_it_broke_off() {
+    let stub = Stub::saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+    let site = with_defaults(&stub);
+    let mut client = Client::connect(site.address);
+    client.send("GET /search?wd=x HTTP/1.0\r\n\r\n");
+    assert_eq!(client.rest_until_reset().unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    site.wait_until_empty();
+}
+
+#[test]
 fn a_body_over_the_limit_is_cut() {
     let stub = Stub::saying(format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(2_000_000)));
     let site = asking(&stub, Limits { upstream_body_bytes_max: 1_000_000, ..Limits::default() }, &[]);
