@@ -2,7 +2,7 @@
 //!
 //! `router` finds who answers a request; `login` knows names and cookies, `chat` the room, `search` the relay,
 //! `pages`, `language` and `files` what people see. Nothing in here knows a socket, waits, or reads a clock: an answer
-//! that takes time is a [`Pending`] until its event comes.
+//! that takes time is a `Pending` until its event comes.
 
 pub mod chat;
 pub mod cookie;
@@ -13,15 +13,15 @@ pub mod pages;
 pub mod router;
 pub mod search;
 
-use crate::config::Limits;
+use crate::config::{Limits, parse_origin};
 use crate::event::{App, Body, Effect, Effects, Event, FileRead, Finished, Job, Request, Response};
 use crate::id::ConnId;
 use crate::proto::url::{query_value, same_authority};
 use chat::Chat;
 use cookie::Signer;
 use files::{Asset, Conditions, Files};
-use language::Lang;
-use pages::{Page, Pages};
+use language::{Lang, Sentence};
+use pages::{Page, Pages, Pause, Place};
 use search::Search;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ pub struct Settings {
     pub secret: Vec<u8>,
     /// Set the cookie with Secure always, not only over TLS.
     pub cookie_secure: bool,
-    /// Origins that are allowed besides the server's own, as `scheme://host[:port]`.
+    /// Origins that are allowed besides the server's own, as [`parse_origin`] writes them.
     pub allow_origin: Vec<String>,
     /// Directory that overlays the built-in pages and files.
     pub www: Option<PathBuf>,
@@ -77,6 +77,8 @@ pub struct Visitor {
     pub lang: Lang,
     /// They accept HTML; else errors are short texts.
     pub html: bool,
+    /// The answer is for the frame of the search page.
+    pub framed: bool,
 }
 
 /// An answer that is still to come.
@@ -85,7 +87,7 @@ enum Pending {
     Sleep(Visitor, f64),
     Block(Visitor, f64),
     File(Box<PendingFile>),
-    Search(Box<search::Pending>),
+    Search(Box<search::UnderWay>),
 }
 
 /// A file of `--www` that is being read.
@@ -125,6 +127,9 @@ impl Site {
             user: self.user(ask),
             lang: Lang::of(ask.request.header("accept-language")),
             html: accept.windows(9).any(|part| part.eq_ignore_ascii_case(b"text/html")),
+            // Over plain http browsers say Sec-Fetch-Dest to their own machine only, so search.js says it in the query.
+            framed: ask.request.header("sec-fetch-dest") == Some(&b"iframe"[..])
+                || query_value(ask.request.query, "framed").is_some(),
         }
     }
 
@@ -134,12 +139,16 @@ impl Site {
         wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
-    /// A page or a short text, as the visitor likes it.
-    fn error(&self, visitor: &Visitor, status: u16, detail: &str, framed: bool) -> Response {
+    /// A page, or a short text in English, as the visitor likes it.
+    fn error(&self, visitor: &Visitor, status: u16, why: &Sentence) -> Response {
+        self.error_at(Place::Page, visitor, status, why)
+    }
+
+    fn error_at(&self, place: Place, visitor: &Visitor, status: u16, why: &Sentence) -> Response {
         if !visitor.html {
-            return Response::text(status, format!("{detail}\n"));
+            return Response::text(status, format!("{}\n", why.text(Lang::En)));
         }
-        let page = Page::Error { user: visitor.user.as_deref(), status, detail, framed };
+        let page = Page::Error { user: visitor.user.as_deref(), status, why, place };
         self.pages.render(&page, visitor.lang, status)
     }
 
@@ -150,7 +159,7 @@ impl Site {
                 out.push(Effect::Sleep(ask.from, ask.now + Duration::from_secs_f64(seconds)));
                 self.pending.insert(ask.from, Pending::Sleep(visitor, seconds));
             }
-            Err(why) => out.respond(ask.from, self.error(&visitor, 400, &why, false)),
+            Err(why) => out.respond(ask.from, self.error(&visitor, 400, &why)),
         }
     }
 
@@ -162,13 +171,13 @@ impl Site {
                 out.push(Effect::RunBlocking(ask.from, job));
                 self.pending.insert(ask.from, Pending::Block(visitor, seconds));
             }
-            Err(why) => out.respond(ask.from, self.error(&visitor, 400, &why, false)),
+            Err(why) => out.respond(ask.from, self.error(&visitor, 400, &why)),
         }
     }
 
-    /// The index page at the end of a pause.
-    fn awake(&self, visitor: &Visitor, seconds: f64) -> Response {
-        let page = Page::Index { user: visitor.user.as_deref(), slept: Some(seconds), lab: self.settings.lab };
+    /// The index page, perhaps at the end of a pause.
+    fn index(&self, visitor: &Visitor, pause: Option<Pause>) -> Response {
+        let page = Page::Index { user: visitor.user.as_deref(), pause, lab: self.settings.lab };
         self.pages.render(&page, visitor.lang, 200)
     }
 
@@ -193,7 +202,7 @@ impl Site {
             (None, Some(asset)) => out.respond(ask.from, asset.answer(&conditions)),
             (None, None) => {
                 let visitor = self.visitor(ask);
-                out.respond(ask.from, self.error(&visitor, 404, "There is no such file.", false));
+                out.respond(ask.from, self.error(&visitor, 404, &Sentence::new("why_no_file", [])));
             }
         }
     }
@@ -206,38 +215,36 @@ impl Site {
         match (read, file.embedded) {
             (Ok(read), _) => files::answer_overlay(&file.path, read.bytes, read.modified, &ask),
             (Err(e), Some(asset)) if is_absent(&e) => asset.answer(&ask),
-            (Err(e), None) if is_absent(&e) => self.error(&file.visitor, 404, "There is no such file.", false),
+            (Err(e), None) if is_absent(&e) => self.error(&file.visitor, 404, &Sentence::new("why_no_file", [])),
             (Err(e), _) => {
                 log::error!("{}: {e}", file.path.display());
-                self.error(&file.visitor, 500, "This file cannot be read.", false)
+                self.error(&file.visitor, 500, &Sentence::new("why_unreadable", []))
             }
         }
     }
 
-    fn finished(&mut self, from: ConnId, finished: Finished, out: &mut Effects) {
+    fn on_finished(&mut self, from: ConnId, finished: Finished, out: &mut Effects) {
         match (self.pending.remove(&from), finished) {
             (Some(Pending::File(file)), Finished::File(read)) => out.respond(from, self.file_read(*file, read)),
             (Some(Pending::Block(visitor, seconds)), Finished::Blocked) => {
-                out.respond(from, self.awake(&visitor, seconds));
+                out.respond(from, self.index(&visitor, Some(Pause::Blocked(seconds))));
             }
             (Some(Pending::Search(search)), Finished::FetchedBlocking(answer)) => {
-                self.searched_blocking(from, *search, answer, out);
+                self.on_fetched_blocking(from, *search, answer, out);
             }
             _ => {}
         }
     }
 
     /// Whether a POST comes from a page of ours, or from no page at all; else what was compared.
-    fn check_origin(&self, request: &Request) -> Result<(), String> {
+    fn check_origin(&self, request: &Request) -> Result<(), Sentence> {
         let Some(origin) = request.header("origin") else { return Ok(()) };
         let origin = String::from_utf8_lossy(origin);
-        if same_authority(&origin, request.host) {
-            return Ok(());
+        // `null` is no origin, whatever is allowed.
+        match parse_origin(&origin) {
+            Ok(ours) if same_authority(&ours, request.host) || self.settings.allow_origin.contains(&ours) => Ok(()),
+            _ => Err(Sentence::new("why_origin", [&origin, &request.host])),
         }
-        if self.settings.allow_origin.iter().any(|allowed| allowed.eq_ignore_ascii_case(&origin)) {
-            return Ok(());
-        }
-        Err(format!("The Origin {origin} is not the host {} that was asked.", request.host))
     }
 }
 
@@ -245,17 +252,17 @@ impl App for Site {
     fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
         match event {
             Event::Request(request, body) => self.route(Ask { from, request, body, now }, out),
-            Event::Message(kind, bytes) => self.chat.message(from, kind, bytes, now, out),
-            Event::Fetched(fetched) => self.fetched(from, fetched, out),
-            Event::Finished(finished) => self.finished(from, finished, out),
+            Event::Message(kind, bytes) => self.chat.on_message(from, kind, bytes, now, out),
+            Event::Fetched(fetched) => self.on_fetched(from, fetched, out),
+            Event::Finished(finished) => self.on_finished(from, finished, out),
             Event::Woke => {
                 if let Some(Pending::Sleep(visitor, seconds)) = self.pending.remove(&from) {
-                    out.respond(from, self.awake(&visitor, seconds));
+                    out.respond(from, self.index(&visitor, Some(Pause::Slept(seconds))));
                 }
             }
             Event::Left => {
                 self.pending.remove(&from);
-                self.chat.left(from, out);
+                self.chat.on_left(from, out);
             }
             Event::Draining => {
                 self.draining = true;
@@ -266,11 +273,11 @@ impl App for Site {
 }
 
 /// `?seconds=S`, a fraction allowed, 0 to `most`.
-fn seconds_of(request: &Request, default: f64, most: f64) -> Result<f64, String> {
+fn seconds_of(request: &Request, default: f64, most: f64) -> Result<f64, Sentence> {
     let Some(text) = query_value(request.query, "seconds") else { return Ok(default) };
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=most).contains(&seconds) => Ok(seconds),
-        _ => Err(format!("seconds must be a number from 0 to {most}.")),
+        _ => Err(Sentence::new("why_seconds", [&most])),
     }
 }
 

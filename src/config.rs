@@ -1,11 +1,12 @@
 //! Every limit and every flag: unit, default, reason.
 //!
 //! [`Limits`] is what the machines obey; tests inject small ones. [`Cli`] is the command line (clap), and each flag of
-//! the server is also an environment variable `SQUALL_*`, lists separated by commas.
+//! the server is also an environment variable `SQUALL_*`: lists separated by commas, flags without a value as 1 or 0,
+//! true or false, yes or no, on or off.
 
-use clap::builder::{RangedU64ValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::net::{SocketAddr, ToSocketAddrs};
+use clap::builder::{BoolishValueParser, RangedU64ValueParser, TypedValueParser};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -64,18 +65,25 @@ pub struct Limits {
     pub accept_retry: Duration,
     /// Bytes read from one connection in one slice.
     pub slice_bytes_max: usize,
-    /// Requests, messages or control frames handled in one slice.
-    pub slice_events_max: usize,
-    /// What a closing connection may still send before it is dropped, bytes and time.
+    /// Steps of its protocol (a request, a frame, a piece of a body) in one slice.
+    pub slice_steps_max: usize,
+    /// What a closing connection may still send before it is dropped, bytes.
     pub discard_bytes_max: usize,
+    /// How long it may do so.
     pub discard_for: Duration,
     /// Draining: what is under way may take so long (`--drain`).
     pub drain_within: Duration,
 
-    /// Threads for what blocks: name resolution, files.
+    /// Threads that read files.
     pub job_threads: usize,
-    /// Jobs that may wait for a thread; over it the job fails at once.
+    /// Files that may wait for a thread; over it 503.
     pub jobs_waiting_max: usize,
+    /// Threads that look up names; apart from files, for a name may take many seconds.
+    pub name_threads: usize,
+    /// Names that may wait for a thread; over it 502.
+    pub names_waiting_max: usize,
+    /// Results of threads taken in one turn.
+    pub results_per_turn: usize,
     /// A file of `--www`, bytes; over it 500. It is held in memory while it is sent.
     pub www_file_bytes_max: u64,
 
@@ -83,7 +91,7 @@ pub struct Limits {
     pub fetches_max: usize,
     /// Fetches that may wait; over it 503.
     pub fetches_waiting_max: usize,
-    /// Name resolution and connecting may take so long.
+    /// Looking up a name may take so long, and then connecting as long again.
     pub connect_within: Duration,
     /// A search may take so long in all.
     pub search_within: Duration,
@@ -94,7 +102,7 @@ pub struct Limits {
     /// Redirects a search follows.
     pub redirects_max: u8,
 
-    /// Lines of the access log that may wait for the disk; over it they are dropped and counted.
+    /// Lines of the access log (3 KiB each at most) that may wait for the disk; over it they are dropped and counted.
     pub log_lines_max: usize,
 }
 
@@ -126,12 +134,15 @@ impl Default for Limits {
             accepts_per_turn: 256,
             accept_retry: Duration::from_millis(100),
             slice_bytes_max: 256 << 10,
-            slice_events_max: 1024,
+            slice_steps_max: 1024,
             discard_bytes_max: 8 << 20,
             discard_for: Duration::from_secs(2),
             drain_within: Duration::from_secs(10),
             job_threads: 4,
             jobs_waiting_max: 1024,
+            name_threads: 8,
+            names_waiting_max: 4096,
+            results_per_turn: 64,
             www_file_bytes_max: 16 << 20,
             fetches_max: 256,
             fetches_waiting_max: 4096,
@@ -140,7 +151,7 @@ impl Default for Limits {
             upstream_head_bytes_max: 32 << 10,
             upstream_body_bytes_max: 8 << 20,
             redirects_max: 5,
-            log_lines_max: 65_536,
+            log_lines_max: 16_384,
         }
     }
 }
@@ -198,7 +209,8 @@ pub struct Serve {
     #[arg(long, env = "SQUALL_COOKIE_SECURE", value_enum, default_value = "auto")]
     pub cookie_secure: CookieSecure,
     /// Origin that may open WebSockets and post forms besides the server's own; repeatable
-    #[arg(long, env = "SQUALL_ALLOW_ORIGIN", value_name = "SCHEME://HOST[:PORT]", value_delimiter = ',')]
+    #[arg(long, env = "SQUALL_ALLOW_ORIGIN", value_name = "SCHEME://HOST[:PORT]", value_delimiter = ',',
+          value_parser = parse_origin)]
     pub allow_origin: Vec<String>,
     /// Directory whose `static` and `pages` overlay the built-in ones
     #[arg(long, env = "SQUALL_WWW", value_name = "DIR")]
@@ -216,7 +228,7 @@ pub struct Serve {
     #[arg(long, env = "SQUALL_SEARCH_MAX", value_name = "N", default_value = "256", value_parser = at_least_one())]
     pub search_max: usize,
     /// Let redirects of a search lead to private and loopback addresses
-    #[arg(long, env = "SQUALL_ALLOW_PRIVATE")]
+    #[arg(long, env = "SQUALL_ALLOW_PRIVATE", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub allow_private: bool,
     /// Chat messages a second and member; 0 is no limit
     #[arg(long, env = "SQUALL_MESSAGE_RATE", value_name = "N", default_value = "10", value_parser = parse_rate)]
@@ -231,17 +243,19 @@ pub struct Serve {
     /// Connections at once [default: the limit of open files less --search-max and 64, at least half of it]
     #[arg(long, env = "SQUALL_MAX_CONNECTIONS", value_name = "N", value_parser = at_least_one())]
     pub max_connections: Option<usize>,
-    /// Seconds that a kept-alive connection may idle
-    #[arg(long, env = "SQUALL_KEEP_ALIVE", value_name = "SECONDS", default_value = "15", value_parser = parse_seconds)]
+    /// Seconds that a kept-alive connection may idle, 1 or more
+    #[arg(long, env = "SQUALL_KEEP_ALIVE", value_name = "SECONDS", default_value = "15",
+          value_parser = |text: &str| parse_seconds(text, 1.0))]
     pub keep_alive: Duration,
     /// Seconds that what is under way may take after SIGTERM or SIGINT
-    #[arg(long, env = "SQUALL_DRAIN", value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    #[arg(long, env = "SQUALL_DRAIN", value_name = "SECONDS", default_value = "10",
+          value_parser = |text: &str| parse_seconds(text, 0.0))]
     pub drain: Duration,
     /// Log every answer in the combined format; - is standard error
     #[arg(long, env = "SQUALL_ACCESS_LOG", value_name = "FILE")]
     pub access_log: Option<PathBuf>,
     /// Add /search-sync and /block, which do their work on the loop so that everybody waits
-    #[arg(long, env = "SQUALL_LAB")]
+    #[arg(long, env = "SQUALL_LAB", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub lab: bool,
 }
 
@@ -286,6 +300,36 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
     addresses.next().ok_or_else(|| "this name has no address".to_owned())
 }
 
+/// `scheme://host[:port]` in the one form in which origins are compared (RFC 6454 section 6.2): lower case, without
+/// the scheme's default port. For `--allow-origin` and for the Origin field of a request.
+///
+/// # Errors
+/// A sentence, for anything else: another scheme than http and https, a path, `null`.
+pub fn parse_origin(text: &str) -> Result<String, String> {
+    let expected = || "expected http://HOST[:PORT] or https://HOST[:PORT], with nothing behind it".to_owned();
+    let origin = text.to_ascii_lowercase();
+    let (scheme, authority) = origin.split_once("://").ok_or_else(expected)?;
+    let default_port = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return Err(expected()),
+    };
+    let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+        Some((_, port)) if !port.bytes().all(|byte| byte.is_ascii_digit()) => return Err(expected()),
+        Some((host, port)) => (host, port.parse::<u16>().map_err(|_| expected())?),
+        None => (authority, default_port),
+    };
+    let is_host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
+    };
+    match is_host {
+        false => Err(expected()),
+        true if port == default_port => Ok(format!("{scheme}://{host}")),
+        true => Ok(format!("{scheme}://{host}:{port}")),
+    }
+}
+
 fn parse_template(text: &str) -> Result<String, String> {
     match text.matches("{}").count() {
         1 if text.starts_with("http://") || text.starts_with("https://") => Ok(text.to_owned()),
@@ -301,10 +345,10 @@ fn parse_rate(text: &str) -> Result<f64, String> {
     }
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+fn parse_seconds(text: &str, least: f64) -> Result<Duration, String> {
     match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("expected seconds, from 0 to 86400".into()),
+        Ok(seconds) if (least..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("expected seconds, from {least} to 86400")),
     }
 }
 
@@ -321,6 +365,68 @@ mod tests {
         assert_eq!((cli.serve.listen.len(), cli.serve.search_max), (2, 7));
         let named = Cli::parse_from(["squall", "serve", "--lab"]);
         assert!(matches!(named.command, Some(Command::Serve(serve)) if serve.lab));
+    }
+
+    #[test]
+    fn every_flag_of_the_server_is_an_environment_variable_and_has_a_help_text() {
+        let cli = Cli::command();
+        let serve = cli.find_subcommand("serve").expect("there is serve");
+        for command in [&cli, serve] {
+            let flags: Vec<_> = command.get_arguments().filter(|flag| !flag.is_global_set()).collect();
+            assert!(flags.len() >= 16, "{} flags", flags.len());
+            for flag in flags.iter().filter(|flag| !["help", "version"].contains(&flag.get_id().as_str())) {
+                let name = flag.get_long().expect("a long name").replace('-', "_").to_uppercase();
+                let variable = flag.get_env().and_then(|variable| variable.to_str());
+                assert_eq!(variable, Some(format!("SQUALL_{name}").as_str()));
+                assert!(flag.get_help().is_some_and(|help| !help.to_string().is_empty()), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_origin_is_a_scheme_and_an_authority_in_one_form() {
+        for (text, origin) in [
+            ("http://a", "http://a"),
+            ("HTTP://A.Example:80", "http://a.example"),
+            ("https://a:443", "https://a"),
+            ("https://a:0443", "https://a"),
+            ("https://a:80", "https://a:80"),
+            ("http://a_b:8888", "http://a_b:8888"),
+            ("http://[::1]:80", "http://[::1]"),
+            ("http://[2001:DB8::80]", "http://[2001:db8::80]"),
+        ] {
+            assert_eq!(parse_origin(text).as_deref(), Ok(origin));
+        }
+        for text in [
+            "",
+            "null",
+            "*",
+            "a",
+            "a:80",
+            "//a",
+            "http:a",
+            "http:/a",
+            "http://",
+            "http://:80",
+            "http://a:",
+            "http://a:+80",
+            "http://a:65536",
+            "http://a/",
+            "http://a?b",
+            "http://a#b",
+            "http://a b",
+            "http://u@a",
+            "http://a:80:80",
+            "http://[::1",
+            "http://[a]",
+            "http://bücher.example",
+            "ftp://a",
+            "ws://a",
+            "chrome-extension://a",
+            "http://a,b",
+        ] {
+            assert!(parse_origin(text).is_err_and(|why| why.starts_with("expected ")), "{text}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub mod http;
 pub mod upstream;
 pub mod ws;
 
-use crate::rt::net::{Ready, Stream};
+use crate::rt::net::{Ready, Stream, write_some};
 use crate::rt::outbox::Outbox;
 use crate::rt::timers::Timer;
 use http::Http;
@@ -28,17 +28,20 @@ pub enum Protocol {
     Upstream(Box<Upstream>),
     /// Our output is complete and shut; what the peer still sends is thrown away, this many bytes at most. Closing with
     /// unread input would make the kernel send RST, and that destroys the answer on its way.
-    Draining(usize),
+    Discarding(usize),
 }
 
 /// One peer.
 pub struct Connection<S> {
     /// `None` only for an upstream that waits for its turn, its name or its connect.
     pub stream: Option<S>,
+    /// No short read, no `WouldBlock` and no end since the kernel last said so.
     pub readable: bool,
+    /// The last write was taken whole, or the kernel has said so since.
     pub writable: bool,
     /// The kernel has announced the peer's FIN, so a short read does not mean that all was read.
     pub read_closed: bool,
+    /// Reset, or shut both ways; what was received before may still be read.
     pub broken: bool,
     /// `read` has answered 0: the end of input, not of output.
     pub eof: bool,
@@ -50,12 +53,15 @@ pub struct Connection<S> {
     pub queued: bool,
     /// In the list of those to be looked after at the end of the turn.
     pub touched: bool,
-    /// In the list of the dead; freed at the end of the turn.
+    /// In the list of the dead; freed before the flush, or in the next turn if it died in the flush.
     pub dead: bool,
     /// What of the whole buffer budget is booked for this connection, bytes.
     pub booked: u32,
+    /// The unparsed rest of the last slice; empty while idle.
     pub kept: Vec<u8>,
+    /// What the socket did not take; of a room member only what does not go by its lane.
     pub outbox: Outbox,
+    /// The one deadline; its meaning is the protocol's.
     pub timer: Timer,
     pub protocol: Protocol,
 }
@@ -73,9 +79,8 @@ impl<S: Stream> Connection<S> {
     /// A connection that has just been accepted, or an upstream that has no stream yet.
     pub fn new(stream: Option<S>, protocol: Protocol) -> Connection<S> {
         Connection {
-            stream,
             readable: false,
-            writable: true,
+            writable: stream.is_some(),
             read_closed: false,
             broken: false,
             eof: false,
@@ -88,6 +93,7 @@ impl<S: Stream> Connection<S> {
             kept: Vec::new(),
             outbox: Outbox::default(),
             timer: Timer::default(),
+            stream,
             protocol,
         }
     }
@@ -156,8 +162,10 @@ impl<S: Stream> Connection<S> {
     /// # Errors
     /// The peer is gone: the connection is dead.
     pub fn flush(&mut self) -> io::Result<()> {
-        if let Some(stream) = self.stream.as_mut().filter(|_| self.writable && !self.outbox.is_empty()) {
-            self.writable = self.outbox.flush(stream)?;
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        while self.writable && !self.outbox.is_empty() {
+            let sent = write_some(stream, self.outbox.next(), &mut self.writable)?;
+            self.outbox.sent(sent);
         }
         Ok(())
     }
@@ -172,28 +180,10 @@ impl<S: Stream> Connection<S> {
         let inside = match &self.protocol {
             Protocol::Http(http) => http.held(),
             Protocol::Ws(ws) => ws.held(),
-            Protocol::Upstream(_) | Protocol::Draining(_) => 0,
+            Protocol::Upstream(upstream) => upstream.held(),
+            Protocol::Discarding(_) => 0,
         };
         inside + self.kept.len() + self.outbox.held()
-    }
-}
-
-/// Writes once; answers how much was taken and notes when the socket is full.
-pub fn write_some(stream: &mut impl Stream, bytes: &[u8], writable: &mut bool) -> io::Result<usize> {
-    loop {
-        return match stream.write(bytes) {
-            Ok(n) => {
-                // A short write means that the send buffer is full, and its edge is still to come.
-                *writable = n == bytes.len();
-                Ok(n)
-            }
-            Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                *writable = false;
-                Ok(0)
-            }
-            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-            Err(e) => Err(e),
-        };
     }
 }
 

@@ -28,7 +28,8 @@ pub enum Event<'a> {
     Fetched(Fetched<'a>),
     /// What a [`Job`] found.
     Finished(Finished),
-    /// The connection is over: a WebSocket session ended, or a peer left while it waited for an answer.
+    /// The connection is over: a WebSocket session ended, a peer left while it waited for an answer, or the server has
+    /// answered in the application's stead (too late, pool full, drain). What is pending for it is void.
     Left,
     /// The server drains: no more leave lines, `/healthz` says so. About no connection.
     Draining,
@@ -69,6 +70,11 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// The name is known, but has no address.
+    pub fn no_address(host: String) -> FetchError {
+        FetchError::Resolve { host, why: "it has no address".into() }
+    }
+
     /// 504 where time ran out, 503 where the queue is full, else 502.
     pub fn status(&self) -> u16 {
         match self {
@@ -97,6 +103,7 @@ impl std::fmt::Display for FetchError {
 /// One outbound request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
+    /// What to ask for; http only.
     pub url: Url,
     /// Ask with HEAD instead of GET.
     pub head: bool,
@@ -110,7 +117,8 @@ pub struct Fetch {
     pub within: Duration,
 }
 
-/// Work that would block the loop; it runs on the pool and comes back as [`Event::Finished`].
+/// Work that would block: done on the pool ([`Effect::Run`]) or, with `--lab`, on the loop itself
+/// ([`Effect::RunBlocking`]). It comes back as [`Event::Finished`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Job {
     /// Reads one file of `--www`, at most `www_file_bytes_max`.
@@ -124,8 +132,11 @@ pub enum Job {
 /// What a [`Job`] found.
 #[derive(Debug)]
 pub enum Finished {
+    /// Of [`Job::ReadFile`].
     File(std::io::Result<FileRead>),
+    /// Of [`Job::Block`].
     Blocked,
+    /// Of [`Job::FetchBlocking`].
     FetchedBlocking(Result<WholeAnswer, FetchError>),
 }
 
@@ -133,7 +144,9 @@ pub enum Finished {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WholeAnswer {
     pub status: u16,
+    /// Names as sent, values as bytes, in order.
     pub headers: Vec<(String, Vec<u8>)>,
+    /// Transfer coding removed.
     pub body: Vec<u8>,
 }
 
@@ -144,7 +157,8 @@ pub struct FileRead {
     pub modified: Option<SystemTime>,
 }
 
-/// One thing for the server to do.
+/// One thing for the server to do. A range names bytes of [`Effects::bytes`]. An effect for a connection that is gone,
+/// or that speaks something else, does nothing.
 #[derive(Debug, PartialEq)]
 pub enum Effect {
     /// The answer to the request under way. With [`Body::Stream`] the pieces follow as `Piece`, then `End`.
@@ -153,21 +167,20 @@ pub enum Effect {
     Piece(ConnId, Range<usize>),
     /// The streamed body is whole; `false`: it broke off, so the connection must be cut to show it.
     End(ConnId, bool),
-    /// 101 with this Sec-WebSocket-Accept; a message may have `message_bytes_max` at most.
+    /// 101 with this Sec-WebSocket-Accept; then a message may have so many bytes at most.
     Upgrade(ConnId, [u8; 28], usize),
     /// One message to one WebSocket.
     Send(ConnId, Kind, Range<usize>),
-    /// Close a WebSocket with a code and a reason; the session is over for the application.
+    /// Close a WebSocket with a code and a reason; it leaves its feed, and the session is over for the application.
     Close(ConnId, u16, &'static str),
     /// The connection becomes a reader of the feed, from here on.
     Join(ConnId, FeedId),
-    /// It stops being one.
-    Leave(ConnId),
     /// One text message to every reader of the feed.
     Publish(FeedId, Range<usize>),
-    /// [`Event::Woke`] at this time.
+    /// [`Event::Woke`] at this time; only while a request waits for its answer.
     Sleep(ConnId, Instant),
-    /// Start a fetch whose events go to this connection. When the connection goes, the fetch goes.
+    /// Start a fetch whose events go to this connection. When the connection goes, the fetch goes. One at a time: a
+    /// second one takes the place of the first, whose events end without a word.
     Fetch(ConnId, Box<Fetch>),
     /// Run on the pool; [`Event::Finished`] goes to this connection.
     Run(ConnId, Job),
@@ -180,7 +193,9 @@ pub enum Effect {
 /// The effects of one event, in order. Reused for ever: no allocation per event once warm.
 #[derive(Debug, Default)]
 pub struct Effects {
+    /// What to do, first to last.
     pub list: Vec<Effect>,
+    /// What the ranges of the list name.
     pub bytes: Vec<u8>,
 }
 
@@ -248,10 +263,10 @@ mod tests {
         assert_eq!(effects.write(|out| out.extend_from_slice(b"hello")), 0..5);
         assert_eq!(effects.write(|_| {}), 5..5);
         assert_eq!(effects.write(|out| out.extend_from_slice(b" world")), 5..11);
-        let id = ConnId::new(0, 1);
-        effects.push(Effect::Leave(id));
+        let (id, at) = (ConnId::new(0, 1), Instant::now());
+        effects.push(Effect::Sleep(id, at));
         effects.respond(id, Response::text(200, "ok"));
-        assert_eq!(effects.list, [Effect::Leave(id), Effect::Respond(id, Response::text(200, "ok"))]);
+        assert_eq!(effects.list, [Effect::Sleep(id, at), Effect::Respond(id, Response::text(200, "ok"))]);
         let (list, bytes) = (effects.list.capacity(), effects.bytes.capacity());
         effects.clear();
         assert!(effects.list.is_empty() && effects.bytes.is_empty());

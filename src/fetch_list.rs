@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// A target may take so long in all.
 const WITHIN: Duration = Duration::from_secs(20);
+/// Threads that look up names: they wait for other machines, not for this one.
+const NAME_THREADS_MAX: usize = 64;
 
 /// Fetches all targets; success if each gave an HTTP answer, whatever its status.
 ///
@@ -21,7 +23,14 @@ const WITHIN: Duration = Duration::from_secs(20);
 /// The loop cannot be made or fails.
 pub fn run(targets: &[String]) -> Result<ExitCode, String> {
     let list = FetchList::new(targets, Instant::now(), io::stdout(), io::stderr());
-    let limits = Limits { fetches_max: usize::MAX, fetches_waiting_max: usize::MAX, ..Limits::default() };
+    // The list is as long as its caller wants, all of it at once, and no body is kept: only heads are.
+    let limits = Limits {
+        fetches_max: usize::MAX,
+        upstream_body_bytes_max: u64::MAX,
+        name_threads: targets.len().min(NAME_THREADS_MAX),
+        names_waiting_max: usize::MAX,
+        ..Limits::default()
+    };
     let mut running = Loop::new(&[], list, limits)?;
     running.server().start(|list, out| list.start(out));
     running.run().map_err(|e| format!("the kernel's poll failed: {e}"))?;

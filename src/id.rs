@@ -12,9 +12,15 @@ pub struct ConnId {
 
 impl ConnId {
     /// The id of the tenant of `slot` that came as number `generation`.
+    ///
+    /// # Panics
+    /// If the slot does not fit 32 bits: slots are bounded by the limit of open files.
     pub fn new(slot: usize, generation: u32) -> ConnId {
         ConnId { slot: u32::try_from(slot).expect("a slot is bounded by the descriptor limit"), generation }
     }
+
+    /// Nobody: no look-up finds it, and nothing outside the slab is called so.
+    pub const NOBODY: ConnId = ConnId { slot: u32::MAX, generation: 0 };
 
     /// A name for something that is no connection, such as number `n` of the targets of `squall fetch`.
     pub fn outside(n: usize) -> ConnId {
@@ -43,6 +49,7 @@ impl std::fmt::Debug for ConnId {
     }
 }
 
-/// Names the log of one room in one encoding; given out by `app::chat`, never used twice.
+/// Names the log of one room in one encoding. Given out by `app::chat`; the server makes the feed at its first Join and
+/// drops it with its last reader, under the same id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct FeedId(pub u32);

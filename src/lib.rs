@@ -7,38 +7,43 @@
 //!
 //! ```text
 //! main → server → app  → event → proto       proto: bytes ⇄ values. No socket, no clock, no globals
-//!            └──→ conn → event, proto, rt     rt: slab, feed, outbox, timers, accept, jobs. Knows no protocol
-//!                                             conn: the one place where bytes and sockets meet
+//!   │        └──→ conn → event, proto, rt     rt: net, slab, feed, lane, outbox, timers, accept, jobs. Knows no protocol
+//!   └→ fetch_list → server                    conn: the one place where bytes and sockets meet
 //!                                             app: values in, effects out. Names no socket
 //! leaves, imported by anyone: id, config
 //! ```
 //!
 //! # Where to start reading
 //!
-//! 1. [`event`]: the border between protocols and application, on one page.
-//! 2. [`server`]: the turn of the loop; then `server/input.rs` and `server/output.rs`, a slice of one connection.
+//! 1. [`event`]: the border between protocols and application, on one page; then [`fetch_list`], a whole application in
+//!    a hundred lines.
+//! 2. `server/run.rs`, `once`: the wait. [`server`]: the turn; then `server/input.rs` and `server/output.rs`, a slice of
+//!    one connection.
 //! 3. [`conn`]: what a connection is; `conn/http.rs` for its states.
 //! 4. [`proto::http`] and [`proto::ws_session`]: the two machines that find requests and messages.
 //! 5. [`rt::feed`] and [`rt::lane`]: a room is a log, a member is a position in it.
 //! 6. [`rt::timers`], [`rt::accept`], [`rt::jobs`]: time, newcomers, and what blocks.
-//! 7. [`app`]: the site itself; [`config`] has every limit with its reason.
+//! 7. [`app`]: the site itself; [`config`] has the limits with their reasons.
 //!
 //! # The turn
 //!
 //! ```text
-//! wait ─▶ note readiness ─▶ accept ─▶ jobs ─▶ timers ─▶ serve ─▶ reap ─▶ flush ─▶ wait …
+//! wait ─▶ note readiness ─▶ accept ─▶ jobs ─▶ serve ─▶ timers ─▶ settle ─▶ reap ─▶ flush rooms ─▶ settle ─▶ wait …
 //! ```
 //!
 //! # The route of one chat message
 //!
 //! ```text
-//! server.rs               `turn`        a socket became readable; its connection is on the ready queue
-//! server.rs               `serve`       one slice of one connection, within its budgets
+//! server/run.rs           `once`        the kernel's poll returns; its events become a list of (Source, Ready)
+//! server.rs               `note`        readiness is stored in the connection, which goes on the ready queue
+//! server.rs               `serve`       one slice of one connection
+//! server/input.rs         `read_slice`  reads while there is input, use for it, and budget
 //! conn.rs                 `fill`        socket → the loop's read buffer, one read
+//! server/input.rs         `take_apart`  steps until the buffer is used up; the rest is kept
 //! server/input.rs         `step_ws`     the front of the buffer goes to the session
 //! proto/ws_session.rs     `receive`     a frame is unmasked in place: `WsEvent::Message`, borrowed
 //! app.rs                  `on_event`    `Event::Message`
-//! app/chat.rs             `message`     may this member say that now? `Effect::Publish`
+//! app/chat.rs             `on_message`  may this member say that now? `Effect::Publish`
 //! server/apply.rs         `apply`       effects become bytes
 //! server/rooms.rs         `publish`     one frame is appended to the room's feed; nobody is touched
 //! server/rooms.rs         `flush_rooms` end of the turn: every member that can take it is written to

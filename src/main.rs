@@ -9,9 +9,11 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let cli = Cli::parse();
+    // A connection is a descriptor, whoever opens it; many systems start a program with a soft limit of 1,024.
+    let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
     let outcome = match cli.command {
-        None => serve(&cli.serve),
-        Some(Command::Serve(flags)) => serve(&flags),
+        None => serve(&cli.serve, open_files),
+        Some(Command::Serve(flags)) => serve(&flags, open_files),
         Some(Command::Fetch(args)) => squall::fetch_list::run(&args.targets),
     };
     outcome.unwrap_or_else(|why| {
@@ -20,8 +22,7 @@ fn main() -> ExitCode {
     })
 }
 
-fn serve(flags: &Serve) -> Result<ExitCode, String> {
-    let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+fn serve(flags: &Serve, open_files: u64) -> Result<ExitCode, String> {
     let limits = Limits { connections_max: flags.connections_for(open_files), ..Limits::default() };
     let mut running = squall::server::bind(flags, limits)?;
     running.take_signals().map_err(|e| format!("signals cannot be taken: {e}"))?;

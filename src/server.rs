@@ -1,7 +1,7 @@
 //! The turn of the loop, and the only place that applies effects.
 //!
 //! ```text
-//! wait ─▶ note readiness ─▶ accept ─▶ jobs ─▶ timers ─▶ serve ─▶ reap ─▶ flush ─▶ wait …
+//! wait ─▶ note readiness ─▶ accept ─▶ jobs ─▶ serve ─▶ timers ─▶ settle ─▶ reap ─▶ flush rooms ─▶ settle ─▶ wait …
 //! ```
 //!
 //! `serve` reads one connection within its budgets and lets its protocol find events; each event goes to the
@@ -32,7 +32,7 @@ use crate::id::ConnId;
 use crate::rt::accept::{Accepted, Acceptor};
 use crate::rt::jobs::Jobs;
 use crate::rt::line_log::LineLog;
-use crate::rt::net::{Network, Ready, Source};
+use crate::rt::net::{Network, Ready, Source, Stream};
 use crate::rt::slab::Slab;
 use crate::rt::timers::Timers;
 use fetches::Fetches;
@@ -43,7 +43,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The read buffer of the loop. Every kept rest fits with room to read: a rest is at most one buffer.
+/// The read buffer of the loop. A kept rest is at most one buffer, so it always fits back; one that waits for more is
+/// less than a head or a control frame, so there is room to read on.
 const INBUF_BYTES: usize = 64 << 10;
 /// The loop's own buffers give memory back when one large message has blown them up to more than this.
 const SCRATCH_BYTES_MAX: usize = 1 << 20;
@@ -58,7 +59,10 @@ pub struct Server<N: Network, A: App> {
     /// Connections that were accepted and are not gone; upstreams are not among them.
     inbound: usize,
     timers: Timers,
+    /// Files; work that takes the time of a disk.
     jobs: Jobs<(ConnId, Done)>,
+    /// Names; work that takes the time of somebody else's server, and must not keep a file waiting.
+    names: Jobs<(ConnId, Done)>,
     jobs_ready: bool,
     rooms: Rooms,
     fetches: Fetches,
@@ -74,7 +78,7 @@ pub struct Server<N: Network, A: App> {
     serving: Option<ConnId>,
     date: Date,
     now: Instant,
-    /// Booked bytes of all connections and feeds.
+    /// Booked bytes of all connections; those of the feeds are added where it is compared.
     booked: usize,
     /// Until when what is under way may be finished.
     draining: Option<Instant>,
@@ -86,7 +90,8 @@ pub struct Server<N: Network, A: App> {
 }
 
 /// What came back from the pool.
-pub(crate) enum Done {
+enum Done {
+    /// The addresses of a name.
     Resolved(std::io::Result<Vec<SocketAddr>>),
     Finished(Finished),
 }
@@ -120,7 +125,8 @@ impl<N: Network, A: App> Server<N, A> {
         assert!(heads < INBUF_BYTES, "a head must fit the read buffer");
         Server {
             acceptor: Acceptor::new(network.listeners()),
-            jobs: Jobs::new(limits.job_threads, limits.jobs_waiting_max, wake),
+            jobs: Jobs::new(limits.job_threads, limits.jobs_waiting_max, wake.clone()),
+            names: Jobs::new(limits.name_threads, limits.names_waiting_max, wake),
             network,
             app,
             limits,
@@ -157,16 +163,19 @@ impl<N: Network, A: App> Server<N, A> {
         }
         self.accept();
         self.finish_jobs();
-        self.expire();
         // Whoever comes back with work left is served in the next turn, behind all the others.
         for _ in 0..self.ready.len() {
             if let Some(id) = self.ready.pop_front() {
                 self.serve(id);
             }
         }
+        // Behind serving: after a long turn, what has arrived in time must not be told that it is late.
+        self.expire();
         self.look_after_touched();
         self.reap();
         self.flush_rooms();
+        // Again, for the Close frames of those that the flush has cut. Whoever died in it is reaped in the next turn,
+        // which `wait_time` starts at once.
         self.look_after_touched();
         self.drain_if_due();
         self.timers.sweep(self.conns.len(), |id| self.conns.get(id).map(|conn| conn.timer));
@@ -217,15 +226,15 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     fn accept(&mut self) {
+        if self.draining.is_some() {
+            return;
+        }
         for _ in 0..self.limits.accepts_per_turn {
-            if self.draining.is_some() {
-                return;
-            }
             match self.acceptor.next(&mut self.network, self.inbound, &self.limits, self.now) {
                 Accepted::Stream(stream) => self.welcome(stream),
                 Accepted::Nothing => return,
-                Accepted::OutOfDescriptors => {
-                    log::warn!("out of file descriptors: new clients wait in the backlog until one is free");
+                Accepted::Shortage => {
+                    log::warn!("out of descriptors or kernel memory: new clients wait in the backlog meanwhile");
                     return;
                 }
             }
@@ -236,7 +245,7 @@ impl<N: Network, A: App> Server<N, A> {
         let id = self.conns.insert(Connection::new(Some(stream), Protocol::Http(Http::default())));
         self.inbound += 1;
         let Some(conn) = self.conns.get_mut(id) else { return };
-        self.timers.set(id, &mut conn.timer, self.now + self.limits.idle_for);
+        self.timers.set(id, &mut conn.timer, self.now + self.limits.head_within);
         let watched = conn.stream.as_mut().map(|stream| self.network.watch(stream, id));
         if let Some(Err(e)) = watched {
             log::error!("a connection cannot be watched: {e}");
@@ -245,14 +254,21 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     fn finish_jobs(&mut self) {
-        if !std::mem::take(&mut self.jobs_ready) {
+        if !self.jobs_ready {
             return;
         }
-        while let Some((id, done)) = self.jobs.next_result() {
+        for _ in 0..self.limits.results_per_turn {
+            let Some((id, done)) = self.jobs.next_result().or_else(|| self.names.next_result()) else {
+                self.jobs_ready = false;
+                return;
+            };
             match done {
-                Done::Resolved(addresses) => self.resolved(id, addresses),
+                Done::Resolved(addresses) => self.on_resolved(id, addresses),
                 Done::Finished(finished) => self.tell(id, Event::Finished(finished)),
             }
+            // A file is a large answer: it is booked, and whoever is too much is freed, before the next one is taken.
+            self.look_after_touched();
+            self.reap();
         }
     }
 
@@ -278,7 +294,7 @@ impl<N: Network, A: App> Server<N, A> {
         if conn.dead {
             return;
         }
-        if matches!(conn.protocol, Protocol::Upstream(_)) && conn.writable {
+        if matches!(conn.protocol, Protocol::Upstream(_)) {
             self.continue_connect(id);
         }
         self.serving = Some(id);
@@ -286,8 +302,8 @@ impl<N: Network, A: App> Server<N, A> {
         self.serving = None;
         if !self.reply.is_empty() {
             let sent = self.conns.get_mut(id).map(|conn| conn.send(&self.reply));
-            if let Some(Err(_)) = sent {
-                self.bury(id);
+            if let Some(Err(e)) = sent {
+                self.on_socket_error(id, &e);
             }
             self.reply.clear();
             shrink(&mut self.reply);
@@ -298,7 +314,8 @@ impl<N: Network, A: App> Server<N, A> {
     /// What somebody else's slice, a job or a timer wrote, goes out here: once a turn.
     fn look_after_touched(&mut self) {
         let mut n = 0;
-        // The list may grow meanwhile, but only by those whose flag was cleared here before.
+        // By index: settling one may touch others. It ends because a connection is on the list once, and again only after
+        // new output for it.
         while let Some(&id) = self.touched.get(n) {
             n += 1;
             if let Some(conn) = self.conns.get_mut(id) {
@@ -322,37 +339,40 @@ impl<N: Network, A: App> Server<N, A> {
         while let Some(id) = self.dead.pop() {
             let Some(mut conn) = self.conns.remove(id) else { continue };
             self.booked -= conn.booked as usize;
-            if let Protocol::Upstream(upstream) = &conn.protocol {
-                let (running, owner) = (upstream.running, upstream.owner);
-                drop(conn);
-                self.acceptor.descriptor_freed(self.now);
-                self.upstream_gone(id, running, owner);
-                continue;
-            }
-            self.inbound -= 1;
-            let owed = match &mut conn.protocol {
-                Protocol::Http(http) => {
-                    self.bury(http.fetch);
-                    http.is_owed()
+            // The socket closes before anybody hears of it: whoever waits in the backlog may have its descriptor.
+            close(&mut conn);
+            self.acceptor.descriptor_freed(self.now);
+            let untold = match conn.protocol {
+                Protocol::Upstream(upstream) => {
+                    self.on_upstream_gone(id, upstream.running, upstream.owner);
+                    continue;
                 }
-                Protocol::Ws(ws) => {
+                Protocol::Http(mut http) => {
+                    self.bury(http.fetch);
+                    self.log_line(http.line.take().filter(|line| line.status > 0));
+                    http.is_answering()
+                }
+                Protocol::Ws(mut ws) => {
                     if let Some(membership) = ws.membership.take() {
                         self.forget_member(membership);
                     }
                     !ws.over
                 }
-                _ => false,
+                Protocol::Discarding(_) => false,
             };
-            drop(conn);
-            self.acceptor.descriptor_freed(self.now);
-            if owed {
+            self.inbound -= 1;
+            if untold {
                 self.tell(id, Event::Left);
             }
         }
     }
 
     fn wait_time(&self) -> Option<Duration> {
-        let idle = self.ready.is_empty() && self.dead.is_empty() && self.touched.is_empty() && !self.rooms.are_dirty();
+        let idle = !self.jobs_ready
+            && self.ready.is_empty()
+            && self.dead.is_empty()
+            && self.touched.is_empty()
+            && !self.rooms.are_dirty();
         if !idle || self.is_over() {
             return Some(Duration::ZERO);
         }
@@ -360,6 +380,15 @@ impl<N: Network, A: App> Server<N, A> {
             if self.draining.is_some() { None } else { self.acceptor.next_in(self.inbound, &self.limits, self.now) };
         let drain = self.draining.map(|until| until.saturating_duration_since(self.now));
         [self.timers.next_in(self.now), accept, drain].into_iter().flatten().min()
+    }
+}
+
+/// Drops the stream. Where the end of the connection would look like the end of a body, only a reset tells the truth.
+fn close<S: Stream>(conn: &mut Connection<S>) {
+    if let Some(stream) = conn.stream.take()
+        && matches!(&conn.protocol, Protocol::Http(http) if http.ends_with_connection())
+    {
+        stream.reset_on_drop();
     }
 }
 

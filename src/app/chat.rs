@@ -23,7 +23,7 @@ const TOO_BIG: u16 = 1009;
 /// The one room of the plain protocol.
 const LOBBY: FeedId = FeedId(0);
 
-/// The hub.
+/// Members by slot, presence by name, each member's allowance.
 pub struct Chat {
     /// By slot: a look-up costs no hash, and an idle member few bytes.
     members: Vec<Option<Member>>,
@@ -45,7 +45,7 @@ struct Member {
 /// A token bucket: what a member may send at once, and when that was computed.
 struct Allowance {
     messages: f32,
-    /// Milliseconds since the hub was made.
+    /// Milliseconds since the room was made.
     at: u32,
 }
 
@@ -88,7 +88,7 @@ impl Chat {
     }
 
     /// A message: to the room if its sender is in it, else back.
-    pub fn message(&mut self, from: ConnId, kind: Kind, bytes: &[u8], now: Instant, out: &mut Effects) {
+    pub fn on_message(&mut self, from: ConnId, kind: Kind, bytes: &[u8], now: Instant, out: &mut Effects) {
         let at = self.millis(now);
         let (rate, burst, text_bytes_max) = (self.rate, self.burst, self.text_bytes_max);
         let Some(member) = self.member(from) else {
@@ -109,7 +109,7 @@ impl Chat {
     }
 
     /// A connection is gone; if it was in the room, it leaves it.
-    pub fn left(&mut self, from: ConnId, out: &mut Effects) {
+    pub fn on_left(&mut self, from: ConnId, out: &mut Effects) {
         if self.member(from).is_none() {
             return;
         }
@@ -132,9 +132,8 @@ impl Chat {
     }
 
     fn expel(&mut self, from: ConnId, code: u16, reason: &'static str, out: &mut Effects) {
-        out.push(Effect::Leave(from));
         out.push(Effect::Close(from, code, reason));
-        self.left(from, out);
+        self.on_left(from, out);
     }
 
     fn member(&mut self, id: ConnId) -> Option<&mut Member> {

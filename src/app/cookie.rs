@@ -131,19 +131,19 @@ fn unescape(quoted: &[u8]) -> Vec<u8> {
 }
 
 /// The Set-Cookie field that gives a browser the `signed` login for 30 days; `secure` where it came over TLS.
-pub fn set_cookie(signed: &str, secure: bool) -> String {
-    field(signed, KEEP_SECONDS, secure)
+pub fn set_cookie(name: &str, signed: &str, secure: bool) -> String {
+    field(name, signed, KEEP_SECONDS, secure)
 }
 
 /// The Set-Cookie field that takes the login away. The attributes are those of [`set_cookie`], or a browser would
 /// not replace the one by the other.
-pub fn clear_cookie(secure: bool) -> String {
-    field("", 0, secure)
+pub fn clear_cookie(name: &str, secure: bool) -> String {
+    field(name, "", 0, secure)
 }
 
-fn field(value: &str, max_age: u64, secure: bool) -> String {
+fn field(name: &str, value: &str, max_age: u64, secure: bool) -> String {
     let secure = if secure { "; Secure" } else { "" };
-    format!("username={value}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax{secure}")
+    format!("{name}={value}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax{secure}")
 }
 
 /// The secret's bytes: of `file`, else of `DATA_DIR/cookie-secret`, which is made on the first start (64 hex digits,
@@ -180,20 +180,37 @@ fn read_secret(path: &Path) -> Result<Vec<u8>, String> {
     Ok(secret)
 }
 
-/// Makes the secret unless it is there already; of two programs that start at once, one makes it.
+/// Makes the secret unless it is there already. It gets its name when it is whole, so of programs that start at once
+/// one makes it, and none ever reads half of it.
 fn make_secret(data_dir: &Path, path: &Path) -> Result<(), String> {
     let failed = |what: &Path, e: &dyn std::fmt::Display| {
         format!("{} cannot be made: {e}; choose another directory with --data-dir", what.display())
     };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(|e| failed(data_dir, &e))?;
-    let mut random = [0; 32];
-    getrandom::fill(&mut random).map_err(|e| failed(path, &e))?;
-    let digits: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut file) => file.write_all(digits.as_bytes()).map_err(|e| failed(path, &e)),
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(failed(path, &e)),
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
     }
+    let temporary = data_dir.join(format!("{SECRET_FILE}.{}", random_digits::<8>().map_err(|e| failed(path, &e))?));
+    let digits = random_digits::<32>().map_err(|e| failed(path, &e))?;
+    let written =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).and_then(|mut file| {
+            file.write_all(digits.as_bytes())?;
+            file.sync_all()
+        });
+    // A link never replaces a file; a rename would.
+    let linked = written.and_then(|()| fs::hard_link(&temporary, path));
+    let _ = fs::remove_file(&temporary);
+    match linked {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(failed(path, &e)),
+        _ => Ok(()),
+    }
+}
+
+/// Twice `N` random hex digits.
+fn random_digits<const N: usize>() -> Result<String, getrandom::Error> {
+    let mut random = [0; N];
+    getrandom::fill(&mut random)?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

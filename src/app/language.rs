@@ -1,7 +1,10 @@
 //! The two languages of the pages: which one a browser wants, and every text in both.
 //!
 //! [`Lang::of`] reads Accept-Language; [`TEXTS`] is the one table. Templates say `{{ t.key }}`, scripts read the same
-//! texts from `data-` attributes, so nothing else in the project holds a sentence for people in two languages.
+//! texts from `data-` attributes, the site itself says a [`Sentence`]; so nothing else in the project holds words for
+//! people in two languages.
+
+use std::fmt::Display;
 
 /// A language the pages speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,46 @@ impl Lang {
     }
 }
 
+/// A row of [`TEXTS`] with its places filled.
+///
+/// Each `{}` stands for a value: a number, a name, an address. `{cause}` stands for technical words, which are English
+/// in every language, so a page marks them as that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentence {
+    key: &'static str,
+    values: Vec<String>,
+    cause: String,
+}
+
+impl Sentence {
+    /// The row `key` with these values for its `{}`.
+    pub fn new<const N: usize>(key: &'static str, values: [&dyn Display; N]) -> Sentence {
+        Sentence { key, values: values.iter().map(ToString::to_string).collect(), cause: String::new() }
+    }
+
+    /// The same with a cause.
+    pub fn because(self, cause: impl Display) -> Sentence {
+        Sentence { cause: cause.to_string(), ..self }
+    }
+
+    /// What stands before the cause, the cause, and what stands behind it; where there is none, the first is all.
+    pub fn parts(&self, lang: Lang) -> [String; 3] {
+        let text = lang.text(self.key).unwrap_or(self.key);
+        let (before, behind) = text.split_once("{cause}").unwrap_or((text, ""));
+        let mut pieces = before.split("{}");
+        let mut filled = pieces.next().unwrap_or_default().to_owned();
+        for (n, piece) in pieces.enumerate() {
+            filled.extend([self.values.get(n).map_or("", String::as_str), piece]);
+        }
+        [filled, self.cause.clone(), behind.to_owned()]
+    }
+
+    /// All of it as one text.
+    pub fn text(&self, lang: Lang) -> String {
+        self.parts(lang).concat()
+    }
+}
+
 /// `q=0.8` in thousandths; 1000 where absent, 0 where it makes no sense.
 fn weight(parameters: &str) -> u32 {
     let q = parameters.split(';').find_map(|p| p.trim().strip_prefix("q=").or_else(|| p.trim().strip_prefix("Q=")));
@@ -66,7 +109,7 @@ fn weight(parameters: &str) -> u32 {
     }
 }
 
-/// Every text of the pages: key, English, 中文. A script replaces `{}` by a number or a name.
+/// Every text of the pages: key, English, 中文. For `{}` and `{cause}` see [`Sentence`]; scripts fill in `{}` too.
 pub const TEXTS: &[(&str, &str, &str)] = &[
     // Everywhere.
     ("skip", "Skip to the content", "跳到正文"),
@@ -86,8 +129,12 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
     ),
     ("hello", "You are", "你是"),
     ("hello_nobody", "You have no name here yet.", "你在这里还没有名字。"),
-    ("slept", "Slept", "睡了"),
-    ("slept_after", "s on a timer of the loop. Nobody else noticed.", "秒，用的是事件循环的定时器。别人毫无察觉。"),
+    (
+        "slept",
+        "Slept {} s on a timer of the loop. Nobody else noticed.",
+        "睡了 {} 秒，用的是事件循环的定时器。别人毫无察觉。",
+    ),
+    ("blocked", "Blocked the loop for {} s. Everybody waited.", "把事件循环堵了 {} 秒。所有人都在等。"),
     ("try", "What there is to try", "可以试试"),
     ("try_chat", "Talk to everybody who is here, over one WebSocket each.", "和在场的每个人说话，每人一条 WebSocket。"),
     ("try_search", "Ask another site without holding anybody up.", "向另一个网站提问，不耽误任何人。"),
@@ -179,24 +226,52 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
     ("search_busy", "Searching for “{}”", "正在搜索“{}”"),
     ("search_done", "Done in {} s", "完成，用时 {} 秒"),
     ("search_result", "Results for “{}”", "“{}”的搜索结果"),
+    (
+        "search_late",
+        "Nothing to see for “{}” yet. It may show on a page of its own.",
+        "“{}”还没有显示出来。也许单独打开就能看到。",
+    ),
     ("search_alone", "Open on a page of its own", "单独打开"),
-    // Errors.
+    // Errors: titles by status.
     ("error_home", "Back to the start", "回到首页"),
     ("error_400", "That request makes no sense", "看不懂这个请求"),
     ("error_401", "Please log in first", "请先登录"),
     ("error_403", "Not allowed", "不允许"),
     ("error_404", "Nothing at this address", "这个地址什么也没有"),
     ("error_405", "Not this way", "不能这样访问"),
-    ("error_409", "That name is taken", "名字已被占用"),
-    ("error_413", "That is too large", "内容太大"),
-    ("error_415", "Not in this form", "不支持这种格式"),
     ("error_426", "This address speaks WebSocket", "这个地址只讲 WebSocket"),
     ("error_500", "Something broke here", "服务器出错了"),
     ("error_501", "Never heard of that method", "没听说过这个方法"),
     ("error_502", "The other site did not answer properly", "对方网站没有正常应答"),
     ("error_503", "Too busy right now", "现在太忙"),
     ("error_504", "The other site took too long", "对方网站太久没有应答"),
-    ("error_other", "That did not work", "没有成功"),
+    // Errors: what exactly is wrong.
+    ("why_no_page", "There is no such page.", "没有这个页面。"),
+    ("why_no_file", "There is no such file.", "没有这个文件。"),
+    ("why_unreadable", "This file cannot be read.", "这个文件无法读取。"),
+    ("why_no_method", "This method is not known here.", "这里不认识这种请求方法。"),
+    ("why_not_this_method", "This page does not answer to this method.", "这个页面不接受这种请求方法。"),
+    ("why_seconds", "seconds must be a number from 0 to {}.", "seconds 必须是 0 到 {} 之间的数。"),
+    ("why_origin", "The Origin {} is not the host {} that was asked.", "请求来自 {}，而不是所访问的主机 {}。"),
+    ("why_no_name", "Log in first: the chat needs the cookie of /login.", "请先登录：聊天需要 /login 给的 cookie。"),
+    ("why_websocket", "This is a WebSocket, version 13.", "这里是 WebSocket，版本 13。"),
+    ("why_handshake", "This is not a WebSocket handshake: {cause}.", "这不是 WebSocket 握手：{cause}。"),
+    ("why_search", "The search failed: {cause}.", "搜索失败：{cause}。"),
+    (
+        "why_redirects",
+        "The search failed: the site redirects more than {} times.",
+        "搜索失败：对方网站重定向超过 {} 次。",
+    ),
+    (
+        "why_location",
+        "The search failed: the site redirects to {}: {cause}.",
+        "搜索失败：对方网站重定向到 {}：{cause}。",
+    ),
+    (
+        "why_https",
+        "The search failed: the site answers over https, which is not built in yet ({}).",
+        "搜索失败：对方网站使用 https，这里还没有内置（{}）。",
+    ),
 ];
 
 #[cfg(test)]
@@ -232,10 +307,30 @@ mod tests {
         for (key, en, zh) in TEXTS {
             assert!(seen.insert(key), "{key} has two rows");
             assert!(!en.is_empty() && !zh.is_empty(), "{key} lacks a text");
-            assert_eq!(en.matches("{}").count(), zh.matches("{}").count(), "{key}: the languages differ in {{}}");
+            for place in ["{}", "{cause}"] {
+                assert_eq!(
+                    en.matches(place).count(),
+                    zh.matches(place).count(),
+                    "{key}: the languages differ in {place}"
+                );
+            }
+            for behind in [en, zh].iter().filter_map(|text| text.split_once("{cause}")).map(|(_, behind)| behind) {
+                assert!(!behind.contains('{'), "{key}: the cause comes last");
+            }
             assert!(!zh.is_ascii(), "{key} is not translated");
         }
         assert_eq!(Lang::Zh.text("chat"), Some("聊天"));
         assert_eq!(Lang::En.text("no such key"), None);
+    }
+
+    #[test]
+    fn a_sentence_is_filled_in_either_language_and_its_cause_stays_apart() {
+        let origin = Sentence::new("why_origin", [&"http://{}", &"squall"]);
+        assert_eq!(origin.text(Lang::En), "The Origin http://{} is not the host squall that was asked.");
+        assert_eq!(origin.text(Lang::Zh), "请求来自 http://{}，而不是所访问的主机 squall。");
+        let location = Sentence::new("why_location", [&"ftp://a"]).because("no {cause}");
+        assert_eq!(location.parts(Lang::Zh), ["搜索失败：对方网站重定向到 ftp://a：", "no {cause}", "。"]);
+        assert_eq!(location.text(Lang::En), "The search failed: the site redirects to ftp://a: no {cause}.");
+        assert_eq!(Sentence::new("why_no_page", []).parts(Lang::En), ["There is no such page.", "", ""]);
     }
 }

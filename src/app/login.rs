@@ -34,7 +34,7 @@ impl Site {
     pub(super) fn log_in(&self, ask: Ask, out: &mut Effects) {
         let visitor = self.visitor(ask);
         if let Err(why) = self.check_origin(ask.request) {
-            return out.respond(ask.from, self.error(&visitor, 403, &why, false));
+            return out.respond(ask.from, self.error(&visitor, 403, &why));
         }
         let (mut typed, mut next) = (String::new(), None);
         for (key, value) in form_pairs(ask.body) {
@@ -53,7 +53,7 @@ impl Site {
             Ok(name) => {
                 let signed = self.signer.sign(COOKIE, name.as_bytes(), self.unix_seconds(ask.now));
                 Response::redirect(303, next)
-                    .header("Set-Cookie", set_cookie(&signed, self.settings.cookie_secure))
+                    .header("Set-Cookie", set_cookie(COOKIE, &signed, self.settings.cookie_secure))
                     .header("Cache-Control", "no-store")
             }
         };
@@ -62,8 +62,11 @@ impl Site {
 
     pub(super) fn log_out(&self, ask: Ask, out: &mut Effects) {
         let response = match self.check_origin(ask.request) {
-            Ok(()) => Response::redirect(303, "/").header("Set-Cookie", clear_cookie(self.settings.cookie_secure)),
-            Err(why) => Response::text(403, format!("{why}\n")),
+            Ok(()) => {
+                let cleared = clear_cookie(COOKIE, self.settings.cookie_secure);
+                Response::redirect(303, "/").header("Set-Cookie", cleared)
+            }
+            Err(why) => self.error(&self.visitor(ask), 403, &why),
         };
         out.respond(ask.from, response);
     }

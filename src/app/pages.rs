@@ -5,7 +5,7 @@
 //! pages carry a policy that allows only our own files, overlaid ones carry none, for they are somebody else's.
 //! Which page answers which request is decided elsewhere.
 
-use crate::app::language::{Lang, TEXTS};
+use crate::app::language::{Lang, Sentence, TEXTS};
 use crate::proto::response::{Body, Response};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
@@ -20,8 +20,8 @@ pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self
 const SEARCH_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                              connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
                              frame-src 'self'";
-/// An error inside that frame: no scripts, no forms.
-const FRAMED_POLICY: &str = "sandbox; default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
+/// An error in the place of a relayed page: no scripts, no forms, and that frame may hold it.
+const SANDBOX_POLICY: &str = "sandbox; default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
                              frame-ancestors 'self'";
 
 /// Lists templates of `www/pages` by name.
@@ -56,13 +56,42 @@ impl NameProblem {
     }
 }
 
+/// What came before the index page, and how many seconds it took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Pause {
+    /// On a timer.
+    Slept(f64),
+    /// On the loop itself.
+    Blocked(f64),
+}
+
+impl Pause {
+    fn sentence(self) -> Sentence {
+        match self {
+            Pause::Slept(seconds) => Sentence::new("slept", [&seconds]),
+            Pause::Blocked(seconds) => Sentence::new("blocked", [&seconds]),
+        }
+    }
+}
+
+/// Where an error shows up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// On a page like any other.
+    Page,
+    /// In the place of a relayed page, and sandboxed like that one.
+    Relay,
+    /// The same in the frame of the search page, which has a bar already.
+    Frame,
+}
+
 /// A page and what it shows. `user` is the name of a valid cookie.
 #[derive(Debug, Clone, Copy)]
 pub enum Page<'a> {
-    /// `slept`: this is the end of a sleep of so many seconds. `lab`: the blocking contrasts exist.
+    /// `lab`: the blocking contrasts exist.
     Index {
         user: Option<&'a str>,
-        slept: Option<f64>,
+        pause: Option<Pause>,
         lab: bool,
     },
     /// `name` as typed, `next` a checked local path.
@@ -78,12 +107,12 @@ pub enum Page<'a> {
     Search {
         user: Option<&'a str>,
     },
-    /// `detail` is a sentence that names the cause, or empty. `framed`: it shows up in the frame of the search page.
+    /// The title follows the status, `why` is what exactly is wrong.
     Error {
         user: Option<&'a str>,
         status: u16,
-        detail: &'a str,
-        framed: bool,
+        why: &'a Sentence,
+        place: Place,
     },
 }
 
@@ -110,7 +139,7 @@ impl<'a> Page<'a> {
     fn policy(&self) -> &'static str {
         match self {
             Page::Search { .. } => SEARCH_POLICY,
-            Page::Error { framed: true, .. } => FRAMED_POLICY,
+            Page::Error { place: Place::Relay | Place::Frame, .. } => SANDBOX_POLICY,
             _ => POLICY,
         }
     }
@@ -118,14 +147,15 @@ impl<'a> Page<'a> {
     /// What the template sees besides the common values.
     fn values(&self, lang: Lang) -> Value {
         match *self {
-            Page::Index { slept, lab, .. } => context! { slept => slept.map(|seconds| seconds.to_string()), lab },
+            Page::Index { pause, lab, .. } => context! { pause => pause.map(|pause| pause.sentence().text(lang)), lab },
             Page::Login { name, next, problem, .. } => {
                 context! { name, next, problem => problem.and_then(|problem| lang.text(problem.key())) }
             }
             Page::Chat { .. } | Page::Search { .. } => context! {},
-            Page::Error { status, detail, framed, .. } => {
-                let title = lang.text(&format!("error_{status}")).or(lang.text("error_other"));
-                context! { status, title, detail, framed }
+            Page::Error { status, why, place, .. } => {
+                let title = lang.text(&format!("error_{status}")).unwrap_or_default();
+                let (framed, sandboxed) = (place == Place::Frame, place != Place::Page);
+                context! { status, title, why => why.parts(lang), framed, sandboxed }
             }
         }
     }
@@ -202,6 +232,7 @@ impl Pages {
             user => page.user(),
             page => name.trim_end_matches(".html"),
             framed => false,
+            sandboxed => false,
         };
         self.templates.get_template(name)?.render(context! { ..page.values(lang), ..common })
     }

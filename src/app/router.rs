@@ -1,13 +1,15 @@
 //! Who answers which request.
 //!
-//! A path has a [`Route`], a route has its methods; HEAD goes wherever GET goes. Unknown paths get 404, known ones
-//! with another method 405 and Allow, methods nobody knows 501.
+//! A path has a `Route`, a route has its methods; HEAD goes wherever GET goes. Unknown paths get 404, known ones
+//! with another method 405 and Allow, methods nobody knows 501. An Upgrade without `upgrade` in Connection, or over
+//! HTTP/1.0, is ignored (RFC 9110 section 7.8): `/chat/` answers with its page then, `/echo` with 426.
 
+use super::language::Sentence;
 use super::pages::Page;
 use super::{Ask, Site, plaintext};
-use crate::event::{Effect, Effects, Request, Response};
+use crate::event::{Body, Effect, Effects, Response};
 use crate::proto::http::Method;
-use crate::proto::upgrade;
+use crate::proto::upgrade::{self, UpgradeError};
 use crate::proto::url::{decode_path, query_value};
 use std::borrow::Cow;
 
@@ -75,15 +77,15 @@ impl Site {
             false => Cow::Borrowed(ask.request.path),
         };
         match (Route::of(&path, self.settings.lab), ask.request.method) {
-            (_, Method::Other | Method::Connect) => self.refuse(ask, 501, "This method is not known here.", out),
+            (_, Method::Other | Method::Connect) => self.refuse(ask, 501, "why_no_method", out),
             (None, Method::Options) if ask.request.path == "*" => {
                 out.respond(ask.from, allow(204, "GET, HEAD, POST, OPTIONS"))
             }
-            (None, _) => self.refuse(ask, 404, "There is no such page.", out),
+            (None, _) => self.refuse(ask, 404, "why_no_page", out),
             (Some(route), Method::Options) => out.respond(ask.from, allow(204, route.allow())),
             (Some(route), method) if !route.allows(method) => {
                 let visitor = self.visitor(ask);
-                let response = self.error(&visitor, 405, "This page does not answer to this method.", false);
+                let response = self.error(&visitor, 405, &Sentence::new("why_not_this_method", []));
                 out.respond(ask.from, response.header("Allow", route.allow()));
             }
             (Some(route), _) => self.answer(route, ask, &path, out),
@@ -95,8 +97,7 @@ impl Site {
             Route::Plaintext => out.respond(ask.from, plaintext()),
             Route::Index => {
                 let visitor = self.visitor(ask);
-                let page = Page::Index { user: visitor.user.as_deref(), slept: None, lab: self.settings.lab };
-                out.respond(ask.from, self.pages.render(&page, visitor.lang, 200));
+                out.respond(ask.from, self.index(&visitor, None));
             }
             Route::Sleep => self.sleep(ask, out),
             Route::Block => self.block(ask, out),
@@ -123,9 +124,9 @@ impl Site {
         }
     }
 
-    fn refuse(&self, ask: Ask, status: u16, text: &str, out: &mut Effects) {
+    fn refuse(&self, ask: Ask, status: u16, why: &'static str, out: &mut Effects) {
         let visitor = self.visitor(ask);
-        out.respond(ask.from, self.error(&visitor, status, text, false));
+        out.respond(ask.from, self.error(&visitor, status, &Sentence::new(why, [])));
     }
 
     fn chat_page(&mut self, ask: Ask, out: &mut Effects) {
@@ -139,47 +140,40 @@ impl Site {
 
     /// The checks in their order: head and key (400), version (426), Origin (403), cookie (401).
     fn enter_chat(&mut self, ask: Ask, out: &mut Effects) {
-        let accept = match self.check_upgrade(ask.request) {
+        let accept = match self.check_upgrade(ask) {
             Ok(accept) => accept,
             Err(response) => return out.respond(ask.from, response),
         };
-        let Some(name) = self.user(ask) else {
-            return out.respond(ask.from, Response::text(401, "Log in first: the chat needs the cookie of /login.\n"));
-        };
+        let Some(name) = self.user(ask) else { return self.refuse(ask, 401, "why_no_name", out) };
         out.push(Effect::Upgrade(ask.from, accept, self.limits.chat_message_bytes_max));
         self.chat.enter(ask.from, &name, ask.now, out);
     }
 
     fn echo(&self, ask: Ask, out: &mut Effects) {
-        if !ask.request.wants_upgrade {
-            return out.respond(ask.from, upgrade_required());
-        }
-        match self.check_upgrade(ask.request) {
+        match self.check_upgrade(ask) {
             Ok(accept) => out.push(Effect::Upgrade(ask.from, accept, self.limits.echo_message_bytes_max)),
             Err(response) => out.respond(ask.from, response),
         }
     }
 
-    fn check_upgrade(&self, request: &Request) -> Result<[u8; 28], Response> {
-        let accept = upgrade::check(request).map_err(|e| match e.status() {
-            426 => upgrade_required(),
-            status => Response::text(status, format!("{e}\n")),
+    fn check_upgrade(&self, ask: Ask) -> Result<[u8; 28], Response> {
+        let refuse = |status, why: &Sentence| self.error(&self.visitor(ask), status, why);
+        let accept = upgrade::check(ask.request).map_err(|e| match e {
+            UpgradeError::Malformed(what) => refuse(400, &Sentence::new("why_handshake", []).because(what)),
+            UpgradeError::Required => upgrade_required(refuse(426, &Sentence::new("why_websocket", []))),
         })?;
-        self.check_origin(request).map_err(|why| Response::text(403, format!("{why}\n")))?;
+        self.check_origin(ask.request).map_err(|why| refuse(403, &why))?;
         Ok(accept)
     }
 }
 
 fn allow(status: u16, methods: &'static str) -> Response {
-    Response::new(status, "", crate::event::Body::Static(b"")).header("Allow", methods)
+    Response::new(status, "", Body::Static(b"")).header("Allow", methods)
 }
 
 /// RFC 6455 section 4.2.2: the version that is understood; RFC 9110 section 15.5.22: the protocol that is wanted.
-fn upgrade_required() -> Response {
-    Response::text(426, "This is a WebSocket, version 13.\n")
-        .header("Upgrade", "websocket")
-        .header("Connection", "Upgrade")
-        .header("Sec-WebSocket-Version", "13")
+fn upgrade_required(response: Response) -> Response {
+    response.header("Upgrade", "websocket").header("Connection", "Upgrade").header("Sec-WebSocket-Version", "13")
 }
 
 #[cfg(test)]

@@ -8,12 +8,14 @@
 //! What is relayed acts on our own origin, so fields pass by an allow-list and the page is sandboxed. Sockets, names,
 //! deadlines and backpressure are the server's.
 
-use super::{Ask, Pending as AnyPending, Site, Visitor};
+use super::language::Sentence;
+use super::pages::Place;
+use super::{Ask, Pending, Site, Visitor};
 use crate::config::Limits;
 use crate::event::{Body, Effect, Effects, Fetch, FetchError, Fetched, Job, Response, ResponseHead, Url, WholeAnswer};
 use crate::id::ConnId;
 use crate::proto::http::Method;
-use crate::proto::url::{Scheme, fill};
+use crate::proto::url::{Scheme, insert_words};
 use std::time::Duration;
 
 /// A deny-list would miss some: Clear-Site-Data, Refresh or Set-Cookie would act on our origin.
@@ -33,7 +35,7 @@ pub struct Search {
 
 /// One search under way.
 #[derive(Debug)]
-pub struct Pending {
+pub struct UnderWay {
     visitor: Visitor,
     fetch: Fetch,
     redirects_left: u8,
@@ -45,15 +47,15 @@ pub struct Pending {
 enum Next {
     Redirect(Url),
     Relay,
-    Fail(String),
+    Fail(Sentence),
 }
 
 impl Search {
     /// # Errors
     /// The template has not exactly one `{}`, or is no URL.
     pub fn new(template: &str, allow_private: bool, limits: &Limits) -> Result<Search, String> {
-        let filled =
-            fill(template, "x").ok_or_else(|| format!("--search-url {template}: it must hold exactly one {{}}"))?;
+        let filled = insert_words(template, "x")
+            .ok_or_else(|| format!("--search-url {template}: it must hold exactly one {{}}"))?;
         let url = Url::parse(&filled).map_err(|e| format!("--search-url {template}: {e}"))?;
         Ok(Search {
             template: template.into(),
@@ -64,9 +66,12 @@ impl Search {
         })
     }
 
-    fn fetch(&self, ask: Ask, words: &str) -> Result<Fetch, String> {
-        let filled = fill(&self.template, words).ok_or("the template holds no place for the words")?;
-        let url = Url::parse(&filled).map_err(|e| e.to_string())?;
+    fn fetch(&self, ask: Ask, words: &str) -> Result<Fetch, Sentence> {
+        let filled = insert_words(&self.template, words).expect("new has seen the place for the words");
+        let url = Url::parse(&filled).map_err(|e| Sentence::new("why_search", []).because(e))?;
+        if url.scheme == Scheme::Https {
+            return Err(Sentence::new("why_https", [&url]));
+        }
         let mut headers = Vec::new();
         if let Some(language) = ask.request.header("accept-language").and_then(|value| std::str::from_utf8(value).ok())
         {
@@ -78,23 +83,23 @@ impl Search {
     }
 
     /// Where an answer leads: to another site, to the browser, or nowhere.
-    fn next(&self, search: &Pending, status: u16, location: Option<&[u8]>) -> Next {
+    fn next(&self, search: &UnderWay, status: u16, location: Option<&[u8]>) -> Next {
         let Some(location) = location.filter(|_| matches!(status, 301 | 302 | 303 | 307 | 308)) else {
             return Next::Relay;
         };
         if search.redirects_left == 0 {
-            return Next::Fail(format!("the site redirects more than {} times", self.redirects_max));
+            return Next::Fail(Sentence::new("why_redirects", [&self.redirects_max]));
         }
         let location = String::from_utf8_lossy(location);
         match search.fetch.url.resolve(&location) {
-            Ok(url) if url.scheme == Scheme::Https => Next::Fail(format!("{} ({url})", NO_HTTPS)),
+            Ok(url) if url.scheme == Scheme::Https => Next::Fail(Sentence::new("why_https", [&url])),
             Ok(url) => Next::Redirect(url),
-            Err(e) => Next::Fail(format!("the site redirects to {location}: {e}")),
+            Err(e) => Next::Fail(Sentence::new("why_location", [&location]).because(e)),
         }
     }
 
     /// The same question to another place. The configured host is trusted; any other must be public.
-    fn redirect(&self, search: &mut Pending, url: Url) -> Fetch {
+    fn redirect(&self, search: &mut UnderWay, url: Url) -> Fetch {
         search.redirects_left -= 1;
         search.fetch.public_only = !self.allow_private && url.host != self.host;
         search.fetch.url = url;
@@ -102,17 +107,11 @@ impl Search {
     }
 }
 
-const NO_HTTPS: &str = "the site answers over https, which is not built in yet";
-
 impl Site {
     /// Starts a search; `blocking` does it on the loop, while everybody waits.
     pub(super) fn search(&mut self, ask: Ask, words: &str, blocking: bool, out: &mut Effects) {
         let visitor = self.visitor(ask);
         let fetch = match self.search.fetch(ask, words) {
-            Ok(fetch) if fetch.url.scheme == Scheme::Https => Err(NO_HTTPS.to_owned()),
-            fetch => fetch,
-        };
-        let fetch = match fetch {
             Ok(fetch) => fetch,
             Err(why) => return out.respond(ask.from, self.search_failed(&visitor, 502, &why)),
         };
@@ -121,13 +120,13 @@ impl Site {
             false => Effect::Fetch(ask.from, Box::new(fetch.clone())),
         });
         let redirects_left = self.search.redirects_max;
-        let search = Pending { visitor, fetch, redirects_left, relaying: false };
-        self.pending.insert(ask.from, AnyPending::Search(Box::new(search)));
+        let search = UnderWay { visitor, fetch, redirects_left, relaying: false };
+        self.pending.insert(ask.from, Pending::Search(Box::new(search)));
     }
 
     /// News of the fetch.
-    pub(super) fn fetched(&mut self, from: ConnId, fetched: Fetched<'_>, out: &mut Effects) {
-        let Some(AnyPending::Search(search)) = self.pending.get_mut(&from) else { return };
+    pub(super) fn on_fetched(&mut self, from: ConnId, fetched: Fetched<'_>, out: &mut Effects) {
+        let Some(Pending::Search(search)) = self.pending.get_mut(&from) else { return };
         match fetched {
             Fetched::Head(head) => match self.search.next(search, head.status, head.header("location")) {
                 Next::Redirect(url) => {
@@ -159,21 +158,21 @@ impl Site {
                 self.pending.remove(&from);
                 out.push(Effect::End(from, false));
             }
-            Fetched::Failed(e) => self.fail(from, e.status(), &e.to_string(), out),
+            Fetched::Failed(e) => self.fail(from, e.status(), &no_answer(&e), out),
         }
     }
 
     /// The whole answer at once, from the blocking way.
-    pub(super) fn searched_blocking(
+    pub(super) fn on_fetched_blocking(
         &mut self,
         from: ConnId,
-        mut search: Pending,
+        mut search: UnderWay,
         answer: Result<WholeAnswer, FetchError>,
         out: &mut Effects,
     ) {
         let answer = match answer {
             Ok(answer) => answer,
-            Err(e) => return out.respond(from, self.search_failed(&search.visitor, e.status(), &e.to_string())),
+            Err(e) => return out.respond(from, self.search_failed(&search.visitor, e.status(), &no_answer(&e))),
         };
         let field = |name: &str| {
             answer.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
@@ -182,22 +181,33 @@ impl Site {
             Next::Redirect(url) => {
                 let fetch = self.search.redirect(&mut search, url);
                 out.push(Effect::RunBlocking(from, Job::FetchBlocking(Box::new(fetch))));
-                self.pending.insert(from, AnyPending::Search(Box::new(search)));
+                self.pending.insert(from, Pending::Search(Box::new(search)));
             }
-            Next::Relay => out.respond(from, relayed(answer.status, field, Body::Owned(answer.body.clone()))),
+            Next::Relay => {
+                let length = || std::str::from_utf8(field("content-length")?).ok()?.parse().ok();
+                let body = if search.fetch.head { Body::Stream(length()) } else { Body::Owned(answer.body.clone()) };
+                out.respond(from, relayed(answer.status, field, body));
+            }
             Next::Fail(why) => out.respond(from, self.search_failed(&search.visitor, 502, &why)),
         }
     }
 
-    fn fail(&mut self, from: ConnId, status: u16, why: &str, out: &mut Effects) {
-        if let Some(AnyPending::Search(search)) = self.pending.remove(&from) {
+    fn fail(&mut self, from: ConnId, status: u16, why: &Sentence, out: &mut Effects) {
+        if let Some(Pending::Search(search)) = self.pending.remove(&from) {
             out.respond(from, self.search_failed(&search.visitor, status, why));
         }
     }
 
-    fn search_failed(&self, visitor: &Visitor, status: u16, why: &str) -> Response {
-        self.error(visitor, status, &format!("The search failed: {why}."), true)
+    fn search_failed(&self, visitor: &Visitor, status: u16, why: &Sentence) -> Response {
+        let place = if visitor.framed { Place::Frame } else { Place::Relay };
+        let response = self.error_at(place, visitor, status, why);
+        // A page brings its own fields.
+        if visitor.html { response } else { sandboxed(response) }
     }
+}
+
+fn no_answer(e: &FetchError) -> Sentence {
+    Sentence::new("why_search", []).because(e)
 }
 
 fn relay(head: &ResponseHead) -> Response {
@@ -213,6 +223,10 @@ fn relayed<'a>(status: u16, field: impl Fn(&str) -> Option<&'a [u8]>, body: Body
             response = response.header(ours, value);
         }
     }
+    sandboxed(response)
+}
+
+fn sandboxed(response: Response) -> Response {
     response.header("Content-Security-Policy", POLICY).header("X-Content-Type-Options", "nosniff")
 }
 

@@ -53,7 +53,7 @@ impl Bench {
         Bench { site, now }
     }
 
-    /// A request for `squall.test`: method and target, then its other fields.
+    /// A request for `squall.test`: method and target (and the version, if it is not 1.1), then its other fields.
     pub fn ask(&mut self, from: ConnId, line: &str, fields: &[&str]) -> Effects {
         self.send(from, line, fields, "")
     }
@@ -65,7 +65,8 @@ impl Bench {
     }
 
     fn send(&mut self, from: ConnId, line: &str, fields: &[&str], body: &str) -> Effects {
-        let mut head = format!("{line} HTTP/1.1\r\nHost: squall.test\r\n");
+        let version = if line.contains(" HTTP/") { "" } else { " HTTP/1.1" };
+        let mut head = format!("{line}{version}\r\nHost: squall.test\r\n");
         for field in fields {
             head += field;
             head += "\r\n";

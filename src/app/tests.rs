@@ -51,7 +51,8 @@ fn a_block_takes_0_to_10_seconds_of_the_loop() {
         let out = bench.ask(conn(0), &format!("GET /block{seconds}"), &[]);
         assert_eq!(out.list, [Effect::RunBlocking(conn(0), Job::Block(Duration::from_secs_f64(time)))]);
         let out = bench.tell(conn(0), Event::Finished(Finished::Blocked));
-        assert!(text(answer(&out)).contains(&format!("Slept {time} s")));
+        assert!(text(answer(&out)).contains(&format!("Blocked the loop for {time} s. Everybody waited.")));
+        assert!(!text(answer(&out)).contains("Nobody else noticed"));
     }
     let out = bench.ask(conn(0), "GET /block?seconds=10.1", &[]);
     assert_eq!(out.list, [Effect::Respond(conn(0), words(400, "seconds must be a number from 0 to 10.\n"))]);
@@ -134,9 +135,33 @@ fn an_error_is_a_page_for_those_who_like_pages() {
     let page = bench.ask(conn(0), "GET /sleep?seconds=x", &[HTML, "Accept-Language: zh"]);
     assert_eq!(&*answer(&page).content_type, "text/html; charset=utf-8");
     assert!(text(answer(&page)).contains("看不懂这个请求"));
+    assert!(text(answer(&page)).contains("seconds 必须是 0 到 60 之间的数。"));
     for accept in ["Accept: */*", "Accept: text/plain", "Accept: text/htm"] {
         let out = bench.ask(conn(0), "GET /sleep?seconds=x", &[accept]);
         assert_eq!(&*answer(&out).content_type, "text/plain; charset=utf-8", "{accept}");
+    }
+}
+
+#[test]
+fn every_error_page_speaks_chinese_to_whoever_wants_it() {
+    let mut bench = Bench::with(|settings| settings.search_url = "https://search.test/?q={}".into());
+    let foreign = "Origin: http://evil.test";
+    for (line, more, status, said) in [
+        ("GET /nowhere", "X: 1", 404, "没有这个页面。"),
+        ("GET /static/none", "X: 1", 404, "没有这个文件。"),
+        ("PUT /login", "X: 1", 405, "这个页面不接受这种请求方法。"),
+        ("BREW /", "X: 1", 501, "这里不认识这种请求方法。"),
+        ("GET /echo", "X: 1", 426, "这里是 WebSocket，版本 13。"),
+        ("POST /login", foreign, 403, "请求来自 http:&#x2f;&#x2f;evil.test，而不是所访问的主机 squall.test。"),
+        ("POST /logout", foreign, 403, "请求来自 http:&#x2f;&#x2f;evil.test，而不是所访问的主机 squall.test。"),
+        ("GET /search?wd=x", "X: 1", 502, "对方网站使用 https，这里还没有内置"),
+    ] {
+        let out = bench.ask(conn(0), line, &[HTML, "Accept-Language: zh", more]);
+        assert_eq!(answer(&out).status, status, "{line}");
+        assert!(text(answer(&out)).contains("<html lang=\"zh-Hans\">"), "{line}");
+        assert!(text(answer(&out)).contains(said), "{line}: {}", text(answer(&out)));
+        let out = bench.ask(conn(0), line, &["Accept-Language: zh", more]);
+        assert!(text(answer(&out)).is_ascii(), "{line}: {}", text(answer(&out)));
     }
 }
 

@@ -1,8 +1,11 @@
 //! The server side of HTTP on one connection: requests in, one at a time, answers in their order.
 //!
 //! ```text
-//! Head ── whole ──▶ Owed ── answer ──▶ Head … or Closing
-//!   └── body missing ──▶ Body ──▶ Owed ── streamed answer ──▶ Streaming ── End ──▶ Head … or Closing
+//! Head ── whole ────────▶ Owed ── whole answer ──▶ Head, or Closing
+//!   └─ body missing ─▶ Body ─┘ └── streamed head ──▶ Streaming ── End ──▶ Head, or Closing
+//!
+//! Head, Body ── refused ──▶ Owed ──▶ Closing          Owed ── Upgrade ──▶ not HTTP any more
+//! Head, Body ── end of input ──▶ Closing
 //! ```
 //!
 //! While an answer is owed nothing is parsed, so pipelined requests keep their order. The request borrows the loop's
@@ -18,13 +21,13 @@ use std::time::Duration;
 
 /// The HTTP state of one connection.
 pub struct Http {
-    pub phase: Phase,
+    phase: Phase,
     scan: HeadScan,
     /// Of the request that is owed an answer.
     pub terms: Terms,
     /// What the timer stands for.
     pub clock: Clock,
-    /// The upstream whose answer this connection waits for or relays; outside the slab: none.
+    /// The upstream whose answer this connection waits for or relays.
     pub fetch: ConnId,
     /// The timer is the application's: it ends a sleep.
     pub asleep: bool,
@@ -64,7 +67,7 @@ pub enum Clock {
     Head,
     /// From the end of a head to the end of its body.
     Body,
-    /// The application works, sleeps or fetches; it is woken, not cut.
+    /// The application works, sleeps or fetches.
     Owed,
     /// Unsent output: since the peer last took some.
     Writing,
@@ -98,7 +101,7 @@ impl Default for Http {
             scan: HeadScan::default(),
             terms: Terms { head: false, http_1_0: false, keep_alive: false },
             clock: Clock::Idle,
-            fetch: ConnId::outside(0),
+            fetch: ConnId::NOBODY,
             asleep: false,
             line: None,
         }
@@ -186,9 +189,29 @@ impl Http {
         matches!(self.phase, Phase::Head | Phase::Body(_))
     }
 
-    /// Whether the application owes something.
-    pub fn is_owed(&self) -> bool {
+    /// Whether the application has not answered yet.
+    pub fn awaits_answer(&self) -> bool {
+        matches!(self.phase, Phase::Owed)
+    }
+
+    /// Whether the answer is not whole yet.
+    pub fn is_answering(&self) -> bool {
         matches!(self.phase, Phase::Owed | Phase::Streaming(_))
+    }
+
+    /// Whether nothing is under way: no request, no answer.
+    pub fn is_between_requests(&self) -> bool {
+        matches!(self.phase, Phase::Head)
+    }
+
+    /// Whether the last answer is out, or on its way to the socket.
+    pub fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closing)
+    }
+
+    /// The head of a streamed answer is out; its pieces follow in this coding.
+    pub fn stream(&mut self, coding: BodyCoding) {
+        self.phase = Phase::Streaming(coding);
     }
 
     /// The next bytes of a streamed body, as its head has promised them; what exceeds a promised length is dropped.
@@ -216,29 +239,44 @@ impl Http {
         true
     }
 
+    /// Whether only the end of the connection can be the end of the body under way.
+    pub fn ends_with_connection(&self) -> bool {
+        matches!(self.phase, Phase::Streaming(BodyCoding::UntilClose))
+    }
+
     /// The answer is complete.
     pub fn answered(&mut self, keep_alive: bool) {
         self.phase = if keep_alive { Phase::Head } else { Phase::Closing };
-        self.fetch = ConnId::outside(0);
+        self.fetch = ConnId::NOBODY;
     }
 
     /// What the timer should stand for: a pure function of the state.
-    pub fn clock_wanted(&self, input_pending: bool, output_pending: bool) -> Clock {
+    pub fn clock_wanted(&self, kept: &[u8], output_waits: bool) -> Clock {
         match self.phase {
             Phase::Owed => Clock::Owed,
-            _ if output_pending => Clock::Writing,
+            _ if output_waits => Clock::Writing,
             Phase::Streaming(_) => Clock::Owed,
             Phase::Body(_) => Clock::Body,
-            Phase::Head if input_pending => Clock::Head,
+            // Empty lines before a request are no head.
+            Phase::Head if !kept.is_empty() && !self.scan.is_idle() => Clock::Head,
             Phase::Head | Phase::Closing => Clock::Idle,
         }
     }
 
-    /// Memory held for an unfinished request, bytes.
-    pub fn held(&self) -> usize {
+    /// What there is of the request under way, given what is kept: for the log.
+    pub fn begun<'a>(&'a self, kept: &'a [u8]) -> &'a [u8] {
         match &self.phase {
-            Phase::Body(gathered) => gathered.head.len() + gathered.body.len(),
-            _ => 0,
+            Phase::Body(gathered) => &gathered.head,
+            _ => kept,
+        }
+    }
+
+    /// Memory held for an unfinished request and for its line in the log, bytes.
+    pub fn held(&self) -> usize {
+        let line = self.line.as_ref().map_or(0, |line| line.before.len() + line.after.len());
+        match &self.phase {
+            Phase::Body(gathered) => gathered.head.len() + gathered.body.capacity() + line,
+            _ => line,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! One outbound request: a connection that we open.
 //!
 //! ```text
-//! Queued ──▶ Resolving ──▶ Connecting ──▶ Exchanging ──▶ Over
-//!    └─────────┴──────────────┴────────────────┴── error or deadline ──▶ Over
+//! Queued ──▶ Placed ──▶ Resolving (a name only) ──▶ Connecting ──▶ Exchanging ──▶ Over
+//!    └─────────┴──────────────┴────────────────────────┴──────────────┴── error or deadline ──▶ Over
+//! TurnedAway ──▶ Over
 //! ```
 //!
 //! It lies in the slab from the first moment, so that one id serves its deadline, its name's job and its events. It
@@ -10,6 +11,7 @@
 
 use crate::event::{Fetch, FetchError};
 use crate::id::ConnId;
+use crate::proto::address::is_public;
 use crate::proto::exchange::Exchange;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -18,14 +20,14 @@ use std::time::Instant;
 pub struct Upstream {
     pub owner: ConnId,
     pub fetch: Box<Fetch>,
-    pub state: State,
+    state: State,
     /// It has one of the places for running fetches.
     pub running: bool,
     pub exchange: Exchange,
     /// Addresses still to be tried, the next one last.
     addresses: Vec<SocketAddr>,
-    /// Name and connect must be done by then.
-    pub connect_until: Option<Instant>,
+    /// The connect must be done by then.
+    connect_until: Instant,
     /// Why the last address failed.
     pub failure: Option<(SocketAddr, String)>,
 }
@@ -35,6 +37,10 @@ pub struct Upstream {
 pub enum State {
     /// Waits for one of `fetches_max` places.
     Queued,
+    /// There was no room to wait in; its slice says so.
+    TurnedAway,
+    /// Has its place; its slice begins with the name.
+    Placed,
     /// Its name is being looked up on the pool.
     Resolving,
     Connecting(SocketAddr),
@@ -47,7 +53,7 @@ pub enum State {
 impl Upstream {
     /// A fetch that waits for its turn.
     pub fn new(owner: ConnId, fetch: Box<Fetch>) -> Upstream {
-        let exchange = Exchange::new(fetch.head);
+        let (exchange, connect_until) = (Exchange::new(fetch.head), fetch.deadline);
         Upstream {
             owner,
             fetch,
@@ -55,9 +61,44 @@ impl Upstream {
             running: false,
             exchange,
             addresses: Vec::new(),
-            connect_until: None,
+            connect_until,
             failure: None,
         }
+    }
+
+    /// How far it is.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// There is no room to wait in.
+    pub fn turn_away(&mut self) {
+        self.state = State::TurnedAway;
+    }
+
+    /// Gets a place among those that run.
+    pub fn place(&mut self) {
+        (self.state, self.running) = (State::Placed, true);
+    }
+
+    /// Its name has been asked for.
+    pub fn resolving(&mut self) {
+        self.state = State::Resolving;
+    }
+
+    /// Its stream is on the way to `address`.
+    pub fn connecting(&mut self, address: SocketAddr) {
+        self.state = State::Connecting(address);
+    }
+
+    /// Its stream is there.
+    pub fn connected(&mut self) {
+        self.state = State::Exchanging;
+    }
+
+    /// It is over; answers whether it was not before.
+    pub fn end(&mut self) -> bool {
+        std::mem::replace(&mut self.state, State::Over) != State::Over
     }
 
     /// The address if the host is one already: no name has to be looked up.
@@ -66,10 +107,11 @@ impl Upstream {
         Some(SocketAddr::new(ip, self.fetch.url.port))
     }
 
-    /// Takes the addresses to try, best first; answers whether any is left that may be tried.
-    pub fn resolved(&mut self, addresses: Vec<SocketAddr>, is_allowed: impl Fn(IpAddr) -> bool) -> bool {
+    /// Takes the addresses to try, best first, all by `connect_until`; answers whether any may be tried.
+    pub fn take_addresses(&mut self, addresses: Vec<SocketAddr>, connect_until: Instant) -> bool {
+        self.connect_until = connect_until.min(self.fetch.deadline);
         self.addresses = addresses;
-        self.addresses.retain(|address| !self.fetch.public_only || is_allowed(address.ip()));
+        self.addresses.retain(|address| !self.fetch.public_only || is_public(address.ip()));
         self.addresses.reverse();
         !self.addresses.is_empty()
     }
@@ -78,8 +120,13 @@ impl Upstream {
     pub fn next_address(&mut self, now: Instant) -> Option<(SocketAddr, Instant)> {
         let left = self.addresses.len() as u32;
         let address = self.addresses.pop()?;
-        let until = self.connect_until.unwrap_or(self.fetch.deadline).min(self.fetch.deadline);
-        Some((address, now + until.saturating_duration_since(now) / left))
+        Some((address, now + self.connect_until.saturating_duration_since(now) / left))
+    }
+
+    /// Memory held for the request, bytes.
+    pub fn held(&self) -> usize {
+        let fields: usize = self.fetch.headers.iter().map(|(_, value)| value.len()).sum();
+        self.fetch.url.host.len() + self.fetch.url.target.len() + fields
     }
 
     /// Whether the answer may be read.
@@ -96,7 +143,7 @@ impl Upstream {
     pub fn connect_failure(&mut self) -> FetchError {
         match self.failure.take() {
             Some((address, why)) => FetchError::Connect { address: address.to_string(), why },
-            None => FetchError::Resolve { host: self.fetch.url.host.clone(), why: "it has no address".into() },
+            None => FetchError::no_address(self.fetch.url.host.clone()),
         }
     }
 }
@@ -131,8 +178,8 @@ mod tests {
     fn addresses_are_tried_in_order_and_share_the_time_that_is_left() {
         let now = Instant::now();
         let mut upstream = upstream("http://a.test/", now);
-        upstream.connect_until = Some(now + Duration::from_secs(6));
-        assert!(upstream.resolved(addresses(&["192.0.2.1:80", "[2001:db8::1]:80", "192.0.2.2:80"]), |_| false));
+        let all = addresses(&["192.0.2.1:80", "[2001:db8::1]:80", "192.0.2.2:80"]);
+        assert!(upstream.take_addresses(all, now + Duration::from_secs(6)));
         let mut next = |at| {
             let next = upstream.next_address(now + Duration::from_secs(at));
             (next.map(|(address, until)| (address.to_string(), until - now)), upstream.has_more_addresses())
@@ -147,29 +194,23 @@ mod tests {
     #[test]
     fn a_connect_never_outlives_its_fetch() {
         let now = Instant::now();
-        for connect_until in [None, Some(now + Duration::from_secs(60))] {
-            let mut upstream = upstream("http://a.test/", now);
-            upstream.connect_until = connect_until;
-            upstream.resolved(addresses(&["192.0.2.1:80"]), |_| true);
-            assert_eq!(upstream.next_address(now).expect("an address").1, upstream.fetch.deadline);
-            upstream.resolved(addresses(&["192.0.2.1:80"]), |_| true);
-            let late = upstream.fetch.deadline + Duration::from_secs(1);
-            assert_eq!(upstream.next_address(late).expect("an address").1, late, "the time is over");
-        }
+        let mut upstream = upstream("http://a.test/", now);
+        upstream.take_addresses(addresses(&["192.0.2.1:80"]), now + Duration::from_secs(60));
+        assert_eq!(upstream.next_address(now).expect("an address").1, upstream.fetch.deadline);
+        upstream.take_addresses(addresses(&["192.0.2.1:80"]), now + Duration::from_secs(60));
+        let late = upstream.fetch.deadline + Duration::from_secs(1);
+        assert_eq!(upstream.next_address(late).expect("an address").1, late, "the time is over");
     }
 
     #[test]
-    fn a_redirect_that_left_its_host_is_tried_at_allowed_addresses_only() {
+    fn a_redirect_that_left_its_host_is_tried_at_public_addresses_only() {
         let now = Instant::now();
         let mut upstream = upstream("http://a.test/", now);
         upstream.fetch.public_only = true;
-        assert!(
-            upstream
-                .resolved(addresses(&["10.0.0.1:80", "1.1.1.1:80", "127.0.0.1:80"]), |ip| ip.to_string() == "1.1.1.1")
-        );
+        assert!(upstream.take_addresses(addresses(&["10.0.0.1:80", "1.1.1.1:80", "127.0.0.1:80"]), now));
         assert_eq!(upstream.next_address(now).expect("an address").0, addresses(&["1.1.1.1:80"])[0]);
         assert!(!upstream.has_more_addresses());
-        assert!(!upstream.resolved(addresses(&["10.0.0.1:80"]), |_| false));
+        assert!(!upstream.take_addresses(addresses(&["10.0.0.1:80"]), now));
         assert!(upstream.next_address(now).is_none());
     }
 
@@ -189,6 +230,8 @@ mod tests {
         let connecting = State::Connecting(([192, 0, 2, 1], 80).into());
         for (state, is_read) in [
             (State::Queued, false),
+            (State::TurnedAway, false),
+            (State::Placed, false),
             (State::Resolving, false),
             (connecting, false),
             (State::Exchanging, true),

@@ -41,6 +41,11 @@ impl Ws {
         own < high_water && matches!(self.session.state(), State::Open | State::ClosedByUs)
     }
 
+    /// Neither side has sent Close.
+    pub fn is_open(&self) -> bool {
+        self.session.state() == State::Open
+    }
+
     /// Both Close frames are through, or the peer broke a rule and has been told: only the socket is left to close.
     pub fn is_finished(&self) -> bool {
         self.session.state() == State::Done

@@ -18,30 +18,21 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
-/// Why a handshake is refused; one variant per status.
+/// Why a handshake is refused; one variant per reaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpgradeError {
     /// Not a WebSocket handshake; says what is wrong with it. 400.
     Malformed(&'static str),
-    /// A version other than 13, or none. 426, with `Upgrade: websocket` and `Sec-WebSocket-Version: 13`.
-    Version,
-}
-
-impl UpgradeError {
-    /// The status to answer with: 400 or 426.
-    pub fn status(self) -> u16 {
-        match self {
-            UpgradeError::Malformed(_) => 400,
-            UpgradeError::Version => 426,
-        }
-    }
+    /// No upgrade is asked for, or another version than 13. 426, with `Upgrade: websocket` and
+    /// `Sec-WebSocket-Version: 13`.
+    Required,
 }
 
 impl fmt::Display for UpgradeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             UpgradeError::Malformed(what) => write!(f, "not a WebSocket handshake: {what}"),
-            UpgradeError::Version => write!(f, "the version of WebSocket here is 13"),
+            UpgradeError::Required => write!(f, "WebSocket, version 13, is what can be had here"),
         }
     }
 }
@@ -51,14 +42,15 @@ impl std::error::Error for UpgradeError {}
 /// Checks a handshake (RFC 6455 section 4.2.1) and gives the value of `Sec-WebSocket-Accept`, 28 characters of ASCII.
 ///
 /// # Errors
-/// `Malformed` unless it is a GET of HTTP/1.1 with `websocket` in Upgrade, `upgrade` in Connection and exactly one
-/// key, 16 bytes in base64. `Version` unless exactly one version is given, 13. The connection may go on with HTTP.
+/// `Required` unless Upgrade lists `websocket`, Connection lists `upgrade`, the request is HTTP/1.1 (else Upgrade is
+/// ignored: RFC 9110 section 7.8) and, behind the other checks, exactly one version is given, 13. `Malformed` unless
+/// it is a GET with exactly one key, 16 bytes in base64. The connection may go on with HTTP.
 pub fn check(request: &Request) -> Result<[u8; 28], UpgradeError> {
+    if !request.wants_upgrade {
+        return Err(UpgradeError::Required);
+    }
     if request.method != Method::Get {
         return Err(UpgradeError::Malformed("the method is not GET"));
-    }
-    if !request.wants_upgrade {
-        return Err(UpgradeError::Malformed("Upgrade and Connection do not ask for it, or HTTP/1.0 cannot"));
     }
     let Some(key) = only(request, "sec-websocket-key") else {
         return Err(UpgradeError::Malformed("Sec-WebSocket-Key must be there once"));
@@ -67,7 +59,7 @@ pub fn check(request: &Request) -> Result<[u8; 28], UpgradeError> {
         return Err(UpgradeError::Malformed("Sec-WebSocket-Key is not 16 bytes in base64"));
     }
     if only(request, "sec-websocket-version") != Some(b"13") {
-        return Err(UpgradeError::Version);
+        return Err(UpgradeError::Required);
     }
     Ok(accept_of(key))
 }
@@ -106,10 +98,7 @@ mod tests {
 
     fn refused(what: &str, by: &str) -> &'static str {
         match check_with(what, by) {
-            Err(error @ UpgradeError::Malformed(why)) => {
-                assert_eq!(error.status(), 400);
-                why
-            }
+            Err(UpgradeError::Malformed(why)) => why,
             other => panic!("{by:?} gave {other:?}"),
         }
     }
@@ -129,13 +118,21 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_ask_for_an_upgrade_is_refused() {
+    fn what_does_not_ask_for_an_upgrade_is_told_to() {
+        for (what, by) in [
+            ("Upgrade: websocket", "Upgrade: h2c"),
+            ("Upgrade: websocket\r\n", ""),
+            ("Connection: Upgrade", "Connection: keep-alive"),
+            ("HTTP/1.1", "HTTP/1.0"),
+        ] {
+            assert_eq!(check_with(what, by), Err(UpgradeError::Required), "{by}");
+        }
+    }
+
+    #[test]
+    fn only_get_can_be_upgraded() {
         assert_eq!(refused("GET", "POST"), "the method is not GET");
-        let why = "Upgrade and Connection do not ask for it, or HTTP/1.0 cannot";
-        assert_eq!(refused("Upgrade: websocket", "Upgrade: h2c"), why);
-        assert_eq!(refused("Upgrade: websocket\r\n", ""), why);
-        assert_eq!(refused("Connection: Upgrade", "Connection: keep-alive"), why);
-        assert_eq!(refused("HTTP/1.1", "HTTP/1.0"), why);
+        assert_eq!(refused("GET", "HEAD"), "the method is not GET");
     }
 
     #[test]
@@ -158,13 +155,11 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_refused_with_426_but_behind_the_key() {
+    fn another_version_is_refused_but_behind_the_key() {
         for version in
             ["Version: 8", "Version: 130", "Version:", "Nothing: 13", "Version: 13\r\nSec-WebSocket-Version: 13"]
         {
-            let error = check_with("Version: 13", version).unwrap_err();
-            assert_eq!((error, error.status()), (UpgradeError::Version, 426), "{version}");
-            assert!(error.to_string().ends_with("13"));
+            assert_eq!(check_with("Version: 13", version), Err(UpgradeError::Required), "{version}");
         }
         let neither = HANDSHAKE.split_once("Sec-WebSocket-Key").expect("it has a key").1;
         assert_eq!(refused(neither, ": x\r\n\r\n"), "Sec-WebSocket-Key is not 16 bytes in base64");

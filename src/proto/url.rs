@@ -128,11 +128,6 @@ impl Url {
             (true, false) => format!("[{host}]:{port}"),
         }
     }
-
-    /// Whether both lead to the same scheme, host and port (RFC 6454 section 5).
-    pub fn same_origin(&self, other: &Url) -> bool {
-        self.scheme == other.scheme && self.port == other.port && self.host == other.host
-    }
 }
 
 impl fmt::Display for Url {
@@ -311,7 +306,7 @@ pub fn encode_component(text: &str) -> String {
 }
 
 /// Puts percent-encoded `words` in the place of the one `{}` of a template; `None` if there is none, or two.
-pub fn fill(template: &str, words: &str) -> Option<String> {
+pub fn insert_words(template: &str, words: &str) -> Option<String> {
     let (before, behind) = template.split_once("{}")?;
     (!behind.contains("{}")).then(|| format!("{before}{}{behind}", encode_component(words)))
 }

@@ -164,8 +164,10 @@ impl Session {
         self.state
     }
 
-    /// To be called when our Close frame is queued, whoever is first.
+    /// To be called when our Close frame is queued, whoever is first. No message is of interest any more, so what there
+    /// is of one is forgotten.
     pub fn on_close_sent(&mut self) {
+        self.message = Vec::new();
         self.state = match self.state {
             State::Open => State::ClosedByUs,
             State::ClosedByPeer => State::Done,
@@ -218,8 +220,10 @@ impl Session {
         if self.kind == Some(Kind::Text) && !self.utf8.push(piece) {
             return Err(WsError::NotUtf8);
         }
-        self.reserve(n);
-        self.message.extend_from_slice(piece);
+        if self.state == State::Open {
+            self.reserve(n);
+            self.message.extend_from_slice(piece);
+        }
         frame.remaining -= n;
         frame.phase = ((usize::from(frame.phase) + n) % 4) as u8;
 

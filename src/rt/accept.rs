@@ -14,8 +14,12 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Acceptor {
     ready: Vec<bool>,
+    /// Which listener is asked first.
+    turn: usize,
     gate_open: bool,
     retry_at: Option<Instant>,
+    /// A shortage has been reported, and not all that waited have been accepted since.
+    is_short: bool,
 }
 
 /// How one attempt ended.
@@ -24,14 +28,14 @@ pub enum Accepted<S> {
     Stream(S),
     /// Nothing more now.
     Nothing,
-    /// The process has no descriptor left; said once per shortage.
-    OutOfDescriptors,
+    /// No descriptor, or no memory of the kernel, is left; said once per shortage.
+    Shortage,
 }
 
 impl Acceptor {
     /// For `listeners` listeners; all are tried at once, as what came before the first wait brings no edge.
     pub fn new(listeners: usize) -> Acceptor {
-        Acceptor { ready: vec![true; listeners], gate_open: true, retry_at: None }
+        Acceptor { ready: vec![true; listeners], turn: 0, gate_open: true, retry_at: None, is_short: false }
     }
 
     /// Listener number `n` has somebody waiting.
@@ -60,18 +64,23 @@ impl Acceptor {
             return Accepted::Nothing;
         }
         let mut failures = 0;
-        while let Some(n) = self.ready.iter().position(|&ready| ready) {
+        while let Some(n) = self.next_ready() {
             match network.accept(n) {
                 Ok(stream) => {
                     self.retry_at = None;
+                    // The next one is asked first next time: a listener whose backlog is never empty starves nobody.
+                    self.turn = n + 1;
                     return Accepted::Stream(stream);
                 }
-                Err(e) if e.kind() == ErrorKind::WouldBlock => self.ready[n] = false,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.ready[n] = false;
+                    self.is_short = false;
+                }
                 Err(e) if is_shortage(&e) => {
-                    let first = self.retry_at.is_none();
+                    let first = !std::mem::replace(&mut self.is_short, true);
                     // No further edge will come for the clients in the backlog: a timer has to bring us back here.
                     self.retry_at = Some(now + limits.accept_retry);
-                    return if first { Accepted::OutOfDescriptors } else { Accepted::Nothing };
+                    return if first { Accepted::Shortage } else { Accepted::Nothing };
                 }
                 // One client gave up before it was accepted (ECONNABORTED): on to the next, but not for ever.
                 Err(_) if failures < limits.accepts_per_turn => failures += 1,
@@ -84,6 +93,11 @@ impl Acceptor {
         }
         self.retry_at = None;
         Accepted::Nothing
+    }
+
+    fn next_ready(&self) -> Option<usize> {
+        let count = self.ready.len();
+        (0..count).map(|n| (self.turn + n) % count).find(|&n| self.ready[n])
     }
 
     /// How soon accepting must go on without any event: zero when a budget ended the round.
@@ -272,21 +286,21 @@ mod tests {
     fn a_lack_of_descriptors_is_said_once_and_tried_again_on_a_timer() {
         let mut door = Door::new(vec![vec![shortage(), shortage(), Ok(1), shortage()]]);
         let retry = door.limits.accept_retry;
-        assert_eq!((door.next(), door.next_in()), (Accepted::OutOfDescriptors, Some(retry)));
+        assert_eq!((door.next(), door.next_in()), (Accepted::Shortage, Some(retry)));
         door.now += retry - Duration::from_nanos(1);
         assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, Some(Duration::from_nanos(1))));
         door.now += Duration::from_nanos(1);
         assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, Some(retry)), "still short, and said before");
         door.now += retry;
         assert_eq!((door.next(), door.next_in()), (stream(1), Some(Duration::ZERO)));
-        assert_eq!(door.next(), Accepted::OutOfDescriptors, "another shortage is said again");
+        assert_eq!(door.next(), Accepted::Nothing, "the same shortage, as not all that waited were accepted");
     }
 
     #[test]
     fn a_descriptor_that_was_given_back_is_worth_a_try_at_once() {
         let mut door = Door::new(vec![vec![shortage(), Ok(1)]]);
         door.acceptor.descriptor_freed(door.now);
-        assert_eq!(door.next(), Accepted::OutOfDescriptors);
+        assert_eq!(door.next(), Accepted::Shortage);
         assert_eq!(door.next(), Accepted::Nothing);
         door.acceptor.descriptor_freed(door.now);
         assert_eq!((door.next_in(), door.next()), (Some(Duration::ZERO), stream(1)));
@@ -297,7 +311,7 @@ mod tests {
         let codes = [24, 23, 12, if cfg!(target_os = "linux") { 105 } else { 55 }];
         for code in codes {
             let mut door = Door::new(vec![vec![Err(io::Error::from_raw_os_error(code)), Ok(1)]]);
-            assert_eq!(door.next(), Accepted::OutOfDescriptors, "{code}");
+            assert_eq!(door.next(), Accepted::Shortage, "{code}");
             door.now += door.limits.accept_retry;
             assert_eq!(door.next(), stream(1), "{code}");
         }

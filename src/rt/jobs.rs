@@ -1,12 +1,14 @@
 //! A few threads for what blocks: name resolution, files.
 //!
-//! Closures go in through a bounded queue, results come out in the loop after a wake. Wakes coalesce, so the order is:
-//! queue the result, then wake; after a wake, drain to empty. Threads start with the first job and never outnumber
-//! their maximum. A job that panics loses its result, not its thread: whoever waits for it has a deadline.
+//! Closures go in through a bounded queue, results come out in the loop after a wake, through a bounded one as well: a
+//! thread that cannot hand over its result waits, so results never pile up. Wakes coalesce, so the order is: queue the
+//! result, then wake; after a wake, drain to empty. Threads start with the first job and never outnumber their maximum. A
+//! job that panics loses its result, not its thread: whoever waits for it has a deadline. A pool that is dropped leaves
+//! its threads asleep: it lives as long as the process.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 type Work<T> = Box<dyn FnOnce() -> T + Send>;
@@ -16,7 +18,7 @@ type Wake = Arc<dyn Fn() + Send + Sync>;
 pub struct Jobs<T> {
     queue: Arc<Queue<T>>,
     results: Receiver<T>,
-    done: Sender<T>,
+    done: SyncSender<T>,
     wake: Wake,
     threads: usize,
     threads_max: usize,
@@ -35,7 +37,7 @@ pub struct Full;
 impl<T: Send + 'static> Jobs<T> {
     /// A pool of at most `threads_max` threads and `waiting_max` queued jobs; `wake` ends the loop's wait.
     pub fn new(threads_max: usize, waiting_max: usize, wake: Wake) -> Jobs<T> {
-        let (done, results) = channel();
+        let (done, results) = sync_channel(threads_max);
         let queue = Arc::new(Queue { work: Mutex::new(VecDeque::new()), more: Condvar::new() });
         Jobs { queue, results, done, wake, threads: 0, threads_max, waiting_max }
     }
@@ -100,6 +102,7 @@ impl<T> Queue<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc::channel;
 
     fn pool(threads: usize, waiting: usize) -> (Jobs<u32>, Receiver<()>) {
         let (woken, wakes) = channel();
@@ -131,7 +134,29 @@ mod tests {
         assert_eq!(jobs.submit(|| 4), Err(Full));
         go.send(()).unwrap();
         wakes.recv().unwrap();
+        assert_eq!(jobs.next_result(), Some(1));
         wakes.recv().unwrap();
-        assert_eq!((jobs.next_result(), jobs.next_result(), jobs.next_result()), (Some(1), Some(3), None));
+        assert_eq!((jobs.next_result(), jobs.next_result()), (Some(3), None));
+    }
+
+    #[test]
+    fn a_thread_whose_result_nobody_takes_makes_no_further_one() {
+        let (mut jobs, wakes) = pool(1, 10);
+        let (made, count) = channel();
+        for n in 0..5 {
+            let made = made.clone();
+            jobs.submit(move || made.send(n).map_or(0, |()| n)).unwrap();
+        }
+        wakes.recv().unwrap();
+        // One result lies in the channel, one is in the thread's hands: it is stuck there until the first is taken.
+        assert_eq!((count.recv().unwrap(), count.recv().unwrap()), (0, 1));
+        let mut taken = vec![];
+        while taken.len() < 5 {
+            match jobs.next_result() {
+                Some(n) => taken.push(n),
+                None => wakes.recv().unwrap(),
+            }
+        }
+        assert_eq!(taken, [0, 1, 2, 3, 4]);
     }
 }

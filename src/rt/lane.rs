@@ -93,18 +93,17 @@ impl Lane {
         feed.leave(self.cursor);
     }
 
-    /// Leaves the feed and gives what may still be written: the rest of the frame under way, then `frame`.
-    ///
-    /// Everything behind the frame under way is forgotten. With an empty `frame` the member just leaves the room.
+    /// Leaves the feed and gives what must still be written: the rest of the frame under way. Everything behind it is
+    /// forgotten.
     #[must_use = "the peer waits for the rest of a frame"]
-    pub fn cut(self, feed: &mut Feed, frame: &[u8]) -> Vec<u8> {
+    pub fn cut(self, feed: &mut Feed) -> Vec<u8> {
         let rest = match &self.own {
             Some(own) if own.sent > 0 => &own.queue[0].bytes[own.sent..],
             _ => feed.rest_of_frame(&self.cursor),
         };
-        let bytes = [rest, frame].concat();
+        let rest = rest.to_vec();
         feed.leave(self.cursor);
-        bytes
+        rest
     }
 }
 
@@ -169,7 +168,7 @@ mod tests {
             lane.send(&feed, b"own");
             publish(&mut feed, b"efg");
             assert_eq!(write(&mut lane, &mut feed, 99, sent).len(), sent);
-            assert_eq!(lane.cut(&mut feed, b"!"), [rest.as_bytes(), b"!"].concat(), "cut behind {sent} bytes");
+            assert_eq!(lane.cut(&mut feed), rest.as_bytes(), "cut behind {sent} bytes");
             assert_eq!(feed.held(), 0);
         }
     }
@@ -220,8 +219,8 @@ mod tests {
         /// Ends in the middle of whatever is under way, and must end at the next border.
         fn cut(mut self, feed: &mut Feed) {
             let border = *self.borders.iter().find(|border| **border >= self.wire.len()).expect("the queue's end");
-            self.wire.extend(self.lane.cut(feed, b"bye"));
-            assert!(self.wire == [&self.queue[..border], b"bye"].concat());
+            self.wire.extend(self.lane.cut(feed));
+            assert!(self.wire == self.queue[..border]);
         }
     }
 

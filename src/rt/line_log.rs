@@ -9,13 +9,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
-/// The loop's end of the queue. Dropping it writes out what is queued.
+/// How long the end of the program waits for the disk to take what is queued.
+const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
+
+/// The loop's end of the queue. Dropping it lets what is queued be written, for a second at most.
 pub struct LineLog {
     lines: Option<SyncSender<Vec<u8>>>,
     lost: Arc<AtomicU64>,
-    thread: Option<JoinHandle<()>>,
+    written: Receiver<()>,
 }
 
 impl LineLog {
@@ -34,10 +37,13 @@ impl LineLog {
     fn to(file: impl Write + Send + 'static, lines_max: usize) -> io::Result<LineLog> {
         let (lines, queue) = sync_channel(lines_max);
         let lost = Arc::new(AtomicU64::new(0));
-        let counted = lost.clone();
-        let thread =
-            std::thread::Builder::new().name("squall-log".into()).spawn(move || write_all(file, queue, &counted))?;
-        Ok(LineLog { lines: Some(lines), lost, thread: Some(thread) })
+        let (counted, (done, written)) = (lost.clone(), sync_channel(1));
+        std::thread::Builder::new().name("squall-log".into()).spawn(move || {
+            write_all(file, queue, &counted);
+            // Nobody waits any more if the disk was too slow.
+            let _ = done.send(());
+        })?;
+        Ok(LineLog { lines: Some(lines), lost, written })
     }
 
     /// Queues one line; a line end is added.
@@ -52,9 +58,8 @@ impl LineLog {
 impl Drop for LineLog {
     fn drop(&mut self) {
         self.lines = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic there has been reported by its own thread.
-            let _ = thread.join();
+        if self.written.recv_timeout(LAST_LINES_WITHIN).is_err() {
+            log::warn!("access log: the last lines are lost, the disk does not take them");
         }
     }
 }

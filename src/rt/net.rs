@@ -8,7 +8,7 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -30,15 +30,47 @@ pub trait Stream: Read + Write {
     fn peer_addr(&self) -> io::Result<SocketAddr>;
 }
 
+/// Writes once; answers how much was taken, and notes in `writable` when the socket is full.
+///
+/// # Errors
+/// What the socket says besides `WouldBlock` and `Interrupted`: the peer is gone.
+pub fn write_some(stream: &mut impl Stream, bytes: &[u8], writable: &mut bool) -> io::Result<usize> {
+    loop {
+        return match stream.write(bytes) {
+            Ok(0) => Err(ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                // A short write means that the send buffer is full, and its edge is still to come.
+                *writable = n == bytes.len();
+                Ok(n)
+            }
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                *writable = false;
+                Ok(0)
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            Err(e) => Err(e),
+        };
+    }
+}
+
 /// What the loop needs of the world.
 pub trait Network {
     type Stream: Stream;
 
-    /// The next connection of listener number `listener`; `WouldBlock` when there is none.
+    /// The next connection of listener number `listener`.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is none; a shortage of descriptors or memory (accept(2)); or one client's own failure.
     fn accept(&mut self, listener: usize) -> io::Result<Self::Stream>;
-    /// Starts to connect.
+    /// Starts to connect; the stream becomes writable when that is decided.
+    ///
+    /// # Errors
+    /// No descriptor, no route, or no permission (connect(2)).
     fn connect(&mut self, to: SocketAddr) -> io::Result<Self::Stream>;
     /// From now on reports the readiness of `stream` under `id`.
+    ///
+    /// # Errors
+    /// The kernel's limit of watches is reached (epoll_ctl(2)).
     fn watch(&mut self, stream: &mut Self::Stream, id: ConnId) -> io::Result<()>;
     /// How many listeners there are.
     fn listeners(&self) -> usize;
@@ -156,7 +188,7 @@ impl Network for Kernel {
     fn accept(&mut self, listener: usize) -> io::Result<TcpStream> {
         match self.listeners.get(listener) {
             Some(listener) => listener.accept().map(|(stream, _)| stream),
-            None => Err(io::ErrorKind::WouldBlock.into()),
+            None => Err(ErrorKind::WouldBlock.into()),
         }
     }
 

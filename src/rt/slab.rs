@@ -5,7 +5,7 @@
 
 use crate::id::ConnId;
 
-/// A slab whose keys are never valid for a later tenant of the same slot.
+/// A slab whose keys are not valid for a later tenant of the same slot, until 2³² tenants later.
 pub struct Slab<T> {
     entries: slab::Slab<Tenant<T>>,
     tenancies: u32,

@@ -30,18 +30,6 @@ impl Default for Timer {
     }
 }
 
-impl Timer {
-    /// Whether there is a deadline.
-    pub fn is_set(&self) -> bool {
-        self.due != NEVER
-    }
-
-    /// No deadline any more; the heap entry drops itself when it comes up.
-    pub fn clear(&mut self) {
-        self.due = NEVER;
-    }
-}
-
 /// The heap of all deadlines.
 pub struct Timers {
     epoch: Instant,
@@ -81,9 +69,6 @@ impl Timers {
             return false;
         }
         timer.armed = NEVER;
-        if timer.due == NEVER {
-            return false;
-        }
         if timer.due > at {
             timer.armed = timer.due;
             self.heap.push(Reverse((timer.due, id)));
@@ -148,7 +133,7 @@ mod tests {
         assert_eq!(timers.len(), 1);
         assert_eq!(fired(&mut timers, &mut timer, start + ms(1098)), 0);
         assert_eq!(fired(&mut timers, &mut timer, start + ms(1099)), 1);
-        assert_eq!((timers.len(), timer.is_set()), (0, false));
+        assert!(timers.is_empty());
     }
 
     #[test]
@@ -161,15 +146,6 @@ mod tests {
         assert_eq!(fired(&mut timers, &mut timer, start + ms(60)), 1);
         assert_eq!(fired(&mut timers, &mut timer, start + ms(600)), 0);
         assert!(timers.is_empty());
-    }
-
-    #[test]
-    fn a_cleared_timer_never_fires() {
-        let (start, id) = (Instant::now(), ConnId::new(3, 1));
-        let (mut timers, mut timer) = (Timers::new(start), Timer::default());
-        timers.set(id, &mut timer, start + ms(5));
-        timer.clear();
-        assert_eq!(fired(&mut timers, &mut timer, start + ms(10)), 0);
     }
 
     #[test]

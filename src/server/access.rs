@@ -9,7 +9,9 @@ use crate::event::{App, Request};
 use crate::rt::line_log::LineLog;
 use crate::rt::net::{Network, Stream};
 use std::io::Write;
-use std::time::SystemTime;
+
+/// Of one field of a line, escaped: the queue of the log is bounded in lines.
+const FIELD_BYTES_MAX: usize = 1 << 10;
 
 impl<N: Network, A: App> Server<N, A> {
     /// From now on every answer is a line of `log`.
@@ -27,9 +29,9 @@ impl<N: Network, A: App> Server<N, A> {
     }
 }
 
-/// The line of a request, without status and size.
-pub(super) fn line<S: Stream>(stream: Option<&S>, request: &Request) -> Box<LogLine> {
-    let mut before = begin(stream);
+/// The line of a request, without status and size. `date` is the text of the Date field.
+pub(super) fn line<S: Stream>(stream: Option<&S>, date: &[u8; 29], request: &Request) -> Box<LogLine> {
+    let mut before = begin(stream, date);
     let version = if request.http_1_0 { "HTTP/1.0" } else { "HTTP/1.1" };
     let _ = write!(before, "\"{} ", request.method.as_str());
     escape(request.target.as_bytes(), &mut before);
@@ -46,33 +48,38 @@ pub(super) fn line<S: Stream>(stream: Option<&S>, request: &Request) -> Box<LogL
     Box::new(LogLine { before, after, status: 0, bytes: 0 })
 }
 
-/// The line of something that is no request.
-pub(super) fn bad_line<S: Stream>(stream: Option<&S>) -> Box<LogLine> {
-    let mut before = begin(stream);
-    before.extend_from_slice(b"\"-\"");
+/// The line of something that is no request, or not a whole one; of what there is, its first line is shown.
+pub(super) fn line_of_no_request<S: Stream>(stream: Option<&S>, date: &[u8; 29], begun: &[u8]) -> Box<LogLine> {
+    let mut before = begin(stream, date);
+    let first = begun.trim_ascii_start().split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
+    before.push(b'"');
+    escape(if first.is_empty() { b"-" } else { first }, &mut before);
+    before.push(b'"');
     Box::new(LogLine { before, after: b"\"-\" \"-\"".to_vec(), status: 0, bytes: 0 })
 }
 
-fn begin<S: Stream>(stream: Option<&S>) -> Vec<u8> {
+/// Address and time: of `Tue, 24 Nov 2026 10:53:20 GMT` the log wants `24/Nov/2026:10:53:20 +0000`.
+fn begin<S: Stream>(stream: Option<&S>, date: &[u8; 29]) -> Vec<u8> {
     let mut text = Vec::with_capacity(160);
     match stream.and_then(|stream| stream.peer_addr().ok()) {
-        Some(peer) => write!(text, "{}", peer.ip()),
-        None => write!(text, "-"),
+        Some(peer) => write!(text, "{}", peer.ip()).expect("a Vec takes everything"),
+        None => text.push(b'-'),
     }
-    .and_then(|()| write!(text, " - - [{}] ", clf_time(SystemTime::now())))
-    .expect("a Vec takes everything");
+    let (day, month, year, time) = (&date[5..7], &date[8..11], &date[12..16], &date[17..25]);
+    for part in [b" - - [", day, b"/", month, b"/", year, b":", time, b" +0000] "] {
+        text.extend_from_slice(part);
+    }
     text
 }
 
-/// `24/Nov/2026:10:53:20 +0000`, from the field by field equal HTTP date `Tue, 24 Nov 2026 10:53:20 GMT`.
-fn clf_time(at: SystemTime) -> String {
-    let date = httpdate::fmt_http_date(at);
-    format!("{}/{}/{}:{} +0000", &date[5..7], &date[8..11], &date[12..16], &date[17..25])
-}
-
-/// As Apache does: quote, backslash and everything that is not printable ASCII becomes `\xHH`.
+/// As Apache does: a backslash in front of quote and backslash, `\xHH` for what is not printable ASCII. What would take
+/// more than [`FIELD_BYTES_MAX`] is cut.
 fn escape(bytes: &[u8], out: &mut Vec<u8>) {
+    let full = out.len() + FIELD_BYTES_MAX;
     for &byte in bytes {
+        if out.len() >= full {
+            return;
+        }
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
             0x20..=0x7e => out.push(byte),
@@ -86,12 +93,18 @@ fn escape(bytes: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn the_time_is_that_of_the_combined_format() {
-        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        assert_eq!(clf_time(at), "14/Nov/2023:22:13:20 +0000");
+        let text = begin::<mio::net::TcpStream>(None, b"Tue, 14 Nov 2023 22:13:20 GMT");
+        assert_eq!(text, b"- - - [14/Nov/2023:22:13:20 +0000] ");
+    }
+
+    #[test]
+    fn a_field_is_cut_where_it_would_fill_the_log() {
+        let mut out = Vec::new();
+        escape(&[0xff; 10_000], &mut out);
+        assert!((FIELD_BYTES_MAX..FIELD_BYTES_MAX + 4).contains(&out.len()), "{}", out.len());
     }
 
     #[test]

@@ -24,7 +24,6 @@ impl<N: Network, A: App> Server<N, A> {
                 Effect::Send(id, kind, range) => self.send_message(id, kind, range),
                 Effect::Close(id, code, reason) => self.close_for_app(id, code, reason),
                 Effect::Join(id, feed) => self.join(id, feed),
-                Effect::Leave(id) => self.leave(id),
                 Effect::Publish(feed, range) => self.publish(feed, range),
                 Effect::Sleep(id, until) => self.sleep(id, until),
                 Effect::Fetch(id, fetch) => self.fetch(id, fetch),
@@ -49,9 +48,6 @@ impl<N: Network, A: App> Server<N, A> {
     fn run(&mut self, id: ConnId, job: Job) -> Option<ConnId> {
         let limits = self.limits.clone();
         let refused = self.jobs.submit(move || (id, Done::Finished(blocking::run(job, &limits)))).is_err();
-        if let Some(conn) = self.conns.get_mut(id) {
-            self.timers.set(id, &mut conn.timer, self.now + self.limits.answer_within);
-        }
         if refused {
             self.respond_plainly(id, 503, "Too much work is waiting. Try again in a moment.\n");
         }

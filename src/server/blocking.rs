@@ -25,8 +25,8 @@ pub(super) fn run(job: Job, limits: &Limits) -> Finished {
 }
 
 fn read_file(path: &Path, bytes_max: u64) -> io::Result<FileRead> {
-    let file = File::open(path)?;
-    let facts = file.metadata()?;
+    // Looked at before it is opened: opening a pipe would wait for its writer.
+    let facts = std::fs::metadata(path)?;
     if !facts.is_file() {
         return Err(ErrorKind::NotFound.into());
     }
@@ -35,7 +35,7 @@ fn read_file(path: &Path, bytes_max: u64) -> io::Result<FileRead> {
     }
     let mut bytes = Vec::with_capacity(facts.len() as usize);
     // The file may grow while it is read.
-    file.take(bytes_max).read_to_end(&mut bytes)?;
+    File::open(path)?.take(bytes_max).read_to_end(&mut bytes)?;
     Ok(FileRead { bytes, modified: facts.modified().ok() })
 }
 
@@ -85,13 +85,14 @@ fn connect(fetch: &Fetch, limits: &Limits) -> Result<TcpStream, FetchError> {
         Ok(addresses) => addresses,
         Err(e) => return Err(FetchError::Resolve { host, why: e.to_string() }),
     };
-    let mut failure = FetchError::Resolve { host, why: "it has no address".into() };
+    let mut failure = FetchError::no_address(host);
     for address in addresses {
         if fetch.public_only && !is_public(address.ip()) {
             failure = FetchError::Forbidden { host: fetch.url.host.clone() };
             continue;
         }
-        match TcpStream::connect_timeout(&address, limits.connect_within) {
+        let left = fetch.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        match TcpStream::connect_timeout(&address, left.min(limits.connect_within)) {
             Ok(stream) => return Ok(stream),
             Err(e) => failure = FetchError::Connect { address: address.to_string(), why: e.to_string() },
         }

@@ -5,7 +5,6 @@
 
 use super::Server;
 use crate::conn::Protocol;
-use crate::conn::http::Phase;
 use crate::event::{App, Event};
 use crate::id::ConnId;
 use crate::rt::net::Network;
@@ -25,14 +24,13 @@ impl<N: Network, A: App> Server<N, A> {
         log::info!("draining: {} connections", self.inbound);
         self.draining = Some(self.now + self.limits.drain_within);
         self.network.stop_listening();
-        self.tell(ConnId::outside(0), Event::Draining);
+        self.tell(ConnId::NOBODY, Event::Draining);
         for id in self.everybody() {
             let Some(conn) = self.conns.get(id) else { continue };
-            let idle = conn.kept.is_empty() && conn.outbox.is_empty() && !conn.readable;
             match &conn.protocol {
-                Protocol::Http(http) if matches!(http.phase, Phase::Head) && idle => self.bury(id),
+                Protocol::Http(_) => self.touch(id),
                 Protocol::Ws(_) => self.close_session(id, 1001, "server restarts"),
-                _ => {}
+                Protocol::Upstream(_) | Protocol::Discarding(_) => {}
             }
         }
         self.look_after_touched();
@@ -41,16 +39,18 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// At the deadline nobody is waited for any more.
     pub(super) fn drain_if_due(&mut self) {
-        let Some(until) = self.draining.filter(|&until| until <= self.now) else { return };
+        if self.draining.is_none_or(|until| until > self.now) {
+            return;
+        }
         if std::mem::replace(&mut self.drain_overdue, true) {
             self.quit = true;
             return;
         }
-        self.draining = Some(until.max(self.now) + LAST_WORDS);
+        self.draining = Some(self.now + LAST_WORDS);
         for id in self.everybody() {
             let Some(conn) = self.conns.get(id) else { continue };
             match &conn.protocol {
-                Protocol::Http(http) if matches!(http.phase, Phase::Owed) => {
+                Protocol::Http(http) if http.awaits_answer() => {
                     self.respond_plainly(id, 503, "The server is shutting down.\n");
                     self.tell(id, Event::Left);
                 }

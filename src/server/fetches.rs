@@ -9,12 +9,12 @@ use crate::conn::upstream::{State, Upstream};
 use crate::conn::{Connection, Protocol};
 use crate::event::{App, Event, Fetch, FetchError, Fetched};
 use crate::id::ConnId;
-use crate::proto::address::is_public;
 use crate::proto::exchange::encode_request;
 use crate::rt::net::{Network, Stream};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Instant;
 
 /// Who runs and who waits.
 #[derive(Default)]
@@ -31,40 +31,61 @@ impl Fetches {
 }
 
 impl<N: Network, A: App> Server<N, A> {
-    /// Queues a fetch for `owner`; one that it had before is dropped.
+    /// Queues a fetch for `owner`. One that it had before (a redirect) is dropped, and leaves its place to the new one.
     pub(super) fn fetch(&mut self, owner: ConnId, fetch: Box<Fetch>) {
         let deadline = fetch.deadline;
         let id = self.conns.insert(Connection::new(None, Protocol::Upstream(Box::new(Upstream::new(owner, fetch)))));
         let Some(conn) = self.conns.get_mut(id) else { return };
         self.timers.set(id, &mut conn.timer, deadline);
-        if let Some(conn) = self.conns.get_mut(owner)
-            && let Protocol::Http(http) = &mut conn.protocol
-        {
-            // Its end comes as an event; this is only for the case that no event ever came.
-            self.timers.set(owner, &mut conn.timer, deadline + self.limits.answer_within);
-            let previous = std::mem::replace(&mut http.fetch, id);
-            self.bury(previous);
-        }
-        if self.fetches.waiting.len() < self.limits.fetches_waiting_max {
+        let previous = self.adopt(owner, id, deadline);
+        let has_place = self.give_up_place(previous);
+        self.bury(previous);
+        let may_start = has_place || self.fetches.waiting.is_empty() && self.fetches.running < self.limits.fetches_max;
+        if may_start {
+            self.start_fetch(id);
+        } else if self.fetches.waiting.len() < self.limits.fetches_waiting_max {
             self.fetches.waiting.push_back(id);
-            self.start_waiting_fetches();
-        } else if let Some(conn) = self.conns.get_mut(id) {
+        } else if let Some(conn) = self.conns.get_mut(id)
+            && let Protocol::Upstream(upstream) = &mut conn.protocol
+        {
+            upstream.turn_away();
             enqueue(&mut self.ready, conn, id);
         }
     }
 
-    /// Gives free places to those who wait. Called whenever a place or a waiter may have come.
+    /// The owner's answer now waits for this fetch; answers which one it waited for before.
+    fn adopt(&mut self, owner: ConnId, id: ConnId, deadline: Instant) -> ConnId {
+        let Some(conn) = self.conns.get_mut(owner) else { return ConnId::NOBODY };
+        let Protocol::Http(http) = &mut conn.protocol else { return ConnId::NOBODY };
+        // Its end comes as an event; this is only for the case that no event ever came.
+        self.timers.set(owner, &mut conn.timer, deadline + self.limits.answer_within);
+        std::mem::replace(&mut http.fetch, id)
+    }
+
+    /// Frees the place of a fetch, if it has one.
+    fn give_up_place(&mut self, id: ConnId) -> bool {
+        let Some(Protocol::Upstream(upstream)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) else {
+            return false;
+        };
+        let had_place = std::mem::take(&mut upstream.running);
+        self.fetches.running -= had_place as usize;
+        had_place
+    }
+
+    /// Gives a fetch its place. What follows may fail at once, and failing is an event: it happens in its own slice.
+    fn start_fetch(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.dead) else { return };
+        let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
+        upstream.place();
+        self.fetches.running += 1;
+        enqueue(&mut self.ready, conn, id);
+    }
+
+    /// Gives free places to those who wait.
     fn start_waiting_fetches(&mut self) {
         while self.fetches.running < self.limits.fetches_max {
             let Some(id) = self.fetches.waiting.pop_front() else { return };
-            let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.dead) else { continue };
-            let Protocol::Upstream(upstream) = &mut conn.protocol else { continue };
-            upstream.state = State::Resolving;
-            upstream.running = true;
-            upstream.connect_until = Some(self.now + self.limits.connect_within);
-            self.fetches.running += 1;
-            // What follows may fail at once, and failing is an event: it happens in the fetch's own slice.
-            enqueue(&mut self.ready, conn, id);
+            self.start_fetch(id);
         }
     }
 
@@ -72,66 +93,65 @@ impl<N: Network, A: App> Server<N, A> {
     pub(super) fn continue_connect(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
-        match upstream.state {
-            // Served while still queued: there was no room to wait in.
-            State::Queued => self.fetch_over(id, Err(FetchError::Busy)),
-            State::Resolving => match upstream.literal() {
-                Some(address) => self.resolved(id, Ok(vec![address])),
+        match upstream.state() {
+            State::TurnedAway => self.fetch_over(id, Err(FetchError::Busy)),
+            State::Placed => match upstream.literal() {
+                Some(address) => self.on_addresses(id, vec![address]),
                 None => self.resolve(id),
             },
-            State::Connecting(address) => self.check_connect(id, address),
-            State::Exchanging | State::Over => {}
+            State::Connecting(address) if conn.writable => self.check_connect(id, address),
+            _ => {}
         }
     }
 
     fn resolve(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
-        // Marks that the name is under way: this slice must not ask twice.
-        conn.writable = false;
+        upstream.resolving();
+        let until = (self.now + self.limits.connect_within).min(upstream.fetch.deadline);
+        self.timers.set(id, &mut conn.timer, until);
         let (host, port) = (upstream.fetch.url.host.clone(), upstream.fetch.url.port);
-        if let Some(until) = upstream.connect_until {
-            self.timers.set(id, &mut conn.timer, until.min(upstream.fetch.deadline));
-        }
-        let look_up = {
-            let host = host.clone();
-            move || (id, Done::Resolved((host.as_str(), port).to_socket_addrs().map(Iterator::collect)))
-        };
-        if self.jobs.submit(look_up).is_err() {
+        let asked = host.clone();
+        let look_up = move || (id, Done::Resolved((asked.as_str(), port).to_socket_addrs().map(Iterator::collect)));
+        if self.names.submit(look_up).is_err() {
             let why = "too many names are being looked up".to_owned();
             self.fetch_over(id, Err(FetchError::Resolve { host, why }));
         }
     }
 
     /// The name has been looked up.
-    pub(super) fn resolved(&mut self, id: ConnId, addresses: io::Result<Vec<SocketAddr>>) {
-        let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.dead) else { return };
-        let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
-        if upstream.state != State::Resolving {
+    pub(super) fn on_resolved(&mut self, id: ConnId, addresses: io::Result<Vec<SocketAddr>>) {
+        let Some(Protocol::Upstream(upstream)) = self.conns.get(id).map(|conn| &conn.protocol) else { return };
+        if upstream.state() != State::Resolving {
             return;
         }
         let host = upstream.fetch.url.host.clone();
-        let failure = match addresses {
-            Ok(addresses) if addresses.is_empty() => FetchError::Resolve { host, why: "it has no address".into() },
-            Ok(addresses) => match upstream.resolved(addresses, is_public) {
-                true => return self.connect_next(id),
-                false => FetchError::Forbidden { host },
-            },
-            Err(e) => FetchError::Resolve { host, why: e.to_string() },
-        };
-        self.fetch_over(id, Err(failure));
+        match addresses {
+            Ok(addresses) if addresses.is_empty() => self.fetch_over(id, Err(FetchError::no_address(host))),
+            Ok(addresses) => self.on_addresses(id, addresses),
+            Err(e) => self.fetch_over(id, Err(FetchError::Resolve { host, why: e.to_string() })),
+        }
+    }
+
+    fn on_addresses(&mut self, id: ConnId, addresses: Vec<SocketAddr>) {
+        let connect_until = self.now + self.limits.connect_within;
+        let Some(Protocol::Upstream(upstream)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) else { return };
+        if upstream.take_addresses(addresses, connect_until) {
+            return self.connect_next(id);
+        }
+        let host = upstream.fetch.url.host.clone();
+        self.fetch_over(id, Err(FetchError::Forbidden { host }));
     }
 
     fn connect_next(&mut self, id: ConnId) {
-        let now = self.now;
         loop {
             let Some(conn) = self.conns.get_mut(id) else { return };
             let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
-            let Some((address, until)) = upstream.next_address(now) else {
+            let Some((address, until)) = upstream.next_address(self.now) else {
                 let failure = upstream.connect_failure();
                 return self.fetch_over(id, Err(failure));
             };
-            upstream.state = State::Connecting(address);
+            upstream.connecting(address);
             let connected = self.network.connect(address).and_then(|mut stream| {
                 self.network.watch(&mut stream, id)?;
                 Ok(stream)
@@ -159,7 +179,7 @@ impl<N: Network, A: App> Server<N, A> {
         };
         match outcome {
             Ok(()) => {
-                upstream.state = State::Exchanging;
+                upstream.connected();
                 self.timers.set(id, &mut conn.timer, upstream.fetch.deadline);
                 conn.outbox.write(|out| {
                     encode_request(upstream.fetch.head, &upstream.fetch.url, &upstream.fetch.headers, out);
@@ -173,40 +193,39 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
-    /// The deadline of a fetch: of its connect to one address, or of all of it.
-    pub(super) fn fetch_deadline(&mut self, id: ConnId) {
+    /// The deadline of a fetch: of its name, of its connect to one address, or of all of it.
+    pub(super) fn on_fetch_deadline(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
         if self.now >= upstream.fetch.deadline {
             let after = upstream.fetch.within;
             return self.fetch_over(id, Err(FetchError::Timeout { after }));
         }
-        match upstream.state {
+        match upstream.state() {
             State::Connecting(_) if upstream.has_more_addresses() => self.connect_next(id),
             State::Resolving | State::Connecting(_) => {
                 let after = self.limits.connect_within;
                 self.fetch_over(id, Err(FetchError::ConnectTimeout { after }));
             }
-            State::Queued | State::Exchanging | State::Over => {}
+            _ => {}
         }
     }
 
     /// Tells the owner the end, once, and frees the connection.
     pub(super) fn fetch_over(&mut self, id: ConnId, end: Result<(), FetchError>) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.dead) else { return };
         let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
-        if upstream.state == State::Over || conn.dead {
+        if !upstream.end() {
             return;
         }
-        upstream.state = State::Over;
         let owner = upstream.owner;
         self.bury(id);
         self.tell(owner, Event::Fetched(end.map_or_else(Fetched::Failed, |()| Fetched::Done)));
     }
 
     /// A fetch was reaped: its place is free.
-    pub(super) fn upstream_gone(&mut self, id: ConnId, was_running: bool, owner: ConnId) {
-        if was_running {
+    pub(super) fn on_upstream_gone(&mut self, id: ConnId, had_place: bool, owner: ConnId) {
+        if had_place {
             self.fetches.running -= 1;
         } else {
             self.fetches.waiting.retain(|&waiting| waiting != id);
@@ -214,7 +233,7 @@ impl<N: Network, A: App> Server<N, A> {
         if let Some(Protocol::Http(http)) = self.conns.get_mut(owner).map(|conn| &mut conn.protocol)
             && http.fetch == id
         {
-            http.fetch = ConnId::outside(0);
+            http.fetch = ConnId::NOBODY;
         }
         self.start_waiting_fetches();
     }

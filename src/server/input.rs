@@ -5,14 +5,13 @@
 //! ends the reason puts the connection back on the ready queue: no edge will.
 
 use super::{Server, access};
-use crate::conn::http::{Phase, Step};
+use crate::conn::http::Step;
 use crate::conn::{Connection, Protocol};
 use crate::event::{App, Event, FetchError, Fetched};
 use crate::id::ConnId;
 use crate::proto::exchange::ExchangeEvent;
 use crate::proto::http::SLOTS;
 use crate::proto::response::CONTINUE;
-use crate::proto::ws_frame::Opcode;
 use crate::proto::ws_session::WsEvent;
 use crate::rt::net::Network;
 use std::mem::MaybeUninit;
@@ -31,7 +30,7 @@ impl<N: Network, A: App> Server<N, A> {
         let (mut bytes, mut events) = (0, 0);
         while self.wants_input(id) {
             let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.has_input()) else { return };
-            if bytes >= self.limits.slice_bytes_max || events >= self.limits.slice_events_max {
+            if bytes >= self.limits.slice_bytes_max || events >= self.limits.slice_steps_max {
                 return;
             }
             match conn.fill(&mut self.inbuf) {
@@ -40,7 +39,7 @@ impl<N: Network, A: App> Server<N, A> {
                     self.take_apart(id, filled.end, &mut events);
                 }
                 Err(e) => {
-                    self.input_broke(id, &e);
+                    self.on_socket_error(id, &e);
                     return;
                 }
             }
@@ -51,14 +50,14 @@ impl<N: Network, A: App> Server<N, A> {
     fn take_apart(&mut self, id: ConnId, end: usize, events: &mut usize) {
         let mut at = 0;
         let mut starved = false;
-        while !starved && self.wants_input(id) && *events < self.limits.slice_events_max {
+        while !starved && self.wants_input(id) && *events < self.limits.slice_steps_max {
             *events += 1;
             let Some(conn) = self.conns.get_mut(id) else { return };
             let progress = match conn.protocol {
                 Protocol::Http(_) => self.step_http(id, at, end),
                 Protocol::Ws(_) => self.step_ws(id, at, end),
                 Protocol::Upstream(_) => self.step_upstream(id, at, end),
-                Protocol::Draining(_) => self.step_draining(id, end - at),
+                Protocol::Discarding(_) => self.step_discarding(id, end - at),
             };
             match progress {
                 Progress::Used(n) => at += n,
@@ -71,13 +70,13 @@ impl<N: Network, A: App> Server<N, A> {
         }
         conn.unparsed = !starved && (at < end || conn.eof);
         if conn.eof && starved && !conn.dead {
-            self.input_ended(id);
+            self.on_eof(id);
         }
     }
 
     fn step_http(&mut self, id: ConnId, at: usize, end: usize) -> Progress {
-        let Server { conns, inbuf, app, effects, limits, reply, now, access_log, .. } = &mut *self;
-        let Some(Connection { protocol: Protocol::Http(http), stream, .. }) = conns.get_mut(id) else {
+        let Server { conns, inbuf, app, effects, limits, reply, now, access_log, timers, date, .. } = &mut *self;
+        let Some(Connection { protocol: Protocol::Http(http), stream, timer, .. }) = conns.get_mut(id) else {
             return Progress::Starved;
         };
         let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
@@ -91,37 +90,33 @@ impl<N: Network, A: App> Server<N, A> {
                 return Progress::Used(used);
             }
             Step::Request(request, body) => {
-                let line = access_log.as_ref().map(|_| access::line(stream.as_ref(), &request));
+                let line = access_log.as_ref().map(|_| access::line(stream.as_ref(), &date.text, &request));
                 app.on_event(id, Event::Request(&request, body), *now, effects);
                 http.owe(line);
+                // An answer, a sleep or a fetch sets another; without one of them the request must not wait for ever.
+                timers.set(id, timer, *now + limits.answer_within);
                 None
             }
             Step::Refused(status, why) => Some((status, why)),
         };
         match refused {
             None => self.apply(),
-            Some((status, why)) => self.refuse(id, status, why),
+            Some((status, why)) => {
+                if let Some(conn) = self.conns.get_mut(id)
+                    && conn.kept.is_empty()
+                {
+                    conn.kept.extend_from_slice(&self.inbuf[at..end]);
+                }
+                self.refuse(id, status, why + "\n");
+                return Progress::Used(end - at);
+            }
         }
         Progress::Used(used)
     }
 
-    /// Answers an error of the protocol; nothing more of this connection is parsed.
-    fn refuse(&mut self, id: ConnId, status: u16, why: String) {
-        let line =
-            self.access_log.as_ref().map(|_| access::bad_line(self.conns.get(id).and_then(|c| c.stream.as_ref())));
-        if let Some(conn) = self.conns.get_mut(id)
-            && let Protocol::Http(http) = &mut conn.protocol
-        {
-            http.terms.keep_alive = false;
-            http.owe(line);
-            conn.lingers = true;
-        }
-        self.respond_plainly(id, status, why + "\n");
-    }
-
     fn step_ws(&mut self, id: ConnId, at: usize, end: usize) -> Progress {
         let Server { conns, inbuf, app, effects, now, .. } = &mut *self;
-        let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = conns.get_mut(id) else {
+        let Some(Connection { protocol: Protocol::Ws(ws), .. }) = conns.get_mut(id) else {
             return Progress::Starved;
         };
         ws.heard = *now;
@@ -138,20 +133,15 @@ impl<N: Network, A: App> Server<N, A> {
                 used
             }
             Ok((used, Some(WsEvent::Ping(payload)))) => {
-                let clogged = !outbox.is_empty() || ws.membership.as_ref().is_some_and(|m| m.lane.own_bytes() > 0);
-                if ws.over {
-                } else if clogged {
+                if !ws.over {
                     ws.ping = Some(payload.into());
-                } else {
-                    let payload = effects.write(|out| out.extend_from_slice(payload));
-                    self.send_frame(id, Opcode::Pong, payload);
-                    self.effects.bytes.clear();
+                    self.answer_waiting_ping(id);
                 }
                 used
             }
             Ok((used, Some(WsEvent::Pong(_)))) => used,
             Ok((used, Some(WsEvent::Close(code, _)))) => {
-                self.peer_closed(id, code);
+                self.on_peer_close(id, code);
                 used
             }
             Err(error) => {
@@ -194,11 +184,11 @@ impl<N: Network, A: App> Server<N, A> {
         Progress::Used(used)
     }
 
-    fn step_draining(&mut self, id: ConnId, bytes: usize) -> Progress {
+    fn step_discarding(&mut self, id: ConnId, bytes: usize) -> Progress {
         if bytes == 0 {
             return Progress::Starved;
         }
-        if let Some(Protocol::Draining(left)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) {
+        if let Some(Protocol::Discarding(left)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) {
             *left = left.saturating_sub(bytes);
             if *left == 0 {
                 self.bury(id);
@@ -213,10 +203,12 @@ impl<N: Network, A: App> Server<N, A> {
         let reply = if self.serving == Some(id) { self.reply.len() } else { 0 };
         let calm = conn.outbox.unsent() + reply < self.limits.high_water;
         match &conn.protocol {
-            Protocol::Http(http) => calm && http.wants_input(),
+            // A further request waits until the answers before it are with the kernel: so nobody who does not read can go
+            // on asking.
+            Protocol::Http(http) => calm && conn.outbox.is_empty() && http.wants_input(),
             Protocol::Ws(ws) => calm && ws.wants_input(self.limits.high_water),
             Protocol::Upstream(upstream) => upstream.is_exchanging() && self.owner_keeps_up(upstream.owner),
-            Protocol::Draining(_) => true,
+            Protocol::Discarding(_) => true,
         }
     }
 
@@ -225,23 +217,26 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     /// `read` answered 0 and everything before it has been looked at.
-    fn input_ended(&mut self, id: ConnId) {
+    fn on_eof(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         match &mut conn.protocol {
             // Half-close: what is owed is finished first. Half a request will never be whole.
-            Protocol::Http(http) => match http.phase {
-                Phase::Head | Phase::Body(_) => {
-                    conn.kept = Vec::new();
-                    http.answered(false);
-                }
-                _ => {}
-            },
-            Protocol::Ws(_) | Protocol::Draining(_) => self.bury(id),
-            Protocol::Upstream(_) => {}
+            Protocol::Http(http) if http.wants_input() => {
+                conn.kept = Vec::new();
+                http.answered(false);
+            }
+            // Nothing more will be said, but what is owed still goes out.
+            Protocol::Ws(_) => {
+                self.timers.set(id, &mut conn.timer, self.now + self.limits.close_within);
+                self.leave(id);
+                self.session_over(id);
+            }
+            Protocol::Discarding(_) => self.bury(id),
+            Protocol::Http(_) | Protocol::Upstream(_) => {}
         }
     }
 
-    fn input_broke(&mut self, id: ConnId, error: &std::io::Error) {
+    pub(super) fn on_socket_error(&mut self, id: ConnId, error: &std::io::Error) {
         match self.conns.get(id).map(|conn| &conn.protocol) {
             Some(Protocol::Upstream(_)) => {
                 let why = error.to_string();

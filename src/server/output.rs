@@ -4,9 +4,9 @@
 //! and at the end of the turn for those that somebody else wrote to.
 
 use super::{Server, access, enqueue};
-use crate::conn::http::{Clock, Phase};
+use crate::conn::http::Clock;
 use crate::conn::{Connection, Protocol};
-use crate::event::{App, Event};
+use crate::event::{App, Event, FetchError};
 use crate::id::ConnId;
 use crate::proto::response::{BodyCoding, Response, encode_response};
 use crate::rt::net::{Network, Stream};
@@ -28,7 +28,7 @@ impl<N: Network, A: App> Server<N, A> {
     pub(super) fn respond(&mut self, id: ConnId, response: &Response) {
         let draining = self.draining.is_some();
         let Some(Protocol::Http(http)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) else { return };
-        if !matches!(http.phase, Phase::Owed) {
+        if !http.awaits_answer() {
             return;
         }
         let mut terms = http.terms;
@@ -45,13 +45,14 @@ impl<N: Network, A: App> Server<N, A> {
         }
         match sent.body {
             BodyCoding::Whole => {
+                // A whole answer (an error, HEAD, 204, 304) ends the search behind it, which may still be sending.
                 let fetch = http.fetch;
                 http.answered(sent.keep_alive);
                 self.bury(fetch);
                 self.log_line(line);
             }
             coding => {
-                http.phase = Phase::Streaming(coding);
+                http.stream(coding);
                 http.line = line;
             }
         }
@@ -81,17 +82,20 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// The streamed body is whole, or it broke off: then cutting the connection is the only way to say so.
     pub(super) fn stream_end(&mut self, id: ConnId, whole: bool) {
+        let draining = self.draining.is_some();
         let Server { conns, reply, serving, .. } = &mut *self;
-        let Some(Connection { protocol: Protocol::Http(http), outbox, stream, .. }) = conns.get_mut(id) else { return };
-        let Phase::Streaming(coding) = http.phase else { return };
+        let Some(Connection { protocol: Protocol::Http(http), outbox, .. }) = conns.get_mut(id) else { return };
+        if !http.is_answering() || http.awaits_answer() {
+            return;
+        }
+        if !whole && http.ends_with_connection() {
+            // The end of the connection would be the end of this body; its reaper resets it instead.
+            return self.bury(id);
+        }
         let complete = whole
             && if *serving == Some(id) { http.encode_end(reply) } else { outbox.write(|out| http.encode_end(out)) };
-        if let (false, BodyCoding::UntilClose, Some(stream)) = (complete, coding, stream) {
-            // The end of the connection is the end of this body: only a reset tells that it is not whole.
-            stream.reset_on_drop();
-        }
         let line = http.line.take();
-        http.answered(http.terms.keep_alive && complete);
+        http.answered(http.terms.keep_alive && complete && !draining);
         self.log_line(line);
         self.touch(id);
     }
@@ -114,15 +118,22 @@ impl<N: Network, A: App> Server<N, A> {
     pub(super) fn settle(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.dead) else { return };
         let waited = conn.outbox.unsent();
-        if conn.flush().is_err() {
-            return self.bury(id);
+        if let Err(e) = conn.flush() {
+            return self.on_socket_error(id, &e);
         }
         let progress = conn.outbox.unsent() < waited;
+        if let Protocol::Ws(ws) = &mut conn.protocol
+            && progress
+            && !conn.outbox.is_empty()
+        {
+            // It reads, slowly: above high water we read nothing from it, and our ping waits behind what it is getting.
+            ws.heard = self.now;
+        }
         if self.is_done(id) {
             return self.bury(id);
         }
-        self.answer_waiting_ping(id);
         self.flush_member(id);
+        self.answer_waiting_ping(id);
         self.finish_closing(id);
         self.wind_clock(id, progress);
         self.book(id);
@@ -135,14 +146,19 @@ impl<N: Network, A: App> Server<N, A> {
         self.wake_upstream(id);
     }
 
-    /// Whether a peer has left, or a last answer is out and no input can disturb it.
+    /// Whether the peer has left and nothing it sent can still be handled; while it waits for a search, its FIN alone
+    /// means so. While draining, whether nothing is under way.
     fn is_done(&self, id: ConnId) -> bool {
         let Some(conn) = self.conns.get(id) else { return false };
         let gone = conn.broken && !self.wants_input(id);
         match &conn.protocol {
             // While a search waits or streams, a FIN means that nobody waits for it any more.
-            Protocol::Http(http) => gone || conn.read_closed && self.conns.get(http.fetch).is_some(),
-            Protocol::Ws(_) | Protocol::Draining(_) => gone,
+            Protocol::Http(http) => {
+                let idle = http.is_between_requests() && conn.kept.is_empty() && conn.outbox.is_empty();
+                gone || conn.read_closed && self.conns.get(http.fetch).is_some()
+                    || idle && !conn.readable && self.draining.is_some()
+            }
+            Protocol::Ws(_) | Protocol::Discarding(_) => gone,
             Protocol::Upstream(_) => false,
         }
     }
@@ -151,9 +167,9 @@ impl<N: Network, A: App> Server<N, A> {
     fn finish_closing(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let closing = match &conn.protocol {
-            Protocol::Http(http) => matches!(http.phase, Phase::Closing),
-            Protocol::Ws(ws) => ws.is_finished(),
-            Protocol::Upstream(_) | Protocol::Draining(_) => false,
+            Protocol::Http(http) => http.is_closing(),
+            Protocol::Ws(ws) => ws.is_finished() || conn.eof,
+            Protocol::Upstream(_) | Protocol::Discarding(_) => false,
         };
         if !closing || !conn.outbox.is_empty() {
             return;
@@ -166,7 +182,7 @@ impl<N: Network, A: App> Server<N, A> {
             stream.shutdown_write();
         }
         conn.kept = Vec::new();
-        conn.protocol = Protocol::Draining(self.limits.discard_bytes_max);
+        conn.protocol = Protocol::Discarding(self.limits.discard_bytes_max);
         self.timers.set(id, &mut conn.timer, self.now + self.limits.discard_for);
     }
 
@@ -174,9 +190,10 @@ impl<N: Network, A: App> Server<N, A> {
     fn wind_clock(&mut self, id: ConnId, progress: bool) {
         let Server { conns, timers, limits, now, .. } = &mut *self;
         let Some(conn) = conns.get_mut(id).filter(|conn| !conn.dead) else { return };
-        let (input_waits, output_waits) = (!conn.kept.is_empty(), !conn.outbox.is_empty());
-        let Connection { protocol: Protocol::Http(http), timer, .. } = conn else { return };
-        let clock = http.clock_wanted(input_waits, output_waits);
+        let output_waits = !conn.outbox.is_empty();
+        let Connection { protocol: Protocol::Http(http), timer, kept, .. } = conn else { return };
+        let clock = http.clock_wanted(kept, output_waits);
+        // Idle starts anew with every answer, or a busy connection would be closed so long after it came.
         if clock != http.clock || clock == Clock::Idle || clock == Clock::Writing && progress {
             http.clock = clock;
             timers.set(id, timer, *now + clock.limit(limits));
@@ -194,7 +211,7 @@ impl<N: Network, A: App> Server<N, A> {
         self.booked = self.booked - conn.booked as usize + held;
         conn.booked = u32::try_from(held).unwrap_or(u32::MAX);
         if grows && self.booked + self.rooms.held() > self.limits.buffer_bytes_max {
-            log::warn!("buffers are full ({} bytes): {id:?} is closed", self.booked);
+            log::warn!("buffers are full ({} bytes): {id:?} is closed", self.booked + self.rooms.held());
             self.shed(id);
         }
     }
@@ -202,48 +219,51 @@ impl<N: Network, A: App> Server<N, A> {
     /// Closes a connection for want of memory: 1013 or 503 where that can still be said.
     fn shed(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
-        conn.kept = Vec::new();
-        match &mut conn.protocol {
-            Protocol::Ws(ws) if !ws.is_finished() && conn.outbox.is_empty() => {
-                self.close_session(id, 1013, "busy");
-            }
+        match &conn.protocol {
+            Protocol::Ws(ws) if ws.is_open() && conn.outbox.is_empty() => self.close_session(id, 1013, "busy"),
             Protocol::Http(http) if http.wants_input() && conn.outbox.is_empty() => {
-                http.terms.keep_alive = false;
-                http.owe(self.access_log.as_ref().map(|_| access::bad_line(conn.stream.as_ref())));
-                conn.lingers = true;
-                self.respond_plainly(id, 503, "The server's buffers are full. Try again in a moment.\n");
+                self.refuse(id, 503, "The server's buffers are full. Try again in a moment.\n");
             }
+            Protocol::Upstream(_) => self.fetch_over(id, Err(FetchError::Busy)),
             _ => self.bury(id),
         }
+    }
+
+    /// Answers what is no request, or will never be a whole one; nothing more of this connection is parsed.
+    pub(super) fn refuse(&mut self, id: ConnId, status: u16, text: impl Into<Cow<'static, str>>) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Protocol::Http(http) = &mut conn.protocol else { return };
+        let line = self.access_log.as_ref().map(|_| {
+            let begun = http.begun(&conn.kept);
+            access::line_of_no_request(conn.stream.as_ref(), &self.date.text, begun)
+        });
+        http.terms.keep_alive = false;
+        http.owe(line);
+        conn.kept = Vec::new();
+        conn.lingers = true;
+        self.respond_plainly(id, status, text);
     }
 
     /// The deadline of `id` has passed.
     pub(super) fn on_deadline(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         match &mut conn.protocol {
-            Protocol::Http(http) => match http.clock {
-                Clock::Head | Clock::Body => {
-                    http.terms.keep_alive = false;
-                    http.owe(self.access_log.as_ref().map(|_| access::bad_line(conn.stream.as_ref())));
-                    conn.kept = Vec::new();
-                    conn.lingers = true;
-                    self.respond_plainly(id, 408, "The request did not arrive in time.\n");
-                }
-                Clock::Owed if matches!(http.phase, Phase::Owed) && http.asleep => {
-                    http.asleep = false;
-                    self.timers.set(id, &mut conn.timer, self.now + self.limits.answer_within);
-                    self.tell(id, Event::Woke);
-                }
-                Clock::Owed if matches!(http.phase, Phase::Owed) => {
-                    http.terms.keep_alive = false;
-                    self.respond_plainly(id, 503, "The answer took too long.\n");
-                    self.tell(id, Event::Left);
-                }
-                Clock::Idle | Clock::Writing | Clock::Owed => self.bury(id),
-            },
-            Protocol::Ws(_) => self.heartbeat(id),
-            Protocol::Upstream(_) => self.fetch_deadline(id),
-            Protocol::Draining(_) => self.bury(id),
+            Protocol::Http(http) if http.awaits_answer() && http.asleep => {
+                http.asleep = false;
+                self.timers.set(id, &mut conn.timer, self.now + self.limits.answer_within);
+                self.tell(id, Event::Woke);
+            }
+            Protocol::Http(http) if http.awaits_answer() => {
+                http.terms.keep_alive = false;
+                self.respond_plainly(id, 503, "The answer took too long.\n");
+                self.tell(id, Event::Left);
+            }
+            Protocol::Http(http) if matches!(http.clock, Clock::Head | Clock::Body) => {
+                self.refuse(id, 408, "The request did not arrive in time.\n");
+            }
+            Protocol::Http(_) | Protocol::Discarding(_) => self.bury(id),
+            Protocol::Ws(_) => self.on_heartbeat(id),
+            Protocol::Upstream(_) => self.on_fetch_deadline(id),
         }
     }
 }

@@ -1,17 +1,17 @@
 //! The feeds of the rooms, their readers, and the flush at the end of the turn.
 //!
-//! A feed is made at the first Join and dropped at the last Leave. Publishing appends one frame and touches nobody;
+//! A feed is made at the first Join and dropped with its last reader. Publishing appends one frame and touches nobody;
 //! the flush then writes to each writable member, in member order, the bytes from its cursor to the end.
 
 use super::Server;
 use crate::conn::ws::Membership;
-use crate::conn::{Connection, Protocol, write_some};
+use crate::conn::{Connection, Protocol};
 use crate::event::App;
 use crate::id::{ConnId, FeedId};
 use crate::proto::ws_frame::{self, Opcode};
 use crate::rt::feed::Feed;
 use crate::rt::lane::Lane;
-use crate::rt::net::{Network, Stream};
+use crate::rt::net::{Network, Stream, write_some};
 use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
@@ -81,7 +81,7 @@ impl<N: Network, A: App> Server<N, A> {
         let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = self.conns.get_mut(id) else { return };
         let Some(membership) = ws.membership.take() else { return };
         if let Some(feed) = self.rooms.feed_mut(membership.feed) {
-            outbox.push(&membership.lane.cut(feed, &[]));
+            outbox.push(&membership.lane.cut(feed));
         }
         self.vacate(membership.feed, membership.place);
     }

@@ -119,12 +119,14 @@ impl<A: App> Loop<A> {
         let now = Instant::now();
         self.readiness.clear();
         self.readiness.extend(self.events.iter().map(readiness));
+        self.wait = self.server.turn(&self.readiness, now);
+        // After the turn: what came together with the signal is served before the idle are sent away.
         if self.readiness.iter().any(|&(source, _)| source == Source::Signals) {
             for _ in self.signals.iter_mut().flat_map(Signals::pending) {
                 self.server.drain(now);
+                self.wait = Some(Duration::ZERO);
             }
         }
-        self.wait = self.server.turn(&self.readiness, now);
         Ok(!self.server.is_over())
     }
 

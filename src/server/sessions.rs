@@ -1,4 +1,5 @@
-//! WebSocket sessions: the switch from HTTP, frames out, heartbeat, and the two ways to close.
+//! WebSocket sessions: the switch from HTTP, frames out, heartbeat, and closing: by the peer, by the application, by
+//! the server.
 
 use super::Server;
 use crate::conn::ws::Ws;
@@ -19,7 +20,7 @@ impl<N: Network, A: App> Server<N, A> {
     pub(super) fn upgrade(&mut self, id: ConnId, accept: &[u8; 28], message_bytes_max: usize) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Protocol::Http(http) = &mut conn.protocol else { return };
-        if !http.is_owed() {
+        if !http.awaits_answer() {
             return;
         }
         let mut line = http.line.take();
@@ -36,18 +37,13 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// One message to one peer.
     pub(super) fn send_message(&mut self, id: ConnId, kind: Kind, payload: Range<usize>) {
-        let opcode = match kind {
-            Kind::Text => Opcode::Text,
-            Kind::Binary => Opcode::Binary,
-        };
-        self.send_frame(id, opcode, payload);
+        let bytes = std::mem::take(&mut self.effects.bytes);
+        self.send_frame(id, kind.opcode(), &bytes[payload]);
+        self.effects.bytes = bytes;
     }
 
-    /// One frame to one peer, its payload in the effects' bytes. A room member's own frames keep their place among
-    /// those of the room.
-    pub(super) fn send_frame(&mut self, id: ConnId, opcode: Opcode, payload: Range<usize>) {
-        let bytes = std::mem::take(&mut self.effects.bytes);
-        let payload = &bytes[payload];
+    /// One frame to one peer. A room member's own frames keep their place among those of the room.
+    fn send_frame(&mut self, id: ConnId, opcode: Opcode, payload: &[u8]) {
         let Server { conns, rooms, .. } = &mut *self;
         if let Some(Connection { protocol: Protocol::Ws(ws), .. }) = conns.get_mut(id) {
             let lane = ws.membership.as_mut().and_then(|m| Some((&mut m.lane, rooms.feed(m.feed)?)));
@@ -60,11 +56,10 @@ impl<N: Network, A: App> Server<N, A> {
                 self.output(id, |out| ws_frame::encode(opcode, payload, out));
             }
         }
-        self.effects.bytes = bytes;
     }
 
     /// The peer has sent Close: answers it, and the session is over.
-    pub(super) fn peer_closed(&mut self, id: ConnId, code: Option<u16>) {
+    pub(super) fn on_peer_close(&mut self, id: ConnId, code: Option<u16>) {
         self.send_close(id, code, "");
         self.session_over(id);
     }
@@ -99,31 +94,29 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     /// Tells the application, once.
-    fn session_over(&mut self, id: ConnId) {
+    pub(super) fn session_over(&mut self, id: ConnId) {
         let Some(Protocol::Ws(ws)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) else { return };
         if !std::mem::replace(&mut ws.over, true) {
             self.tell(id, Event::Left);
         }
     }
 
-    /// Once output flows again, the latest ping that waited is answered.
+    /// Answers the latest ping, as soon as no output waits.
     pub(super) fn answer_waiting_ping(&mut self, id: ConnId) {
         let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = self.conns.get_mut(id) else { return };
         if !outbox.is_empty() || ws.membership.as_ref().is_some_and(|m| m.lane.own_bytes() > 0) {
             return;
         }
         let Some(payload) = ws.ping.take() else { return };
-        let payload = self.effects.write(|bytes| bytes.extend_from_slice(&payload));
-        self.send_frame(id, Opcode::Pong, payload);
-        self.effects.bytes.clear();
+        self.send_frame(id, Opcode::Pong, &payload);
     }
 
     /// The timer of a session: time to ping, or the end of patience with a silent or closing peer.
-    pub(super) fn heartbeat(&mut self, id: ConnId) {
+    pub(super) fn on_heartbeat(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Protocol::Ws(ws) = &mut conn.protocol else { return };
-        if ws.session.state() != State::Open {
-            // It has not answered our Close, so it may not be reading: only a reset frees what the kernel still holds.
+        if !ws.is_open() || conn.eof {
+            // It has not answered our Close or not taken what it asked for, so it may not be reading: only a reset frees what the kernel still holds.
             if let Some(stream) = &conn.stream {
                 stream.reset_on_drop();
             }
@@ -134,7 +127,6 @@ impl<N: Network, A: App> Server<N, A> {
         }
         let next = ws.next_heartbeat(self.now, &self.limits);
         self.timers.set(id, &mut conn.timer, next);
-        let start = self.effects.bytes.len();
-        self.send_frame(id, Opcode::Ping, start..start);
+        self.send_frame(id, Opcode::Ping, &[]);
     }
 }

@@ -14,7 +14,7 @@ const ASK: &str = "GET /plaintext HTTP/1.1\r\nHost: squall\r\n\r\n";
 fn tiny() -> Limits {
     Limits {
         slice_bytes_max: 1,
-        slice_events_max: 1,
+        slice_steps_max: 1,
         accepts_per_turn: 1,
         high_water: 1,
         job_threads: 1,

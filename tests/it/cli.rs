@@ -5,7 +5,7 @@ mod fetch;
 use crate::support::child::PROGRAM;
 use crate::support::{Child, Client, Dir, Site, Stub, get, login, ms, wait_for};
 use squall::config::Limits;
-use std::net::TcpListener;
+use std::net::{Ipv6Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
@@ -27,6 +27,24 @@ fn every_listener_has_a_line_with_the_port_it_got() {
     for address in [first, second] {
         assert_eq!(get(address, "/plaintext").text(), "Hello, World!");
     }
+}
+
+#[test]
+fn a_listener_may_have_an_address_of_ipv6() {
+    if let Err(e) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
+        eprintln!("skipped: this machine does not let anybody listen on ::1: {e}");
+        return;
+    }
+    let data = Dir::new();
+    let mut command = Command::new(PROGRAM);
+    command.args(["--listen", "[::1]:0", "--data-dir", data.arg()]);
+    // Whoever reads the line takes `[::1]:PORT` out of it.
+    let child = Child::run(command, data, 1);
+    assert!(child.address.is_ipv6() && child.address.port() != 0, "{}", child.address);
+    assert_eq!(get(child.address, "/plaintext").text(), "Hello, World!");
+    let field = format!("Host: {0}\r\nOrigin: http://{0}\r\n", child.address);
+    let wire = crate::support::frames::handshake("/echo", "").replace("Host: squall\r\n", &field);
+    assert_eq!(Client::connect(child.address).ask(wire).status, 101, "its own origin");
 }
 
 #[test]
@@ -56,7 +74,12 @@ fn a_wrong_command_line_ends_with_2() {
         &["--listen", "127.0.0.1"],
         &["--search-max", "0"],
         &["--keep-alive", "-1"],
+        &["--keep-alive", "0.9"],
         &["--keep-alive", "soon"],
+        &["--allow-origin", "null"],
+        &["--allow-origin", "friend.example"],
+        &["--allow-origin", "https://friend.example/"],
+        &["--allow-origin", "https://friend.example,ftp://friend.example"],
         &["--message-rate", "fast"],
         &["--search-url", "http://localhost/"],
         &["--search-url", "http://localhost/?a={}&b={}"],
@@ -115,6 +138,41 @@ fn every_flag_is_an_environment_variable_and_lists_have_commas() {
     for (origin, status) in [("http://a.example", 303), ("http://b.example", 303), ("http://c.example", 403)] {
         let field = format!("Origin: {origin}\r\n");
         assert_eq!(crate::support::client::post_login(child.address, "ann", &field).status, status);
+    }
+}
+
+#[test]
+fn a_flag_without_a_value_is_on_or_off_in_the_environment() {
+    let status = |value: &str, command: &str| {
+        let data = Dir::new();
+        let mut program = Command::new(PROGRAM);
+        program.args([command, "--listen", "127.0.0.1:0", "--data-dir", data.arg()]);
+        program.env("SQUALL_LAB", value).env("SQUALL_ALLOW_PRIVATE", value);
+        get(Child::run(program, data, 1).address, "/block?seconds=0").status
+    };
+    for (value, wanted) in
+        [("1", 200), ("true", 200), ("yes", 200), ("on", 200), ("0", 404), ("false", 404), ("no", 404), ("off", 404)]
+    {
+        assert_eq!(status(value, "serve"), wanted, "{value}");
+    }
+    let mut program = Command::new(PROGRAM);
+    let Output { status, stderr, .. } = program.env("SQUALL_LAB", "perhaps").output().expect("the program starts");
+    let stderr = String::from_utf8_lossy(&stderr);
+    assert!(status.code() == Some(2) && stderr.contains("perhaps"), "{stderr}");
+}
+
+#[test]
+fn an_allowed_origin_is_meant_in_whatever_form_it_is_written() {
+    let child = Child::start(&["--allow-origin", "HTTPS://Friend.Example:443"], &[]);
+    for (origin, status) in [
+        ("https://friend.example", 303),
+        ("https://FRIEND.example:443", 303),
+        ("http://friend.example", 403),
+        ("https://friend.example:444", 403),
+        ("null", 403),
+    ] {
+        let field = format!("Origin: {origin}\r\n");
+        assert_eq!(crate::support::client::post_login(child.address, "ann", &field).status, status, "{origin}");
     }
 }
 
@@ -211,7 +269,11 @@ fn answers_are_logged_in_the_combined_format() {
 
 /// The line of what was no request: its status is 400, its size that of the text.
 fn lines_of_nonsense(lines: &[String]) -> &str {
-    assert!(lines[3].starts_with("127.0.0.1 - - [] \"-\" 400 ") && lines[3].ends_with(" \"-\" \"-\""), "{}", lines[3]);
+    assert!(
+        lines[3].starts_with("127.0.0.1 - - [] \"nonsense\" 400 ") && lines[3].ends_with(" \"-\" \"-\""),
+        "{}",
+        lines[3]
+    );
     &lines[3]
 }
 

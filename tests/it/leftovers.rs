@@ -48,7 +48,7 @@ fn limits() -> Limits {
 }
 
 fn flags(stub: &Stub) -> Vec<String> {
-    let mut flags = ["--keep-alive", "0.3", "--message-rate", "0"].map(str::to_owned).to_vec();
+    let mut flags = ["--keep-alive", "1", "--message-rate", "0"].map(str::to_owned).to_vec();
     flags.extend(stub.flag());
     flags
 }

@@ -52,9 +52,7 @@ fn without_descriptors_clients_wait_and_the_server_rests_and_goes_on_when_one_le
     for client in &mut clients {
         client.send(ASK);
     }
-    crate::support::wait_for("the shortage to be said", || {
-        child.stderr().contains("out of file descriptors").then_some(())
-    });
+    crate::support::wait_for("the shortage to be said", || child.stderr().contains("out of descriptors").then_some(()));
     // The first ones are inside, the others in the backlog.
     assert_eq!(clients[0].answer().status, 200);
     let inside = crate::support::wait_for("some inside", || {
@@ -68,7 +66,7 @@ fn without_descriptors_clients_wait_and_the_server_rests_and_goes_on_when_one_le
     let (ticks, took) = (child.cpu_ticks() - ticks, begun.elapsed());
     let share = ticks as f64 * 0.01 / took.as_secs_f64();
     assert!(share < 0.1, "{share:.2} of a CPU while nothing can be done");
-    assert_eq!(child.stderr().matches("out of file descriptors").count(), 1, "said once per shortage");
+    assert_eq!(child.stderr().matches("out of descriptors").count(), 1, "said once per shortage");
 
     // Whoever waits longest is served as soon as one leaves, and so on to the last.
     let first = clients.remove(0);

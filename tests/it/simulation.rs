@@ -270,7 +270,7 @@ fn server(world: &Rc<RefCell<World>>, now: Instant) -> Server<SimNetwork, Site> 
     let limits = Limits {
         message_rate: 0.0,
         high_water: 4096,
-        slice_events_max: 5,
+        slice_steps_max: 5,
         slice_bytes_max: 300,
         ping_every: Duration::from_secs(3600),
         silent_for: Duration::from_secs(7200),

@@ -26,6 +26,9 @@ async function say(page, words) {
   await page.waitForFunction(() => document.querySelector("#text").value === "");
 }
 
+// What a screen reader is given; it is said a moment later.
+const hears = (page, words) => page.waitForSelector(`#heard:has-text("${words}")`, { state: "attached" });
+
 async function tabTo(page, selector) {
   for (let presses = 0; presses < 30; presses++) {
     await page.keyboard.press("Tab");
@@ -72,6 +75,7 @@ await act("Grace enters, and both see it", async () => {
   await logIn(grace.page, base, "Grace");
   await notice(grace.page, "Grace", "came in");
   await notice(ada.page, "Grace", "came in");
+  await hears(ada.page, "Grace came in");
 });
 
 await act("they talk both ways; each sees their own words as their own", async () => {
@@ -96,6 +100,7 @@ await act("markup in words and names stays text", async () => {
   assert.equal(await eve.page.textContent("#user"), "<img src=x onerror=alert(1)>");
   await eve.leave();
   await notice(grace.page, "<img src=x onerror=alert(1)>", "left");
+  await hears(grace.page, "<img src=x onerror=alert(1)> left");
   assert.equal(await grace.page.locator("main img").count(), 0);
   assert.match(await grace.page.title(), /^The room/);
 });
@@ -148,6 +153,28 @@ await act("the server restarts: both reconnect by themselves, and unsent words a
   assert.equal(await ada.page.inputValue("#text"), "half a sent");
   await ada.page.press("#text", "Enter");
   await says(grace.page, "half a sent");
+});
+
+await act("whoever is hung up on for being silent is not told of a restart", async () => {
+  const ida = await person(browser, "Ida");
+  let sockets = 0;
+  await ida.page.routeWebSocket(/\/chat\/$/, (socket) => {
+    sockets += 1;
+    const server = socket.connectToServer();
+    if (sockets > 1) return;
+    server.onMessage((words) => {
+      socket.send(words);
+      socket.close({ code: 1001, reason: "no answer to pings" });
+      server.close();
+    });
+  });
+  await ida.page.goto(`${base}/login`);
+  await ida.page.fill("#username", "Ida");
+  await ida.page.click("main form button");
+  await isIn(ida.page, "waiting");
+  assert.match(await ida.page.textContent("#state"), /^Connection lost\. Trying again in \d+ s$/);
+  await isIn(ida.page, "connected");
+  await ida.leave();
 });
 
 await act("Grace closes her browser, and Ada sees her leave", async () => {
@@ -213,6 +240,42 @@ await act("a search that fails says so in the frame", async () => {
   await frame.locator(".status", { hasText: "502" }).waitFor();
   assert.match(await frame.locator(".lead").textContent(), /^The search failed: /);
   ada.expected = null;
+});
+
+await act("a frame that never loads is given up after 25 seconds, and the way out is shown", async () => {
+  const mary = await person(browser, "Mary");
+  const { page } = mary;
+  await page.clock.install();
+  await page.route(/framed=1/, () => {}); // nobody answers
+  await page.goto(`${base}/search#wd=slow`);
+  await page.waitForSelector("#progress.busy");
+  await page.clock.runFor(24_000);
+  assert.match(await page.textContent("#clock"), /^2\d\.\d s$/);
+  await page.clock.runFor(1_500);
+  assert.equal(await page.locator("#progress.busy").count(), 0);
+  assert.equal(await page.textContent("#clock"), "");
+  assert.match(await page.textContent("#status"), /^Nothing to see for “slow” yet\. .* page of its own\.$/);
+  assert.equal(await page.getAttribute("#alone", "href"), "/search?wd=slow");
+  await mary.leave();
+});
+
+await act("without JavaScript the search form goes to the answer itself, and a failure has a way back", async () => {
+  const joan = await person(browser, "Joan", { javaScriptEnabled: false });
+  const { page } = joan;
+  joan.expected = /status of 502/;
+  for (const words of ["a&b 好", "break"]) {
+    await page.goto(`${base}/search`);
+    await page.fill("#wd", words);
+    await page.click("#search button");
+    await page.waitForURL((url) => url.searchParams.get("wd") === words);
+    assert.equal(await page.locator("iframe").count(), 0);
+    if (words !== "break") assert.equal(await page.textContent("h1"), words);
+  }
+  assert.match(await page.textContent(".lead"), /^The search failed: /);
+  assert.equal(await page.locator("form").count(), 0);
+  await page.click(".failure a");
+  await page.waitForURL(`${base}/`);
+  await joan.leave();
 });
 
 await act("the echo answers on the front page", async () => {

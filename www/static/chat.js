@@ -44,14 +44,16 @@ function connect() {
     setState("connected");
   };
   mine.onmessage = (event) => socket === mine && receive(event.data);
-  mine.onclose = (event) => socket === mine && hungUp(event.code, openedAt);
+  mine.onclose = (event) => socket === mine && hungUp(event.code, event.reason, openedAt);
 }
 
-async function hungUp(code, openedAt) {
+async function hungUp(code, reason, openedAt) {
   socket = null;
   takeBack();
   if (openedAt && Date.now() - openedAt > STEADY_MS) failures = 0;
-  lastWords = { 1001: text("restart"), 1008: text("flood"), 1009: text("long"), 1013: text("slow") }[code] ?? lastWords;
+  // 1001 is said, too, to somebody who was silent for too long: a computer that slept, a network that was away.
+  const away = reason === "server restarts" ? text("restart") : "";
+  lastWords = { 1001: away, 1008: text("flood"), 1009: text("long"), 1013: text("slow") }[code] ?? lastWords;
   // A browser cannot see the 401 of a refused upgrade, but it can see that the page itself redirects to the login.
   if (!openedAt && !(await isLoggedIn())) return setState("gone");
   if (socket) return; // the question took a while, and somebody connected meanwhile
@@ -106,7 +108,7 @@ addEventListener("offline", () => {
   if (!socket) return;
   // The close handshake cannot succeed, so its event would come late.
   const dead = socket;
-  hungUp(1006, Date.now());
+  hungUp(1006, "", Date.now());
   dead.close();
 });
 $("retry").addEventListener("click", retryNow);
@@ -130,9 +132,10 @@ function receive(frame) {
   isFirst = false;
   const seen = line.kind === "says" && line.from === me ? unseen.indexOf(line.text) : -1;
   if (seen >= 0) unseen.splice(seen, 1);
-  if (line.kind === "says" && line.from !== me) {
-    if (document.hidden) countUnread(1);
-    announce(`${line.from}: ${line.text}`);
+  if (line.from !== me) {
+    if (line.kind === "says" && document.hidden) countUnread(1);
+    if (line.kind === "says") announce(`${line.from}: ${line.text}`);
+    else announce(line.from ? `${line.from} ${text(line.kind)}` : line.text);
   }
   waitingLines.push(line);
   if (waitingLines.length > LINES_MAX) waitingLines.shift();

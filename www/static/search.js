@@ -5,7 +5,8 @@
 const $ = (id) => document.getElementById(id);
 const form = $("search");
 const input = $("wd");
-let ticking;
+const LATE_MS = 25_000; // the server gives up after 20 s, so the answer is there, but this frame may never say so
+let ticking, giveUp;
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -31,19 +32,23 @@ function search(words) {
   $("status").textContent = form.dataset.busy.replace("{}", () => words);
   $("alone").href = address;
   clearInterval(ticking);
+  clearTimeout(giveUp);
   ticking = setInterval(() => ($("clock").textContent = `${seconds()} s`), 100);
 
   // A new frame each time: changing the address of an old one would fill the history, and drop nothing.
   const frame = document.createElement("iframe");
   frame.setAttribute("sandbox", "");
   frame.title = form.dataset.result.replace("{}", () => words);
-  frame.src = address;
-  frame.addEventListener("load", () => {
+  frame.src = `${address}&framed=1`;
+  const stop = (says) => {
     if (!frame.isConnected) return;
     clearInterval(ticking);
+    clearTimeout(giveUp);
     $("progress").className = "";
     $("clock").textContent = "";
-    $("status").textContent = form.dataset.done.replace("{}", seconds());
-  });
+    $("status").textContent = says;
+  };
+  frame.addEventListener("load", () => stop(form.dataset.done.replace("{}", seconds())));
+  giveUp = setTimeout(() => stop(form.dataset.late.replace("{}", () => words)), LATE_MS);
   $("result").replaceChildren(frame);
 }

@@ -8,10 +8,9 @@ enum Said {
     Join(ConnId),
     All(String),
     One(ConnId, Kind, Vec<u8>),
-    Leave(ConnId),
     Close(ConnId, u16, &'static str),
 }
-use Said::{All, Close, Join, Leave, One};
+use Said::{All, Close, Join, One};
 
 /// A room at a moment.
 struct Room {
@@ -34,11 +33,11 @@ impl Room {
     }
 
     fn say(&mut self, who: ConnId, text: &str) -> Vec<Said> {
-        self.listen(|chat, now, out| chat.message(who, Kind::Text, text.as_bytes(), now, out))
+        self.listen(|chat, now, out| chat.on_message(who, Kind::Text, text.as_bytes(), now, out))
     }
 
     fn left(&mut self, who: ConnId) -> Vec<Said> {
-        self.listen(|chat, _, out| chat.left(who, out))
+        self.listen(|chat, _, out| chat.on_left(who, out))
     }
 
     fn listen(&mut self, act: impl FnOnce(&mut Chat, Instant, &mut Effects)) -> Vec<Said> {
@@ -49,7 +48,6 @@ impl Room {
             Effect::Join(id, LOBBY) => Join(id),
             Effect::Publish(LOBBY, range) => All(String::from_utf8(bytes[range].to_vec()).expect("text")),
             Effect::Send(id, kind, range) => One(id, kind, bytes[range].to_vec()),
-            Effect::Leave(id) => Leave(id),
             Effect::Close(id, code, reason) => Close(id, code, reason),
             other => panic!("not an effect of a room: {other:?}"),
         };
@@ -111,7 +109,7 @@ fn whoever_is_in_no_room_gets_its_message_back() {
     room.enter(conn(0), "alice");
     assert_eq!(room.say(conn(1), "hello"), [one(conn(1), "hello")]);
     assert_eq!(room.say(conn(99), ""), [one(conn(99), "")]);
-    let binary = room.listen(|chat, now, out| chat.message(conn(1), Kind::Binary, &[0, 255], now, out));
+    let binary = room.listen(|chat, now, out| chat.on_message(conn(1), Kind::Binary, &[0, 255], now, out));
     assert_eq!(binary, [One(conn(1), Kind::Binary, vec![0, 255])]);
     for _ in 0..1000 {
         assert_eq!(room.say(conn(1), "no flood").len(), 1);
@@ -131,7 +129,7 @@ fn a_burst_is_free_and_then_the_rate_counts() {
         assert_eq!(room.say(conn(0), "x"), [all("alice:x")], "ten a second are allowed for ever");
     }
     room.now += Duration::from_millis(99);
-    let expelled = [Leave(conn(0)), Close(conn(0), 1008, "too fast"), all("alice leave room")];
+    let expelled = [Close(conn(0), 1008, "too fast"), all("alice leave room")];
     assert_eq!(room.say(conn(0), "x"), expelled);
 }
 
@@ -142,7 +140,7 @@ fn silence_earns_a_burst_and_no_more() {
     room.now += Duration::from_secs(3600);
     assert_eq!(room.say(conn(0), "1"), [all("alice:1")]);
     assert_eq!(room.say(conn(0), "2"), [all("alice:2")]);
-    assert_eq!(room.say(conn(0), "3")[1], Close(conn(0), 1008, "too fast"));
+    assert_eq!(room.say(conn(0), "3")[0], Close(conn(0), 1008, "too fast"));
 }
 
 #[test]
@@ -152,7 +150,7 @@ fn two_connections_of_one_name_have_two_allowances() {
     room.enter(conn(1), "alice");
     assert_eq!(room.say(conn(0), "1"), [all("alice:1")]);
     assert_eq!(room.say(conn(1), "2"), [all("alice:2")]);
-    assert_eq!(room.say(conn(0), "3"), [Leave(conn(0)), Close(conn(0), 1008, "too fast")], "the name is still there");
+    assert_eq!(room.say(conn(0), "3"), [Close(conn(0), 1008, "too fast")], "the name is still there");
     assert!(room.chat.is_present("alice"));
 }
 
@@ -170,7 +168,7 @@ fn a_text_over_its_limit_in_bytes_closes_with_1009() {
     let mut room = Room::with(Limits { chat_text_bytes_max: 6, ..Limits::default() });
     room.enter(conn(0), "alice");
     assert_eq!(room.say(conn(0), "好好"), [all("alice:好好")]);
-    let expelled = [Leave(conn(0)), Close(conn(0), 1009, "too long"), all("alice leave room")];
+    let expelled = [Close(conn(0), 1009, "too long"), all("alice leave room")];
     assert_eq!(room.say(conn(0), "好好!"), expelled);
     assert_eq!(room.left(conn(0)), [], "it has left already");
 }
@@ -180,8 +178,8 @@ fn a_binary_message_closes_with_1003() {
     let mut room = Room::new();
     room.enter(conn(0), "alice");
     room.enter(conn(1), "alice");
-    let said = room.listen(|chat, now, out| chat.message(conn(1), Kind::Binary, b"x", now, out));
-    assert_eq!(said, [Leave(conn(1)), Close(conn(1), 1003, "text only")]);
+    let said = room.listen(|chat, now, out| chat.on_message(conn(1), Kind::Binary, b"x", now, out));
+    assert_eq!(said, [Close(conn(1), 1003, "text only")]);
     assert_eq!(room.say(conn(0), "x"), [all("alice:x")], "the other connection stays");
 }
 
@@ -192,8 +190,8 @@ fn while_draining_nobody_is_told_who_leaves() {
     room.enter(conn(1), "bob");
     room.chat.drain();
     assert_eq!(room.left(conn(0)), []);
-    let said = room.listen(|chat, now, out| chat.message(conn(1), Kind::Binary, b"x", now, out));
-    assert_eq!(said, [Leave(conn(1)), Close(conn(1), 1003, "text only")]);
+    let said = room.listen(|chat, now, out| chat.on_message(conn(1), Kind::Binary, b"x", now, out));
+    assert_eq!(said, [Close(conn(1), 1003, "text only")]);
     assert!(!room.chat.is_present("alice") && !room.chat.is_present("bob"));
 }
 

@@ -105,7 +105,7 @@ fn a_cookie_is_found_among_others_in_either_form() {
 
 #[test]
 fn what_we_set_we_find_and_verify() {
-    let field = set_cookie(&signer().sign("username", "张三 / 😀?".as_bytes(), THEN), false);
+    let field = set_cookie("username", &signer().sign("username", "张三 / 😀?".as_bytes(), THEN), false);
     let (pair, attributes) = field.split_once("; ").unwrap();
     assert_eq!(attributes, "Max-Age=2592000; Path=/; HttpOnly; SameSite=Lax");
     let found = find([pair.as_bytes()].into_iter(), "username").unwrap();
@@ -114,9 +114,9 @@ fn what_we_set_we_find_and_verify() {
 
 #[test]
 fn a_secure_cookie_is_cleared_by_a_secure_one() {
-    assert!(set_cookie("x", true).ends_with("; Secure"));
-    assert_eq!(clear_cookie(true), "username=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure");
-    assert_eq!(clear_cookie(false), "username=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax");
+    assert!(set_cookie("username", "x", true).ends_with("; Secure"));
+    assert_eq!(clear_cookie("username", true), "username=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure");
+    assert_eq!(clear_cookie("username", false), "username=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax");
 }
 
 #[test]
@@ -130,6 +130,27 @@ fn the_first_start_makes_a_secret_and_the_second_reads_it() {
     assert_eq!(mode(&dir.join("deep/cookie-secret")), 0o600);
     assert_eq!(mode(&dir.join("deep")), 0o700);
     fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn programs_that_start_at_once_share_one_whole_secret() {
+    for round in 0..20 {
+        let dir = directory(&format!("race-{round}"));
+        let gate = std::sync::Barrier::new(2);
+        let start = || {
+            gate.wait();
+            load_secret(None, &dir).unwrap()
+        };
+        let (one, other) = std::thread::scope(|scope| {
+            let threads = [scope.spawn(start), scope.spawn(start)];
+            let [one, other] = threads.map(|thread| thread.join().unwrap());
+            (one, other)
+        });
+        assert_eq!((one.len(), &one), (64, &other));
+        let names: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["cookie-secret"], "nothing else is left");
+        fs::remove_dir_all(dir).unwrap();
+    }
 }
 
 #[test]

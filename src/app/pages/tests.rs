@@ -17,19 +17,25 @@ fn field<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
     response.headers.iter().find(|field| field.0 == name).map(|field| &*field.1)
 }
 
+/// A sentence with something from people in every place.
+fn sentence(person: &str) -> Sentence {
+    Sentence::new("why_location", [&person]).because(person)
+}
+
 /// One of each page, with something from people in every place that takes it.
-fn all<'a>(person: &'a str) -> Vec<Page<'a>> {
+fn all<'a>(person: &'a str, why: &'a Sentence) -> Vec<Page<'a>> {
     let user = Some(person);
     vec![
-        Page::Index { user, slept: Some(0.25), lab: true },
-        Page::Index { user: None, slept: None, lab: false },
+        Page::Index { user, pause: Some(Pause::Slept(0.25)), lab: true },
+        Page::Index { user: None, pause: None, lab: false },
         Page::Login { user: None, name: "", next: "/chat/", problem: None },
         Page::Login { user, name: person, next: person, problem: Some(NameProblem::Taken) },
         Page::Chat { user: person },
         Page::Search { user },
         Page::Search { user: None },
-        Page::Error { user, status: 404, detail: person, framed: false },
-        Page::Error { user: None, status: 502, detail: person, framed: true },
+        Page::Error { user, status: 404, why, place: Place::Page },
+        Page::Error { user, status: 502, why, place: Place::Relay },
+        Page::Error { user: None, status: 502, why, place: Place::Frame },
     ]
 }
 
@@ -46,7 +52,7 @@ fn overlay(name: &str, templates: &[(&str, &str)]) -> PathBuf {
 
 #[test]
 fn every_page_is_whole_in_both_languages() {
-    for page in all("Ann") {
+    for page in all("Ann", &sentence("Ann")) {
         for (lang, tag) in [(Lang::En, "en"), (Lang::Zh, "zh-Hans")] {
             let response = pages().render(&page, lang, 200);
             assert_eq!((response.status, &*response.content_type), (200, "text/html; charset=utf-8"), "{page:?}");
@@ -60,7 +66,7 @@ fn every_page_is_whole_in_both_languages() {
 #[test]
 fn what_people_wrote_is_escaped_everywhere() {
     let evil = r#"<b>"'&</b>"#;
-    for page in all(evil) {
+    for page in all(evil, &sentence(evil)) {
         let response = pages().render(&page, Lang::En, 200);
         assert!(!html(&response).contains("<b>"), "{page:?}");
         assert!(!html(&response).contains(r#""'&"#), "{page:?}");
@@ -69,7 +75,7 @@ fn what_people_wrote_is_escaped_everywhere() {
 
 #[test]
 fn no_page_has_an_inline_script_style_handler_or_a_foreign_address() {
-    for page in all("Ann") {
+    for page in all("Ann", &sentence("Ann")) {
         let response = pages().render(&page, Lang::En, 200);
         let html = html(&response);
         for word in ["<style", " style=", " onclick=", "javascript:", "http://", "https://", "src=\"data:", "=\"//"] {
@@ -86,8 +92,37 @@ fn built_in_pages_carry_their_policy() {
     assert_eq!(policy(&Page::Chat { user: "Ann" }), POLICY);
     assert!(POLICY.contains("frame-ancestors 'none'") && !POLICY.contains("-inline") && !POLICY.contains("-eval"));
     assert_eq!(policy(&Page::Search { user: None }), format!("{POLICY}; frame-src 'self'"));
-    let framed = policy(&Page::Error { user: None, status: 502, detail: "", framed: true });
-    assert!(framed.starts_with("sandbox;") && framed.contains("frame-ancestors 'self'"), "{framed}");
+    let why = sentence("Ann");
+    let error = |place| policy(&Page::Error { user: None, status: 502, why: &why, place });
+    assert_eq!((error(Place::Page), error(Place::Relay)), (POLICY.to_owned(), error(Place::Frame)));
+    assert!(error(Place::Frame).starts_with("sandbox;") && error(Place::Frame).ends_with("frame-ancestors 'self'"));
+}
+
+#[test]
+fn an_error_in_a_frame_has_no_bar_and_one_in_a_sandbox_nothing_that_cannot_work_there() {
+    let why = sentence("Ann");
+    let page = |place| {
+        let page = Page::Error { user: Some("Ann"), status: 502, why: &why, place };
+        html(&pages().render(&page, Lang::En, 502)).to_owned()
+    };
+    let parts = |html: &str| ["class=\"bar\"", "<a href=\"/\">", "<form", "<use"].map(|part| html.contains(part));
+    assert_eq!(parts(&page(Place::Page)), [true, true, true, true]);
+    assert_eq!(parts(&page(Place::Relay)), [true, true, false, false]);
+    assert_eq!(parts(&page(Place::Frame)), [false; 4]);
+}
+
+#[test]
+fn a_cause_is_marked_as_english_on_every_page() {
+    let why = Sentence::new("why_search", []).because("no route");
+    for (lang, said) in [
+        (Lang::En, "The search failed: <span lang=\"en\">no route</span>."),
+        (Lang::Zh, "搜索失败：<span lang=\"en\">no route</span>。"),
+    ] {
+        let page = Page::Error { user: None, status: 502, why: &why, place: Place::Page };
+        assert!(html(&pages().render(&page, lang, 502)).contains(said), "{said}");
+    }
+    let page = Page::Error { user: None, status: 404, why: &Sentence::new("why_no_page", []), place: Place::Page };
+    assert!(html(&pages().render(&page, Lang::Zh, 404)).contains("<p class=\"lead\">没有这个页面。</p>"));
 }
 
 #[test]
@@ -102,19 +137,27 @@ fn a_page_with_a_name_on_it_is_not_stored() {
 }
 
 #[test]
-fn a_sleep_is_told_in_seconds_as_they_were_asked_for() {
-    for (slept, words) in [(3.0, "Slept 3 s"), (0.0, "Slept 0 s"), (0.25, "Slept 0.25 s")] {
-        let page = Page::Index { user: None, slept: Some(slept), lab: false };
-        assert!(html(&pages().render(&page, Lang::En, 200)).contains(words), "{words}");
+fn a_pause_is_told_in_seconds_as_they_were_asked_for() {
+    for (pause, lang, words) in [
+        (Pause::Slept(3.0), Lang::En, "Slept 3 s on a timer of the loop. Nobody else noticed."),
+        (Pause::Slept(0.0), Lang::En, "Slept 0 s"),
+        (Pause::Slept(0.25), Lang::Zh, "睡了 0.25 秒"),
+        (Pause::Blocked(3.0), Lang::En, "Blocked the loop for 3 s. Everybody waited."),
+        (Pause::Blocked(0.5), Lang::Zh, "把事件循环堵了 0.5 秒。所有人都在等。"),
+    ] {
+        let page = Page::Index { user: None, pause: Some(pause), lab: false };
+        let response = pages().render(&page, lang, 200);
+        assert!(html(&response).contains(words), "{words}");
+        assert_eq!(html(&response).contains("Nobody else"), words.contains("Nobody else") || words == "Slept 0 s");
     }
-    let page = Page::Index { user: None, slept: None, lab: false };
-    assert!(!html(&pages().render(&page, Lang::En, 200)).contains("Slept"));
+    let page = Page::Index { user: None, pause: None, lab: false };
+    assert!(!html(&pages().render(&page, Lang::En, 200)).contains("role=\"status\""));
 }
 
 #[test]
 fn the_lab_is_shown_only_where_it_is() {
     for lab in [false, true] {
-        let response = pages().render(&Page::Index { user: None, slept: None, lab }, Lang::En, 200);
+        let response = pages().render(&Page::Index { user: None, pause: None, lab }, Lang::En, 200);
         assert_eq!(html(&response).contains("/search-sync"), lab);
         assert_eq!(html(&response).contains("/block?seconds=3"), lab);
     }
@@ -136,17 +179,26 @@ fn each_problem_with_a_name_has_its_own_words() {
 }
 
 #[test]
-fn every_text_a_template_names_is_in_the_table_and_every_text_is_used() {
-    let sources: String = EMBEDDED.iter().map(|template| template.1).collect();
-    let used: BTreeSet<&str> = sources
+fn every_text_that_is_named_is_in_the_table_and_every_text_is_used() {
+    let templates: String = EMBEDDED.iter().map(|template| template.1).collect();
+    let in_templates = templates
         .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
-        .filter_map(|word| word.strip_prefix("t."))
-        .collect();
+        .filter_map(|word| word.strip_prefix("t."));
+    let code = [
+        include_str!("../../app.rs"),
+        include_str!("../pages.rs"),
+        include_str!("../router.rs"),
+        include_str!("../search.rs"),
+    ];
+    let in_code = code.iter().flat_map(|text| text.split('"')).filter(|word| {
+        ["why_", "name_"].iter().any(|start| word.starts_with(start)) || ["slept", "blocked"].contains(word)
+    });
+    // What is chosen by the status: every one that an error page is made for.
+    let titles = [400, 401, 403, 404, 405, 426, 500, 501, 502, 503, 504].map(|status| format!("error_{status}"));
+    let used: BTreeSet<&str> = in_templates.chain(in_code).chain(titles.iter().map(String::as_str)).collect();
     let there: BTreeSet<&str> = TEXTS.iter().map(|row| row.0).collect();
-    // These are chosen by a number or a problem, not named in a template.
-    let by_code = |key: &str| key.starts_with("error_") || key.starts_with("name_");
     let lost: Vec<_> = used.difference(&there).collect();
-    let idle: Vec<_> = there.difference(&used).filter(|key| !by_code(key)).collect();
+    let idle: Vec<_> = there.difference(&used).collect();
     assert!(lost.is_empty(), "not in the table: {lost:?}");
     assert!(idle.is_empty(), "never shown: {idle:?}");
 }
@@ -202,7 +254,7 @@ fn a_template_that_does_not_parse_is_named_with_its_line() {
 fn a_template_that_fails_at_run_time_is_a_plain_500() {
     for source in ["{{ nobody.knows }}", "{% include 'gone.html' %}", "{{ 1 / 0 }}"] {
         let www = overlay("run", &[("index.html", source)]);
-        let page = Page::Index { user: None, slept: None, lab: false };
+        let page = Page::Index { user: None, pause: None, lab: false };
         let response = Pages::new(Some(&www)).unwrap().render(&page, Lang::En, 200);
         assert_eq!((response.status, &*response.content_type), (500, "text/plain; charset=utf-8"), "{source}");
         fs::remove_dir_all(www).unwrap();

@@ -185,7 +185,15 @@ fn an_origin_is_ours_by_authority_or_by_permission() {
     {
         assert!(is_taken(&format!("Origin: {origin}")), "{origin}");
     }
-    for origin in ["null", "", "http://squall.test:8080", "http://friend.test:8443", "http://squall.test.evil.test"] {
+    for origin in [
+        "null",
+        "",
+        "http://squall.test:8080",
+        "http://friend.test:8443",
+        "http://squall.test.evil.test",
+        "ftp://squall.test",
+        "https://friend.test:8443/",
+    ] {
         assert!(!is_taken(&format!("Origin: {origin}")), "{origin}");
     }
     assert!(is_taken("X-No-Origin: 1"), "not a browser");
@@ -198,12 +206,41 @@ fn echo_is_a_websocket_for_everybody() {
     let out = bench.ask(conn(0), "GET /echo", &HANDSHAKE);
     assert_eq!(out.list, [Effect::Upgrade(conn(0), ACCEPT, bytes_max)]);
     assert!(bench.tell(conn(0), Event::Left).list.is_empty());
-    for fields in [&[][..], &[UPGRADE], &[CONNECTION], &["Upgrade: h2c", CONNECTION]] {
+    for fields in [&[][..], &[HTML]] {
         let out = bench.ask(conn(0), "GET /echo", fields);
         assert_eq!((answer(&out).status, field(answer(&out), "Upgrade")), (426, Some("websocket")), "{fields:?}");
+        assert_eq!(field(answer(&out), "Connection"), Some("Upgrade"));
         assert_eq!(field(answer(&out), "Sec-WebSocket-Version"), Some("13"));
+        assert_eq!(text(answer(&out)).contains("<h1>This address speaks WebSocket</h1>"), !fields.is_empty());
     }
     assert_eq!(answer(&bench.ask(conn(0), "HEAD /echo", &HANDSHAKE)).status, 400, "only GET can be upgraded");
+}
+
+#[test]
+fn an_upgrade_that_is_not_asked_for_as_it_must_be_is_ignored() {
+    let whole = [KEY, VERSION, ALICE];
+    for (version, fields) in [
+        ("HTTP/1.1", &[UPGRADE][..]),
+        ("HTTP/1.1", &[UPGRADE, "Connection: keep-alive"]),
+        ("HTTP/1.1", &[CONNECTION]),
+        ("HTTP/1.1", &["Upgrade: h2c", CONNECTION]),
+        ("HTTP/1.0", &[UPGRADE, CONNECTION]),
+    ] {
+        let fields = [fields, &whole].concat();
+        let out = Bench::new().ask(conn(0), &format!("GET /echo {version}"), &fields);
+        assert_eq!(answer(&out).status, 426, "{version} {fields:?}");
+        let out = Bench::new().ask(conn(0), &format!("GET /chat/ {version}"), &fields);
+        assert_eq!(answer(&out).status, 200, "{version} {fields:?}");
+        assert!(text(answer(&out)).contains("<section id=\"chat\""), "the page");
+    }
+}
+
+#[test]
+fn a_refused_upgrade_says_why_in_words() {
+    let mut bench = Bench::new();
+    let out = bench.ask(conn(0), "GET /echo", &[UPGRADE, CONNECTION, VERSION]);
+    let why = "This is not a WebSocket handshake: Sec-WebSocket-Key must be there once.\n";
+    assert_eq!(out.list, [Effect::Respond(conn(0), words(400, why))]);
 }
 
 #[test]

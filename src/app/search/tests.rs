@@ -207,8 +207,8 @@ fn a_redirect_that_cannot_be_followed_is_502_and_says_why() {
 fn a_search_site_of_https_is_502_without_a_fetch() {
     let mut bench = Bench::with(|settings| settings.search_url = "https://search.test/?q={}".into());
     let out = bench.ask(conn(0), "GET /search?wd=x", &[]);
-    let why = "The search failed: the site answers over https, which is not built in yet.\n";
-    assert_eq!(out.list, [Effect::Respond(conn(0), words(502, why))]);
+    let why = "The search failed: the site answers over https, which is not built in yet (https://search.test/?q=x).\n";
+    assert_eq!(out.list, [Effect::Respond(conn(0), sandboxed(words(502, why)))]);
     assert!(is_forgotten(&bench));
 }
 
@@ -231,13 +231,40 @@ fn a_failure_before_the_head_is_an_answer_that_names_the_cause() {
 }
 
 #[test]
-fn the_page_of_a_failure_may_stand_in_our_own_frame() {
+fn a_failure_is_sandboxed_like_what_it_stands_for_in_either_form() {
+    for fields in [&[][..], &[HTML], &[HTML, "Sec-Fetch-Dest: iframe"]] {
+        let mut bench = Bench::new();
+        bench.ask(conn(0), "GET /search?wd=x", fields);
+        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN });
+        let policy = field(answer(&out), "Content-Security-Policy").expect("a policy");
+        assert!(policy.starts_with("sandbox;") && policy.ends_with("frame-ancestors 'self'"), "{policy}");
+        assert_eq!(field(answer(&out), "X-Content-Type-Options"), Some("nosniff"));
+        assert!(text(answer(&out)).contains("no complete answer within 20 s"));
+    }
+}
+
+#[test]
+fn a_failure_has_no_bar_in_the_frame_of_the_search_page_and_one_elsewhere() {
+    for (target, destination, has_bar) in [
+        ("/search?wd=x", "document", true),
+        ("/search?wd=x", "iframe", false),
+        ("/search?wd=x&framed=1", "", false),
+        ("/search?wd=framed", "", true),
+    ] {
+        let mut bench = Bench::new();
+        bench.ask(conn(0), &format!("GET {target}"), &[HTML, &format!("Sec-Fetch-Dest: {destination}")]);
+        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN });
+        assert_eq!(text(answer(&out)).contains("<header class=\"bar\">"), has_bar, "{target} {destination}");
+    }
+}
+
+#[test]
+fn a_failure_is_told_in_the_language_of_the_page_and_its_cause_in_english() {
     let mut bench = Bench::new();
-    bench.ask(conn(0), "GET /search?wd=x", &[HTML]);
-    let out = fail(&mut bench, FetchError::Timeout { after: WITHIN });
-    let policy = field(answer(&out), "Content-Security-Policy").expect("a policy");
-    assert!(policy.starts_with("sandbox;") && policy.ends_with("frame-ancestors 'self'"), "{policy}");
-    assert!(text(answer(&out)).contains("no complete answer within 20 s"));
+    bench.ask(conn(0), "GET /search?wd=x", &[HTML, "Accept-Language: zh"]);
+    let out = fail(&mut bench, FetchError::Broken { why: "reset".into() });
+    let said = "搜索失败：<span lang=\"en\">the connection broke before the answer was whole: reset</span>。";
+    assert!(text(answer(&out)).contains(said), "{}", text(answer(&out)));
 }
 
 #[test]
@@ -278,6 +305,12 @@ fn the_blocking_search_follows_redirects_and_relays_in_one_piece() {
         .header("X-Content-Type-Options", "nosniff");
     assert_eq!(out.list, [Effect::Respond(conn(0), relayed)]);
     assert!(is_forgotten(&bench));
+
+    let fetch = Fetch { head: true, ..fetch_of(&bench, "http://search.test/s?wd=x") };
+    assert_eq!(bench.ask(conn(0), "HEAD /search-sync?wd=x", &[]).list, [blocking(fetch)]);
+    let headers = vec![("content-length".into(), b"7".into())];
+    let out = bench.tell(conn(0), finished(Ok(WholeAnswer { status: 200, headers, body: vec![] })));
+    assert_eq!(answer(&out).body, Body::Stream(Some(7)), "the length that GET would have");
 
     bench.ask(conn(0), "GET /search-sync?wd=x", &[]);
     let out = bench.tell(conn(0), finished(Err(FetchError::Timeout { after: WITHIN })));

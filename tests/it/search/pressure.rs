@@ -54,7 +54,8 @@ fn a_browser_that_does_not_read_stops_the_site_that_writes() {
     client.send(SEARCH);
     let first = settled(&written);
     let booked = site.counts().booked;
-    assert!(booked <= high_water + 2 * (64 << 10) + 1024, "{booked} bytes are held");
+    // What is booked is memory, and a growing buffer may have twice the room that it needs.
+    assert!(booked <= 2 * (high_water + 2 * (64 << 10)) + 1024, "{booked} bytes are held");
     assert!(first < 64 << 20, "{first} bytes were taken from the site");
     // Read again, and it flows again.
     assert_eq!(client.head().status, 200);
