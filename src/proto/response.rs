@@ -14,7 +14,6 @@
 //! The pieces of a stream are written by the caller, as [`Sent`] says; 100 and 101 have encoders of their own.
 
 use std::borrow::Cow;
-use std::rc::Rc;
 
 /// One answer. Content-Length, Date, Server, Connection and Transfer-Encoding are added by the encoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +30,6 @@ pub struct Response {
 pub enum Body {
     Static(&'static [u8]),
     Owned(Vec<u8>),
-    Shared(Rc<[u8]>),
     /// Comes piece by piece; its length where known. Unknown: chunked (1.1) or until close (1.0).
     Stream(Option<u64>),
 }
@@ -42,7 +40,6 @@ impl Body {
         match self {
             Body::Static(bytes) => bytes.len(),
             Body::Owned(bytes) => bytes.len(),
-            Body::Shared(bytes) => bytes.len(),
             Body::Stream(_) => 0,
         }
     }
@@ -138,7 +135,6 @@ pub fn encode_response(r: &Response, terms: Terms, date: &[u8], out: &mut Vec<u8
     let bytes: &[u8] = match &r.body {
         Body::Static(bytes) => bytes,
         Body::Owned(bytes) => bytes,
-        Body::Shared(bytes) => bytes,
         Body::Stream(_) => b"",
     };
     let length = match r.body {
@@ -152,20 +148,7 @@ pub fn encode_response(r: &Response, terms: Terms, date: &[u8], out: &mut Vec<u8
 
     out.reserve(512 + bytes.len());
     encode_status_line(r.status, out);
-    out.extend_from_slice(b"Server: squall\r\nDate: ");
-    out.extend_from_slice(date);
-    if !r.content_type.is_empty() && is_trusted(&r.content_type) {
-        out.extend_from_slice(b"\r\nContent-Type: ");
-        out.extend_from_slice(r.content_type.as_bytes());
-    }
-    for (name, value) in &r.headers {
-        if is_trusted(value) {
-            out.extend_from_slice(b"\r\n");
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value.as_bytes());
-        }
-    }
+    encode_fields(r, date, out);
     match length {
         _ if bodiless => {}
         Some(length) => {
@@ -194,21 +177,33 @@ pub fn encode_response(r: &Response, terms: Terms, date: &[u8], out: &mut Vec<u8
     Sent { keep_alive, body }
 }
 
-/// Appends 101 with this Sec-WebSocket-Accept and the subprotocol that was chosen, if any (RFC 6455 section 4.2.2).
-pub fn encode_switching(accept: &[u8; 28], date: &[u8], protocol: Option<&str>, out: &mut Vec<u8>) {
+/// Every field but those of framing and connection; the last one is not ended yet.
+fn encode_fields(r: &Response, date: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"Server: squall\r\nDate: ");
+    out.extend_from_slice(date);
+    if !r.content_type.is_empty() && is_trusted(&r.content_type) {
+        out.extend_from_slice(b"\r\nContent-Type: ");
+        out.extend_from_slice(r.content_type.as_bytes());
+    }
+    for (name, value) in r.headers.iter().filter(|(_, value)| is_trusted(value)) {
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+    }
+}
+
+/// Appends 101 with this Sec-WebSocket-Accept (RFC 6455 section 4.2.2).
+pub fn encode_switching(accept: &[u8; 28], date: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nServer: squall\r\nDate: ");
     out.extend_from_slice(date);
     out.extend_from_slice(b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
     out.extend_from_slice(accept);
-    if let Some(protocol) = protocol.filter(|protocol| is_field_value(protocol)) {
-        out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
-        out.extend_from_slice(protocol.as_bytes());
-    }
     out.extend_from_slice(b"\r\n\r\n");
 }
 
 /// The reason phrase of a status (RFC 9110 section 15); "Unknown" for those squall has never heard of.
-pub fn reason(status: u16) -> &'static str {
+fn reason(status: u16) -> &'static str {
     match status {
         100 => "Continue",
         101 => "Switching Protocols",
@@ -264,7 +259,7 @@ pub fn reason(status: u16) -> &'static str {
 }
 
 /// Appends `n` in decimal digits.
-pub fn encode_decimal(mut n: u64, out: &mut Vec<u8>) {
+fn encode_decimal(mut n: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {

@@ -65,7 +65,7 @@ pub fn check(request: &Request) -> Result<[u8; 28], UpgradeError> {
 }
 
 /// The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
-pub fn accept_of(key: &[u8]) -> [u8; 28] {
+fn accept_of(key: &[u8]) -> [u8; 28] {
     let hash = Sha1::new().chain_update(key).chain_update(GUID).finalize();
     let mut accept = [0; 28];
     BASE64.encode_slice(hash, &mut accept).expect("20 bytes are 28 characters");

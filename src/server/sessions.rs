@@ -28,7 +28,7 @@ impl<N: Network, A: App> Server<N, A> {
         self.timers.set(id, &mut conn.timer, ws.next_heartbeat(self.now, &self.limits));
         conn.protocol = Protocol::Ws(Box::new(ws));
         let date = self.date.text;
-        self.output(id, |out| encode_switching(accept, &date, None, out));
+        self.output(id, |out| encode_switching(accept, &date, out));
         if let Some(line) = &mut line {
             line.status = 101;
         }

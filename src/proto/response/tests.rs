@@ -25,11 +25,9 @@ fn an_answer_is_head_and_body_in_one_piece() {
 }
 
 #[test]
-fn owned_and_shared_bodies_are_written_like_static_ones() {
-    let expected = encoded(&hello(), GET);
-    for body in [Body::Owned(b"Hello, World!".to_vec()), Body::Shared(Rc::from(&b"Hello, World!"[..]))] {
-        assert_eq!(encoded(&Response { body, ..hello() }, GET), expected);
-    }
+fn an_owned_body_is_written_like_a_static_one() {
+    let body = Body::Owned(b"Hello, World!".to_vec());
+    assert_eq!(encoded(&Response { body, ..hello() }, GET), encoded(&hello(), GET));
 }
 
 #[test]
@@ -124,15 +122,12 @@ fn a_redirect_names_its_target() {
 #[test]
 fn switching_protocols_has_no_length() {
     let mut out = Vec::new();
-    encode_switching(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", DATE, None, &mut out);
+    encode_switching(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", DATE, &mut out);
     assert_eq!(
         String::from_utf8_lossy(&out),
         "HTTP/1.1 101 Switching Protocols\r\nServer: squall\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
          Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
     );
-    out.clear();
-    encode_switching(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", DATE, Some("squall.v1"), &mut out);
-    assert!(out.ends_with(b"\r\nSec-WebSocket-Protocol: squall.v1\r\n\r\n"));
 }
 
 #[test]
