@@ -163,7 +163,8 @@ impl Site {
             UpgradeError::Required => upgrade_required(refuse(426, &Sentence::new("why_websocket", []))),
         })?;
         self.check_origin(ask.request).map_err(|why| refuse(403, &why))?;
-        Ok(accept)
+        // A session that begins now would end in a moment, without the Close of those that were there.
+        if self.draining { Err(Response::text(503, "draining\n")) } else { Ok(accept) }
     }
 }
 
