@@ -246,6 +246,13 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_whose_backlog_is_never_empty_lets_the_others_have_their_turn() {
+        let mut door = Door::new(vec![(0..100).map(Ok).collect(), vec![Ok(1000), Ok(1001)], vec![Ok(2000)]]);
+        let round: Vec<_> = (0..7).map(|_| door.next()).collect();
+        assert_eq!(round, [0, 1000, 2000, 1, 1001, 2, 3].map(stream));
+    }
+
+    #[test]
     fn a_round_that_a_budget_has_ended_goes_on_at_once() {
         let mut door = Door::new(vec![vec![Ok(1), Ok(2)]]);
         assert_eq!((door.next(), door.next_in()), (stream(1), Some(Duration::ZERO)));

@@ -127,6 +127,11 @@ impl<N: Network, A: App> Server<N, A> {
                     conn.dead = true;
                     self.dead.push(member);
                 }
+                // A ping that waited for this flush is answered behind it: no edge comes when everything was taken.
+                if !conn.touched && matches!(&conn.protocol, Protocol::Ws(ws) if ws.ping.is_some()) {
+                    conn.touched = true;
+                    self.touched.push(member);
+                }
             }
             if room.feed.held() > self.limits.lag_bytes_max {
                 self.cut_slow_readers(id);

@@ -113,6 +113,24 @@ fn fragments_are_one_line_and_a_ping_between_them_is_answered() {
 }
 
 #[test]
+fn the_latest_of_several_pings_is_answered_without_any_further_event() {
+    let site = Site::with_defaults();
+    let mut ann = enter(&site, "ann");
+    let pings = [frame(PING, "one"), frame(PING, "two"), frame(PING, "three")].concat();
+    for line in ["", "hello"] {
+        // With a line behind them, their answers go out with the news of the room.
+        ann.send([pings.clone(), if line.is_empty() { vec![] } else { frame(TEXT, line) }].concat());
+        let (mut latest, mut heard_line) = (false, line.is_empty());
+        while !latest || !heard_line {
+            match ann.heard() {
+                Said::Pong(payload) => latest = payload == b"three",
+                heard => heard_line = heard == Said::Text(format!("ann:{line}")),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_text_has_4096_bytes_at_most_and_more_closes_with_1009() {
     let site = Site::with_defaults();
     let mut bob = enter(&site, "bob");

@@ -1,10 +1,13 @@
 //! What happens at the edges of a machine: too many clients, no descriptors, no memory, ten thousand sleepers.
 
+mod buffers;
 mod drain;
+mod patience;
 mod sleepers;
 
+use crate::support::child::PROGRAM;
 use crate::support::frames::{Said, TEXT, fragment};
-use crate::support::{Child, Client, Site, WsClient, get, ms};
+use crate::support::{Child, Client, Dir, Site, WsClient, get, ms};
 use squall::config::Limits;
 use std::time::{Duration, Instant};
 
@@ -79,6 +82,24 @@ fn without_descriptors_clients_wait_and_the_server_rests_and_goes_on_when_one_le
         assert!(left.elapsed() < ms(1500), "{:?}", left.elapsed());
         left = Instant::now();
     }
+}
+
+#[test]
+fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
+    let data = Dir::new();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ulimit -Sn 64; exec \"$0\" \"$@\"", PROGRAM]);
+    command.args(["--listen", "127.0.0.1:0", "--data-dir", data.arg()]);
+    let child = Child::run(command, data, 1);
+    let mut clients: Vec<Client> = (0..100).map(|_| Client::connect(child.address)).collect();
+    for client in &mut clients {
+        client.send(ASK);
+    }
+    for client in &mut clients {
+        assert_eq!(client.answer().status, 200);
+    }
+    assert!(crate::support::descriptors(&child.pid()) > 100);
+    assert!(!child.stderr().contains("out of descriptors"), "{}", child.stderr());
 }
 
 #[test]

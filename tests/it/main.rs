@@ -11,4 +11,5 @@ mod limits;
 mod search;
 mod simulation;
 mod support;
+mod turns;
 mod websocket;

@@ -1,8 +1,10 @@
 //! `squall fetch`: several sites at once, each one's head as it comes.
 
 use super::run;
+use crate::support::child::PROGRAM;
 use crate::support::{Stub, ms};
 use std::net::TcpListener;
+use std::process::Command;
 
 /// A site that answers after so many milliseconds.
 fn after(wait: u64, status: &'static str) -> Stub {
@@ -54,4 +56,43 @@ fn one_that_fails_is_named_with_its_reason_and_the_exit_code_is_1() {
         let failed = stderr.lines().find(|line| line.starts_with(&format!("{target}: failed after ")));
         assert!(failed.is_some_and(|line| line.contains(why)), "{target}: {stderr}");
     }
+}
+
+#[test]
+fn a_site_that_resets_whoever_connects_is_named_with_its_reason_at_once() {
+    let stub = Stub::resetting();
+    let target = stub.address.to_string();
+    for _ in 0..2 {
+        // Somebody who is never told of the end waits for ever, so the test has a limit: far below 20 s.
+        let mut fetch = Command::new("timeout");
+        fetch.args(["10", PROGRAM, "fetch"]).args(vec![&target; 200]);
+        let ended = fetch.output().expect("the program starts");
+        let stderr = String::from_utf8(ended.stderr).expect("text");
+        assert_eq!(ended.status.code(), Some(1), "{stderr}");
+        let failed: Vec<&str> = stderr.lines().filter(|line| line.contains(": failed after ")).collect();
+        assert_eq!(failed.len(), 200, "{stderr}");
+        for line in failed {
+            assert!(["reset", "Broken pipe", "closed without"].iter().any(|why| line.contains(why)), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_body_over_what_a_search_may_relay_is_no_failure() {
+    let body = vec![b'x'; 9 << 20];
+    let stub = Stub::saying([b"HTTP/1.1 200 OK\r\nContent-Length: 9437184\r\n\r\n", body.as_slice()].concat());
+    let (code, stdout, stderr) = run(&["fetch", &stub.address.to_string()]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.ends_with("HTTP/1.1 200 OK\nContent-Length: 9437184\n\n"), "{stdout}");
+}
+
+#[test]
+fn more_targets_than_the_soft_limit_of_open_files_are_fetched_at_once() {
+    let stub = after(300, "200 OK");
+    let mut fetch = Command::new("sh");
+    fetch.args(["-c", "ulimit -Sn 64; exec \"$0\" \"$@\"", PROGRAM, "fetch"]);
+    let ended = fetch.args(vec![stub.address.to_string(); 100]).output().expect("the program starts");
+    let stderr = String::from_utf8(ended.stderr).expect("text");
+    assert_eq!(ended.status.code(), Some(0), "{stderr}");
+    assert_eq!(String::from_utf8(ended.stdout).expect("text").matches("HTTP/1.1 200 OK").count(), 100);
 }

@@ -1,8 +1,9 @@
 //! Leaving in peace, on SIGTERM or SIGINT.
 
 use super::ASK;
-use crate::support::frames::Said;
-use crate::support::{Child, Client, WsClient, get, wait_for};
+use crate::support::frames::{Said, handshake};
+use crate::support::{Child, Client, Site, WsClient, get, wait_for};
+use squall::config::Limits;
 use std::net::TcpStream;
 
 /// Waits until the child does not listen any more.
@@ -82,4 +83,22 @@ fn a_websocket_that_does_not_answer_close_holds_nobody_up_for_longer_than_the_de
     child.signal("TERM");
     assert_eq!(echo.heard(), Said::Close(Some(1001), "server restarts".into()));
     assert_eq!(child.ended().code(), Some(0));
+}
+
+#[test]
+fn whoever_wants_a_websocket_while_draining_is_refused_with_503() {
+    for path in ["/echo", "/chat/"] {
+        let ask = handshake(path, "");
+        let site = Site::start(Limits::default(), &["--drain", "3600"]);
+        let (begin, end) = ask.split_at(ask.len() / 2);
+        let mut client = Client::connect(site.address);
+        client.send(begin);
+        site.wait_until("the first half", |c| c.booked > 0);
+        site.drain();
+        wait_for("the drain", || TcpStream::connect(site.address).is_err().then_some(()));
+        let answer = client.ask(end);
+        assert_eq!((answer.status, answer.field("connection")), (503, Some("close")), "{path}");
+        client.closed();
+        wait_for("the end of the loop", || site.is_over().then_some(()));
+    }
 }

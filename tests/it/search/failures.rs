@@ -72,6 +72,23 @@ fn a_site_that_resets_is_502() {
 }
 
 #[test]
+fn a_site_that_resets_whoever_connects_is_502_whenever_its_reset_comes() {
+    let stub = Stub::resetting();
+    let site = with_defaults(&stub);
+    for _ in 0..10 {
+        let mut clients: Vec<Client> = (0..20).map(|_| Client::connect(site.address)).collect();
+        for client in &mut clients {
+            client.send("GET /search?wd=x HTTP/1.1\r\nHost: squall\r\n\r\n");
+        }
+        for client in &mut clients {
+            let answer = client.answer();
+            assert_eq!(answer.status, 502, "{}", answer.text());
+        }
+    }
+    site.wait_until_empty();
+}
+
+#[test]
 fn an_answer_that_makes_no_sense_is_502() {
     for (answer, cause) in [
         ("SSH-2.0-OpenSSH\r\n", "it is not HTTP/1"),
@@ -115,6 +132,31 @@ fn where_only_the_end_of_the_connection_ends_a_body_a_reset_says_that_it_broke_o
     client.send("GET /search?wd=x HTTP/1.0\r\n\r\n");
     assert_eq!(client.rest_until_reset().unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
     site.wait_until_empty();
+}
+
+#[test]
+fn a_body_without_a_length_that_breaks_off_in_the_middle_ends_with_a_reset() {
+    let lengthless = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    for (ending, linger) in [("", None), ("x", None), ("5\r\nwor", None), ("", Some(ms(0)))] {
+        let (tell, told) = std::sync::mpsc::channel::<()>();
+        let told = std::sync::Mutex::new(told);
+        let stub = Stub::start(move |mut asked| {
+            asked.say(lengthless);
+            told.lock().unwrap().recv().unwrap();
+            socket2::SockRef::from(&asked.stream).set_linger(linger).unwrap();
+            asked.say(ending);
+        });
+        let site = with_defaults(&stub);
+        let mut client = Client::connect(site.address);
+        client.send("GET /search?wd=x HTTP/1.0\r\n\r\n");
+        let head = client.head();
+        assert_eq!((head.status, head.field("content-length"), head.field("transfer-encoding")), (200, None, None));
+        assert_eq!(client.take(5), b"hello");
+        tell.send(()).unwrap();
+        let end = client.rest_until_reset().expect_err("a clean end would make it whole");
+        assert_eq!(end.kind(), std::io::ErrorKind::ConnectionReset);
+        site.wait_until_empty();
+    }
 }
 
 #[test]

@@ -5,8 +5,9 @@ use crate::support::{Client, Stub, get, ms, wait_for};
 use squall::config::Limits;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const SEARCH: &str = "GET /search?wd=x HTTP/1.1\r\nHost: squall\r\n\r\n";
@@ -221,4 +222,59 @@ fn a_search_under_way_is_finished_while_draining() {
     assert_eq!((answer.text().as_str(), answer.field("connection")), ("hello", Some("close")));
     wait_for("the end of the loop", || site.is_over().then_some(()));
     assert!(TcpStream::connect(site.address).is_err());
+}
+
+#[test]
+fn a_search_that_streams_while_draining_ends_its_connection_long_before_the_deadline() {
+    let (tell, told) = channel::<()>();
+    let told = Mutex::new(told);
+    let stub = Stub::start(move |mut asked| {
+        asked.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+        told.lock().unwrap().recv().unwrap();
+        asked.say("5\r\nworld\r\n0\r\n\r\n");
+    });
+    let site = asking(&stub, Limits::default(), &["--drain", "3600", "--keep-alive", "3600"]);
+    let mut client = Client::connect(site.address);
+    client.send(SEARCH);
+    assert_eq!(client.head().field("connection"), None, "it was to be kept alive");
+    assert_eq!(client.take(10), b"5\r\nhello\r\n");
+    site.drain();
+    wait_for("the drain", || TcpStream::connect(site.address).is_err().then_some(()));
+    tell.send(()).unwrap();
+    assert_eq!(client.rest(), b"5\r\nworld\r\n0\r\n\r\n");
+    wait_for("the end of the loop", || site.is_over().then_some(()));
+}
+
+#[test]
+fn who_is_redirected_keeps_its_place_though_others_wait_and_nobody_else_may() {
+    let (tell, told) = channel::<()>();
+    let told = Mutex::new(told);
+    let stub = Stub::start(move |mut asked| {
+        if asked.target() == "/s?wd=first" {
+            told.lock().unwrap().recv().unwrap();
+            return asked.say("HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n");
+        }
+        let target = asked.target().to_owned();
+        asked.say(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{target}", target.len()));
+    });
+    let limits = Limits { fetches_waiting_max: 2, ..Limits::default() };
+    let site = asking(&stub, limits, &["--search-max", "1"]);
+    let mut clients = Vec::new();
+    for (n, words) in ["first", "second", "third"].into_iter().enumerate() {
+        let mut client = Client::connect(site.address);
+        client.send(format!("GET /search?wd={words} HTTP/1.1\r\nHost: squall\r\n\r\n"));
+        site.wait_until("the queue", |c| (c.fetches, c.fetches_running) == (n + 1, 1));
+        clients.push(client);
+    }
+    tell.send(()).unwrap();
+    let targets = ["/s?wd=first", "/there", "/s?wd=second", "/s?wd=third"];
+    for (client, target) in clients.iter_mut().zip(&targets[1..]) {
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.text().as_str()), (200, *target));
+    }
+    let requests = stub.requests();
+    let asked: Vec<&str> = requests.iter().filter_map(|request| request.split(' ').nth(1)).collect();
+    assert_eq!(asked, targets);
+    drop(clients);
+    site.wait_until_empty();
 }

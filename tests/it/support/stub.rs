@@ -34,22 +34,35 @@ impl Stub {
 
     /// The same on another loopback address.
     pub fn on(ip: &str, play: impl Fn(Asked) + Send + Sync + 'static) -> Stub {
+        Stub::meeting(ip, move |stream, shared| {
+            if let Some(asked) = Asked::read(stream, shared) {
+                play(asked);
+            }
+        })
+    }
+
+    /// A site that resets every connection at once, whatever has been asked by then.
+    pub fn resetting() -> Stub {
+        Stub::meeting("127.0.0.1", |stream, _| {
+            let _ = socket2::SockRef::from(&stream).set_linger(Some(ms(0)));
+        })
+    }
+
+    fn meeting(ip: &str, meet: impl Fn(TcpStream, &Shared) + Send + Sync + 'static) -> Stub {
         let listener = TcpListener::bind((ip, 0)).expect("a loopback address");
         listener.set_nonblocking(true).expect("a listener");
         let address = listener.local_addr().expect("an address");
-        let (shared, play) = (Arc::new(Shared::default()), Arc::new(play));
+        let (shared, meet) = (Arc::new(Shared::default()), Arc::new(meet));
         std::thread::spawn({
             let shared = shared.clone();
             move || {
                 while !shared.stop.load(SeqCst) {
                     match listener.accept() {
                         Ok((stream, _)) => {
-                            let (shared, play) = (shared.clone(), play.clone());
+                            let (shared, meet) = (shared.clone(), meet.clone());
                             shared.open.fetch_add(1, SeqCst);
                             std::thread::spawn(move || {
-                                if let Some(asked) = Asked::read(stream, &shared) {
-                                    play(asked);
-                                }
+                                meet(stream, &shared);
                                 shared.open.fetch_sub(1, SeqCst);
                             });
                         }

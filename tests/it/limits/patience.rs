@@ -1,0 +1,108 @@
+//! Deadlines that must not strike those who make progress, nor spare those who only seem to.
+
+use super::ASK;
+use crate::support::frames::{BINARY, Said};
+use crate::support::{Client, PATIENCE, Site, WsClient, frame, ms};
+use squall::config::Limits;
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+#[test]
+fn an_empty_line_behind_a_request_is_no_begun_request() {
+    let limits = Limits { head_within: ms(200), ..Limits::default() };
+    let site = Site::start(limits, &["--keep-alive", "1"]);
+    let mut served = Client::connect(site.address);
+    let mut idle = Client::connect(site.address);
+    for client in [&mut served, &mut idle] {
+        assert_eq!(client.ask(format!("{ASK}\r\n")).status, 200);
+    }
+    // Longer than a head may take, shorter than a connection may idle.
+    let begun = Instant::now();
+    std::thread::sleep(ms(500));
+    if begun.elapsed() < ms(900) {
+        assert_eq!(served.ask(format!("{ASK}\r\n\r\n")).status, 200);
+    }
+    let begun = Instant::now();
+    for client in [&mut idle, &mut served] {
+        client.closed();
+    }
+    assert!(begun.elapsed() < PATIENCE);
+    site.wait_until_empty();
+}
+
+#[test]
+fn who_reads_nothing_is_given_up_though_it_goes_on_asking() {
+    let limits = Limits { write_stall: ms(300), ..Limits::default() };
+    let site = Site::start(limits, &["--keep-alive", "3600"]);
+    let mut client = Client::connect(site.address);
+    socket2::SockRef::from(&client.stream).set_recv_buffer_size(4096).unwrap();
+    while site.counts().booked == 0 {
+        client.send(ASK.repeat(100));
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    let until = Instant::now() + PATIENCE;
+    while site.counts().connections > 0 {
+        assert!(Instant::now() < until, "it is still there: {:?}", site.counts());
+        let _ = client.stream.write(ASK.as_bytes());
+        std::thread::sleep(ms(20));
+    }
+    site.wait_until_empty();
+}
+
+/// Reads with pauses, so that all of it takes longer than any patience below.
+fn read_slowly(echo: &mut WsClient, bytes: usize) -> Vec<u8> {
+    let mut got = vec![0; bytes];
+    let mut at = 0;
+    while at < bytes {
+        let to = bytes.min(at + bytes / 100);
+        let n = echo.client.stream.read(&mut got[at..to]).expect("it is not cut");
+        assert!(n > 0, "closed after {at} of {bytes} bytes");
+        at += n;
+        std::thread::sleep(ms(15));
+    }
+    got
+}
+
+/// A peer that has sent one large message, of which its kernel takes little at once; and the frame of its echo.
+fn large_echo(site: &Site) -> (WsClient, Vec<u8>) {
+    let mut echo = WsClient::echo(site.address);
+    socket2::SockRef::from(&echo.client.stream).set_recv_buffer_size(64 << 10).unwrap();
+    let payload = vec![7; 12 << 20];
+    echo.send(frame(BINARY, &payload));
+    let mut expected = vec![0x82, 127];
+    expected.extend_from_slice(&(payload.len() as u64).to_be_bytes());
+    expected.extend_from_slice(&payload);
+    (echo, expected)
+}
+
+#[test]
+fn who_reads_slowly_is_not_taken_for_silent() {
+    let limits = Limits { ping_every: ms(100), silent_for: ms(600), close_within: ms(100), ..Limits::default() };
+    let site = Site::start(limits, &[]);
+    let (mut echo, expected) = large_echo(&site);
+    assert!(read_slowly(&mut echo, expected.len()) == expected);
+    assert!(matches!(echo.heard(), Said::Ping(_)), "and it is asked whether it is there");
+}
+
+#[test]
+fn who_shuts_its_half_and_reads_slowly_gets_all_of_its_echo() {
+    let limits = Limits { close_within: ms(600), ..Limits::default() };
+    let site = Site::start(limits, &[]);
+    let (mut echo, expected) = large_echo(&site);
+    echo.client.finish();
+    assert!(read_slowly(&mut echo, expected.len()) == expected);
+    echo.client.closed();
+    site.wait_until_empty();
+}
+
+#[test]
+fn who_says_close_and_reads_slowly_gets_all_of_its_echo() {
+    let limits = Limits { close_within: ms(600), ..Limits::default() };
+    let site = Site::start(limits, &[]);
+    let (mut echo, expected) = large_echo(&site);
+    echo.send(crate::support::frames::close(1000, ""));
+    assert!(read_slowly(&mut echo, expected.len()) == expected);
+    assert_eq!(echo.heard(), Said::Close(Some(1000), String::new()));
+    echo.client.closed();
+    site.wait_until_empty();
+}
