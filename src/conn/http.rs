@@ -180,7 +180,6 @@ impl Http {
     /// A request has gone to the application; from now on it owes an answer.
     pub fn owe(&mut self, line: Option<Box<LogLine>>) {
         self.phase = Phase::Owed;
-        self.clock = Clock::Owed;
         self.line = line;
     }
 
@@ -197,6 +196,11 @@ impl Http {
     /// Whether the answer is not whole yet.
     pub fn is_answering(&self) -> bool {
         matches!(self.phase, Phase::Owed | Phase::Streaming(_))
+    }
+
+    /// Whether the answer's head is out, and its body is not whole.
+    pub fn is_streaming(&self) -> bool {
+        matches!(self.phase, Phase::Streaming(_))
     }
 
     /// Whether nothing is under way: no request, no answer.
@@ -282,7 +286,7 @@ impl Http {
 }
 
 impl Clock {
-    /// How long the state may last. A sleep or a fetch sets its own time for `Owed`.
+    /// How long the state may last. A sleep or a fetch has a time of its own, and says so by setting `Owed` itself.
     pub fn limit(self, limits: &Limits) -> Duration {
         match self {
             Clock::Idle => limits.idle_for,

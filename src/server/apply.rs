@@ -5,6 +5,7 @@
 
 use super::{Done, Server, blocking, shrink};
 use crate::conn::Protocol;
+use crate::conn::http::Clock;
 use crate::event::{App, Effect, Event, Job};
 use crate::id::ConnId;
 use crate::rt::net::Network;
@@ -57,7 +58,7 @@ impl<N: Network, A: App> Server<N, A> {
     fn sleep(&mut self, id: ConnId, until: Instant) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         if let Protocol::Http(http) = &mut conn.protocol {
-            http.asleep = true;
+            (http.asleep, http.clock) = (true, Clock::Owed);
             self.timers.set(id, &mut conn.timer, until);
         }
     }

@@ -5,6 +5,7 @@
 //! by address, and the owner hears exactly one end: `Done` or `Failed`.
 
 use super::{Done, Server, enqueue};
+use crate::conn::http::Clock;
 use crate::conn::upstream::{State, Upstream};
 use crate::conn::{Connection, Protocol};
 use crate::event::{App, Event, Fetch, FetchError, Fetched};
@@ -59,6 +60,7 @@ impl<N: Network, A: App> Server<N, A> {
         let Protocol::Http(http) = &mut conn.protocol else { return ConnId::NOBODY };
         // Its end comes as an event; this is only for the case that no event ever came.
         self.timers.set(owner, &mut conn.timer, deadline + self.limits.answer_within);
+        http.clock = Clock::Owed;
         std::mem::replace(&mut http.fetch, id)
     }
 

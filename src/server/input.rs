@@ -27,16 +27,16 @@ enum Progress {
 impl<N: Network, A: App> Server<N, A> {
     /// Reads and handles what one connection has, within its budgets.
     pub(super) fn read_slice(&mut self, id: ConnId) {
-        let (mut bytes, mut events) = (0, 0);
+        let (mut bytes, mut steps) = (0, 0);
         while self.wants_input(id) {
             let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.has_input()) else { return };
-            if bytes >= self.limits.slice_bytes_max || events >= self.limits.slice_steps_max {
+            if bytes >= self.limits.slice_bytes_max || steps >= self.limits.slice_steps_max {
                 return;
             }
             match conn.fill(&mut self.inbuf) {
                 Ok(filled) => {
                     bytes += filled.fresh;
-                    self.take_apart(id, filled.end, &mut events);
+                    self.take_apart(id, filled.end, &mut steps);
                 }
                 Err(e) => {
                     self.on_socket_error(id, &e);
@@ -47,11 +47,11 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     /// Lets the protocol find everything in the first `end` bytes of the buffer, and keeps the rest.
-    fn take_apart(&mut self, id: ConnId, end: usize, events: &mut usize) {
+    fn take_apart(&mut self, id: ConnId, end: usize, steps: &mut usize) {
         let mut at = 0;
         let mut starved = false;
-        while !starved && self.wants_input(id) && *events < self.limits.slice_steps_max {
-            *events += 1;
+        while !starved && self.wants_input(id) && *steps < self.limits.slice_steps_max {
+            *steps += 1;
             let Some(conn) = self.conns.get_mut(id) else { return };
             let progress = match conn.protocol {
                 Protocol::Http(_) => self.step_http(id, at, end),
@@ -75,8 +75,8 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     fn step_http(&mut self, id: ConnId, at: usize, end: usize) -> Progress {
-        let Server { conns, inbuf, app, effects, limits, reply, now, access_log, timers, date, .. } = &mut *self;
-        let Some(Connection { protocol: Protocol::Http(http), stream, timer, .. }) = conns.get_mut(id) else {
+        let Server { conns, inbuf, app, effects, limits, reply, now, access_log, date, .. } = &mut *self;
+        let Some(Connection { protocol: Protocol::Http(http), stream, .. }) = conns.get_mut(id) else {
             return Progress::Starved;
         };
         let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
@@ -93,8 +93,6 @@ impl<N: Network, A: App> Server<N, A> {
                 let line = access_log.as_ref().map(|_| access::line(stream.as_ref(), &date.text, &request));
                 app.on_event(id, Event::Request(&request, body), *now, effects);
                 http.owe(line);
-                // An answer, a sleep or a fetch sets another; without one of them the request must not wait for ever.
-                timers.set(id, timer, *now + limits.answer_within);
                 None
             }
             Step::Refused(status, why) => Some((status, why)),

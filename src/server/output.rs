@@ -26,35 +26,33 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// Answers the request that is owed one; a late answer to nobody is dropped.
     pub(super) fn respond(&mut self, id: ConnId, response: &Response) {
-        let draining = self.draining.is_some();
-        let Some(Protocol::Http(http)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) else { return };
+        let Server { conns, reply, serving, date, draining, .. } = &mut *self;
+        let Some(Connection { protocol: Protocol::Http(http), outbox, .. }) = conns.get_mut(id) else { return };
         if !http.awaits_answer() {
             return;
         }
-        let mut terms = http.terms;
-        terms.keep_alive &= !draining;
-        let mut line = http.line.take();
+        http.terms.keep_alive &= draining.is_none();
         http.asleep = false;
-        let date = self.date.text;
-        let Some(sent) = self.output(id, |out| encode_response(response, terms, &date, out)) else { return };
-        let Some(Protocol::Http(http)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) else { return };
+        let (terms, date) = (http.terms, &date.text);
+        let sent = match *serving == Some(id) {
+            true => encode_response(response, terms, date, reply),
+            false => outbox.write(|out| encode_response(response, terms, date, out)),
+        };
         http.terms.keep_alive = sent.keep_alive;
-        if let Some(line) = &mut line {
+        if let Some(line) = &mut http.line {
             line.status = response.status;
             line.bytes = if terms.head { 0 } else { response.body.len() as u64 };
         }
-        match sent.body {
-            BodyCoding::Whole => {
-                // A whole answer (an error, HEAD, 204, 304) ends the search behind it, which may still be sending.
-                let fetch = http.fetch;
-                http.answered(sent.keep_alive);
+        if sent.body == BodyCoding::Whole {
+            let (line, fetch) = (http.line.take(), http.fetch);
+            http.answered(sent.keep_alive);
+            // A whole answer (an error, HEAD, 204, 304) ends the search behind it, which may still be sending.
+            if !fetch.is_outside() {
                 self.bury(fetch);
-                self.log_line(line);
             }
-            coding => {
-                http.stream(coding);
-                http.line = line;
-            }
+            self.log_line(line);
+        } else {
+            http.stream(sent.body);
         }
         self.touch(id);
     }
@@ -85,7 +83,7 @@ impl<N: Network, A: App> Server<N, A> {
         let draining = self.draining.is_some();
         let Server { conns, reply, serving, .. } = &mut *self;
         let Some(Connection { protocol: Protocol::Http(http), outbox, .. }) = conns.get_mut(id) else { return };
-        if !http.is_answering() || http.awaits_answer() {
+        if !http.is_streaming() {
             return;
         }
         if !whole && http.ends_with_connection() {
