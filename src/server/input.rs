@@ -76,35 +76,27 @@ impl<N: Network, A: App> Server<N, A> {
 
     fn step_http(&mut self, id: ConnId, at: usize, end: usize) -> Progress {
         let Server { conns, inbuf, app, effects, limits, reply, now, access_log, date, .. } = &mut *self;
-        let Some(Connection { protocol: Protocol::Http(http), stream, .. }) = conns.get_mut(id) else {
+        let Some(Connection { protocol: Protocol::Http(http), stream, kept, .. }) = conns.get_mut(id) else {
             return Progress::Starved;
         };
         let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
         let (used, step) = http.next_event(&mut inbuf[at..end], &mut slots, limits);
-        let refused = match step {
+        match step {
             Step::Starved => return Progress::Starved,
             Step::Gathering(waits) => {
                 if waits {
                     reply.extend_from_slice(CONTINUE);
                 }
-                return Progress::Used(used);
             }
             Step::Request(request, body) => {
                 let line = access_log.as_ref().map(|_| access::line(stream.as_ref(), &date.text, &request));
                 app.on_event(id, Event::Request(&request, body), *now, effects);
                 http.owe(line);
-                None
+                self.apply();
             }
-            Step::Refused(status, why) => Some((status, why)),
-        };
-        match refused {
-            None => self.apply(),
-            Some((status, why)) => {
-                if let Some(conn) = self.conns.get_mut(id)
-                    && conn.kept.is_empty()
-                {
-                    conn.kept.extend_from_slice(&self.inbuf[at..end]);
-                }
+            Step::Refused(status, why) => {
+                // All of it counts as used: what follows means nothing. It is kept for a moment, for the log.
+                kept.extend_from_slice(&inbuf[at..end]);
                 self.refuse(id, status, why + "\n");
                 return Progress::Used(end - at);
             }
