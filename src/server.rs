@@ -314,8 +314,8 @@ impl<N: Network, A: App> Server<N, A> {
     /// What somebody else's slice, a job or a timer wrote, goes out here: once a turn.
     fn look_after_touched(&mut self) {
         let mut n = 0;
-        // By index: settling one may touch others. It ends because a connection is on the list once, and again only after
-        // new output for it.
+        // By index: settling one may touch others. It ends because a connection is on the list once, and again only
+        // after new output for it.
         while let Some(&id) = self.touched.get(n) {
             n += 1;
             if let Some(conn) = self.conns.get_mut(id) {

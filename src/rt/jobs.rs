@@ -2,9 +2,9 @@
 //!
 //! Closures go in through a bounded queue, results come out in the loop after a wake, through a bounded one as well: a
 //! thread that cannot hand over its result waits, so results never pile up. Wakes coalesce, so the order is: queue the
-//! result, then wake; after a wake, drain to empty. Threads start with the first job and never outnumber their maximum. A
-//! job that panics loses its result, not its thread: whoever waits for it has a deadline. A pool that is dropped leaves
-//! its threads asleep: it lives as long as the process.
+//! result, then wake; after a wake, drain to empty. Threads start with the first job and never outnumber their maximum.
+//! A job that panics loses its result, not its thread: whoever waits for it has a deadline. A pool that is dropped
+//! leaves its threads asleep: it lives as long as the process.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -193,8 +193,8 @@ impl<N: Network, A: App> Server<N, A> {
         let reply = if self.serving == Some(id) { self.reply.len() } else { 0 };
         let calm = conn.outbox.unsent() + reply < self.limits.high_water;
         match &conn.protocol {
-            // A further request waits until the answers before it are with the kernel: so nobody who does not read can go
-            // on asking.
+            // A further request waits until the answers before it are with the kernel: who does not read cannot go on
+            // asking.
             Protocol::Http(http) => calm && conn.outbox.is_empty() && http.wants_input(),
             Protocol::Ws(ws) => calm && ws.wants_input(self.limits.high_water),
             Protocol::Upstream(upstream) => upstream.is_exchanging() && self.owner_keeps_up(upstream.owner),
@@ -226,6 +226,7 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
+    /// Reading or writing has failed: the peer is gone. The owner of a fetch is told why.
     pub(super) fn on_socket_error(&mut self, id: ConnId, error: &std::io::Error) {
         match self.conns.get(id).map(|conn| &conn.protocol) {
             Some(Protocol::Upstream(_)) => {

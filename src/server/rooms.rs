@@ -144,8 +144,8 @@ impl<N: Network, A: App> Server<N, A> {
         let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.writable && !conn.dead) else { return };
         let Protocol::Ws(ws) = &conn.protocol else { return };
         let Some(feed) = ws.membership.as_ref().map(|m| m.feed) else { return };
-        // With news for all, its turn comes in member order at the end of the turn. Flushed first, a sender would send its
-        // next message early, and that would wait for the whole pass (measured: 1.6 times the median delay).
+        // With news for all, it is flushed in member order at the end of the turn. Flushed first, a sender would send
+        // its next message early, and that would wait for the whole pass (measured: 1.6 times the median delay).
         let Some(room) = self.rooms.rooms.get_mut(&feed).filter(|room| !room.dirty) else { return };
         if flush_lane(conn, &mut room.feed).is_err() {
             self.bury(id);

@@ -116,7 +116,8 @@ impl<N: Network, A: App> Server<N, A> {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Protocol::Ws(ws) = &mut conn.protocol else { return };
         if !ws.is_open() || conn.eof {
-            // It has not answered our Close or not taken what it asked for, so it may not be reading: only a reset frees what the kernel still holds.
+            // It has not answered our Close, or not taken what it asked for, so it may not be reading: only a reset frees
+            // what the kernel still holds.
             if let Some(stream) = &conn.stream {
                 stream.reset_on_drop();
             }
