@@ -156,6 +156,13 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What a room may hold for readers who are behind, bytes: a lag that would fill all buffers is too much as well.
+    pub fn feed_bytes_max(&self) -> usize {
+        self.lag_bytes_max.min(self.buffer_bytes_max)
+    }
+}
+
 /// The command line.
 #[derive(Parser, Debug)]
 #[command(

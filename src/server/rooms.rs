@@ -133,7 +133,7 @@ impl<N: Network, A: App> Server<N, A> {
                     self.touched.push(member);
                 }
             }
-            if room.feed.held() > self.limits.lag_bytes_max {
+            if room.feed.held() > self.limits.feed_bytes_max() {
                 self.cut_slow_readers(id);
             }
         }
@@ -155,14 +155,15 @@ impl<N: Network, A: App> Server<N, A> {
     /// Looked for only when the feed as a whole holds too much, so a room without laggards never searches.
     fn cut_slow_readers(&mut self, feed: FeedId) {
         let Some(room) = self.rooms.rooms.get(&feed) else { return };
+        let behind_max = self.limits.feed_bytes_max();
         let slow = |&id: &ConnId| {
             let Some(Connection { protocol: Protocol::Ws(ws), .. }) = self.conns.get(id) else { return false };
             let behind = ws.membership.as_ref().map_or(0, |m| m.lane.behind(&room.feed));
-            behind > self.limits.lag_bytes_max as u64
+            behind > behind_max as u64
         };
         let slow: Vec<ConnId> = room.members.iter().copied().filter(slow).collect();
         for id in slow {
-            log::info!("{id:?} is more than {} bytes behind its room and is cut", self.limits.lag_bytes_max);
+            log::info!("{id:?} is more than {behind_max} bytes behind its room and is cut");
             self.cut += 1;
             self.close_session(id, 1013, "too slow");
         }

@@ -198,9 +198,19 @@ fn the_one_who_floods_is_told_why() {
 
 #[test]
 fn a_deaf_member_is_cut_and_the_others_get_everything() {
-    const LINES: usize = 1500;
+    cut_the_deaf_one_by("--lag-max", "100000");
+}
+
+#[test]
+fn a_deaf_member_whose_room_would_fill_all_buffers_is_cut_whatever_it_may_lag() {
+    cut_the_deaf_one_by("--buffer-max", "300000");
+}
+
+fn cut_the_deaf_one_by(flag: &str, bytes: &str) {
+    // 2.4 MB: less than the lag that is allowed by default, more than the kernel keeps for somebody who does not read.
+    const LINES: usize = 600;
     let limits = Limits { close_within: ms(200), ..Limits::default() };
-    let site = Site::start(limits, &["--message-rate", "0", "--lag-max", "100000"]);
+    let site = Site::start(limits, &["--message-rate", "0", flag, bytes]);
     let mut deaf = WsClient::chat(site.address, &login(site.address, "deaf"));
     site.wait_until("the deaf one", |c| c.members == 1);
     let mut ann = enter(&site, "ann");
