@@ -4,12 +4,15 @@
 //! do; they own what they name, or name a range of `bytes`). [`Job`] is work that would block, for the pool.
 //! An application is an [`App`]: it holds no socket, is told the time, and is tested with values on both sides.
 
+pub mod fetch;
+
 use crate::id::{ConnId, FeedId};
 pub use crate::proto::exchange::{ExchangeError, ResponseHead};
 pub use crate::proto::http::Request;
 pub use crate::proto::response::{Body, Response};
 pub use crate::proto::url::Url;
 pub use crate::proto::ws_session::Kind;
+pub use fetch::{Fetch, FetchError, Fetched, Journey};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
@@ -33,88 +36,6 @@ pub enum Event<'a> {
     Left,
     /// The server drains: no more leave lines, `/healthz` says so. About no connection.
     Draining,
-}
-
-/// Steps of one fetch, in order: `Head`, any number of `Body`, `Done`; or `Failed` at any point.
-#[derive(Debug)]
-pub enum Fetched<'a> {
-    /// Final status and fields (1xx are swallowed).
-    Head(&'a ResponseHead<'a, 'a>),
-    /// The next piece of the body, transfer coding removed.
-    Body(&'a [u8]),
-    /// The body is whole.
-    Done,
-    /// Nothing more will come.
-    Failed(FetchError),
-}
-
-/// Why a fetch ended early. `Display` is a sentence for people that names the cause.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FetchError {
-    /// The name could not be resolved, or the queue of the resolver is full.
-    Resolve { host: String, why: String },
-    /// Too many fetches wait already.
-    Busy,
-    /// Every address of a redirect's target is private, loopback or otherwise not public.
-    Forbidden { host: String },
-    /// No connection within the limit, or refused.
-    Connect { address: String, why: String },
-    /// Connected, but then reset or closed before the answer was whole.
-    Broken { why: String },
-    /// The answer is not HTTP or breaks a limit.
-    Protocol(ExchangeError),
-    /// No connection within `connect_within`.
-    ConnectTimeout { after: Duration },
-    /// Not done within the whole deadline, the time in the queue included.
-    Timeout { after: Duration },
-}
-
-impl FetchError {
-    /// The name is known, but has no address.
-    pub fn no_address(host: String) -> FetchError {
-        FetchError::Resolve { host, why: "it has no address".into() }
-    }
-
-    /// 504 where time ran out, 503 where the queue is full, else 502.
-    pub fn status(&self) -> u16 {
-        match self {
-            FetchError::Busy => 503,
-            FetchError::ConnectTimeout { .. } | FetchError::Timeout { .. } => 504,
-            _ => 502,
-        }
-    }
-}
-
-impl std::fmt::Display for FetchError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            FetchError::Resolve { host, why } => write!(f, "the name {host} could not be resolved: {why}"),
-            FetchError::Busy => write!(f, "too many fetches are under way, try again in a moment"),
-            FetchError::Forbidden { host } => write!(f, "a redirect leads to {host}, which is not a public address"),
-            FetchError::Connect { address, why } => write!(f, "no connection to {address}: {why}"),
-            FetchError::Broken { why } => write!(f, "the connection broke before the answer was whole: {why}"),
-            FetchError::Protocol(e) => write!(f, "the answer makes no sense: {e}"),
-            FetchError::ConnectTimeout { after } => write!(f, "no connection within {} s", after.as_secs_f64()),
-            FetchError::Timeout { after } => write!(f, "no complete answer within {} s", after.as_secs_f64()),
-        }
-    }
-}
-
-/// One outbound request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetch {
-    /// What to ask for; http only.
-    pub url: Url,
-    /// Ask with HEAD instead of GET.
-    pub head: bool,
-    /// Fields besides Host and User-Agent, as they are sent.
-    pub headers: Vec<(&'static str, String)>,
-    /// Refuse addresses that are not public: set for a redirect that leaves the configured host.
-    pub public_only: bool,
-    /// All of it must be done by then, time in the queue included.
-    pub deadline: Instant,
-    /// How long that was from its beginning; for the message when it has passed.
-    pub within: Duration,
 }
 
 /// Work that would block: done on the pool ([`Effect::Run`]) or, with `--lab`, on the loop itself
@@ -233,29 +154,6 @@ pub trait App {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::exchange::Stage;
-
-    #[test]
-    fn each_failure_of_a_fetch_has_its_status_and_names_its_cause() {
-        let (host, address) = (|| "a.test".to_owned(), || "192.0.2.1:80".to_owned());
-        let (why, after) = (|| "because".to_owned(), Duration::from_millis(2500));
-        for (error, status, text) in [
-            (FetchError::Resolve { host: host(), why: why() }, 502, "the name a.test could not be resolved: because"),
-            (FetchError::Busy, 503, "too many fetches are under way, try again in a moment"),
-            (FetchError::Forbidden { host: host() }, 502, "a redirect leads to a.test, which is not a public address"),
-            (FetchError::Connect { address: address(), why: why() }, 502, "no connection to 192.0.2.1:80: because"),
-            (FetchError::Broken { why: why() }, 502, "the connection broke before the answer was whole: because"),
-            (
-                FetchError::Protocol(ExchangeError::EarlyEof(Stage::Head)),
-                502,
-                "the answer makes no sense: the connection was closed within the head",
-            ),
-            (FetchError::ConnectTimeout { after }, 504, "no connection within 2.5 s"),
-            (FetchError::Timeout { after }, 504, "no complete answer within 2.5 s"),
-        ] {
-            assert_eq!((error.status(), error.to_string().as_str()), (status, text));
-        }
-    }
 
     #[test]
     fn effects_name_their_bytes_by_range_and_keep_their_memory() {

@@ -16,6 +16,7 @@ use crate::event::{Body, Effect, Effects, Fetch, FetchError, Fetched, Job, Respo
 use crate::id::ConnId;
 use crate::proto::http::Method;
 use crate::proto::url::{Scheme, insert_words};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// A deny-list would miss some: Clear-Site-Data, Refresh or Set-Cookie would act on our origin.
@@ -72,14 +73,14 @@ impl Search {
         if url.scheme == Scheme::Https {
             return Err(Sentence::new("why_https", [&url]));
         }
-        let mut headers = Vec::new();
+        let mut headers: Vec<(Cow<'static, str>, String)> = Vec::new();
         if let Some(language) = ask.request.header("accept-language").and_then(|value| std::str::from_utf8(value).ok())
         {
-            headers.push(("Accept-Language", language.to_owned()));
+            headers.push(("Accept-Language".into(), language.to_owned()));
         }
-        headers.push(("Accept-Encoding", "identity".to_owned()));
-        let head = ask.request.method == Method::Head;
-        Ok(Fetch { url, head, headers, public_only: false, deadline: ask.now + self.within, within: self.within })
+        headers.push(("Accept-Encoding".into(), "identity".to_owned()));
+        let method = if ask.request.method == Method::Head { "HEAD".into() } else { "GET".into() };
+        Ok(Fetch { method, headers, ..Fetch::get(url, ask.now, self.within) })
     }
 
     /// Where an answer leads: to another site, to the browser, or nowhere.
@@ -128,7 +129,7 @@ impl Site {
     pub(super) fn on_fetched(&mut self, from: ConnId, fetched: Fetched<'_>, out: &mut Effects) {
         let Some(Pending::Search(search)) = self.pending.get_mut(&from) else { return };
         match fetched {
-            Fetched::Head(head) => match self.search.next(search, head.status, head.header("location")) {
+            Fetched::Head(head, _) => match self.search.next(search, head.status, head.header("location")) {
                 Next::Redirect(url) => {
                     let fetch = self.search.redirect(search, url);
                     out.push(Effect::Fetch(from, Box::new(fetch)));
@@ -136,7 +137,7 @@ impl Site {
                 Next::Relay => {
                     search.relaying = true;
                     // Such an answer is whole with its head: the fetch is dropped, and nobody tells its end.
-                    if search.fetch.head || matches!(head.status, 204 | 304) {
+                    if search.fetch.is_head() || matches!(head.status, 204 | 304) {
                         self.pending.remove(&from);
                     }
                     out.respond(from, relay(head));
@@ -185,7 +186,7 @@ impl Site {
             }
             Next::Relay => {
                 let length = || std::str::from_utf8(field("content-length")?).ok()?.parse().ok();
-                let body = if search.fetch.head { Body::Stream(length()) } else { Body::Owned(answer.body.clone()) };
+                let body = if search.fetch.is_head() { Body::Stream(length()) } else { Body::Owned(answer.body.clone()) };
                 out.respond(from, relayed(answer.status, field, body));
             }
             Next::Fail(why) => out.respond(from, self.search_failed(&search.visitor, 502, &why)),

@@ -53,7 +53,7 @@ pub enum State {
 impl Upstream {
     /// A fetch that waits for its turn.
     pub fn new(owner: ConnId, fetch: Box<Fetch>) -> Upstream {
-        let (exchange, connect_until) = (Exchange::new(fetch.head), fetch.deadline);
+        let (exchange, connect_until) = (Exchange::new(fetch.is_head(), fetch.decode), fetch.deadline);
         Upstream {
             owner,
             fetch,
@@ -156,8 +156,7 @@ mod tests {
 
     fn upstream(url: &str, now: Instant) -> Upstream {
         let url = Url::parse(url).expect("a URL");
-        let within = Duration::from_secs(20);
-        let fetch = Fetch { url, head: false, headers: vec![], public_only: false, deadline: now + within, within };
+        let fetch = Fetch::get(url, now, Duration::from_secs(20));
         Upstream::new(ConnId::new(0, 1), Box::new(fetch))
     }
 

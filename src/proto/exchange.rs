@@ -16,6 +16,7 @@ use crate::proto::response::is_field_value;
 use crate::proto::url::Url;
 use httparse::{Header, ParserConfig, Status};
 use memchr::memchr;
+use std::borrow::Cow;
 use std::fmt;
 
 /// Interim answers (1xx) before the final one; a server could send them for ever.
@@ -123,20 +124,38 @@ impl From<BodyError> for ExchangeError {
     }
 }
 
+/// What a request says besides its URL.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// A token; anything else becomes GET.
+    pub method: &'a str,
+    pub headers: &'a [(Cow<'static, str>, String)],
+    pub body: &'a [u8],
+    /// gzip and deflate are welcome.
+    pub decode: bool,
+    /// Say that the connection will not be used again.
+    pub close: bool,
+}
+
 /// Appends a GET or HEAD for `url`: Host, User-Agent, the given fields, `Connection: close`. A field that could split
 /// the head is left out.
-pub fn encode_request(head: bool, url: &Url, headers: &[(&'static str, String)], out: &mut Vec<u8>) {
-    out.extend_from_slice(if head { b"HEAD " } else { b"GET " });
+pub fn encode_request(url: &Url, asking: &Asking, out: &mut Vec<u8>) {
+    let Asking { method, headers, .. } = *asking;
+    out.extend_from_slice(method.as_bytes());
+    out.push(b' ');
     out.extend_from_slice(url.target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
     out.extend_from_slice(url.authority().as_bytes());
     out.extend_from_slice(concat!("\r\nUser-Agent: squall/", env!("CARGO_PKG_VERSION"), "\r\n").as_bytes());
     for (name, value) in headers.iter().filter(|(_, value)| is_field_value(value)) {
-        for part in [name, ": ", value, "\r\n"] {
+        for part in [name.as_ref(), ": ", value, "\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
     }
-    out.extend_from_slice(b"Connection: close\r\n\r\n");
+    if asking.close {
+        out.extend_from_slice(b"Connection: close\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Reads one answer, at any split of its bytes.
@@ -159,9 +178,14 @@ enum State {
 }
 
 impl Exchange {
-    /// Awaits the answer to a GET, or with `head` to a HEAD.
-    pub fn new(head: bool) -> Exchange {
+    /// Awaits the answer to a request, which was HEAD or not; `decode`: takes gzip and deflate off its body.
+    pub fn new(head: bool, _decode: bool) -> Exchange {
         Exchange { head, state: State::Head { seen: 0, interim: 0 } }
+    }
+
+    /// After `Done`: whether the connection may carry another exchange (RFC 9112 section 9.3).
+    pub fn keeps_alive(&self) -> bool {
+        false
     }
 
     /// Takes one step from the front of `buf`: the bytes used and an event. `eof`: nothing will follow `buf`.

@@ -47,9 +47,9 @@ fn fetch_blocking(fetch: &Fetch, limits: &Limits) -> Result<WholeAnswer, FetchEr
         _ => FetchError::Broken { why: e.to_string() },
     };
     let mut request = Vec::new();
-    encode_request(fetch.head, &fetch.url, &fetch.headers, &mut request);
+    encode_request(&fetch.url, &fetch.asking(true), &mut request);
     stream.write_all(&request).map_err(broken)?;
-    let mut exchange = Exchange::new(fetch.head);
+    let mut exchange = Exchange::new(fetch.is_head(), fetch.decode);
     let (mut whole, mut kept, mut buf) = (WholeAnswer::default(), Vec::new(), vec![0; 64 << 10]);
     let mut eof = false;
     loop {

@@ -183,9 +183,7 @@ impl<N: Network, A: App> Server<N, A> {
             Ok(()) => {
                 upstream.connected();
                 self.timers.set(id, &mut conn.timer, upstream.fetch.deadline);
-                conn.outbox.write(|out| {
-                    encode_request(upstream.fetch.head, &upstream.fetch.url, &upstream.fetch.headers, out);
-                });
+                conn.outbox.write(|out| encode_request(&upstream.fetch.url, &upstream.fetch.asking(true), out));
             }
             Err(e) if e.kind() == ErrorKind::NotConnected => conn.writable = false,
             Err(e) => {

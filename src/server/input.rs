@@ -153,11 +153,14 @@ impl<N: Network, A: App> Server<N, A> {
         };
         let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
         let owner = upstream.owner;
+        let address = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
+        let first_byte = std::time::Duration::ZERO;
+        let journey = crate::event::Journey { address, dns: None, connect: None, tls: None, first_byte };
         let (used, fetched) = match upstream.exchange.receive(&inbuf[at..end], *eof, &mut slots, limits) {
             Ok((0, None)) => return Progress::Starved,
             Ok((used, None)) => return Progress::Used(used),
             Ok((used, Some(ExchangeEvent::Head(head)))) => {
-                app.on_event(owner, Event::Fetched(Fetched::Head(&head)), *now, effects);
+                app.on_event(owner, Event::Fetched(Fetched::Head(&head, journey)), *now, effects);
                 (used, None)
             }
             Ok((used, Some(ExchangeEvent::Body(piece)))) => {

@@ -118,7 +118,7 @@ fn a_fetch_whose_request_cannot_be_written_ends_with_its_reason() {
     let mut server = Server::new(network.clone(), Ends(Rc::clone(&ends)), Limits::default(), Arc::new(|| {}), now);
     let within = Duration::from_secs(20);
     let url = Url::parse("http://127.0.0.1/").expect("a URL");
-    let fetch = Fetch { url, head: false, headers: vec![], public_only: false, deadline: now + within, within };
+    let fetch = Fetch::get(url, now, within);
     server.start(|_, out| out.push(Effect::Fetch(ConnId::outside(0), Box::new(fetch))));
     server.turn(&[], now);
     let id = network.watched.borrow()[0];

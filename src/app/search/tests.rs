@@ -1,17 +1,23 @@
 use super::*;
 use crate::app::testing::{Bench, HTML, answer, conn, field, text, words};
-use crate::event::{Event, Finished};
+use crate::event::{Event, Finished, Journey};
 use crate::proto::exchange::{Exchange, ExchangeEvent};
 use crate::proto::http::{SLOTS, Slot};
 
 const WITHIN: Duration = Duration::from_secs(20);
 const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
 
+/// A way that fetches come, without anything to see on it.
+fn journey() -> Journey {
+    let first_byte = Duration::from_millis(5);
+    Journey { address: ([192, 0, 2, 1], 80).into(), dns: None, connect: None, tls: None, first_byte }
+}
+
 /// What the site should fetch for the words `x`, asked by nobody in particular.
 fn fetch_of(bench: &Bench, url: &str) -> Fetch {
     let url = Url::parse(url).expect("a URL");
-    let headers = vec![("Accept-Encoding", "identity".to_owned())];
-    Fetch { url, head: false, headers, public_only: false, deadline: bench.now + WITHIN, within: WITHIN }
+    let headers = vec![("Accept-Encoding".into(), "identity".to_owned())];
+    Fetch { headers, ..Fetch::get(url, bench.now, WITHIN) }
 }
 
 fn search(bench: &mut Bench) -> Fetch {
@@ -30,8 +36,8 @@ fn fetched(out: &Effects) -> Fetch {
 /// The other site answers with this head.
 fn hear(bench: &mut Bench, head: &str) -> Effects {
     let mut slots = [const { Slot::uninit() }; SLOTS];
-    match Exchange::new(false).receive(head.as_bytes(), false, &mut slots, &Limits::default()) {
-        Ok((_, Some(ExchangeEvent::Head(head)))) => bench.tell(conn(0), Event::Fetched(Fetched::Head(&head))),
+    match Exchange::new(false, false).receive(head.as_bytes(), false, &mut slots, &Limits::default()) {
+        Ok((_, Some(ExchangeEvent::Head(head)))) => bench.tell(conn(0), Event::Fetched(Fetched::Head(&head, journey()))),
         other => panic!("the test writes a head: {other:?}"),
     }
 }
@@ -54,7 +60,10 @@ fn the_words_go_into_the_template_percent_encoded() {
     let mut bench = Bench::new();
     let out =
         bench.ask(conn(0), "GET /search?wd=%E5%A4%A9%E6%B0%94+a%26b%2B%23%2F", &["Accept-Language: zh, en;q=0.5"]);
-    let headers = vec![("Accept-Language", "zh, en;q=0.5".to_owned()), ("Accept-Encoding", "identity".to_owned())];
+    let headers = vec![
+        ("Accept-Language".into(), "zh, en;q=0.5".to_owned()),
+        ("Accept-Encoding".into(), "identity".to_owned()),
+    ];
     let url = "http://search.test/s?wd=%E5%A4%A9%E6%B0%94%20a%26b%2B%23%2F";
     let fetch = Fetch { headers, ..fetch_of(&bench, url) };
     assert_eq!(fetch.url.target, "/s?wd=%E5%A4%A9%E6%B0%94%20a%26b%2B%23%2F");
@@ -65,7 +74,7 @@ fn the_words_go_into_the_template_percent_encoded() {
 fn head_asks_with_head_and_is_over_with_the_head() {
     let mut bench = Bench::new();
     let fetch = fetched(&bench.ask(conn(0), "HEAD /search?wd=x", &[]));
-    assert_eq!(fetch, Fetch { head: true, ..fetch_of(&bench, "http://search.test/s?wd=x") });
+    assert_eq!(fetch, Fetch { method: "HEAD".into(), ..fetch_of(&bench, "http://search.test/s?wd=x") });
     let out = hear(&mut bench, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n");
     assert_eq!(answer(&out).body, Body::Stream(Some(7)));
     assert!(is_forgotten(&bench), "the server ends the fetch with the answer, and tells no more of it");
@@ -306,7 +315,7 @@ fn the_blocking_search_follows_redirects_and_relays_in_one_piece() {
     assert_eq!(out.list, [Effect::Respond(conn(0), relayed)]);
     assert!(is_forgotten(&bench));
 
-    let fetch = Fetch { head: true, ..fetch_of(&bench, "http://search.test/s?wd=x") };
+    let fetch = Fetch { method: "HEAD".into(), ..fetch_of(&bench, "http://search.test/s?wd=x") };
     assert_eq!(bench.ask(conn(0), "HEAD /search-sync?wd=x", &[]).list, [blocking(fetch)]);
     let headers = vec![("content-length".into(), b"7".into())];
     let out = bench.tell(conn(0), finished(Ok(WholeAnswer { status: 200, headers, body: vec![] })));

@@ -12,7 +12,7 @@ struct Answer {
 
 /// Feeds `wire` in two parts, the end of input with the second; panics if the events are out of order.
 fn read_split(wire: &[u8], split: usize, asked_head: bool, limits: &Limits) -> Result<Answer, ExchangeError> {
-    let mut exchange = Exchange::new(asked_head);
+    let mut exchange = Exchange::new(asked_head, false);
     let mut answer: Option<Answer> = None;
     let mut at = 0;
     for end in [split, wire.len()] {
@@ -69,7 +69,9 @@ fn small() -> Limits {
 fn a_request_asks_for_its_target_and_closes() {
     let url = Url::parse("http://Example.com:8080/s?wd=a%20b#x").expect("a URL");
     let mut out = Vec::new();
-    encode_request(false, &url, &[("Accept-Encoding", "identity".into()), ("X", "a\r\nEvil: b".into())], &mut out);
+    let headers = [("Accept-Encoding".into(), "identity".into()), ("X".into(), "a\r\nEvil: b".into())];
+    let asking = Asking { method: "GET", headers: &headers, body: b"", decode: false, close: true };
+    encode_request(&url, &asking, &mut out);
     let expected = concat!(
         "GET /s?wd=a%20b HTTP/1.1\r\nHost: example.com:8080\r\nUser-Agent: squall/",
         env!("CARGO_PKG_VERSION"),
@@ -77,7 +79,8 @@ fn a_request_asks_for_its_target_and_closes() {
     );
     assert_eq!(String::from_utf8_lossy(&out), expected);
     out.clear();
-    encode_request(true, &Url::parse("http://[::1]").expect("a URL"), &[], &mut out);
+    let asking = Asking { method: "HEAD", headers: &[], ..asking };
+    encode_request(&Url::parse("http://[::1]").expect("a URL"), &asking, &mut out);
     assert!(out.starts_with(b"HEAD / HTTP/1.1\r\nHost: [::1]\r\n"));
 }
 
@@ -148,7 +151,7 @@ fn a_head_is_read_leniently() {
 fn a_head_shows_its_fields() {
     let wire = b"HTTP/1.0 301 Moved\r\nLocation: /b\r\nlocation: /c\r\nX:\r\n\r\n";
     let mut slots = [const { Slot::uninit() }; SLOTS];
-    let (used, event) = Exchange::new(false).receive(wire, false, &mut slots, &Limits::default()).expect("valid");
+    let (used, event) = Exchange::new(false, false).receive(wire, false, &mut slots, &Limits::default()).expect("valid");
     let Some(ExchangeEvent::Head(head)) = event else { panic!("{event:?}") };
     assert_eq!((used, head.status, head.minor_version, head.reason), (wire.len(), 301, 0, "Moved"));
     assert_eq!(head.header("LOCATION"), Some(b"/b".as_slice()));
@@ -158,7 +161,7 @@ fn a_head_shows_its_fields() {
 
 #[test]
 fn the_end_is_said_again_and_uses_nothing() {
-    let mut exchange = Exchange::new(false);
+    let mut exchange = Exchange::new(false, false);
     let wire = b"HTTP/1.1 204 No Content\r\n\r\n";
     let mut next = |buf: &'static [u8]| {
         let mut slots = [const { Slot::uninit() }; SLOTS];

@@ -1,0 +1,212 @@
+//! One outbound request as the application sees it: what to ask for, what comes back, and why it may not.
+
+use crate::proto::exchange::{Asking, ExchangeError, ResponseHead};
+use crate::proto::url::Url;
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// One outbound request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// What to ask for.
+    pub url: Url,
+    /// A token (RFC 9110 section 9.1), as a rule one of the registered ones in upper case.
+    pub method: Cow<'static, str>,
+    /// Fields besides Host, Content-Length and User-Agent, as they are sent; a User-Agent among them takes the place of
+    /// ours.
+    pub headers: Vec<(Cow<'static, str>, String)>,
+    /// Sent with its Content-Length, if there is any.
+    pub body: Vec<u8>,
+    /// Ask for gzip and deflate, and take them off the answer.
+    pub decode: bool,
+    /// Refuse addresses that are not public: set for a redirect that leaves its site.
+    pub public_only: bool,
+    /// All of it must be done by then, time in the queue included.
+    pub deadline: Instant,
+    /// How long that was from its beginning; for the message when it has passed.
+    pub within: Duration,
+}
+
+impl Fetch {
+    /// A plain GET, done `within` this time from `now`.
+    pub fn get(url: Url, now: Instant, within: Duration) -> Fetch {
+        Fetch {
+            url,
+            method: "GET".into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            decode: false,
+            public_only: false,
+            deadline: now + within,
+            within,
+        }
+    }
+
+    /// What its request says, `close`: on a connection that will not be used again.
+    pub fn asking(&self, close: bool) -> Asking<'_> {
+        Asking { method: &self.method, headers: &self.headers, body: &self.body, decode: self.decode, close }
+    }
+
+    /// Whether the answer has no body, whatever its fields say.
+    pub fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
+    /// Whether asking twice is the same as asking once (RFC 9110 section 9.2.2).
+    pub fn is_idempotent(&self) -> bool {
+        matches!(&*self.method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE")
+    }
+}
+
+/// Steps of one fetch, in order: `Head`, any number of `Body`, `Done`; or `Failed` at any point.
+#[derive(Debug)]
+pub enum Fetched<'a> {
+    /// Final status and fields (1xx are swallowed), and how the fetch came there.
+    Head(&'a ResponseHead<'a, 'a>, Journey),
+    /// The next piece of the body, transfer coding removed, and content coding where [`Fetch::decode`] was set.
+    Body(&'a [u8]),
+    /// The body is whole.
+    Done,
+    /// Nothing more will come.
+    Failed(FetchError),
+}
+
+/// How a fetch came to the first byte of its answer. A phase that did not happen is `None`: no name to look up, a kept
+/// connection, no TLS. Times are those of the loop's turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Journey {
+    /// Where it was answered.
+    pub address: SocketAddr,
+    /// From the request for the name to its addresses.
+    pub dns: Option<Duration>,
+    /// From there to the connection.
+    pub connect: Option<Duration>,
+    /// From there to the end of the TLS handshake.
+    pub tls: Option<Duration>,
+    /// From the request to the first byte of the answer.
+    pub first_byte: Duration,
+}
+
+/// Why a fetch ended early. `Display` is a sentence for people that names the cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchError {
+    /// The name could not be resolved, or the queue of the resolver is full.
+    Resolve { host: String, why: String },
+    /// The name was not resolved within `connect_within`.
+    ResolveTimeout { host: String, after: Duration },
+    /// Too many fetches wait already.
+    Busy,
+    /// No place became free within `fetch_queue_within`.
+    QueueTimeout { after: Duration },
+    /// Every address of a redirect's target is private, loopback or otherwise not public.
+    Forbidden { host: String },
+    /// No connection within the limit, or refused.
+    Connect { address: String, why: String },
+    /// No connection within `connect_within`.
+    ConnectTimeout { after: Duration },
+    /// https, and this program was built without it.
+    NoTls,
+    /// The TLS handshake failed: a certificate that does not hold, another protocol, an early end.
+    Tls { host: String, why: String },
+    /// The TLS handshake was not done within `connect_within`.
+    TlsTimeout { host: String, after: Duration },
+    /// Connected, but then reset or closed before the answer was whole.
+    Broken { why: String },
+    /// The answer is not HTTP or breaks a limit.
+    Protocol(ExchangeError),
+    /// Not done within the whole deadline, the time in the queue included.
+    Timeout { after: Duration },
+}
+
+impl FetchError {
+    /// The name is known, but has no address.
+    pub fn no_address(host: String) -> FetchError {
+        FetchError::Resolve { host, why: "it has no address".into() }
+    }
+
+    /// 504 where time ran out, 503 where the queue is full, else 502.
+    pub fn status(&self) -> u16 {
+        match self {
+            FetchError::Busy | FetchError::QueueTimeout { .. } => 503,
+            FetchError::ResolveTimeout { .. }
+            | FetchError::ConnectTimeout { .. }
+            | FetchError::TlsTimeout { .. }
+            | FetchError::Timeout { .. } => 504,
+            _ => 502,
+        }
+    }
+}
+
+impl std::fmt::Display for FetchError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            FetchError::Resolve { host, why } => write!(f, "the name {host} could not be resolved: {why}"),
+            FetchError::ResolveTimeout { host, after } => {
+                write!(f, "the name {host} was not resolved within {} s", after.as_secs_f64())
+            }
+            FetchError::Busy => write!(f, "too many fetches are under way, try again in a moment"),
+            FetchError::QueueTimeout { after } => {
+                write!(f, "too many fetches are under way: no place became free within {} s", after.as_secs_f64())
+            }
+            FetchError::Forbidden { host } => write!(f, "a redirect leads to {host}, which is not a public address"),
+            FetchError::Connect { address, why } => write!(f, "no connection to {address}: {why}"),
+            FetchError::ConnectTimeout { after } => write!(f, "no connection within {} s", after.as_secs_f64()),
+            FetchError::NoTls => write!(f, "this program was built without https (its feature is `tls`)"),
+            FetchError::Tls { host, why } => write!(f, "no secure connection to {host}: {why}"),
+            FetchError::TlsTimeout { host, after } => {
+                write!(f, "no secure connection to {host} within {} s", after.as_secs_f64())
+            }
+            FetchError::Broken { why } => write!(f, "the connection broke before the answer was whole: {why}"),
+            FetchError::Protocol(e) => write!(f, "the answer makes no sense: {e}"),
+            FetchError::Timeout { after } => write!(f, "no complete answer within {} s", after.as_secs_f64()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::exchange::Stage;
+
+    #[test]
+    fn each_failure_of_a_fetch_has_its_status_and_names_its_cause() {
+        let (host, address) = (|| "a.test".to_owned(), || "192.0.2.1:80".to_owned());
+        let (why, after) = (|| "because".to_owned(), Duration::from_millis(2500));
+        for (error, status, text) in [
+            (FetchError::Resolve { host: host(), why: why() }, 502, "the name a.test could not be resolved: because"),
+            (FetchError::ResolveTimeout { host: host(), after }, 504, "the name a.test was not resolved within 2.5 s"),
+            (FetchError::Busy, 503, "too many fetches are under way, try again in a moment"),
+            (
+                FetchError::QueueTimeout { after },
+                503,
+                "too many fetches are under way: no place became free within 2.5 s",
+            ),
+            (FetchError::Forbidden { host: host() }, 502, "a redirect leads to a.test, which is not a public address"),
+            (FetchError::Connect { address: address(), why: why() }, 502, "no connection to 192.0.2.1:80: because"),
+            (FetchError::ConnectTimeout { after }, 504, "no connection within 2.5 s"),
+            (FetchError::NoTls, 502, "this program was built without https (its feature is `tls`)"),
+            (FetchError::Tls { host: host(), why: why() }, 502, "no secure connection to a.test: because"),
+            (FetchError::TlsTimeout { host: host(), after }, 504, "no secure connection to a.test within 2.5 s"),
+            (FetchError::Broken { why: why() }, 502, "the connection broke before the answer was whole: because"),
+            (
+                FetchError::Protocol(ExchangeError::EarlyEof(Stage::Head)),
+                502,
+                "the answer makes no sense: the connection was closed within the head",
+            ),
+            (FetchError::Timeout { after }, 504, "no complete answer within 2.5 s"),
+        ] {
+            assert_eq!((error.status(), error.to_string().as_str()), (status, text));
+        }
+    }
+
+    #[test]
+    fn only_what_may_be_asked_twice_is_idempotent() {
+        let url = Url::parse("http://a.test/").expect("a URL");
+        let fetch = Fetch::get(url, Instant::now(), Duration::from_secs(1));
+        assert!(fetch.is_idempotent() && !fetch.is_head());
+        assert!(Fetch { method: "HEAD".into(), ..fetch.clone() }.is_head());
+        assert!(!Fetch { method: "POST".into(), ..fetch.clone() }.is_idempotent());
+        assert!(!Fetch { method: "get".into(), ..fetch }.is_idempotent(), "a method is case-sensitive");
+    }
+}
