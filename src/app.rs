@@ -14,7 +14,7 @@ pub mod router;
 pub mod search;
 
 use crate::config::{Limits, parse_origin};
-use crate::event::{App, Body, Effect, Effects, Event, FileRead, Finished, Job, Request, Response};
+use crate::event::{App, Blocking, Body, Effect, Effects, Event, FileRead, Finished, Job, Request, Response};
 use crate::id::ConnId;
 use crate::proto::url::{query_value, same_authority};
 use chat::Chat;
@@ -167,8 +167,8 @@ impl Site {
         let visitor = self.visitor(ask);
         match seconds_of(ask.request, 3.0, 10.0) {
             Ok(seconds) => {
-                let job = Job::Block(Duration::from_secs_f64(seconds));
-                out.push(Effect::RunBlocking(ask.from, job));
+                let pause = Blocking::Sleep(Duration::from_secs_f64(seconds));
+                out.push(Effect::RunBlocking(ask.from, pause));
                 self.pending.insert(ask.from, Pending::Block(visitor, seconds));
             }
             Err(why) => out.respond(ask.from, self.error(&visitor, 400, &why)),

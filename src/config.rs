@@ -4,164 +4,17 @@
 //! the server is also an environment variable `SQUALL_*`: lists separated by commas, flags without a value as 1 or 0,
 //! true or false, yes or no, on or off.
 
+mod fetch_args;
+mod limits;
+
+pub use fetch_args::FetchArgs;
+pub use limits::Limits;
+
 use clap::builder::{BoolishValueParser, RangedU64ValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// Bounds on memory, time and work. Every queue, state and loop of the program has its number here.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Request line, bytes; over it 414, before the head is complete.
-    pub request_line_bytes_max: usize,
-    /// Whole head, bytes; over it 431.
-    pub head_bytes_max: usize,
-    /// Header fields of one head; over it 431. The parser has slots for 100 at most.
-    pub head_fields_max: usize,
-    /// Empty lines before a request (RFC 9112 section 2.2), bytes; over it 400.
-    pub blank_bytes_max: usize,
-    /// Request body, bytes, transfer coding removed; over it 413.
-    pub body_bytes_max: usize,
-    /// A head must be whole so long after its first byte; else 408.
-    pub head_within: Duration,
-    /// A body must be whole so long after its head; else 408.
-    pub body_within: Duration,
-    /// A kept-alive connection may idle so long (`--keep-alive`).
-    pub idle_for: Duration,
-    /// The application must answer so soon where nothing else (a sleep, a fetch) has a deadline; else 503.
-    pub answer_within: Duration,
-    /// An answer must make progress so often, or its reader is given up.
-    pub write_stall: Duration,
-
-    /// A chat frame or assembled message, bytes; over it 1009.
-    pub chat_message_bytes_max: usize,
-    /// The text of a chat message, bytes of UTF-8; over it 1009.
-    pub chat_text_bytes_max: usize,
-    /// A message on `/echo`, bytes.
-    pub echo_message_bytes_max: usize,
-    /// Messages a second and member (`--message-rate`), 0 = no limit; over it 1008.
-    pub message_rate: f64,
-    /// Messages a member may send at once before the rate counts.
-    pub message_burst: f64,
-    /// The server pings so often.
-    pub ping_every: Duration,
-    /// A peer that has said nothing for so long is closed.
-    pub silent_for: Duration,
-    /// After our Close frame the peer's has so long to come; after a cut, so long until the reset.
-    pub close_within: Duration,
-    /// A member so many bytes behind its room is cut (`--lag-max`).
-    pub lag_bytes_max: usize,
-
-    /// All unfinished input and unsent output together, bytes (`--buffer-max`); whoever would cross it is closed.
-    pub buffer_bytes_max: usize,
-    /// Unsent output at which no more is read from that peer, bytes.
-    pub high_water: usize,
-    /// Connections at once; over it clients wait in the backlog (`--max-connections`).
-    pub connections_max: usize,
-    /// Accepts a turn: a burst of newcomers must not keep the others waiting.
-    pub accepts_per_turn: usize,
-    /// After EMFILE no edge comes, so accept is tried again so often.
-    pub accept_retry: Duration,
-    /// Bytes read from one connection in one slice.
-    pub slice_bytes_max: usize,
-    /// Steps of its protocol (a request, a frame, a piece of a body) in one slice.
-    pub slice_steps_max: usize,
-    /// What a closing connection may still send before it is dropped, bytes.
-    pub discard_bytes_max: usize,
-    /// How long it may do so.
-    pub discard_for: Duration,
-    /// Draining: what is under way may take so long (`--drain`).
-    pub drain_within: Duration,
-
-    /// Threads that read files.
-    pub job_threads: usize,
-    /// Files that may wait for a thread; over it 503.
-    pub jobs_waiting_max: usize,
-    /// Threads that look up names; apart from files, for a name may take many seconds.
-    pub name_threads: usize,
-    /// Names that may wait for a thread; over it 502.
-    pub names_waiting_max: usize,
-    /// Results of threads taken in one turn.
-    pub results_per_turn: usize,
-    /// A file of `--www`, bytes; over it 500. It is held in memory while it is sent.
-    pub www_file_bytes_max: u64,
-
-    /// Fetches at once (`--search-max`); others wait up to their deadline.
-    pub fetches_max: usize,
-    /// Fetches that may wait; over it 503.
-    pub fetches_waiting_max: usize,
-    /// Looking up a name may take so long, and then connecting as long again.
-    pub connect_within: Duration,
-    /// A search may take so long in all.
-    pub search_within: Duration,
-    /// Head of an upstream's answer, bytes; less than the loop's read buffer (64 KiB), in which it must lie whole.
-    pub upstream_head_bytes_max: usize,
-    /// Body of an upstream's answer, bytes, transfer coding removed.
-    pub upstream_body_bytes_max: u64,
-    /// Redirects a search follows.
-    pub redirects_max: u8,
-
-    /// Lines of the access log (3 KiB each at most) that may wait for the disk; over it they are dropped and counted.
-    pub log_lines_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            request_line_bytes_max: 8 << 10,
-            head_bytes_max: 16 << 10,
-            head_fields_max: 100,
-            blank_bytes_max: 1 << 10,
-            body_bytes_max: 1 << 20,
-            head_within: Duration::from_secs(10),
-            body_within: Duration::from_secs(10),
-            idle_for: Duration::from_secs(15),
-            answer_within: Duration::from_secs(30),
-            write_stall: Duration::from_secs(30),
-            chat_message_bytes_max: 64 << 10,
-            chat_text_bytes_max: 4096,
-            echo_message_bytes_max: 16 << 20,
-            message_rate: 10.0,
-            message_burst: 20.0,
-            ping_every: Duration::from_secs(30),
-            silent_for: Duration::from_secs(75),
-            close_within: Duration::from_secs(5),
-            lag_bytes_max: 4 << 20,
-            buffer_bytes_max: 256 << 20,
-            high_water: 256 << 10,
-            connections_max: 10_000,
-            accepts_per_turn: 256,
-            accept_retry: Duration::from_millis(100),
-            slice_bytes_max: 256 << 10,
-            slice_steps_max: 1024,
-            discard_bytes_max: 8 << 20,
-            discard_for: Duration::from_secs(2),
-            drain_within: Duration::from_secs(10),
-            job_threads: 4,
-            jobs_waiting_max: 1024,
-            name_threads: 8,
-            names_waiting_max: 4096,
-            results_per_turn: 64,
-            www_file_bytes_max: 16 << 20,
-            fetches_max: 256,
-            fetches_waiting_max: 4096,
-            connect_within: Duration::from_secs(5),
-            search_within: Duration::from_secs(20),
-            upstream_head_bytes_max: 32 << 10,
-            upstream_body_bytes_max: 8 << 20,
-            redirects_max: 5,
-            log_lines_max: 16_384,
-        }
-    }
-}
-
-impl Limits {
-    /// What a room may hold for readers who are behind, bytes: a lag that would fill all buffers is too much as well.
-    pub fn feed_bytes_max(&self) -> usize {
-        self.lag_bytes_max.min(self.buffer_bytes_max)
-    }
-}
 
 /// The command line.
 #[derive(Parser, Debug)]
@@ -185,9 +38,16 @@ pub struct Cli {
 pub enum Command {
     /// Serve pages, chat and search (the default)
     Serve(Box<Serve>),
-    /// Fetch several hosts or URLs at once and print their status lines and headers as they come
-    Fetch(FetchArgs),
+    /// Fetch many hosts or URLs at once and print their status lines and headers as they come
+    Fetch(Box<FetchArgs>),
 }
+
+/// The search site of whoever names none.
+#[cfg(feature = "tls")]
+const SEARCH_URL: &str = "https://www.baidu.com/s?ie=utf-8&wd={}";
+/// The same where https is not built in.
+#[cfg(not(feature = "tls"))]
+const SEARCH_URL: &str = "http://www.baidu.com/s?ie=utf-8&wd={}";
 
 /// Whether the login cookie is marked Secure.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,13 +87,20 @@ pub struct Serve {
         long,
         env = "SQUALL_SEARCH_URL",
         value_name = "URL",
-        default_value = "http://www.baidu.com/s?ie=utf-8&wd={}",
+        default_value = SEARCH_URL,
         value_parser = parse_template
     )]
     pub search_url: String,
     /// Searches fetched at once; others wait in a queue
     #[arg(long, env = "SQUALL_SEARCH_MAX", value_name = "N", default_value = "256", value_parser = at_least_one())]
     pub search_max: usize,
+    /// Connections to search sites kept for the next search; 0 makes a connection each
+    #[arg(long, env = "SQUALL_UPSTREAM_IDLE", value_name = "N", default_value = "64",
+          value_parser = RangedU64ValueParser::<usize>::new().range(..=1_000_000))]
+    pub upstream_idle: usize,
+    /// Certificates (PEM) of authorities to trust besides the built-in ones when a search goes over https
+    #[arg(long, env = "SQUALL_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Let redirects of a search lead to private and loopback addresses
     #[arg(long, env = "SQUALL_ALLOW_PRIVATE", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub allow_private: bool,
@@ -247,9 +114,20 @@ pub struct Serve {
     #[arg(long, env = "SQUALL_BUFFER_MAX", value_name = "BYTES", default_value = "268435456",
           value_parser = at_least_one())]
     pub buffer_max: usize,
-    /// Connections at once [default: the limit of open files less --search-max and 64, at least half of it]
+    /// Connections at once [default: the limit of open files less --search-max,
+    /// --upstream-idle and 64, at least half of it]
     #[arg(long, env = "SQUALL_MAX_CONNECTIONS", value_name = "N", value_parser = at_least_one())]
     pub max_connections: Option<usize>,
+    /// Certificate chain (PEM); with --tls-key every --listen answers https and wss, and SIGHUP reads both again
+    #[arg(long, env = "SQUALL_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of the certificate (PEM)
+    #[arg(long, env = "SQUALL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Address that answers plain http with a redirect to https, and nothing else
+    #[arg(long, env = "SQUALL_REDIRECT_HTTP", value_name = "ADDR:PORT", value_parser = parse_address,
+          requires = "tls_cert")]
+    pub redirect_http: Option<SocketAddr>,
     /// Seconds that a kept-alive connection may idle, 1 or more
     #[arg(long, env = "SQUALL_KEEP_ALIVE", value_name = "SECONDS", default_value = "15",
           value_parser = |text: &str| parse_seconds(text, 1.0))]
@@ -266,19 +144,13 @@ pub struct Serve {
     pub lab: bool,
 }
 
-/// Arguments of `squall fetch`.
-#[derive(Args, Debug, Clone)]
-pub struct FetchArgs {
-    /// Hosts (http://HOST/ is fetched) or http:// URLs
-    #[arg(required = true, value_name = "HOST|URL")]
-    pub targets: Vec<String>,
-}
-
 impl Serve {
     /// The limits with the flags put in; `connections_max` follows the limit of open files unless it is given.
     pub fn apply_to(&self, limits: Limits) -> Limits {
         Limits {
             fetches_max: self.search_max,
+            origin_fetches_max: self.search_max,
+            upstreams_kept_max: self.upstream_idle,
             message_rate: self.message_rate,
             lag_bytes_max: self.lag_max,
             buffer_bytes_max: self.buffer_max,
@@ -293,7 +165,7 @@ impl Serve {
     /// need, and at least half.
     pub fn connections_for(&self, open_files: u64) -> usize {
         let open_files = usize::try_from(open_files).unwrap_or(usize::MAX);
-        open_files.saturating_sub(self.search_max + 64).max(open_files / 2).max(1)
+        open_files.saturating_sub(self.search_max + self.upstream_idle + 64).max(open_files / 2).max(1)
     }
 }
 
@@ -439,7 +311,7 @@ mod tests {
     #[test]
     fn connections_leave_descriptors_for_searches_but_never_less_than_half() {
         let Cli { mut serve, .. } = Cli::parse_from(["squall"]);
-        assert_eq!(serve.connections_for(20_000), 20_000 - 256 - 64);
+        assert_eq!(serve.connections_for(20_000), 20_000 - 256 - 64 - 64);
         assert_eq!(serve.connections_for(100), 50);
         serve.search_max = 19_000;
         assert_eq!(serve.connections_for(20_000), 10_000);

@@ -10,6 +10,7 @@
 //! socket did not take waits in `outbox`, and both give their memory back.
 
 pub mod http;
+pub mod race;
 pub mod upstream;
 pub mod ws;
 
@@ -22,10 +23,10 @@ use upstream::Upstream;
 use ws::Ws;
 
 /// What is spoken on a connection.
-pub enum Protocol {
+pub enum Protocol<S> {
     Http(Http),
     Ws(Box<Ws>),
-    Upstream(Box<Upstream>),
+    Upstream(Box<Upstream<S>>),
     /// Our output is complete and shut; what the peer still sends is thrown away, this many bytes at most. Closing with
     /// unread input would make the kernel send RST, and that destroys the answer on its way.
     Discarding(usize),
@@ -45,6 +46,8 @@ pub struct Connection<S> {
     pub broken: bool,
     /// `read` has answered 0: the end of input, not of output.
     pub eof: bool,
+    /// It did so without the goodbye that TLS demands: somebody may have cut what was before it.
+    pub truncated: bool,
     /// `kept` may hold whole messages: parsing stopped for a reason of ours.
     pub unparsed: bool,
     /// The peer may still be sending what we refused: closing has to swallow that first.
@@ -63,7 +66,7 @@ pub struct Connection<S> {
     pub outbox: Outbox,
     /// The one deadline; its meaning is the protocol's.
     pub timer: Timer,
-    pub protocol: Protocol,
+    pub protocol: Protocol<S>,
 }
 
 /// How a [`Connection::fill`] ended.
@@ -77,13 +80,14 @@ pub struct Filled {
 
 impl<S: Stream> Connection<S> {
     /// A connection that has just been accepted, or an upstream that has no stream yet.
-    pub fn new(stream: Option<S>, protocol: Protocol) -> Connection<S> {
+    pub fn new(stream: Option<S>, protocol: Protocol<S>) -> Connection<S> {
         Connection {
             readable: false,
             writable: stream.is_some(),
             read_closed: false,
             broken: false,
             eof: false,
+            truncated: false,
             unparsed: false,
             lingers: false,
             queued: false,
@@ -127,11 +131,15 @@ impl<S: Stream> Connection<S> {
                 }
                 // A short read means that the socket was drained (epoll(7)), unless a FIN stands behind the data.
                 Ok(n) => {
-                    self.readable = n == room.len() || self.read_closed;
+                    self.readable = n == room.len() || self.read_closed || stream.input_ended();
                     break n;
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    self.readable = false;
+                    (self.readable, self.read_closed) = (false, false);
+                    break 0;
+                }
+                Err(e) if e.kind() == ErrorKind::UnexpectedEof => {
+                    (self.eof, self.truncated, self.readable) = (true, true, false);
                     break 0;
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -163,11 +171,24 @@ impl<S: Stream> Connection<S> {
     /// The peer is gone: the connection is dead.
     pub fn flush(&mut self) -> io::Result<()> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
+        if self.writable && stream.unsent() > 0 {
+            flush_stream(stream, &mut self.writable)?;
+        }
         while self.writable && !self.outbox.is_empty() {
             let sent = write_some(stream, self.outbox.next(), &mut self.writable)?;
             self.outbox.sent(sent);
         }
         Ok(())
+    }
+
+    /// Whether everything that was written is with the kernel.
+    pub fn is_flushed(&self) -> bool {
+        self.outbox.is_empty() && self.stream.as_ref().is_none_or(|stream| stream.unsent() == 0)
+    }
+
+    /// Bytes that the kernel has not taken yet; of TLS, some of them count as ciphertext.
+    pub fn unsent(&self) -> usize {
+        self.outbox.unsent() + self.stream.as_ref().map_or(0, Stream::unsent)
     }
 
     /// Whether there is something to read, from the socket or from what was kept.
@@ -183,8 +204,17 @@ impl<S: Stream> Connection<S> {
             Protocol::Upstream(upstream) => upstream.held(),
             Protocol::Discarding(_) => 0,
         };
-        inside + self.kept.len() + self.outbox.held()
+        inside + self.kept.len() + self.outbox.held() + self.stream.as_ref().map_or(0, Stream::unsent)
     }
+}
+
+/// Sends what the stream itself still holds, and notes in `writable` when the socket is full.
+fn flush_stream(stream: &mut impl Stream, writable: &mut bool) -> io::Result<()> {
+    match stream.flush() {
+        Err(e) if e.kind() == ErrorKind::WouldBlock => *writable = false,
+        outcome => outcome?,
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -38,26 +38,31 @@ pub enum Event<'a> {
     Draining,
 }
 
-/// Work that would block: done on the pool ([`Effect::Run`]) or, with `--lab`, on the loop itself
-/// ([`Effect::RunBlocking`]). It comes back as [`Event::Finished`].
+/// Work that would block, for the pool ([`Effect::Run`]). It comes back as [`Event::Finished`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Job {
     /// Reads one file of `--www`, at most `www_file_bytes_max`.
     ReadFile { path: PathBuf },
-    /// Does nothing for a while; only ever run on the loop itself (`--lab`).
-    Block(Duration),
-    /// The whole fetch with blocking sockets; only ever run on the loop itself (`--lab`).
-    FetchBlocking(Box<Fetch>),
 }
 
-/// What a [`Job`] found.
+/// Work that does block, on the loop itself, so that everybody can feel it ([`Effect::RunBlocking`], `--lab`). It comes
+/// back as [`Event::Finished`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Blocking {
+    /// Does nothing for a while.
+    Sleep(Duration),
+    /// The whole fetch, with sockets that wait.
+    Fetch(Box<Fetch>),
+}
+
+/// What a [`Job`] found, or what came of [`Blocking`] work.
 #[derive(Debug)]
 pub enum Finished {
     /// Of [`Job::ReadFile`].
     File(std::io::Result<FileRead>),
-    /// Of [`Job::Block`].
+    /// Of [`Blocking::Sleep`].
     Blocked,
-    /// Of [`Job::FetchBlocking`].
+    /// Of [`Blocking::Fetch`].
     FetchedBlocking(Result<WholeAnswer, FetchError>),
 }
 
@@ -106,7 +111,7 @@ pub enum Effect {
     /// Run on the pool; [`Event::Finished`] goes to this connection.
     Run(ConnId, Job),
     /// Run on the loop itself, while everybody waits (`--lab`).
-    RunBlocking(ConnId, Job),
+    RunBlocking(ConnId, Blocking),
     /// Leave the loop.
     Quit,
 }

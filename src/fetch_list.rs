@@ -1,301 +1,223 @@
-//! `squall fetch`: several hosts at once, on the same loop and the same outbound machine as the search.
+//! `squall fetch`: many targets at once, on the same loop and the same outbound machine as the search.
 //!
-//! The list is an [`App`] whose loop listens nowhere. Every target starts at once; each answer is printed when it is
-//! complete, so the order is that of the sites' speed. Results go to standard output, progress to standard error.
+//! ```text
+//! flags, stdin ── input, plan ──▶ targets ──▶ place ── trip ──▶ outcome ── report ──▶ stdout, stderr
+//!                                               ▲                  │
+//!                                               └── the next one ──┘
+//! ```
+//!
+//! The list is an [`App`] whose loop listens nowhere. There are `--concurrency` places; each has one target under way,
+//! and owns its fetch: the next fetch of a place, of a redirect or of another target, drops what is left of the one
+//! before. Each answer is reported when it is complete, so the order is that of the sites' speed. No step looks at
+//! more than one target.
 
-use crate::config::Limits;
-use crate::event::{App, Effect, Effects, Event, Fetch, Fetched, Url};
+mod input;
+mod json;
+mod part;
+mod plan;
+mod report;
+mod trip;
+
+use crate::config::{FetchArgs, Limits};
+use crate::event::{App, Effect, Effects, Event, Url};
 use crate::id::ConnId;
-use crate::proto::url::Scheme;
+use crate::proto::url::UrlError;
 use crate::server::Loop;
-use std::io::{self, Write};
+use input::Input;
+use plan::Plan;
+use report::{Notes, REDRAWN_EVERY, Report, Style, Tally};
+use rlimit::Resource;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+use trip::{Next, Outcome, Trip};
 
-/// A target may take so long in all.
-const WITHIN: Duration = Duration::from_secs(20);
 /// Threads that look up names: they wait for other machines, not for this one.
 const NAME_THREADS_MAX: usize = 64;
+/// Descriptors of a place: its connection, one that is kept for later, and its file or a second attempt to connect.
+const FILES_PER_PLACE: u64 = 3;
+/// Descriptors of the program itself.
+const FILES_RESERVED: u64 = 32;
 
-/// Fetches all targets; success if each gave an HTTP answer, whatever its status.
+/// Fetches all targets; success if each gave an HTTP answer (with `--fail`: one below 400), 2 for bad usage.
 ///
 /// # Errors
-/// The loop cannot be made or fails.
-pub fn run(targets: &[String]) -> Result<ExitCode, String> {
-    let list = FetchList::new(targets, Instant::now(), io::stdout(), io::stderr());
-    // The list is as long as its caller wants, all of it at once, and no body is kept: only heads are.
-    let limits = Limits {
-        fetches_max: usize::MAX,
-        upstream_body_bytes_max: u64::MAX,
-        name_threads: targets.len().min(NAME_THREADS_MAX),
-        names_waiting_max: usize::MAX,
-        ..Limits::default()
+/// The loop cannot be made or fails, or results cannot be written anywhere.
+pub fn run(args: &FetchArgs) -> Result<ExitCode, String> {
+    let (targets, plan) = match prepare(args) {
+        Ok(prepared) => prepared,
+        Err(why) => {
+            eprintln!("error: {why}");
+            return Ok(ExitCode::from(2));
+        }
     };
+    let concurrency = if args.sequential { 1 } else { args.concurrency };
+    let open_files = rlimit::getrlimit(Resource::NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    let places = places_for(concurrency.min(targets.len()), open_files);
+    let notes = match io::stderr().is_terminal() {
+        true => Notes::Redrawn { under_results: io::stdout().is_terminal() },
+        false => Notes::Lines,
+    };
+    let style = if args.json { Style::Json } else { Style::Text };
+    let report = Report::new(style, notes, io::stdout(), io::stderr());
+    let limits = limits(args, places);
+    let list = FetchList::new(targets, places, plan, report, Instant::now());
+    let _ = &args.ca_file;
     let mut running = Loop::new(&[], list, limits)?;
-    running.server().start(|list, out| list.start(out));
-    running.run().map_err(|e| format!("the kernel's poll failed: {e}"))?;
-    Ok(running.server().app().exit_code())
+    running.server().start(|list, out| list.start(Instant::now(), out));
+    // On a terminal the line of progress goes on while nothing comes.
+    let most = (notes != Notes::Lines).then_some(REDRAWN_EVERY);
+    while running.once(most).map_err(|e| format!("the kernel's poll failed: {e}"))? {
+        running.server().start(|list, out| list.flush(Instant::now(), out));
+    }
+    let mut ended = Ok(ExitCode::FAILURE);
+    running.server().start(|list, _| ended = list.close(Instant::now()));
+    ended
 }
 
-/// The targets and what became of them.
-struct FetchList<O, E> {
-    targets: Vec<Target>,
-    left: usize,
-    failed: usize,
+/// Everything that can be wrong before the first fetch.
+fn prepare(args: &FetchArgs) -> Result<(Vec<String>, Plan), String> {
+    let Input { targets, data } = Input::read(args, io::stdin().lock())?;
+    if let Some(dir) = &args.output {
+        std::fs::create_dir_all(dir).map_err(|e| format!("--output {}: {e}", dir.display()))?;
+    }
+    Ok((targets, Plan::new(args, data)))
+}
+
+/// Places that `open_files` descriptors are good for, at least one.
+fn places_for(wanted: usize, open_files: u64) -> usize {
+    let most = open_files.saturating_sub(FILES_RESERVED) / FILES_PER_PLACE;
+    wanted.min(usize::try_from(most).unwrap_or(usize::MAX)).max(1)
+}
+
+/// The list is bounded by its places; where no body is kept, bodies may be as long as they like.
+fn limits(args: &FetchArgs, places: usize) -> Limits {
+    let keeps_bodies = args.body || args.output.is_some();
+    let body_bytes_max = if keeps_bodies { args.body_max as u64 } else { u64::MAX };
+    Limits {
+        fetches_max: places,
+        // In one turn all may end and be followed by others, before their own places are free.
+        fetches_waiting_max: places,
+        fetch_queue_within: args.max_time,
+        upstreams_kept_max: places,
+        upstream_body_bytes_max: body_bytes_max,
+        inflated_bytes_max: body_bytes_max,
+        name_threads: places.min(NAME_THREADS_MAX),
+        name_threads_max: 2 * NAME_THREADS_MAX,
+        names_waiting_max: places,
+        ..Limits::default()
+    }
+}
+
+/// The targets, and which of them are under way.
+struct FetchList<O: Write, E: Write> {
+    targets: Vec<String>,
+    /// The number of a place is the owner of its fetches.
+    places: Vec<Option<Trip>>,
+    plan: Plan,
+    tally: Tally,
     begun: Instant,
-    results: O,
-    progress: E,
-}
-
-struct Target {
-    /// As given.
-    name: String,
-    /// Status line and fields, once they are there.
-    head: Vec<u8>,
-    over: bool,
+    report: Report<O, E>,
+    /// Results could not be written: there is nothing left to do.
+    broken: Option<io::Error>,
 }
 
 impl<O: Write, E: Write> FetchList<O, E> {
-    fn new(targets: &[String], now: Instant, results: O, progress: E) -> FetchList<O, E> {
-        let target = |name: &String| Target { name: name.clone(), head: Vec::new(), over: false };
-        let targets: Vec<Target> = targets.iter().map(target).collect();
-        FetchList { left: targets.len(), targets, failed: 0, begun: now, results, progress }
+    fn new(targets: Vec<String>, places: usize, plan: Plan, report: Report<O, E>, now: Instant) -> FetchList<O, E> {
+        let tally = Tally { targets: targets.len(), ..Tally::default() };
+        let places = std::iter::repeat_with(|| None).take(places).collect();
+        FetchList { targets, places, plan, tally, begun: now, report, broken: None }
     }
 
-    fn start(&mut self, out: &mut Effects) {
-        for n in 0..self.targets.len() {
-            let name = self.targets[n].name.clone();
-            self.say(|to| writeln!(to, "Start fetching {name}"));
-            match url_of(&name) {
+    /// Gives every place its first target.
+    fn start(&mut self, now: Instant, out: &mut Effects) {
+        for place in 0..self.places.len() {
+            self.fill(place, now, out);
+        }
+    }
+
+    /// Gives a free place the next target; one that is no URL ends where it stands.
+    fn fill(&mut self, place: usize, now: Instant, out: &mut Effects) {
+        while let Some(target) = self.targets.get(self.tally.started)
+            && self.broken.is_none()
+        {
+            let n = self.tally.started;
+            self.tally.started += 1;
+            self.report.started(target, &self.tally);
+            match url_of(target) {
                 Ok(url) => {
-                    let headers = vec![("Accept", "*/*".to_owned())];
-                    let deadline = self.begun + WITHIN;
-                    let fetch = Fetch { url, head: false, headers, public_only: false, deadline, within: WITHIN };
-                    out.push(Effect::Fetch(ConnId::outside(n), Box::new(fetch)));
+                    let file_name = self.plan.output.is_some().then(|| part::file_name(n, self.targets.len(), &url));
+                    let fetch = self.plan.fetch(url, now);
+                    out.push(Effect::Fetch(ConnId::outside(place), Box::new(fetch.clone())));
+                    self.places[place] = Some(Trip::new(n, fetch, file_name, now));
+                    return;
                 }
-                Err(why) => self.over(n, Err(why), self.begun, out),
+                Err(e) => self.ended(n, Outcome { error: Some(e.to_string()), ..Outcome::default() }),
             }
         }
-    }
-
-    fn over(&mut self, n: usize, outcome: Result<(), String>, now: Instant, out: &mut Effects) {
-        let target = &mut self.targets[n];
-        if std::mem::replace(&mut target.over, true) {
-            return;
-        }
-        let took = now.saturating_duration_since(self.begun).as_secs_f64();
-        let printed = match outcome {
-            Ok(()) => {
-                let head = std::mem::take(&mut target.head);
-                let name = &target.name;
-                write!(self.results, "{name}: {took:.3} s\n{}\n", String::from_utf8_lossy(&head))
-            }
-            Err(why) => {
-                self.failed += 1;
-                writeln!(self.progress, "{}: failed after {took:.3} s: {why}", target.name)
-            }
-        };
-        self.left -= 1;
-        // Nobody reads any more (a closed pipe): there is nothing left to do.
-        if self.left == 0 || printed.is_err() {
+        if self.broken.is_some() || self.tally.done == self.targets.len() {
             out.push(Effect::Quit);
         }
     }
 
-    fn exit_code(&self) -> ExitCode {
-        if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    fn ended(&mut self, n: usize, outcome: Outcome) {
+        self.tally.done += 1;
+        self.tally.failed += usize::from(outcome.error.is_some());
+        self.tally.took += outcome.took;
+        if let Err(e) = self.report.ended(&self.targets[n], outcome) {
+            self.broken = Some(e);
+        }
     }
 
-    fn say(&mut self, what: impl FnOnce(&mut E) -> io::Result<()>) {
-        // Progress is a courtesy: a closed standard error must not end the fetches.
-        let _ = what(&mut self.progress);
+    /// The end of a turn.
+    fn flush(&mut self, now: Instant, out: &mut Effects) {
+        if let Err(e) = self.report.flush(&self.tally, self.begun, now) {
+            self.broken = Some(e);
+            out.push(Effect::Quit);
+        }
+    }
+
+    /// The last words, and the exit code.
+    ///
+    /// # Errors
+    /// Results could not be written. That their reader is gone, as of `| head`, goes without saying.
+    fn close(&mut self, now: Instant) -> Result<ExitCode, String> {
+        let took = now.saturating_duration_since(self.begun);
+        let closed = match self.broken.take() {
+            Some(e) => Err(e),
+            None => self.report.close(&self.tally, took, self.places.len() == 1),
+        };
+        match closed {
+            Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(format!("standard output: {e}")),
+            _ if self.tally.done == self.targets.len() && self.tally.failed == 0 => Ok(ExitCode::SUCCESS),
+            _ => Ok(ExitCode::FAILURE),
+        }
     }
 }
 
 impl<O: Write, E: Write> App for FetchList<O, E> {
     fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
         let Event::Fetched(fetched) = event else { return };
-        let n = from.slot();
-        match fetched {
-            Fetched::Head(head) => {
-                let text = &mut self.targets[n].head;
-                let _ = writeln!(text, "HTTP/1.{} {} {}", head.minor_version, head.status, head.reason);
-                for field in head.headers {
-                    let _ = write!(text, "{}: ", field.name);
-                    text.extend_from_slice(field.value);
-                    text.push(b'\n');
-                }
-            }
-            Fetched::Body(_) => {}
-            Fetched::Done => self.over(n, Ok(()), now, out),
-            Fetched::Failed(e) => self.over(n, Err(e.to_string()), now, out),
+        let Some(place) = self.places.get_mut(from.slot()) else { return };
+        let Some(trip) = place else { return };
+        let end = match trip.on_fetched(fetched, &self.plan) {
+            Next::Wait => return,
+            Next::Fetch(fetch) => return out.push(Effect::Fetch(from, fetch)),
+            Next::Over(end) => end,
+        };
+        if let Some(trip) = place.take() {
+            self.ended(trip.target(), trip.end(end, now));
+            self.fill(from.slot(), now, out);
         }
     }
 }
 
-/// A URL as it is, a host as the root of its site.
-fn url_of(target: &str) -> Result<Url, String> {
-    let url = if target.contains("://") { Url::parse(target) } else { Url::parse(&format!("http://{target}/")) };
-    match url {
-        Ok(url) if url.scheme == Scheme::Https => Err("https is not built in yet".into()),
-        Ok(url) => Ok(url),
-        Err(e) => Err(e.to_string()),
-    }
+/// A URL as it is; a host, perhaps with a path, over http.
+fn url_of(target: &str) -> Result<Url, UrlError> {
+    if target.contains("://") { Url::parse(target) } else { Url::parse(&format!("http://{target}")) }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::FetchError;
-    use crate::proto::exchange::{Exchange, ExchangeEvent};
-    use crate::proto::http::{SLOTS, Slot};
-
-    /// A list at a moment, with its output in memory.
-    struct Bench {
-        list: FetchList<Vec<u8>, Vec<u8>>,
-        now: Instant,
-    }
-
-    impl Bench {
-        fn new(targets: &[&str]) -> (Bench, Vec<Effect>) {
-            let (targets, now) = (targets.iter().map(|&target| target.to_owned()).collect::<Vec<_>>(), Instant::now());
-            let mut list = FetchList::new(&targets, now, Vec::new(), Vec::new());
-            let mut out = Effects::default();
-            list.start(&mut out);
-            (Bench { list, now }, out.list)
-        }
-
-        fn tell(&mut self, n: usize, fetched: Fetched) -> Vec<Effect> {
-            let mut out = Effects::default();
-            self.list.on_event(ConnId::outside(n), Event::Fetched(fetched), self.now, &mut out);
-            out.list
-        }
-
-        fn head(&mut self, n: usize, head: &[u8]) -> Vec<Effect> {
-            let mut slots = [const { Slot::uninit() }; SLOTS];
-            match Exchange::new(false).receive(head, false, &mut slots, &Limits::default()) {
-                Ok((_, Some(ExchangeEvent::Head(head)))) => self.tell(n, Fetched::Head(&head)),
-                other => panic!("the test writes a head: {other:?}"),
-            }
-        }
-
-        fn later(&mut self, millis: u64) {
-            self.now += Duration::from_millis(millis);
-        }
-
-        fn results(&self) -> String {
-            String::from_utf8_lossy(&self.list.results).into_owned()
-        }
-
-        fn progress(&self) -> &str {
-            std::str::from_utf8(&self.list.progress).expect("text")
-        }
-    }
-
-    fn fetch(bench: &Bench, n: usize, url: &str) -> Effect {
-        let headers = vec![("Accept", "*/*".to_owned())];
-        let deadline = bench.now + WITHIN;
-        let url = Url::parse(url).expect("a URL");
-        let fetch = Fetch { url, head: false, headers, public_only: false, deadline, within: WITHIN };
-        Effect::Fetch(ConnId::outside(n), Box::new(fetch))
-    }
-
-    const OK: &[u8] = b"HTTP/1.1 200 OK\r\nServer: x\r\nX-Odd:  \xff \r\n\r\n";
-
-    #[test]
-    fn all_targets_start_at_once_and_are_named_as_given() {
-        let (bench, effects) = Bench::new(&["a.test", "http://b.test:8080/x?y", "[::1]:8888"]);
-        let urls = ["http://a.test/", "http://b.test:8080/x?y", "http://[::1]:8888/"];
-        let expected: Vec<Effect> = urls.iter().enumerate().map(|(n, url)| fetch(&bench, n, url)).collect();
-        assert_eq!(effects, expected);
-        let lines = "Start fetching a.test\nStart fetching http://b.test:8080/x?y\nStart fetching [::1]:8888\n";
-        assert_eq!((bench.progress(), bench.results().as_str()), (lines, ""));
-    }
-
-    #[test]
-    fn answers_are_printed_in_the_order_in_which_they_complete() {
-        let (mut bench, _) = Bench::new(&["a.test", "b.test"]);
-        assert_eq!(bench.head(0, OK), []);
-        bench.later(250);
-        bench.head(1, b"HTTP/1.0 404 Not Found\r\nLocation: /x\r\n\r\n");
-        assert_eq!(bench.tell(0, Fetched::Body(b"not printed")), []);
-        assert_eq!(bench.results(), "", "a head is not an answer");
-        assert_eq!(bench.tell(1, Fetched::Done), []);
-        bench.later(1000);
-        assert_eq!(bench.tell(0, Fetched::Done), [Effect::Quit]);
-        let expected = "b.test: 0.250 s\nHTTP/1.0 404 Not Found\nLocation: /x\n\n\
-                        a.test: 1.250 s\nHTTP/1.1 200 OK\nServer: x\nX-Odd: \u{fffd}\n\n";
-        assert_eq!(bench.results(), expected);
-        assert_eq!(bench.list.exit_code(), ExitCode::SUCCESS, "any answer will do");
-    }
-
-    #[test]
-    fn a_failure_is_told_on_progress_with_its_reason_and_counts() {
-        let (mut bench, _) = Bench::new(&["a.test", "b.test"]);
-        bench.head(0, OK);
-        bench.later(500);
-        assert_eq!(bench.tell(0, Fetched::Failed(FetchError::Broken { why: "reset".into() })), []);
-        bench.head(1, OK);
-        assert_eq!(bench.tell(1, Fetched::Done), [Effect::Quit]);
-        let failed = "a.test: failed after 0.500 s: the connection broke before the answer was whole: reset\n";
-        assert!(bench.progress().ends_with(failed), "{}", bench.progress());
-        assert!(!bench.results().contains("a.test") && bench.results().starts_with("b.test: 0.500 s\n"));
-        assert_eq!(bench.list.exit_code(), ExitCode::FAILURE);
-    }
-
-    #[test]
-    fn a_target_ends_once() {
-        let (mut bench, _) = Bench::new(&["a.test", "b.test"]);
-        assert_eq!(bench.tell(0, Fetched::Failed(FetchError::Busy)), []);
-        assert_eq!(bench.tell(0, Fetched::Failed(FetchError::Busy)), []);
-        assert_eq!(bench.tell(0, Fetched::Done), []);
-        assert_eq!((bench.list.left, bench.list.failed), (1, 1));
-    }
-
-    #[test]
-    fn what_is_no_http_url_fails_without_a_fetch() {
-        for (target, why) in [
-            ("https://a.test/", "https is not built in yet"),
-            ("ftp://a.test/", "ftp"),
-            ("", "host"),
-            ("a b", "host"),
-            ("a.test:99999", "port"),
-        ] {
-            let (bench, effects) = Bench::new(&[target]);
-            assert_eq!(effects, [Effect::Quit], "{target}: there is nothing to wait for");
-            assert!(
-                bench.progress().starts_with(&format!("Start fetching {target}\n{target}: failed after 0.000 s: "))
-            );
-            assert!(bench.progress().contains(why), "{}", bench.progress());
-            assert_eq!((bench.list.failed, bench.results().as_str()), (1, ""));
-        }
-        let (bench, effects) = Bench::new(&["https://a.test/", "b.test"]);
-        assert_eq!(effects, [fetch(&bench, 1, "http://b.test/")], "the others go on");
-    }
-
-    /// A pipe whose reader is gone.
-    struct Closed;
-
-    impl Write for Closed {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn closed_results_end_the_fetches_and_closed_progress_does_not() {
-        let targets = ["a.test".to_owned(), "b.test".to_owned()];
-        let (now, mut out) = (Instant::now(), Effects::default());
-        let mut list = FetchList::new(&targets, now, Vec::new(), Closed);
-        list.start(&mut out);
-        assert_eq!(out.list.len(), 2);
-        let mut list = FetchList::new(&targets, now, Closed, Vec::new());
-        let (done, mut out) = (Event::Fetched(Fetched::Done), Effects::default());
-        list.on_event(ConnId::outside(0), done, now, &mut out);
-        assert_eq!(out.list, [Effect::Quit]);
-    }
-}
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         None => serve(&cli.serve, open_files),
         Some(Command::Serve(flags)) => serve(&flags, open_files),
-        Some(Command::Fetch(args)) => squall::fetch_list::run(&args.targets),
+        Some(Command::Fetch(args)) => squall::fetch_list::run(&args),
     };
     outcome.unwrap_or_else(|why| {
         eprintln!("squall: {why}");
@@ -26,9 +26,9 @@ fn serve(flags: &Serve, open_files: u64) -> Result<ExitCode, String> {
     let limits = Limits { connections_max: flags.connections_for(open_files), ..Limits::default() };
     let mut running = squall::server::bind(flags, limits)?;
     running.take_signals().map_err(|e| format!("signals cannot be taken: {e}"))?;
-    for address in running.addresses() {
+    for line in running.lines() {
         // Whoever closed our standard output does not want to know.
-        let _ = writeln!(std::io::stdout(), "squall listening on http://{address}/");
+        let _ = writeln!(std::io::stdout(), "{line}");
     }
     running.run().map_err(|e| format!("the kernel's poll failed: {e}"))?;
     Ok(ExitCode::SUCCESS)

@@ -4,10 +4,13 @@
 //! each is tested with literals, split at every byte, and two of them joined by a `Vec`.
 
 pub mod address;
+pub mod base;
 pub mod body;
 pub mod chunked;
 pub mod exchange;
 pub mod http;
+pub mod inflate;
+pub mod redirect;
 pub mod response;
 pub mod upgrade;
 pub mod url;

@@ -14,8 +14,10 @@
 mod access;
 mod apply;
 mod blocking;
+mod connects;
 mod drain;
 mod fetches;
+mod https;
 mod input;
 mod output;
 mod rooms;
@@ -32,14 +34,15 @@ use crate::id::ConnId;
 use crate::rt::accept::{Accepted, Acceptor};
 use crate::rt::jobs::Jobs;
 use crate::rt::line_log::LineLog;
+use crate::rt::names::Names;
 use crate::rt::net::{Network, Ready, Source, Stream};
 use crate::rt::slab::Slab;
 use crate::rt::timers::Timers;
 use fetches::Fetches;
+use https::ToHttps;
 use output::Date;
 use rooms::Rooms;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,9 +63,9 @@ pub struct Server<N: Network, A: App> {
     inbound: usize,
     timers: Timers,
     /// Files; work that takes the time of a disk.
-    jobs: Jobs<(ConnId, Done)>,
-    /// Names; work that takes the time of somebody else's server, and must not keep a file waiting.
-    names: Jobs<(ConnId, Done)>,
+    jobs: Jobs<(ConnId, Finished)>,
+    /// Names; they take the time of somebody else's server, and must not keep a file waiting.
+    names: Names,
     jobs_ready: bool,
     rooms: Rooms,
     fetches: Fetches,
@@ -85,15 +88,9 @@ pub struct Server<N: Network, A: App> {
     /// That time is over, and the last words are being said.
     drain_overdue: bool,
     access_log: Option<LineLog>,
+    to_https: Option<ToHttps>,
     cut: u64,
     quit: bool,
-}
-
-/// What came back from the pool.
-enum Done {
-    /// The addresses of a name.
-    Resolved(std::io::Result<Vec<SocketAddr>>),
-    Finished(Finished),
 }
 
 /// What is there at the moment; a server at rest has zeros.
@@ -103,6 +100,8 @@ pub struct Counts {
     pub connections: usize,
     /// Outbound fetches, queued ones included.
     pub fetches: usize,
+    /// Outbound connections kept for the next fetch.
+    pub kept: usize,
     /// Places taken by running fetches.
     pub fetches_running: usize,
     /// Readers of feeds.
@@ -126,7 +125,7 @@ impl<N: Network, A: App> Server<N, A> {
         Server {
             acceptor: Acceptor::new(network.listeners()),
             jobs: Jobs::new(limits.job_threads, limits.jobs_waiting_max, wake.clone()),
-            names: Jobs::new(limits.name_threads, limits.names_waiting_max, wake),
+            names: Names::new(&limits, wake),
             network,
             app,
             limits,
@@ -149,6 +148,7 @@ impl<N: Network, A: App> Server<N, A> {
             draining: None,
             drain_overdue: false,
             access_log: None,
+            to_https: None,
             cut: 0,
             quit: false,
         }
@@ -191,7 +191,8 @@ impl<N: Network, A: App> Server<N, A> {
     pub fn counts(&self) -> Counts {
         Counts {
             connections: self.inbound,
-            fetches: self.conns.len() - self.inbound,
+            fetches: self.conns.len() - self.inbound - self.fetches.kept(),
+            kept: self.fetches.kept(),
             fetches_running: self.fetches.running(),
             members: self.rooms.members(),
             timers: self.timers.len(),
@@ -203,6 +204,12 @@ impl<N: Network, A: App> Server<N, A> {
     /// The application.
     pub fn app(&self) -> &A {
         &self.app
+    }
+
+    /// The network, to tell it whom to trust.
+    #[cfg(feature = "tls")]
+    pub(super) fn network(&mut self) -> &mut N {
+        &mut self.network
     }
 
     /// Lets the application start something on its own account, outside any event.
@@ -231,7 +238,7 @@ impl<N: Network, A: App> Server<N, A> {
         }
         for _ in 0..self.limits.accepts_per_turn {
             match self.acceptor.next(&mut self.network, self.inbound, &self.limits, self.now) {
-                Accepted::Stream(stream) => self.welcome(stream),
+                Accepted::Stream(stream, listener) => self.welcome(stream, listener),
                 Accepted::Nothing => return,
                 Accepted::Shortage => {
                     log::warn!("out of descriptors or kernel memory: new clients wait in the backlog meanwhile");
@@ -241,8 +248,11 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
-    fn welcome(&mut self, stream: N::Stream) {
-        let id = self.conns.insert(Connection::new(Some(stream), Protocol::Http(Http::default())));
+    fn welcome(&mut self, stream: N::Stream, listener: usize) {
+        let is_redirected = self.to_https.as_ref().is_some_and(|to| to.listener == listener);
+        let mut http = Http::default();
+        http.is_redirected = is_redirected;
+        let id = self.conns.insert(Connection::new(Some(stream), Protocol::Http(http)));
         self.inbound += 1;
         let Some(conn) = self.conns.get_mut(id) else { return };
         self.timers.set(id, &mut conn.timer, self.now + self.limits.head_within);
@@ -258,13 +268,13 @@ impl<N: Network, A: App> Server<N, A> {
             return;
         }
         for _ in 0..self.limits.results_per_turn {
-            let Some((id, done)) = self.jobs.next_result().or_else(|| self.names.next_result()) else {
+            if let Some((id, finished)) = self.jobs.next_result() {
+                self.tell(id, Event::Finished(finished));
+            } else if let Some((askers, found)) = self.names.next_result(self.now) {
+                askers.into_iter().for_each(|id| self.on_resolved(id, &found));
+            } else {
                 self.jobs_ready = false;
                 return;
-            };
-            match done {
-                Done::Resolved(addresses) => self.on_resolved(id, addresses),
-                Done::Finished(finished) => self.tell(id, Event::Finished(finished)),
             }
             // A file is a large answer: it is booked, and whoever is too much is freed, before the next one is taken.
             self.look_after_touched();
@@ -344,11 +354,11 @@ impl<N: Network, A: App> Server<N, A> {
             self.acceptor.descriptor_freed(self.now);
             let untold = match conn.protocol {
                 Protocol::Upstream(upstream) => {
-                    self.on_upstream_gone(id, upstream.running, upstream.owner);
+                    self.on_upstream_gone(id, *upstream);
                     continue;
                 }
                 Protocol::Http(mut http) => {
-                    self.bury(http.fetch);
+                    self.cancel_fetch(id, http.fetch);
                     self.log_line(http.line.take().filter(|line| line.status > 0));
                     http.is_answering()
                 }

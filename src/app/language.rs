@@ -267,11 +267,6 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "The search failed: the site redirects to {}: {cause}.",
         "搜索失败：对方网站重定向到 {}：{cause}。",
     ),
-    (
-        "why_https",
-        "The search failed: the site answers over https, which is not built in yet ({}).",
-        "搜索失败：对方网站使用 https，这里还没有内置（{}）。",
-    ),
 ];
 
 #[cfg(test)]

@@ -1,21 +1,24 @@
 //! The search: the question goes to another site, its answer is relayed as it comes.
 //!
 //! ```text
-//! request ──▶ Fetch ── Head ──▶ redirect? ──▶ Fetch … (5 at most)
+//! request ──▶ Fetch ── Head ──▶ redirect? ── Done ──▶ Fetch … (5 at most)
 //!                        └────▶ Respond(stream) ── Body ──▶ Piece … ── Done ──▶ End
 //! ```
 //!
-//! What is relayed acts on our own origin, so fields pass by an allow-list and the page is sandboxed. Sockets, names,
-//! deadlines and backpressure are the server's.
+//! What is relayed acts on our own origin, so fields pass by an allow-list and the page is sandboxed; a page is told
+//! where its relative links lead. A redirect's own body is read to its end, so that its connection can be used again.
+//! Sockets, names, deadlines and backpressure are the server's.
 
 use super::language::Sentence;
 use super::pages::Place;
 use super::{Ask, Pending, Site, Visitor};
 use crate::config::Limits;
-use crate::event::{Body, Effect, Effects, Fetch, FetchError, Fetched, Job, Response, ResponseHead, Url, WholeAnswer};
+use crate::event::{Blocking, Body, Effect, Effects, Fetch, FetchError, Fetched, Response, Url, WholeAnswer};
 use crate::id::ConnId;
+use crate::proto::base::base_element;
 use crate::proto::http::Method;
-use crate::proto::url::{Scheme, insert_words};
+use crate::proto::redirect::{self, Target};
+use crate::proto::url::insert_words;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -24,6 +27,9 @@ use std::time::Duration;
 const RELAYED: [(&str, &str); 2] = [("content-encoding", "Content-Encoding"), ("content-language", "Content-Language")];
 /// Someone else's page is shown under our origin, in our frame: nothing in it may run.
 const POLICY: &str = "sandbox; frame-ancestors 'self'";
+
+/// A redirect that has more to say than this, bytes, is left at once, and its connection with it.
+const REDIRECT_BODY_BYTES_MAX: usize = 64 << 10;
 
 /// What is known about searching.
 pub struct Search {
@@ -40,8 +46,18 @@ pub struct UnderWay {
     visitor: Visitor,
     fetch: Fetch,
     redirects_left: u8,
+    phase: Phase,
+}
+
+/// What the news of the fetch mean.
+#[derive(Debug)]
+enum Phase {
+    /// No head yet.
+    Asking,
+    /// It was a redirect, to there; so many bytes of its body have come.
+    Leaving(Url, usize),
     /// The head is relayed, pieces follow.
-    relaying: bool,
+    Relaying,
 }
 
 /// What an answer's head leads to.
@@ -70,9 +86,6 @@ impl Search {
     fn fetch(&self, ask: Ask, words: &str) -> Result<Fetch, Sentence> {
         let filled = insert_words(&self.template, words).expect("new has seen the place for the words");
         let url = Url::parse(&filled).map_err(|e| Sentence::new("why_search", []).because(e))?;
-        if url.scheme == Scheme::Https {
-            return Err(Sentence::new("why_https", [&url]));
-        }
         let mut headers: Vec<(Cow<'static, str>, String)> = Vec::new();
         if let Some(language) = ask.request.header("accept-language").and_then(|value| std::str::from_utf8(value).ok())
         {
@@ -85,17 +98,11 @@ impl Search {
 
     /// Where an answer leads: to another site, to the browser, or nowhere.
     fn next(&self, search: &UnderWay, status: u16, location: Option<&[u8]>) -> Next {
-        let Some(location) = location.filter(|_| matches!(status, 301 | 302 | 303 | 307 | 308)) else {
-            return Next::Relay;
-        };
-        if search.redirects_left == 0 {
-            return Next::Fail(Sentence::new("why_redirects", [&self.redirects_max]));
-        }
-        let location = String::from_utf8_lossy(location);
-        match search.fetch.url.resolve(&location) {
-            Ok(url) if url.scheme == Scheme::Https => Next::Fail(Sentence::new("why_https", [&url])),
-            Ok(url) => Next::Redirect(url),
-            Err(e) => Next::Fail(Sentence::new("why_location", [&location]).because(e)),
+        match redirect::target(&search.fetch.url, status, location) {
+            Target::None => Next::Relay,
+            _ if search.redirects_left == 0 => Next::Fail(Sentence::new("why_redirects", [&self.redirects_max])),
+            Target::To(url) => Next::Redirect(url),
+            Target::Bad(e, location) => Next::Fail(Sentence::new("why_location", [&location]).because(e)),
         }
     }
 
@@ -117,11 +124,11 @@ impl Site {
             Err(why) => return out.respond(ask.from, self.search_failed(&visitor, 502, &why)),
         };
         out.push(match blocking {
-            true => Effect::RunBlocking(ask.from, Job::FetchBlocking(Box::new(fetch.clone()))),
+            true => Effect::RunBlocking(ask.from, Blocking::Fetch(Box::new(fetch.clone()))),
             false => Effect::Fetch(ask.from, Box::new(fetch.clone())),
         });
         let redirects_left = self.search.redirects_max;
-        let search = UnderWay { visitor, fetch, redirects_left, relaying: false };
+        let search = UnderWay { visitor, fetch, redirects_left, phase: Phase::Asking };
         self.pending.insert(ask.from, Pending::Search(Box::new(search)));
     }
 
@@ -130,37 +137,60 @@ impl Site {
         let Some(Pending::Search(search)) = self.pending.get_mut(&from) else { return };
         match fetched {
             Fetched::Head(head, _) => match self.search.next(search, head.status, head.header("location")) {
-                Next::Redirect(url) => {
-                    let fetch = self.search.redirect(search, url);
-                    out.push(Effect::Fetch(from, Box::new(fetch)));
-                }
+                Next::Redirect(url) => search.phase = Phase::Leaving(url, 0),
                 Next::Relay => {
-                    search.relaying = true;
+                    search.phase = Phase::Relaying;
+                    let base = base_of(&search.fetch.url, |name| head.header(name));
+                    let length = head.length.map(|length| length + base.len() as u64);
+                    out.respond(from, relayed(head.status, |name| head.header(name), Body::Stream(length)));
                     // Such an answer is whole with its head: the fetch is dropped, and nobody tells its end.
                     if search.fetch.is_head() || matches!(head.status, 204 | 304) {
                         self.pending.remove(&from);
+                    } else if !base.is_empty() {
+                        let piece = out.write(|bytes| bytes.extend_from_slice(base.as_bytes()));
+                        out.push(Effect::Piece(from, piece));
                     }
-                    out.respond(from, relay(head));
                 }
                 Next::Fail(why) => self.fail(from, 502, &why, out),
             },
-            Fetched::Body(piece) if search.relaying => {
-                let piece = out.write(|bytes| bytes.extend_from_slice(piece));
-                out.push(Effect::Piece(from, piece));
-            }
-            Fetched::Body(_) => {}
-            Fetched::Done if search.relaying => {
-                self.pending.remove(&from);
-                out.push(Effect::End(from, true));
-            }
-            Fetched::Done => {}
-            Fetched::Failed(e) if search.relaying => {
-                log::info!("a search broke off: {e}");
-                self.pending.remove(&from);
-                out.push(Effect::End(from, false));
-            }
-            Fetched::Failed(e) => self.fail(from, e.status(), &no_answer(&e), out),
+            Fetched::Body(piece) => match &mut search.phase {
+                Phase::Relaying => {
+                    let piece = out.write(|bytes| bytes.extend_from_slice(piece));
+                    out.push(Effect::Piece(from, piece));
+                }
+                Phase::Leaving(_, bytes) if *bytes + piece.len() <= REDIRECT_BODY_BYTES_MAX => *bytes += piece.len(),
+                Phase::Leaving(..) => self.follow(from, out),
+                Phase::Asking => {}
+            },
+            Fetched::Done => match search.phase {
+                Phase::Relaying => self.relay_over(from, true, out),
+                Phase::Leaving(..) => self.follow(from, out),
+                Phase::Asking => {}
+            },
+            Fetched::Failed(e) => match search.phase {
+                Phase::Relaying => {
+                    log::info!("a search broke off: {e}");
+                    self.relay_over(from, false, out);
+                }
+                // Where it leads is known, and that is all that was wanted of it.
+                Phase::Leaving(..) if !matches!(e, FetchError::Timeout { .. }) => self.follow(from, out),
+                _ => self.fail(from, e.status(), &no_answer(&e), out),
+            },
         }
+    }
+
+    /// The redirect has said enough: on to where it leads.
+    fn follow(&mut self, from: ConnId, out: &mut Effects) {
+        let Some(Pending::Search(search)) = self.pending.get_mut(&from) else { return };
+        if let Phase::Leaving(url, _) = std::mem::replace(&mut search.phase, Phase::Asking) {
+            let fetch = self.search.redirect(search, url);
+            out.push(Effect::Fetch(from, Box::new(fetch)));
+        }
+    }
+
+    fn relay_over(&mut self, from: ConnId, whole: bool, out: &mut Effects) {
+        self.pending.remove(&from);
+        out.push(Effect::End(from, whole));
     }
 
     /// The whole answer at once, from the blocking way.
@@ -181,12 +211,16 @@ impl Site {
         match self.search.next(&search, answer.status, field("location")) {
             Next::Redirect(url) => {
                 let fetch = self.search.redirect(&mut search, url);
-                out.push(Effect::RunBlocking(from, Job::FetchBlocking(Box::new(fetch))));
+                out.push(Effect::RunBlocking(from, Blocking::Fetch(Box::new(fetch))));
                 self.pending.insert(from, Pending::Search(Box::new(search)));
             }
             Next::Relay => {
-                let length = || std::str::from_utf8(field("content-length")?).ok()?.parse().ok();
-                let body = if search.fetch.is_head() { Body::Stream(length()) } else { Body::Owned(answer.body.clone()) };
+                let base = base_of(&search.fetch.url, field);
+                let length = || std::str::from_utf8(field("content-length")?).ok()?.parse::<u64>().ok();
+                let body = match search.fetch.is_head() {
+                    true => Body::Stream(length().map(|length| length + base.len() as u64)),
+                    false => Body::Owned([base.as_bytes(), &answer.body].concat()),
+                };
                 out.respond(from, relayed(answer.status, field, body));
             }
             Next::Fail(why) => out.respond(from, self.search_failed(&search.visitor, 502, &why)),
@@ -211,8 +245,13 @@ fn no_answer(e: &FetchError) -> Sentence {
     Sentence::new("why_search", []).because(e)
 }
 
-fn relay(head: &ResponseHead) -> Response {
-    relayed(head.status, |name| head.header(name), Body::Stream(head.length))
+/// What is put before a page, so that its relative links and pictures lead to its own site; nothing before anything
+/// else, and nothing before bytes that are not those of ASCII letters.
+fn base_of<'a>(url: &Url, field: impl Fn(&str) -> Option<&'a [u8]>) -> String {
+    let kind = String::from_utf8_lossy(field("content-type").unwrap_or_default()).to_ascii_lowercase();
+    let is_html = kind.split(';').next().is_some_and(|kind| kind.trim() == "text/html");
+    let is_plain = field("content-encoding").is_none_or(|coding| coding.eq_ignore_ascii_case(b"identity"));
+    if is_html && is_plain && !kind.contains("utf-16") { base_element(url) } else { String::new() }
 }
 
 /// The answer as we pass it on.

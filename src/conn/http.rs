@@ -31,6 +31,8 @@ pub struct Http {
     pub fetch: ConnId,
     /// The timer is the application's: it ends a sleep.
     pub asleep: bool,
+    /// It came to the plain listener of a server that speaks https: it is only told where to go.
+    pub is_redirected: bool,
     /// Only with an access log: the line of the request under way.
     pub line: Option<Box<LogLine>>,
 }
@@ -103,6 +105,7 @@ impl Default for Http {
             clock: Clock::Idle,
             fetch: ConnId::NOBODY,
             asleep: false,
+            is_redirected: false,
             line: None,
         }
     }

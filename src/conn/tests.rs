@@ -38,7 +38,7 @@ impl Write for Script {
 }
 
 impl Stream for Script {
-    fn shutdown_write(&self) {}
+    fn shutdown_write(&mut self) {}
 
     fn reset_on_drop(&self) {}
 

@@ -1,35 +1,39 @@
-//! One outbound request: a connection that we open.
+//! One outbound request, and the connection that we open for it or have kept.
 //!
 //! ```text
-//! Queued ──▶ Placed ──▶ Resolving (a name only) ──▶ Connecting ──▶ Exchanging ──▶ Over
-//!    └─────────┴──────────────┴────────────────────────┴──────────────┴── error or deadline ──▶ Over
-//! TurnedAway ──▶ Over
+//! Queued    Placed ──▶ Resolving (a name only) ──▶ Connecting ──▶ Securing (https) ──▶ Exchanging ──▶ Over
+//! TurnedAway ─▶ Over │                                                                  ▲      │
+//!                    └── error or deadline, from any state ──▶ Over          next fetch └─ Kept ◀┘ whole answer
 //! ```
 //!
-//! It lies in the slab from the first moment, so that one id serves its deadline, its name's job and its events. It
-//! belongs to an owner, who gets its news; when the owner goes, it goes.
+//! It lies in the slab from the first moment, so that one id serves its deadline, its name and its events. It belongs
+//! to an owner, who gets its news; when the owner goes, it goes. A kept connection belongs to nobody.
 
-use crate::event::{Fetch, FetchError};
+use crate::conn::race::Race;
+use crate::event::{Fetch, FetchError, Journey};
 use crate::id::ConnId;
 use crate::proto::address::is_public;
-use crate::proto::exchange::Exchange;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use crate::proto::exchange::{Exchange, ExchangeError, Stage};
+use crate::proto::redirect::same_origin;
+use crate::proto::url::Scheme;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 /// The outbound state of one connection.
-pub struct Upstream {
+pub struct Upstream<S> {
     pub owner: ConnId,
+    /// What is asked for; of a kept connection, what it was used for last.
     pub fetch: Box<Fetch>,
     state: State,
     /// It has one of the places for running fetches.
     pub running: bool,
     pub exchange: Exchange,
-    /// Addresses still to be tried, the next one last.
-    addresses: Vec<SocketAddr>,
-    /// The connect must be done by then.
-    connect_until: Instant,
-    /// Why the last address failed.
-    pub failure: Option<(SocketAddr, String)>,
+    /// The connects under way, while there is no stream.
+    pub race: Option<Box<Race<S>>>,
+    /// It has carried an answer before, so its end may have come on the way.
+    reused: bool,
+    journey: Journey,
+    phase_began: Instant,
 }
 
 /// How far a fetch has come.
@@ -43,26 +47,32 @@ pub enum State {
     Placed,
     /// Its name is being looked up on the pool.
     Resolving,
-    Connecting(SocketAddr),
+    /// Its addresses race.
+    Connecting,
+    /// Connected; the TLS handshake is under way.
+    Securing,
     /// The request is sent or being sent, the answer is being read.
     Exchanging,
+    /// Its answer was whole, and the connection may carry another one.
+    Kept,
     /// The owner has heard the end.
     Over,
 }
 
-impl Upstream {
+impl<S> Upstream<S> {
     /// A fetch that waits for its turn.
-    pub fn new(owner: ConnId, fetch: Box<Fetch>) -> Upstream {
-        let (exchange, connect_until) = (Exchange::new(fetch.is_head(), fetch.decode), fetch.deadline);
+    pub fn new(owner: ConnId, fetch: Box<Fetch>, state: State, now: Instant) -> Upstream<S> {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         Upstream {
             owner,
+            exchange: Exchange::new(fetch.is_head(), fetch.decode),
             fetch,
-            state: State::Queued,
-            running: false,
-            exchange,
-            addresses: Vec::new(),
-            connect_until,
-            failure: None,
+            state,
+            running: state == State::Placed,
+            race: None,
+            reused: false,
+            journey: Journey { address: nowhere, dns: None, connect: None, tls: None, first_byte: Duration::ZERO },
+            phase_began: now,
         }
     }
 
@@ -71,29 +81,57 @@ impl Upstream {
         self.state
     }
 
-    /// There is no room to wait in.
-    pub fn turn_away(&mut self) {
-        self.state = State::TurnedAway;
-    }
-
-    /// Gets a place among those that run.
-    pub fn place(&mut self) {
-        (self.state, self.running) = (State::Placed, true);
-    }
-
     /// Its name has been asked for.
-    pub fn resolving(&mut self) {
-        self.state = State::Resolving;
+    pub fn resolve(&mut self, now: Instant) {
+        (self.state, self.phase_began) = (State::Resolving, now);
     }
 
-    /// Its stream is on the way to `address`.
-    pub fn connecting(&mut self, address: SocketAddr) {
-        self.state = State::Connecting(address);
+    /// The host's addresses are known: the race between them begins. Not all may take part in it.
+    ///
+    /// # Errors
+    /// None may.
+    pub fn connect(&mut self, mut addresses: Vec<SocketAddr>, now: Instant, until: Instant) -> Result<(), FetchError>
+    where
+        S: crate::rt::net::Stream,
+    {
+        if self.state == State::Resolving {
+            self.journey.dns = Some(now.saturating_duration_since(self.phase_began));
+        }
+        addresses.retain(|address| !self.fetch.public_only || is_public(address.ip()));
+        if addresses.is_empty() {
+            return Err(FetchError::Forbidden { host: self.fetch.url.host.clone() });
+        }
+        self.race = Some(Box::new(Race::new(addresses, now, until.min(self.fetch.deadline))));
+        (self.state, self.phase_began) = (State::Connecting, now);
+        Ok(())
     }
 
-    /// Its stream is there.
-    pub fn connected(&mut self) {
-        self.state = State::Exchanging;
+    /// Its stream is there, and leads to `address`.
+    pub fn connected(&mut self, address: SocketAddr, now: Instant) {
+        self.race = None;
+        self.journey.address = address;
+        self.journey.connect = Some(now.saturating_duration_since(self.phase_began));
+        (self.state, self.phase_began) = (State::Securing, now);
+    }
+
+    /// Its bytes may flow: the request goes out.
+    pub fn exchange(&mut self, now: Instant) {
+        if self.state == State::Securing && self.fetch.url.scheme == Scheme::Https {
+            self.journey.tls = Some(now.saturating_duration_since(self.phase_began));
+        }
+        (self.state, self.phase_began) = (State::Exchanging, now);
+    }
+
+    /// Bytes of the answer have come.
+    pub fn hear(&mut self, now: Instant) {
+        if !self.exchange.has_begun() {
+            self.journey.first_byte = now.saturating_duration_since(self.phase_began);
+        }
+    }
+
+    /// How it came here.
+    pub fn journey(&self) -> Journey {
+        self.journey
     }
 
     /// It is over; answers whether it was not before.
@@ -101,143 +139,48 @@ impl Upstream {
         std::mem::replace(&mut self.state, State::Over) != State::Over
     }
 
-    /// The address if the host is one already: no name has to be looked up.
-    pub fn literal(&self) -> Option<SocketAddr> {
-        let ip: IpAddr = self.fetch.url.host.parse().ok()?;
-        Some(SocketAddr::new(ip, self.fetch.url.port))
+    /// The answer is whole, and the connection waits for the next request.
+    pub fn keep(&mut self) {
+        self.state = State::Kept;
     }
 
-    /// Takes the addresses to try, best first, all by `connect_until`; answers whether any may be tried.
-    pub fn take_addresses(&mut self, addresses: Vec<SocketAddr>, connect_until: Instant) -> bool {
-        self.connect_until = connect_until.min(self.fetch.deadline);
-        self.addresses = addresses;
-        self.addresses.retain(|address| !self.fetch.public_only || is_public(address.ip()));
-        self.addresses.reverse();
-        !self.addresses.is_empty()
+    /// A kept connection gets its next request.
+    pub fn reuse(&mut self, owner: ConnId, fetch: Box<Fetch>, now: Instant) {
+        self.exchange = Exchange::new(fetch.is_head(), fetch.decode);
+        self.journey = Journey { dns: None, connect: None, tls: None, ..self.journey };
+        (self.owner, self.fetch, self.reused, self.running) = (owner, fetch, true, true);
+        self.exchange(now);
     }
 
-    /// The next address to try, and until when: an address that never answers leaves time for the others.
-    pub fn next_address(&mut self, now: Instant) -> Option<(SocketAddr, Instant)> {
-        let left = self.addresses.len() as u32;
-        let address = self.addresses.pop()?;
-        Some((address, now + self.connect_until.saturating_duration_since(now) / left))
+    /// Whether it is kept, and leads where `fetch` wants to go.
+    pub fn suits(&self, fetch: &Fetch) -> bool {
+        self.state == State::Kept
+            && same_origin(&self.fetch.url, &fetch.url)
+            && (!fetch.public_only || is_public(self.journey.address.ip()))
     }
 
-    /// Memory held for the request, bytes.
+    /// Whether the same request may be tried once more on another connection: the peer has closed a kept one, not a
+    /// byte of an answer was seen, and asking twice does no harm (RFC 9110 section 9.2.2).
+    pub fn may_retry(&self, error: &FetchError) -> bool {
+        let closed =
+            matches!(error, FetchError::Broken { .. } | FetchError::Protocol(ExchangeError::EarlyEof(Stage::Start)));
+        self.reused && closed && !self.exchange.has_begun() && self.fetch.is_idempotent()
+    }
+
+    /// Memory held for the request, bytes; what a kept connection remembers of its last one is bounded by their number.
     pub fn held(&self) -> usize {
-        let fields: usize = self.fetch.headers.iter().map(|(_, value)| value.len()).sum();
-        self.fetch.url.host.len() + self.fetch.url.target.len() + fields
-    }
-
-    /// Whether the answer may be read.
-    pub fn is_exchanging(&self) -> bool {
-        matches!(self.state, State::Exchanging)
-    }
-
-    /// Whether another address is left to try.
-    pub fn has_more_addresses(&self) -> bool {
-        !self.addresses.is_empty()
-    }
-
-    /// Why no address could be connected to.
-    pub fn connect_failure(&mut self) -> FetchError {
-        match self.failure.take() {
-            Some((address, why)) => FetchError::Connect { address: address.to_string(), why },
-            None => FetchError::no_address(self.fetch.url.host.clone()),
+        if self.state == State::Kept {
+            return 0;
         }
+        let fields: usize = self.fetch.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.fetch.url.host.len() + self.fetch.url.target.len() + fields + self.fetch.body.len()
+    }
+
+    /// Whether bytes of the peer mean anything: an answer, or the end of a kept connection.
+    pub fn is_read(&self) -> bool {
+        matches!(self.state, State::Exchanging | State::Kept)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::Url;
-    use std::time::Duration;
-
-    fn upstream(url: &str, now: Instant) -> Upstream {
-        let url = Url::parse(url).expect("a URL");
-        let fetch = Fetch::get(url, now, Duration::from_secs(20));
-        Upstream::new(ConnId::new(0, 1), Box::new(fetch))
-    }
-
-    fn addresses(of: &[&str]) -> Vec<SocketAddr> {
-        of.iter().map(|address| address.parse().expect("an address")).collect()
-    }
-
-    #[test]
-    fn a_host_that_is_an_address_needs_no_resolver() {
-        let literal = |url| upstream(url, Instant::now()).literal();
-        assert_eq!(literal("http://127.0.0.1:8080/"), Some(([127, 0, 0, 1], 8080).into()));
-        assert_eq!(literal("http://[::1]/"), "[::1]:80".parse().ok());
-        assert_eq!(literal("http://localhost/"), None);
-        assert_eq!(literal("http://127.1.example/"), None);
-    }
-
-    #[test]
-    fn addresses_are_tried_in_order_and_share_the_time_that_is_left() {
-        let now = Instant::now();
-        let mut upstream = upstream("http://a.test/", now);
-        let all = addresses(&["192.0.2.1:80", "[2001:db8::1]:80", "192.0.2.2:80"]);
-        assert!(upstream.take_addresses(all, now + Duration::from_secs(6)));
-        let mut next = |at| {
-            let next = upstream.next_address(now + Duration::from_secs(at));
-            (next.map(|(address, until)| (address.to_string(), until - now)), upstream.has_more_addresses())
-        };
-        let tried = |address: &str, until| Some((address.to_owned(), Duration::from_secs(until)));
-        assert_eq!(next(0), (tried("192.0.2.1:80", 2), true));
-        assert_eq!(next(0), (tried("[2001:db8::1]:80", 3), true), "refused at once");
-        assert_eq!(next(3), (tried("192.0.2.2:80", 6), false));
-        assert_eq!(next(6), (None, false));
-    }
-
-    #[test]
-    fn a_connect_never_outlives_its_fetch() {
-        let now = Instant::now();
-        let mut upstream = upstream("http://a.test/", now);
-        upstream.take_addresses(addresses(&["192.0.2.1:80"]), now + Duration::from_secs(60));
-        assert_eq!(upstream.next_address(now).expect("an address").1, upstream.fetch.deadline);
-        upstream.take_addresses(addresses(&["192.0.2.1:80"]), now + Duration::from_secs(60));
-        let late = upstream.fetch.deadline + Duration::from_secs(1);
-        assert_eq!(upstream.next_address(late).expect("an address").1, late, "the time is over");
-    }
-
-    #[test]
-    fn a_redirect_that_left_its_host_is_tried_at_public_addresses_only() {
-        let now = Instant::now();
-        let mut upstream = upstream("http://a.test/", now);
-        upstream.fetch.public_only = true;
-        assert!(upstream.take_addresses(addresses(&["10.0.0.1:80", "1.1.1.1:80", "127.0.0.1:80"]), now));
-        assert_eq!(upstream.next_address(now).expect("an address").0, addresses(&["1.1.1.1:80"])[0]);
-        assert!(!upstream.has_more_addresses());
-        assert!(!upstream.take_addresses(addresses(&["10.0.0.1:80"]), now));
-        assert!(upstream.next_address(now).is_none());
-    }
-
-    #[test]
-    fn the_last_failure_is_the_one_that_is_told() {
-        let mut upstream = upstream("http://a.test/", Instant::now());
-        let nameless = FetchError::Resolve { host: "a.test".into(), why: "it has no address".into() };
-        assert_eq!(upstream.connect_failure(), nameless);
-        upstream.failure = Some((([192, 0, 2, 1], 80).into(), "refused".into()));
-        let refused = FetchError::Connect { address: "192.0.2.1:80".into(), why: "refused".into() };
-        assert_eq!(upstream.connect_failure(), refused);
-    }
-
-    #[test]
-    fn only_a_connected_fetch_is_read_from() {
-        let mut upstream = upstream("http://a.test/", Instant::now());
-        let connecting = State::Connecting(([192, 0, 2, 1], 80).into());
-        for (state, is_read) in [
-            (State::Queued, false),
-            (State::TurnedAway, false),
-            (State::Placed, false),
-            (State::Resolving, false),
-            (connecting, false),
-            (State::Exchanging, true),
-            (State::Over, false),
-        ] {
-            upstream.state = state;
-            assert_eq!(upstream.is_exchanging(), is_read, "{state:?}");
-        }
-    }
-}
+mod tests;

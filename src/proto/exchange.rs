@@ -164,6 +164,8 @@ pub struct Exchange {
     /// The request was HEAD: no body, whatever the fields say.
     head: bool,
     state: State,
+    /// The body of this answer ends with the connection.
+    until_close: bool,
 }
 
 #[derive(Debug)]
@@ -180,12 +182,22 @@ enum State {
 impl Exchange {
     /// Awaits the answer to a request, which was HEAD or not; `decode`: takes gzip and deflate off its body.
     pub fn new(head: bool, _decode: bool) -> Exchange {
-        Exchange { head, state: State::Head { seen: 0, interim: 0 } }
+        Exchange { head, state: State::Head { seen: 0, interim: 0 }, until_close: false }
+    }
+
+    /// Whether a byte of an answer has been seen.
+    pub fn has_begun(&self) -> bool {
+        !matches!(self.state, State::Head { seen: 0, interim: 0 })
+    }
+
+    /// Whether only the end of the connection is the end of the body.
+    pub fn ends_with_connection(&self) -> bool {
+        self.until_close
     }
 
     /// After `Done`: whether the connection may carry another exchange (RFC 9112 section 9.3).
     pub fn keeps_alive(&self) -> bool {
-        false
+        !self.until_close
     }
 
     /// Takes one step from the front of `buf`: the bytes used and an event. `eof`: nothing will follow `buf`.
@@ -213,6 +225,7 @@ impl Exchange {
                     };
                 };
                 let (head, body) = parse_head(&buf[start..end], self.head, slots, limits)?;
+                self.until_close = body.ends_with_input();
                 self.state = State::Body(body);
                 Ok((end, Some(ExchangeEvent::Head(head))))
             }

@@ -25,7 +25,8 @@ pub struct Acceptor {
 /// How one attempt ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Accepted<S> {
-    Stream(S),
+    /// One that came to listener number so much.
+    Stream(S, usize),
     /// Nothing more now.
     Nothing,
     /// No descriptor, or no memory of the kernel, is left; said once per shortage.
@@ -70,7 +71,7 @@ impl Acceptor {
                     self.retry_at = None;
                     // The next one is asked first next time: a listener whose backlog is never empty starves nobody.
                     self.turn = n + 1;
-                    return Accepted::Stream(stream);
+                    return Accepted::Stream(stream, n);
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     self.ready[n] = false;
@@ -158,7 +159,7 @@ mod tests {
     }
 
     impl Stream for Numbered {
-        fn shutdown_write(&self) {}
+        fn shutdown_write(&mut self) {}
 
         fn reset_on_drop(&self) {}
 
@@ -217,7 +218,10 @@ mod tests {
         }
 
         fn next(&mut self) -> Accepted<Numbered> {
-            self.acceptor.next(&mut self.network, self.living, &self.limits, self.now)
+            match self.acceptor.next(&mut self.network, self.living, &self.limits, self.now) {
+                Accepted::Stream(stream, _) => Accepted::Stream(stream, 0),
+                other => other,
+            }
         }
 
         fn next_in(&self) -> Option<Duration> {
@@ -230,7 +234,7 @@ mod tests {
     }
 
     fn stream(n: usize) -> Accepted<Numbered> {
-        Accepted::Stream(Numbered(n))
+        Accepted::Stream(Numbered(n), 0)
     }
 
     #[test]

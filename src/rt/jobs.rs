@@ -2,14 +2,15 @@
 //!
 //! Closures go in through a bounded queue, results come out in the loop after a wake, through a bounded one as well: a
 //! thread that cannot hand over its result waits, so results never pile up. Wakes coalesce, so the order is: queue the
-//! result, then wake; after a wake, drain to empty. Threads start with the first job and never outnumber their maximum.
-//! A job that panics loses its result, not its thread: whoever waits for it has a deadline. A pool that is dropped
-//! leaves its threads asleep: it lives as long as the process.
+//! result, then wake; after a wake, drain to empty. A thread starts when a job comes and all others are busy, and there
+//! are never more than their maximum; where that is lowered, the next ones to be free end. A job that panics loses its
+//! result, not its thread: whoever waits for it has a deadline. A pool that is dropped leaves its threads asleep: it
+//! lives as long as the process.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 type Work<T> = Box<dyn FnOnce() -> T + Send>;
 type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -17,20 +18,32 @@ type Wake = Arc<dyn Fn() + Send + Sync>;
 /// The pool; `T` is what a job answers.
 pub struct Jobs<T> {
     queue: Arc<Queue<T>>,
-    results: Receiver<T>,
-    done: SyncSender<T>,
+    /// `None` is the end of a job that panicked.
+    results: Receiver<Option<T>>,
+    done: SyncSender<Option<T>>,
     wake: Wake,
+    /// Threads that are there, less those that have been told to end.
     threads: usize,
     threads_max: usize,
     waiting_max: usize,
+    /// Jobs submitted whose end has not been taken from `results`.
+    unfinished: usize,
+    /// The system has refused a thread, which is logged once.
+    refused: bool,
 }
 
 struct Queue<T> {
-    work: Mutex<VecDeque<Work<T>>>,
+    state: Mutex<State<T>>,
     more: Condvar,
 }
 
-/// The queue is full; nothing was taken.
+struct State<T> {
+    work: VecDeque<Work<T>>,
+    /// So many threads are to end as soon as they are free.
+    leaving: usize,
+}
+
+/// The queue is full, or there is no thread and the system gives none; nothing was taken.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -38,125 +51,120 @@ impl<T: Send + 'static> Jobs<T> {
     /// A pool of at most `threads_max` threads and `waiting_max` queued jobs; `wake` ends the loop's wait.
     pub fn new(threads_max: usize, waiting_max: usize, wake: Wake) -> Jobs<T> {
         let (done, results) = sync_channel(threads_max);
-        let queue = Arc::new(Queue { work: Mutex::new(VecDeque::new()), more: Condvar::new() });
-        Jobs { queue, results, done, wake, threads: 0, threads_max, waiting_max }
+        let state = Mutex::new(State { work: VecDeque::new(), leaving: 0 });
+        let queue = Arc::new(Queue { state, more: Condvar::new() });
+        Jobs { queue, results, done, wake, threads: 0, threads_max, waiting_max, unfinished: 0, refused: false }
     }
 
     /// Queues one closure.
     ///
     /// # Errors
-    /// [`Full`] when `waiting_max` jobs wait already.
+    /// [`Full`] when `waiting_max` jobs wait already, or when there is no thread at all and none can be started.
     pub fn submit(&mut self, work: impl FnOnce() -> T + Send + 'static) -> Result<(), Full> {
-        {
-            let mut queue = self.queue.work.lock().unwrap_or_else(PoisonError::into_inner);
-            if queue.len() >= self.waiting_max {
-                return Err(Full);
-            }
-            queue.push_back(Box::new(work));
+        self.ensure_free_thread();
+        let mut state = self.queue.lock();
+        if self.threads == 0 || state.work.len() >= self.waiting_max {
+            return Err(Full);
         }
-        if self.threads < self.threads_max {
-            self.threads += self.start_thread() as usize;
-        }
+        state.work.push_back(Box::new(work));
+        drop(state);
+        self.unfinished += 1;
         self.queue.more.notify_one();
         Ok(())
     }
 
-    /// The next result, if there is one.
-    pub fn next_result(&mut self) -> Option<T> {
-        self.results.try_recv().ok()
+    /// Whether a job that is submitted now is begun at once; starts a thread for it where that is allowed.
+    pub fn ensure_free_thread(&mut self) -> bool {
+        while self.unfinished >= self.threads {
+            if self.threads >= self.threads_max || !self.add_thread() {
+                return false;
+            }
+        }
+        true
     }
 
-    fn start_thread(&self) -> bool {
+    /// Changes how many threads there may be. What is above it ends, the busy ones after their job.
+    pub fn set_threads_max(&mut self, threads_max: usize) {
+        self.threads_max = threads_max;
+        let surplus = self.threads.saturating_sub(threads_max);
+        if surplus > 0 {
+            self.threads -= surplus;
+            self.queue.lock().leaving += surplus;
+            self.queue.more.notify_all();
+        }
+    }
+
+    /// Threads that are there and have not been told to end.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// The next result, if there is one.
+    pub fn next_result(&mut self) -> Option<T> {
+        while let Ok(result) = self.results.try_recv() {
+            self.unfinished -= 1;
+            if result.is_some() {
+                return result;
+            }
+        }
+        None
+    }
+
+    /// One thread more: one that was about to end, or a new one.
+    fn add_thread(&mut self) -> bool {
+        let added = self.queue.keep_one() || self.start_thread();
+        self.threads += added as usize;
+        added
+    }
+
+    fn start_thread(&mut self) -> bool {
         let (queue, done, wake) = (self.queue.clone(), self.done.clone(), self.wake.clone());
         let thread = std::thread::Builder::new().name("squall-job".into());
         let started = thread.spawn(move || {
-            loop {
-                let work = queue.take();
-                if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
-                    if done.send(result).is_err() {
-                        return;
-                    }
-                    wake();
+            while let Some(work) = queue.take() {
+                if done.send(catch_unwind(AssertUnwindSafe(work)).ok()).is_err() {
+                    return;
                 }
+                wake();
             }
         });
-        if let Err(e) = &started {
+        if let Err(e) = &started
+            && !self.refused
+        {
             log::error!("no thread for blocking work: {e}");
         }
+        self.refused = started.is_err();
         started.is_ok()
     }
 }
 
 impl<T> Queue<T> {
-    fn take(&self) -> Work<T> {
-        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next job for a free thread; `None`: it is to end.
+    fn take(&self) -> Option<Work<T>> {
+        let mut state = self.lock();
         loop {
-            match work.pop_front() {
-                Some(next) => return next,
-                None => work = self.more.wait(work).unwrap_or_else(PoisonError::into_inner),
+            if state.leaving > 0 {
+                state.leaving -= 1;
+                return None;
+            }
+            match state.work.pop_front() {
+                Some(next) => return Some(next),
+                None => state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
         }
+    }
+
+    fn keep_one(&self) -> bool {
+        let mut state = self.lock();
+        let kept = state.leaving > 0;
+        state.leaving -= kept as usize;
+        kept
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::mpsc::channel;
-
-    fn pool(threads: usize, waiting: usize) -> (Jobs<u32>, Receiver<()>) {
-        let (woken, wakes) = channel();
-        (Jobs::new(threads, waiting, Arc::new(move || woken.send(()).unwrap_or(()))), wakes)
-    }
-
-    #[test]
-    fn a_result_is_queued_before_the_wake() {
-        let (mut jobs, wakes) = pool(1, 10);
-        jobs.submit(|| 7).unwrap();
-        wakes.recv().unwrap();
-        assert_eq!((jobs.next_result(), jobs.next_result()), (Some(7), None));
-    }
-
-    #[test]
-    fn a_full_queue_refuses_and_a_panic_costs_only_its_own_result() {
-        let (mut jobs, wakes) = pool(1, 2);
-        let (go, gate) = channel::<()>();
-        let (started, running) = channel();
-        jobs.submit(move || {
-            started.send(()).unwrap();
-            gate.recv().unwrap();
-            1
-        })
-        .unwrap();
-        running.recv().unwrap();
-        jobs.submit(|| panic!("a job may fail")).unwrap();
-        jobs.submit(|| 3).unwrap();
-        assert_eq!(jobs.submit(|| 4), Err(Full));
-        go.send(()).unwrap();
-        wakes.recv().unwrap();
-        assert_eq!(jobs.next_result(), Some(1));
-        wakes.recv().unwrap();
-        assert_eq!((jobs.next_result(), jobs.next_result()), (Some(3), None));
-    }
-
-    #[test]
-    fn a_thread_whose_result_nobody_takes_makes_no_further_one() {
-        let (mut jobs, wakes) = pool(1, 10);
-        let (made, count) = channel();
-        for n in 0..5 {
-            let made = made.clone();
-            jobs.submit(move || made.send(n).map_or(0, |()| n)).unwrap();
-        }
-        wakes.recv().unwrap();
-        // One result lies in the channel, one is in the thread's hands: it is stuck there until the first is taken.
-        assert_eq!((count.recv().unwrap(), count.recv().unwrap()), (0, 1));
-        let mut taken = vec![];
-        while taken.len() < 5 {
-            match jobs.next_result() {
-                Some(n) => taken.push(n),
-                None => wakes.recv().unwrap(),
-            }
-        }
-        assert_eq!(taken, [0, 1, 2, 3, 4]);
-    }
-}
+mod tests;

@@ -4,13 +4,20 @@
 //! ([`Source`], [`Ready`]). Sockets are registered once, for both directions, edge-triggered (epoll(7)).
 
 use crate::id::ConnId;
+#[cfg(feature = "tls")]
+use crate::rt::tls::{self, TlsStream};
+use crate::rt::wire::Wire;
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+#[cfg(feature = "tls")]
+use rustls::{ClientConfig, ServerConfig};
+use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 
 /// The queue of connections the kernel has completed and nobody has accepted; mio alone would ask for 128.
 const BACKLOG: i32 = 4096;
@@ -20,8 +27,30 @@ const NOTSENT_LOWAT: u32 = 128 << 10;
 
 /// A non-blocking byte stream.
 pub trait Stream: Read + Write {
+    /// Takes the handshake as far as the socket allows; `true` once bytes may flow, for TCP at once.
+    ///
+    /// # Errors
+    /// The handshake has failed: the stream is of no use.
+    fn secure(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
+    /// Bytes that were taken by `write` and still wait here for the socket; `flush` sends them.
+    fn unsent(&self) -> usize {
+        0
+    }
+    /// Whether it is known how the input ends: the next read tells, and no event will call for it.
+    fn input_ended(&self) -> bool {
+        false
+    }
+    /// Of a stream that waits: a read waits so long at most, and then says `WouldBlock`.
+    ///
+    /// # Errors
+    /// The kernel refuses, or it is a stream that never waits.
+    fn wait_at_most(&self, _within: Duration) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
     /// Sends FIN behind what was written.
-    fn shutdown_write(&self);
+    fn shutdown_write(&mut self);
     /// Makes the drop a reset (SO_LINGER 0): only that gives the kernel's send buffer back at once.
     fn reset_on_drop(&self);
     /// The pending error of the socket (SO_ERROR): how a connect ended.
@@ -39,8 +68,9 @@ pub fn write_some(stream: &mut impl Stream, bytes: &[u8], writable: &mut bool) -
         return match stream.write(bytes) {
             Ok(0) => Err(ErrorKind::WriteZero.into()),
             Ok(n) => {
-                // A short write means that the send buffer is full, and its edge is still to come.
-                *writable = n == bytes.len();
+                // A short write means that the send buffer is full, and its edge is still to come. So does ciphertext
+                // that is left behind.
+                *writable = n == bytes.len() && stream.unsent() == 0;
                 Ok(n)
             }
             Err(e) if e.kind() == ErrorKind::WouldBlock => {
@@ -67,6 +97,20 @@ pub trait Network {
     /// # Errors
     /// No descriptor, no route, or no permission (connect(2)).
     fn connect(&mut self, to: SocketAddr) -> io::Result<Self::Stream>;
+    /// Connects and waits for it; the stream it gives waits, too, and is never watched.
+    ///
+    /// # Errors
+    /// As connect(2), `TimedOut` after `within`; or this network has nobody who waits.
+    fn connect_and_wait(&mut self, _to: SocketAddr, _within: Duration) -> io::Result<Self::Stream> {
+        Err(ErrorKind::Unsupported.into())
+    }
+    /// Puts TLS on a stream that has just been connected to `host`, a name or an address; [`Stream::secure`] drives it.
+    ///
+    /// # Errors
+    /// This network has no TLS, or the host cannot stand in a certificate.
+    fn encrypt(&mut self, _stream: Self::Stream, _host: &str) -> io::Result<Self::Stream> {
+        Err(ErrorKind::Unsupported.into())
+    }
     /// From now on reports the readiness of `stream` under `id`.
     ///
     /// # Errors
@@ -140,6 +184,12 @@ pub fn readiness(event: &Event) -> (Source, Ready) {
 pub struct Kernel {
     registry: Registry,
     listeners: Vec<TcpListener>,
+    /// For what is accepted from here on; the listener behind these many is plain.
+    #[cfg(feature = "tls")]
+    inward: Option<(Arc<ServerConfig>, usize)>,
+    /// For what is connected; made when it is first needed.
+    #[cfg(feature = "tls")]
+    outward: Option<Arc<ClientConfig>>,
 }
 
 impl Kernel {
@@ -157,12 +207,31 @@ impl Kernel {
             };
             listeners.push(listen().map_err(|e| (address, e))?);
         }
-        Ok(Kernel { registry, listeners })
+        Ok(Kernel {
+            registry,
+            listeners,
+            #[cfg(feature = "tls")]
+            inward: None,
+            #[cfg(feature = "tls")]
+            outward: None,
+        })
     }
 
     /// The addresses that were bound, with the port the kernel chose for 0.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|l| l.local_addr().ok()).collect()
+    }
+
+    /// From now on the first `listeners` listeners speak TLS; connections that are there keep what they have.
+    #[cfg(feature = "tls")]
+    pub fn speak_tls(&mut self, config: Arc<ServerConfig>, listeners: usize) {
+        self.inward = Some((config, listeners));
+    }
+
+    /// From now on what is connected to is judged by this.
+    #[cfg(feature = "tls")]
+    pub fn trust(&mut self, config: Arc<ClientConfig>) {
+        self.outward = Some(config);
     }
 }
 
@@ -183,24 +252,42 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Network for Kernel {
-    type Stream = TcpStream;
+    type Stream = Wire;
 
-    fn accept(&mut self, listener: usize) -> io::Result<TcpStream> {
-        match self.listeners.get(listener) {
-            Some(listener) => listener.accept().map(|(stream, _)| stream),
-            None => Err(ErrorKind::WouldBlock.into()),
+    fn accept(&mut self, n: usize) -> io::Result<Wire> {
+        let Some(listener) = self.listeners.get(n) else { return Err(ErrorKind::WouldBlock.into()) };
+        let (stream, _) = listener.accept()?;
+        #[cfg(feature = "tls")]
+        if let Some((config, _)) = self.inward.as_ref().filter(|(_, listeners)| n < *listeners) {
+            return Ok(Wire::Tls(Box::new(TlsStream::server(stream, config)?)));
         }
+        Ok(Wire::Plain(stream))
     }
 
-    fn connect(&mut self, to: SocketAddr) -> io::Result<TcpStream> {
+    fn connect(&mut self, to: SocketAddr) -> io::Result<Wire> {
         let stream = TcpStream::connect(to)?;
         stream.set_nodelay(true)?;
-        Ok(stream)
+        Ok(Wire::Plain(stream))
     }
 
-    fn watch(&mut self, stream: &mut TcpStream, id: ConnId) -> io::Result<()> {
+    fn connect_and_wait(&mut self, to: SocketAddr, within: Duration) -> io::Result<Wire> {
+        let stream = std::net::TcpStream::connect_timeout(&to, within)?;
+        Ok(Wire::Plain(TcpStream::from_std(stream)))
+    }
+
+    #[cfg(feature = "tls")]
+    fn encrypt(&mut self, stream: Wire, host: &str) -> io::Result<Wire> {
+        let Wire::Plain(stream) = stream else { return Ok(stream) };
+        if self.outward.is_none() {
+            self.outward = Some(tls::client_config(&[]).map_err(io::Error::other)?);
+        }
+        let config = self.outward.as_ref().expect("it has just been made");
+        Ok(Wire::Tls(Box::new(TlsStream::client(stream, host, config)?)))
+    }
+
+    fn watch(&mut self, stream: &mut Wire, id: ConnId) -> io::Result<()> {
         let token = Source::Connection(id).token();
-        self.registry.register(stream, token, Interest::READABLE | Interest::WRITABLE)
+        self.registry.register(stream.socket(), token, Interest::READABLE | Interest::WRITABLE)
     }
 
     fn listeners(&self) -> usize {
@@ -209,25 +296,6 @@ impl Network for Kernel {
 
     fn stop_listening(&mut self) {
         self.listeners.clear();
-    }
-}
-
-impl Stream for TcpStream {
-    fn shutdown_write(&self) {
-        // An error means that the peer is gone already, which the next read tells.
-        let _ = self.shutdown(std::net::Shutdown::Write);
-    }
-
-    fn reset_on_drop(&self) {
-        let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
-    }
-
-    fn take_error(&self) -> io::Result<Option<io::Error>> {
-        TcpStream::take_error(self)
-    }
-
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        TcpStream::peer_addr(self)
     }
 }
 

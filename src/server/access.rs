@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_time_is_that_of_the_combined_format() {
-        let text = begin::<mio::net::TcpStream>(None, b"Tue, 14 Nov 2023 22:13:20 GMT");
+        let text = begin::<crate::rt::wire::Wire>(None, b"Tue, 14 Nov 2023 22:13:20 GMT");
         assert_eq!(text, b"- - - [14/Nov/2023:22:13:20 +0000] ");
     }
 

@@ -3,7 +3,7 @@
 //! Nothing raises an event before all effects are applied: then come the end of work done on the loop itself
 //! (`--lab`), and the news that the pool took no more. What else fails is marked, and told in its own time.
 
-use super::{Done, Server, blocking, shrink};
+use super::{Server, blocking, shrink};
 use crate::conn::Protocol;
 use crate::conn::http::Clock;
 use crate::event::{App, Effect, Event, Job};
@@ -40,7 +40,7 @@ impl<N: Network, A: App> Server<N, A> {
             self.tell(id, Event::Left);
         }
         if let Some((id, job)) = blocking {
-            let finished = blocking::run(job, &self.limits);
+            let finished = blocking::block(job, &mut self.network, &self.limits);
             self.tell(id, Event::Finished(finished));
         }
     }
@@ -48,7 +48,7 @@ impl<N: Network, A: App> Server<N, A> {
     /// Hands a job to the pool; answers who got 503 because the pool's queue is full.
     fn run(&mut self, id: ConnId, job: Job) -> Option<ConnId> {
         let limits = self.limits.clone();
-        let refused = self.jobs.submit(move || (id, Done::Finished(blocking::run(job, &limits)))).is_err();
+        let refused = self.jobs.submit(move || (id, blocking::run(job, &limits))).is_err();
         if refused {
             self.respond_plainly(id, 503, "Too much work is waiting. Try again in a moment.\n");
         }

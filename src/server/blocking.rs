@@ -1,26 +1,36 @@
 //! Work that blocks: on a thread of the pool, or, with `--lab`, on the loop itself so that everybody can feel it.
+//!
+//! The blocking fetch uses the same request, the same parser and the same streams as the loop, with sockets that wait.
 
 use crate::config::Limits;
-use crate::event::{Fetch, FetchError, FileRead, Finished, Job, WholeAnswer};
+use crate::event::{Blocking, Fetch, FetchError, FileRead, Finished, Job, WholeAnswer};
 use crate::proto::address::is_public;
 use crate::proto::exchange::{Exchange, ExchangeEvent, encode_request};
 use crate::proto::http::SLOTS;
+use crate::proto::url::Scheme;
+use crate::rt::net::{Network, Stream};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Does one job to its end.
+/// Does one job to its end, on a thread of the pool.
 pub(super) fn run(job: Job, limits: &Limits) -> Finished {
     match job {
         Job::ReadFile { path } => Finished::File(read_file(&path, limits.www_file_bytes_max)),
-        Job::Block(time) => {
+    }
+}
+
+/// Does it here and now.
+pub(super) fn block(work: Blocking, network: &mut impl Network, limits: &Limits) -> Finished {
+    match work {
+        Blocking::Sleep(time) => {
             std::thread::sleep(time);
             Finished::Blocked
         }
-        Job::FetchBlocking(fetch) => Finished::FetchedBlocking(fetch_blocking(&fetch, limits)),
+        Blocking::Fetch(fetch) => Finished::FetchedBlocking(fetch_blocking(&fetch, network, limits)),
     }
 }
 
@@ -39,9 +49,8 @@ fn read_file(path: &Path, bytes_max: u64) -> io::Result<FileRead> {
     Ok(FileRead { bytes, modified: facts.modified().ok() })
 }
 
-/// The same request and the same parser as on the loop, with a socket that waits.
-fn fetch_blocking(fetch: &Fetch, limits: &Limits) -> Result<WholeAnswer, FetchError> {
-    let mut stream = connect(fetch, limits)?;
+fn fetch_blocking(fetch: &Fetch, network: &mut impl Network, limits: &Limits) -> Result<WholeAnswer, FetchError> {
+    let mut stream = connect(fetch, network, limits)?;
     let broken = |e: io::Error| match e.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => FetchError::Timeout { after: fetch.within },
         _ => FetchError::Broken { why: e.to_string() },
@@ -67,8 +76,11 @@ fn fetch_blocking(fetch: &Fetch, limits: &Limits) -> Result<WholeAnswer, FetchEr
             }
             (0, None) => {
                 let left = fetch.deadline.saturating_duration_since(Instant::now());
-                stream.set_read_timeout(Some(left.max(Duration::from_millis(1)))).map_err(broken)?;
-                let n = stream.read(&mut buf).map_err(broken)?;
+                stream.wait_at_most(left.max(Duration::from_millis(1))).map_err(broken)?;
+                let n = match stream.read(&mut buf) {
+                    Err(e) if e.kind() == ErrorKind::UnexpectedEof && !exchange.ends_with_connection() => 0,
+                    outcome => outcome.map_err(broken)?,
+                };
                 eof = n == 0;
                 kept.extend_from_slice(&buf[..n]);
                 0
@@ -79,7 +91,7 @@ fn fetch_blocking(fetch: &Fetch, limits: &Limits) -> Result<WholeAnswer, FetchEr
     }
 }
 
-fn connect(fetch: &Fetch, limits: &Limits) -> Result<TcpStream, FetchError> {
+fn connect<N: Network>(fetch: &Fetch, network: &mut N, limits: &Limits) -> Result<N::Stream, FetchError> {
     let (host, port) = (fetch.url.host.clone(), fetch.url.port);
     let addresses = match (host.as_str(), port).to_socket_addrs() {
         Ok(addresses) => addresses,
@@ -92,10 +104,30 @@ fn connect(fetch: &Fetch, limits: &Limits) -> Result<TcpStream, FetchError> {
             continue;
         }
         let left = fetch.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        match TcpStream::connect_timeout(&address, left.min(limits.connect_within)) {
-            Ok(stream) => return Ok(stream),
+        match network.connect_and_wait(address, left.min(limits.connect_within)) {
+            Ok(stream) if fetch.url.scheme == Scheme::Http => return Ok(stream),
+            Ok(stream) => return secure(stream, fetch, network, limits),
             Err(e) => failure = FetchError::Connect { address: address.to_string(), why: e.to_string() },
         }
     }
     Err(failure)
+}
+
+fn secure<N: Network>(
+    stream: N::Stream,
+    fetch: &Fetch,
+    network: &mut N,
+    limits: &Limits,
+) -> Result<N::Stream, FetchError> {
+    let host = &fetch.url.host;
+    let secured = stream.wait_at_most(limits.connect_within).and_then(|()| {
+        let mut stream = network.encrypt(stream, host)?;
+        Ok((stream.secure()?, stream))
+    });
+    match secured {
+        Ok((true, stream)) => Ok(stream),
+        Ok((false, _)) => Err(FetchError::TlsTimeout { host: host.clone(), after: limits.connect_within }),
+        Err(e) if e.kind() == ErrorKind::Unsupported => Err(FetchError::NoTls),
+        Err(e) => Err(FetchError::Tls { host: host.clone(), why: e.to_string() }),
+    }
 }

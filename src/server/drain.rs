@@ -24,6 +24,7 @@ impl<N: Network, A: App> Server<N, A> {
         log::info!("draining: {} connections", self.inbound);
         self.draining = Some(self.now + self.limits.drain_within);
         self.network.stop_listening();
+        self.drop_kept();
         self.tell(ConnId::NOBODY, Event::Draining);
         for id in self.everybody() {
             let Some(conn) = self.conns.get(id) else { continue };

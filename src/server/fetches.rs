@@ -1,241 +1,296 @@
-//! Outbound requests: their turn, their name, their connect, their end.
+//! Outbound requests: their place, their turn, their end, and the connections that are kept for the next one.
 //!
-//! A fetch is a connection of the slab from the start. At most `fetches_max` run; the others wait in order, up to
-//! their own deadline. Names are looked up on the pool and come back by the fetch's id, connects are retried address
-//! by address, and the owner hears exactly one end: `Done` or `Failed`.
+//! ```text
+//! Effect::Fetch ── a place is free ──▶ a kept connection to that origin, or a new one (`connects`) ──▶ answer
+//!       └── none is ──▶ queue, up to `fetch_queue_within` ──▶ …           whole, and may be used again ──▶ kept
+//! ```
+//!
+//! At most `fetches_max` run, and `origin_fetches_max` of them to one origin. The owner hears exactly one end: `Done`
+//! or `Failed`. A kept connection that turns out to be closed is not the owner's affair: the request is asked once
+//! more on a new one.
 
-use super::{Done, Server, enqueue};
+use super::{Server, enqueue};
 use crate::conn::http::Clock;
 use crate::conn::upstream::{State, Upstream};
 use crate::conn::{Connection, Protocol};
 use crate::event::{App, Event, Fetch, FetchError, Fetched};
 use crate::id::ConnId;
-use crate::proto::exchange::encode_request;
-use crate::rt::net::{Network, Stream};
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, ToSocketAddrs};
+use crate::proto::url::{Scheme, Url};
+use crate::rt::net::Network;
+use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
-/// Who runs and who waits.
+/// Who runs, who waits, and who is kept.
 #[derive(Default)]
 pub(super) struct Fetches {
     running: usize,
+    running_at: HashMap<Origin, usize>,
     waiting: VecDeque<ConnId>,
+    /// Connections without a request, the one used last at the end.
+    kept: Vec<ConnId>,
+    /// The fetches of owners that are no connections.
+    of_outside: HashMap<ConnId, ConnId>,
 }
+
+/// Where a connection leads (RFC 9110 section 4.3.1).
+type Origin = (Scheme, String, u16);
 
 impl Fetches {
     /// Places taken.
     pub fn running(&self) -> usize {
         self.running
     }
+
+    /// Connections kept for later.
+    pub fn kept(&self) -> usize {
+        self.kept.len()
+    }
+}
+
+fn origin(url: &Url) -> Origin {
+    (url.scheme, url.host.clone(), url.port)
 }
 
 impl<N: Network, A: App> Server<N, A> {
-    /// Queues a fetch for `owner`. One that it had before (a redirect) is dropped, and leaves its place to the new one.
+    /// Starts or queues a fetch for `owner`. One that it had before (a redirect) is dropped, and leaves its place to
+    /// the new one.
     pub(super) fn fetch(&mut self, owner: ConnId, fetch: Box<Fetch>) {
-        let deadline = fetch.deadline;
-        let id = self.conns.insert(Connection::new(None, Protocol::Upstream(Box::new(Upstream::new(owner, fetch)))));
+        let had_place = self.drop_fetch_of(owner);
+        if self.is_place_for(&fetch.url) && (had_place || self.fetches.waiting.is_empty()) {
+            return self.launch(owner, fetch, true);
+        }
+        let is_full = self.fetches.waiting.len() >= self.limits.fetches_waiting_max;
+        let until = fetch.deadline.min(self.now + self.limits.fetch_queue_within);
+        let id = self.insert_upstream(owner, fetch, if is_full { State::TurnedAway } else { State::Queued });
         let Some(conn) = self.conns.get_mut(id) else { return };
-        self.timers.set(id, &mut conn.timer, deadline);
-        let previous = self.adopt(owner, id, deadline);
-        let has_place = self.give_up_place(previous);
-        self.bury(previous);
-        let may_start = has_place || self.fetches.waiting.is_empty() && self.fetches.running < self.limits.fetches_max;
-        if may_start {
-            self.start_fetch(id);
-        } else if self.fetches.waiting.len() < self.limits.fetches_waiting_max {
-            self.fetches.waiting.push_back(id);
-        } else if let Some(conn) = self.conns.get_mut(id)
-            && let Protocol::Upstream(upstream) = &mut conn.protocol
-        {
-            upstream.turn_away();
+        if is_full {
+            return enqueue(&mut self.ready, conn, id);
+        }
+        self.timers.set(id, &mut conn.timer, until);
+        self.fetches.waiting.push_back(id);
+    }
+
+    /// Gives a fetch its place: on a kept connection, or on a new one. What follows on that one may fail at once, and
+    /// failing is an event: it happens in its own slice.
+    fn launch(&mut self, owner: ConnId, fetch: Box<Fetch>, may_reuse: bool) {
+        self.fetches.running += 1;
+        *self.fetches.running_at.entry(origin(&fetch.url)).or_default() += 1;
+        let kept = if may_reuse { self.take_kept(&fetch) } else { None };
+        if let Some(id) = kept {
+            self.adopt(owner, id, fetch.deadline);
+            if let Some(conn) = self.conns.get_mut(id)
+                && let Protocol::Upstream(upstream) = &mut conn.protocol
+            {
+                upstream.reuse(owner, fetch, self.now);
+            }
+            return self.send_request(id);
+        }
+        let id = self.insert_upstream(owner, fetch, State::Placed);
+        if let Some(conn) = self.conns.get_mut(id) {
             enqueue(&mut self.ready, conn, id);
         }
     }
 
-    /// The owner's answer now waits for this fetch; answers which one it waited for before.
-    fn adopt(&mut self, owner: ConnId, id: ConnId, deadline: Instant) -> ConnId {
-        let Some(conn) = self.conns.get_mut(owner) else { return ConnId::NOBODY };
-        let Protocol::Http(http) = &mut conn.protocol else { return ConnId::NOBODY };
-        // Its end comes as an event; this is only for the case that no event ever came.
-        self.timers.set(owner, &mut conn.timer, deadline + self.limits.answer_within);
-        http.clock = Clock::Owed;
-        std::mem::replace(&mut http.fetch, id)
+    fn insert_upstream(&mut self, owner: ConnId, fetch: Box<Fetch>, state: State) -> ConnId {
+        let deadline = fetch.deadline;
+        let upstream = Upstream::new(owner, fetch, state, self.now);
+        let id = self.conns.insert(Connection::new(None, Protocol::Upstream(Box::new(upstream))));
+        if let Some(conn) = self.conns.get_mut(id) {
+            self.timers.set(id, &mut conn.timer, deadline);
+        }
+        self.adopt(owner, id, deadline);
+        id
     }
 
-    /// Frees the place of a fetch, if it has one.
-    fn give_up_place(&mut self, id: ConnId) -> bool {
-        let Some(Protocol::Upstream(upstream)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) else {
-            return false;
-        };
-        let had_place = std::mem::take(&mut upstream.running);
-        self.fetches.running -= had_place as usize;
-        had_place
-    }
-
-    /// Gives a fetch its place. What follows may fail at once, and failing is an event: it happens in its own slice.
-    fn start_fetch(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.dead) else { return };
-        let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
-        upstream.place();
-        self.fetches.running += 1;
-        enqueue(&mut self.ready, conn, id);
-    }
-
-    /// Gives free places to those who wait.
-    fn start_waiting_fetches(&mut self) {
-        while self.fetches.running < self.limits.fetches_max {
-            let Some(id) = self.fetches.waiting.pop_front() else { return };
-            self.start_fetch(id);
+    fn upstream(&mut self, id: ConnId) -> Option<&mut Upstream<N::Stream>> {
+        match &mut self.conns.get_mut(id)?.protocol {
+            Protocol::Upstream(upstream) => Some(upstream),
+            _ => None,
         }
     }
 
-    /// The slice of a fetch whose connection is not there yet.
-    pub(super) fn continue_connect(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
-        match upstream.state() {
-            State::TurnedAway => self.fetch_over(id, Err(FetchError::Busy)),
-            State::Placed => match upstream.literal() {
-                Some(address) => self.on_addresses(id, vec![address]),
-                None => self.resolve(id),
-            },
-            State::Connecting(address) if conn.writable => self.check_connect(id, address),
-            _ => {}
+    /// The owner's answer now waits for this fetch.
+    fn adopt(&mut self, owner: ConnId, id: ConnId, deadline: Instant) {
+        if owner.is_outside() {
+            self.fetches.of_outside.insert(owner, id);
+        } else if let Some(conn) = self.conns.get_mut(owner)
+            && let Protocol::Http(http) = &mut conn.protocol
+        {
+            // Its end comes as an event; this is only for the case that no event ever came.
+            self.timers.set(owner, &mut conn.timer, deadline + self.limits.answer_within);
+            (http.clock, http.fetch) = (Clock::Owed, id);
         }
     }
 
-    fn resolve(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
-        upstream.resolving();
-        let until = (self.now + self.limits.connect_within).min(upstream.fetch.deadline);
-        self.timers.set(id, &mut conn.timer, until);
-        let (host, port) = (upstream.fetch.url.host.clone(), upstream.fetch.url.port);
-        let asked = host.clone();
-        let look_up = move || (id, Done::Resolved((asked.as_str(), port).to_socket_addrs().map(Iterator::collect)));
-        if self.names.submit(look_up).is_err() {
-            let why = "too many names are being looked up".to_owned();
-            self.fetch_over(id, Err(FetchError::Resolve { host, why }));
-        }
-    }
-
-    /// The name has been looked up.
-    pub(super) fn on_resolved(&mut self, id: ConnId, addresses: io::Result<Vec<SocketAddr>>) {
-        let Some(Protocol::Upstream(upstream)) = self.conns.get(id).map(|conn| &conn.protocol) else { return };
-        if upstream.state() != State::Resolving {
-            return;
-        }
-        let host = upstream.fetch.url.host.clone();
-        match addresses {
-            Ok(addresses) if addresses.is_empty() => self.fetch_over(id, Err(FetchError::no_address(host))),
-            Ok(addresses) => self.on_addresses(id, addresses),
-            Err(e) => self.fetch_over(id, Err(FetchError::Resolve { host, why: e.to_string() })),
-        }
-    }
-
-    fn on_addresses(&mut self, id: ConnId, addresses: Vec<SocketAddr>) {
-        let connect_until = self.now + self.limits.connect_within;
-        let Some(Protocol::Upstream(upstream)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) else { return };
-        if upstream.take_addresses(addresses, connect_until) {
-            return self.connect_next(id);
-        }
-        let host = upstream.fetch.url.host.clone();
-        self.fetch_over(id, Err(FetchError::Forbidden { host }));
-    }
-
-    fn connect_next(&mut self, id: ConnId) {
-        loop {
-            let Some(conn) = self.conns.get_mut(id) else { return };
-            let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
-            let Some((address, until)) = upstream.next_address(self.now) else {
-                let failure = upstream.connect_failure();
-                return self.fetch_over(id, Err(failure));
-            };
-            upstream.connecting(address);
-            let connected = self.network.connect(address).and_then(|mut stream| {
-                self.network.watch(&mut stream, id)?;
-                Ok(stream)
-            });
-            match connected {
-                Ok(stream) => {
-                    conn.stream = Some(stream);
-                    (conn.readable, conn.writable, conn.broken) = (false, false, false);
-                    self.timers.set(id, &mut conn.timer, until);
-                    return;
-                }
-                Err(e) => upstream.failure = Some((address, e.to_string())),
+    /// The owner waits for `id` no longer.
+    fn disown(&mut self, owner: ConnId, id: ConnId) {
+        if owner.is_outside() {
+            if self.fetches.of_outside.get(&owner) == Some(&id) {
+                self.fetches.of_outside.remove(&owner);
             }
-        }
-    }
-
-    /// Writable after a connect means: it is decided (connect(2), EINPROGRESS).
-    fn check_connect(&mut self, id: ConnId, address: SocketAddr) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
-        let Some(stream) = &conn.stream else { return };
-        let outcome = match stream.take_error() {
-            Ok(None) => stream.peer_addr().map(|_| ()),
-            Ok(Some(e)) | Err(e) => Err(e),
-        };
-        match outcome {
-            Ok(()) => {
-                upstream.connected();
-                self.timers.set(id, &mut conn.timer, upstream.fetch.deadline);
-                conn.outbox.write(|out| encode_request(&upstream.fetch.url, &upstream.fetch.asking(true), out));
-            }
-            Err(e) if e.kind() == ErrorKind::NotConnected => conn.writable = false,
-            Err(e) => {
-                upstream.failure = Some((address, e.to_string()));
-                self.connect_next(id);
-            }
-        }
-    }
-
-    /// The deadline of a fetch: of its name, of its connect to one address, or of all of it.
-    pub(super) fn on_fetch_deadline(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
-        if self.now >= upstream.fetch.deadline {
-            let after = upstream.fetch.within;
-            return self.fetch_over(id, Err(FetchError::Timeout { after }));
-        }
-        match upstream.state() {
-            State::Connecting(_) if upstream.has_more_addresses() => self.connect_next(id),
-            State::Resolving | State::Connecting(_) => {
-                let after = self.limits.connect_within;
-                self.fetch_over(id, Err(FetchError::ConnectTimeout { after }));
-            }
-            _ => {}
-        }
-    }
-
-    /// Tells the owner the end, once, and frees the connection.
-    pub(super) fn fetch_over(&mut self, id: ConnId, end: Result<(), FetchError>) {
-        let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.dead) else { return };
-        let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
-        if !upstream.end() {
-            return;
-        }
-        let owner = upstream.owner;
-        self.bury(id);
-        self.tell(owner, Event::Fetched(end.map_or_else(Fetched::Failed, |()| Fetched::Done)));
-    }
-
-    /// A fetch was reaped: its place is free.
-    pub(super) fn on_upstream_gone(&mut self, id: ConnId, had_place: bool, owner: ConnId) {
-        if had_place {
-            self.fetches.running -= 1;
-        } else {
-            self.fetches.waiting.retain(|&waiting| waiting != id);
-        }
-        if let Some(Protocol::Http(http)) = self.conns.get_mut(owner).map(|conn| &mut conn.protocol)
+        } else if let Some(Protocol::Http(http)) = self.conns.get_mut(owner).map(|conn| &mut conn.protocol)
             && http.fetch == id
         {
             http.fetch = ConnId::NOBODY;
         }
+    }
+
+    /// Ends the owner's fetch without a word; answers whether it had a place.
+    pub(super) fn drop_fetch_of(&mut self, owner: ConnId) -> bool {
+        let id = match self.conns.get(owner).map(|conn| &conn.protocol) {
+            Some(Protocol::Http(http)) => http.fetch,
+            _ => self.fetches.of_outside.get(&owner).copied().unwrap_or(ConnId::NOBODY),
+        };
+        let Some(upstream) = self.upstream(id).filter(|upstream| upstream.owner == owner) else { return false };
+        let is_kept = upstream.state() == State::Kept;
+        let had_place = self.give_up_place(id);
+        self.disown(owner, id);
+        if !is_kept {
+            self.bury(id);
+        }
+        had_place
+    }
+
+    fn is_place_for(&self, url: &Url) -> bool {
+        let limits = &self.limits;
+        let at_origin = self.fetches.running_at.get(&origin(url)).copied().unwrap_or_default();
+        self.fetches.running < limits.fetches_max && at_origin < limits.origin_fetches_max
+    }
+
+    /// Frees the place of a fetch, if it has one.
+    fn give_up_place(&mut self, id: ConnId) -> bool {
+        let Some(upstream) = self.upstream(id).filter(|upstream| upstream.running) else { return false };
+        upstream.running = false;
+        let origin = origin(&upstream.fetch.url);
+        self.place_is_free(origin);
+        true
+    }
+
+    fn place_is_free(&mut self, origin: Origin) {
+        self.fetches.running -= 1;
+        if let Some(count) = self.fetches.running_at.get_mut(&origin) {
+            *count -= 1;
+            if *count == 0 {
+                self.fetches.running_at.remove(&origin);
+            }
+        }
+    }
+
+    /// Gives free places to those who wait, in their order as far as their origins have room.
+    fn start_waiting_fetches(&mut self) {
+        let mut at = 0;
+        while self.fetches.running < self.limits.fetches_max {
+            let Some(&id) = self.fetches.waiting.get(at) else { return };
+            let Some(upstream) = self.upstream(id).filter(|upstream| upstream.state() == State::Queued) else {
+                self.fetches.waiting.remove(at);
+                continue;
+            };
+            let url = upstream.fetch.url.clone();
+            if !self.is_place_for(&url) {
+                at += 1;
+                continue;
+            }
+            self.fetches.waiting.remove(at);
+            // Its entry was only its place in the queue: it has no stream, and goes on under another id.
+            let Some(conn) = self.conns.remove(id) else { continue };
+            self.booked -= conn.booked as usize;
+            if let Protocol::Upstream(upstream) = conn.protocol {
+                self.launch(upstream.owner, upstream.fetch, true);
+            }
+        }
+    }
+
+    /// The kept connection used last that leads where this fetch goes and has no news: the others may grow old.
+    fn take_kept(&mut self, fetch: &Fetch) -> Option<ConnId> {
+        let conns = &self.conns;
+        let suits = |&id: &ConnId| {
+            conns.get(id).is_some_and(|conn| {
+                let quiet = !conn.dead && !conn.readable && !conn.read_closed && !conn.broken;
+                quiet && matches!(&conn.protocol, Protocol::Upstream(upstream) if upstream.suits(fetch))
+            })
+        };
+        let at = self.fetches.kept.iter().rposition(suits)?;
+        Some(self.fetches.kept.remove(at))
+    }
+
+    /// Tells the owner the end, once, and keeps or frees the connection. `reusable`: the answer is whole, nothing is
+    /// behind it, and the peer lets the connection be used again.
+    pub(super) fn fetch_over(&mut self, id: ConnId, end: Result<(), FetchError>, reusable: bool) {
+        let may_keep = reusable && self.draining.is_none() && self.limits.upstreams_kept_max > 0;
+        if self.conns.get(id).is_none_or(|conn| conn.dead) {
+            return;
+        }
+        let Some(upstream) = self.upstream(id) else { return };
+        let owner = upstream.owner;
+        if let Err(error) = &end
+            && upstream.may_retry(error)
+        {
+            let fetch = upstream.fetch.clone();
+            self.drop_fetch_of(owner);
+            return self.launch(owner, fetch, false);
+        }
+        if !upstream.end() {
+            return;
+        }
+        if may_keep {
+            upstream.keep();
+            self.fetches.kept.push(id);
+        } else {
+            self.bury(id);
+        }
+        // It still has its place: a redirect, which the owner asks for now, takes it over.
+        self.tell(owner, Event::Fetched(end.map_or_else(Fetched::Failed, |()| Fetched::Done)));
+        if may_keep {
+            self.settle_kept(id, owner);
+        }
+    }
+
+    /// The owner has heard the end, and may have gone on with this very connection.
+    fn settle_kept(&mut self, id: ConnId, owner: ConnId) {
+        let idle_until = self.now + self.limits.upstream_idle_for;
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
+        if upstream.state() != State::Kept {
+            return;
+        }
+        upstream.owner = ConnId::NOBODY;
+        self.timers.set(id, &mut conn.timer, idle_until);
+        self.disown(owner, id);
+        self.give_up_place(id);
         self.start_waiting_fetches();
+        while self.fetches.kept.len() > self.limits.upstreams_kept_max {
+            let oldest = self.fetches.kept.remove(0);
+            self.bury(oldest);
+        }
+    }
+
+    /// A fetch was reaped: its place is free.
+    pub(super) fn on_upstream_gone(&mut self, id: ConnId, upstream: Upstream<N::Stream>) {
+        match upstream.state() {
+            State::Queued => self.fetches.waiting.retain(|&waiting| waiting != id),
+            State::Kept => self.fetches.kept.retain(|&kept| kept != id),
+            State::Resolving => self.names.forget(id, &upstream.fetch.url.host, false),
+            _ => {}
+        }
+        if upstream.running {
+            self.place_is_free(origin(&upstream.fetch.url));
+        }
+        self.disown(upstream.owner, id);
+        self.start_waiting_fetches();
+    }
+
+    /// The owner is gone, or has its whole answer: what it waited for is dropped.
+    pub(super) fn cancel_fetch(&mut self, owner: ConnId, id: ConnId) {
+        if self.upstream(id).is_some_and(|upstream| upstream.owner == owner && upstream.state() != State::Kept) {
+            self.bury(id);
+        }
+    }
+
+    /// Closes what is kept: nobody will ask any more.
+    pub(super) fn drop_kept(&mut self) {
+        for id in std::mem::take(&mut self.fetches.kept) {
+            self.bury(id);
+        }
     }
 
     /// The owner's output may have fallen below high water: its fetch may be read again.

@@ -6,6 +6,7 @@
 
 use super::{Server, access};
 use crate::conn::http::Step;
+use crate::conn::upstream::State;
 use crate::conn::{Connection, Protocol};
 use crate::event::{App, Event, FetchError, Fetched};
 use crate::id::ConnId;
@@ -15,6 +16,9 @@ use crate::proto::response::CONTINUE;
 use crate::proto::ws_session::WsEvent;
 use crate::rt::net::Network;
 use std::mem::MaybeUninit;
+
+/// Somebody may have cut the answer short: a sender who is done says so (RFC 8446 section 6.1).
+const CUT_SHORT: &str = "it ended without a TLS close_notify";
 
 /// What one look at the front of the buffer gave.
 enum Progress {
@@ -75,11 +79,12 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     fn step_http(&mut self, id: ConnId, at: usize, end: usize) -> Progress {
-        let Server { conns, inbuf, app, effects, limits, reply, now, access_log, date, .. } = &mut *self;
+        let Server { conns, inbuf, app, effects, limits, reply, now, access_log, to_https, date, .. } = &mut *self;
         let Some(Connection { protocol: Protocol::Http(http), stream, kept, .. }) = conns.get_mut(id) else {
             return Progress::Starved;
         };
         let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
+        let to_https = to_https.as_ref().filter(|_| http.is_redirected);
         let (used, step) = http.next_event(&mut inbuf[at..end], &mut slots, limits);
         match step {
             Step::Starved => return Progress::Starved,
@@ -90,6 +95,12 @@ impl<N: Network, A: App> Server<N, A> {
             }
             Step::Request(request, body) => {
                 let line = access_log.as_ref().map(|_| access::line(stream.as_ref(), &date.text, &request));
+                if let Some(to) = to_https {
+                    let elsewhere = to.response(&request);
+                    http.owe(line);
+                    self.respond(id, &elsewhere);
+                    return Progress::Used(used);
+                }
                 app.on_event(id, Event::Request(&request, body), *now, effects);
                 http.owe(line);
                 self.apply();
@@ -148,14 +159,21 @@ impl<N: Network, A: App> Server<N, A> {
 
     fn step_upstream(&mut self, id: ConnId, at: usize, end: usize) -> Progress {
         let Server { conns, inbuf, app, effects, limits, now, .. } = &mut *self;
-        let Some(Connection { protocol: Protocol::Upstream(upstream), eof, .. }) = conns.get_mut(id) else {
+        let Some(Connection { protocol: Protocol::Upstream(upstream), eof, truncated, .. }) = conns.get_mut(id) else {
             return Progress::Starved;
         };
+        if upstream.state() == State::Kept {
+            // Nobody has asked: whatever it says, it has no meaning.
+            if at < end {
+                self.bury(id);
+            }
+            return Progress::Starved;
+        }
+        if at < end {
+            upstream.hear(*now);
+        }
         let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
-        let owner = upstream.owner;
-        let address = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-        let first_byte = std::time::Duration::ZERO;
-        let journey = crate::event::Journey { address, dns: None, connect: None, tls: None, first_byte };
+        let (owner, journey) = (upstream.owner, upstream.journey());
         let (used, fetched) = match upstream.exchange.receive(&inbuf[at..end], *eof, &mut slots, limits) {
             Ok((0, None)) => return Progress::Starved,
             Ok((used, None)) => return Progress::Used(used),
@@ -167,12 +185,19 @@ impl<N: Network, A: App> Server<N, A> {
                 app.on_event(owner, Event::Fetched(Fetched::Body(piece)), *now, effects);
                 (used, None)
             }
-            Ok((used, Some(ExchangeEvent::Done))) => (used, Some(Ok(()))),
-            Err(e) => (0, Some(Err(e))),
+            // The end of the connection is the end of this body only if it was meant to be.
+            Ok((_, Some(ExchangeEvent::Done))) if *truncated && upstream.exchange.ends_with_connection() => {
+                (0, Some(Err(FetchError::Broken { why: CUT_SHORT.into() })))
+            }
+            Ok((used, Some(ExchangeEvent::Done))) => {
+                (used, Some(Ok(at + used == end && !*eof && upstream.exchange.keeps_alive())))
+            }
+            Err(e) => (0, Some(Err(FetchError::Protocol(e)))),
         };
         match fetched {
             None => self.apply(),
-            Some(end) => self.fetch_over(id, end.map_err(FetchError::Protocol)),
+            Some(Ok(reusable)) => self.fetch_over(id, Ok(()), reusable),
+            Some(Err(error)) => self.fetch_over(id, Err(error), false),
         }
         Progress::Used(used)
     }
@@ -198,9 +223,9 @@ impl<N: Network, A: App> Server<N, A> {
         match &conn.protocol {
             // A further request waits until the answers before it are with the kernel: who does not read cannot go on
             // asking.
-            Protocol::Http(http) => calm && conn.outbox.is_empty() && http.wants_input(),
+            Protocol::Http(http) => calm && conn.is_flushed() && http.wants_input(),
             Protocol::Ws(ws) => calm && ws.wants_input(self.limits.high_water),
-            Protocol::Upstream(upstream) => upstream.is_exchanging() && self.owner_keeps_up(upstream.owner),
+            Protocol::Upstream(upstream) => upstream.is_read() && self.owner_keeps_up(upstream.owner),
             Protocol::Discarding(_) => true,
         }
     }
@@ -225,6 +250,7 @@ impl<N: Network, A: App> Server<N, A> {
                 self.session_over(id);
             }
             Protocol::Discarding(_) => self.bury(id),
+            Protocol::Upstream(upstream) if upstream.state() == State::Kept => self.bury(id),
             Protocol::Http(_) | Protocol::Upstream(_) => {}
         }
     }
@@ -232,10 +258,14 @@ impl<N: Network, A: App> Server<N, A> {
     /// Reading or writing has failed: the peer is gone. The owner of a fetch is told why.
     pub(super) fn on_socket_error(&mut self, id: ConnId, error: &std::io::Error) {
         match self.conns.get(id).map(|conn| &conn.protocol) {
-            Some(Protocol::Upstream(_)) => {
-                let why = error.to_string();
-                self.fetch_over(id, Err(FetchError::Broken { why }));
-            }
+            Some(Protocol::Upstream(upstream)) => match upstream.state() {
+                State::Kept => self.bury(id),
+                State::Securing => self.on_tls_error(id, error),
+                _ => {
+                    let why = error.to_string();
+                    self.fetch_over(id, Err(FetchError::Broken { why }), false);
+                }
+            },
             _ => self.bury(id),
         }
     }

@@ -47,9 +47,7 @@ impl<N: Network, A: App> Server<N, A> {
             let (line, fetch) = (http.line.take(), http.fetch);
             http.answered(sent.keep_alive);
             // A whole answer (an error, HEAD, 204, 304) ends the search behind it, which may still be sending.
-            if !fetch.is_outside() {
-                self.bury(fetch);
-            }
+            self.cancel_fetch(id, fetch);
             self.log_line(line);
         } else {
             http.stream(sent.body);
@@ -115,14 +113,14 @@ impl<N: Network, A: App> Server<N, A> {
     /// Sends what waits, draws the conclusions of the state, sets the deadline, books the memory.
     pub(super) fn settle(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.dead) else { return };
-        let waited = conn.outbox.unsent();
+        let waited = conn.unsent();
         if let Err(e) = conn.flush() {
             return self.on_socket_error(id, &e);
         }
-        let progress = conn.outbox.unsent() < waited;
+        let (progress, output_waits) = (conn.unsent() < waited, !conn.is_flushed());
         if let Protocol::Ws(ws) = &mut conn.protocol
             && progress
-            && !conn.outbox.is_empty()
+            && output_waits
         {
             // It reads, slowly: above high water we read nothing from it, and our ping waits behind what it is getting.
             ws.heard = self.now;
@@ -152,7 +150,7 @@ impl<N: Network, A: App> Server<N, A> {
         match &conn.protocol {
             // While a search waits or streams, a FIN means that nobody waits for it any more.
             Protocol::Http(http) => {
-                let idle = http.is_between_requests() && conn.kept.is_empty() && conn.outbox.is_empty();
+                let idle = http.is_between_requests() && conn.kept.is_empty() && conn.is_flushed();
                 gone || conn.read_closed && self.conns.get(http.fetch).is_some()
                     || idle && !conn.readable && self.draining.is_some()
             }
@@ -169,14 +167,14 @@ impl<N: Network, A: App> Server<N, A> {
             Protocol::Ws(ws) => ws.is_finished() || conn.eof,
             Protocol::Upstream(_) | Protocol::Discarding(_) => false,
         };
-        if !closing || !conn.outbox.is_empty() {
+        if !closing || !conn.is_flushed() {
             return;
         }
         let quiet = !conn.readable && conn.kept.is_empty() && !conn.lingers;
         if quiet || conn.eof {
             return self.bury(id);
         }
-        if let Some(stream) = &conn.stream {
+        if let Some(stream) = &mut conn.stream {
             stream.shutdown_write();
         }
         conn.kept = Vec::new();
@@ -188,7 +186,7 @@ impl<N: Network, A: App> Server<N, A> {
     fn wind_clock(&mut self, id: ConnId, progress: bool) {
         let Server { conns, timers, limits, now, .. } = &mut *self;
         let Some(conn) = conns.get_mut(id).filter(|conn| !conn.dead) else { return };
-        let output_waits = !conn.outbox.is_empty();
+        let output_waits = !conn.is_flushed();
         let Connection { protocol: Protocol::Http(http), timer, kept, .. } = conn else { return };
         let clock = http.clock_wanted(kept, output_waits);
         // Idle starts anew with every answer, or a busy connection would be closed so long after it came.
@@ -222,7 +220,7 @@ impl<N: Network, A: App> Server<N, A> {
             Protocol::Http(http) if http.wants_input() && conn.outbox.is_empty() => {
                 self.refuse(id, 503, "The server's buffers are full. Try again in a moment.\n");
             }
-            Protocol::Upstream(_) => self.fetch_over(id, Err(FetchError::Busy)),
+            Protocol::Upstream(_) => self.fetch_over(id, Err(FetchError::Busy), false),
             _ => self.bury(id),
         }
     }

@@ -6,13 +6,19 @@ use crate::config::{Limits, Serve};
 use crate::event::App;
 use crate::rt::line_log::LineLog;
 use crate::rt::net::{Kernel, Ready, Source, readiness};
+#[cfg(feature = "tls")]
+use crate::rt::tls;
 use mio::{Events, Interest, Poll, Waker};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+
+#[cfg(not(feature = "tls"))]
+const NO_TLS: &str = "this program was built without https (its feature is `tls`)";
 
 /// Events taken from the kernel at once; a large number costs nothing.
 const EVENTS_MAX: usize = 1024;
@@ -24,8 +30,16 @@ pub struct Loop<A: App> {
     readiness: Vec<(Source, Ready)>,
     addresses: Vec<SocketAddr>,
     signals: Option<Signals>,
+    tls: Option<TlsFiles>,
     server: Server<Kernel, A>,
     wait: Option<Duration>,
+}
+
+/// Where certificate and key are, and how many listeners use them.
+struct TlsFiles {
+    cert: PathBuf,
+    key: PathBuf,
+    listeners: usize,
 }
 
 /// Listens, reads the pages and the secret, and is ready to run.
@@ -36,7 +50,7 @@ pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<app::Site>, String> {
     let limits = serve.apply_to(limits);
     let settings = Settings {
         secret: app::cookie::load_secret(serve.cookie_secret_file.as_deref(), &serve.data_dir)?,
-        cookie_secure: serve.cookie_secure == crate::config::CookieSecure::Always,
+        cookie_secure: serve.cookie_secure == crate::config::CookieSecure::Always || serve.tls_cert.is_some(),
         allow_origin: serve.allow_origin.clone(),
         www: serve.www.clone(),
         search_url: serve.search_url.clone(),
@@ -49,7 +63,18 @@ pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<app::Site>, String> {
     let now = (Instant::now(), SystemTime::now());
     let site = app::Site::new(settings, &limits, now)?;
     let log_lines_max = limits.log_lines_max;
-    let mut running = Loop::new(&serve.listen, site, limits)?;
+    let addresses: Vec<SocketAddr> = serve.listen.iter().copied().chain(serve.redirect_http).collect();
+    let mut running = Loop::new(&addresses, site, limits)?;
+    if let Some(path) = &serve.ca_file {
+        running.trust(path)?;
+    }
+    if let (Some(cert), Some(key)) = (&serve.tls_cert, &serve.tls_key) {
+        let listeners = serve.listen.len();
+        running.speak_tls(TlsFiles { cert: cert.clone(), key: key.clone(), listeners })?;
+        if serve.redirect_http.is_some() {
+            running.server.redirect_to_https(listeners, running.addresses[0].port());
+        }
+    }
     if let Some(path) = &serve.access_log {
         let log = LineLog::open(path, log_lines_max);
         running.server.log_to(log.map_err(|e| format!("--access-log {}: {e}", path.display()))?);
@@ -76,7 +101,62 @@ impl<A: App> Loop<A> {
         let server = Server::new(kernel, app, limits, Arc::new(wake), Instant::now());
         let (events, readiness) = (Events::with_capacity(EVENTS_MAX), Vec::with_capacity(EVENTS_MAX));
         // The listeners may have clients from before they were watched.
-        Ok(Loop { poll, events, readiness, addresses, signals: None, server, wait: Some(Duration::ZERO) })
+        Ok(Loop { poll, events, readiness, addresses, signals: None, tls: None, server, wait: Some(Duration::ZERO) })
+    }
+
+    /// From now on the authorities whose certificates (PEM) are in this file are trusted for https, too.
+    ///
+    /// # Errors
+    /// A sentence: the file holds no certificate, or this program has no TLS.
+    pub fn trust(&mut self, ca_file: &Path) -> Result<(), String> {
+        #[cfg(feature = "tls")]
+        {
+            let roots = tls::load_certificates(ca_file).map_err(|why| format!("--ca-file {why}"))?;
+            self.server.network().trust(tls::client_config(&roots)?);
+            Ok(())
+        }
+        #[cfg(not(feature = "tls"))]
+        Err(format!("--ca-file {}: {NO_TLS}", ca_file.display()))
+    }
+
+    fn speak_tls(&mut self, files: TlsFiles) -> Result<(), String> {
+        #[cfg(feature = "tls")]
+        {
+            let chain = tls::load_certificates(&files.cert).map_err(|why| format!("--tls-cert {why}"))?;
+            let key = tls::load_key(&files.key).map_err(|why| format!("--tls-key {why}"))?;
+            let config = tls::server_config(chain, key).map_err(|why| format!("--tls-cert, --tls-key: {why}"))?;
+            self.server.network().speak_tls(config, files.listeners);
+            self.tls = Some(files);
+            Ok(())
+        }
+        #[cfg(not(feature = "tls"))]
+        Err(format!("--tls-cert {}, --tls-key {}: {NO_TLS}", files.cert.display(), files.key.display()))
+    }
+
+    /// Certificate and key anew, for connections that are accepted from here on; if they do not fit, those of before
+    /// stay.
+    fn reread_certificate(&mut self) {
+        let Some(files) = self.tls.take() else { return };
+        let TlsFiles { cert, key, listeners } = &files;
+        let again = TlsFiles { cert: cert.clone(), key: key.clone(), listeners: *listeners };
+        match self.speak_tls(again) {
+            Ok(()) => log::info!("certificate and key were read again"),
+            Err(why) => {
+                log::error!("the certificate stays as it was: {why}");
+                self.tls = Some(files);
+            }
+        }
+    }
+
+    /// A line for each listener: what it serves, and where.
+    pub fn lines(&self) -> Vec<String> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let listeners = self.tls.as_ref().map_or(self.addresses.len(), |tls| tls.listeners);
+        let line = |(n, address)| match n < listeners {
+            true => format!("squall listening on {scheme}://{address}/"),
+            false => format!("squall redirecting http://{address}/ to https"),
+        };
+        self.addresses.iter().enumerate().map(line).collect()
     }
 
     /// The addresses that are listened on, with the port the kernel chose for 0.
@@ -94,12 +174,15 @@ impl<A: App> Loop<A> {
         &mut self.server
     }
 
-    /// From now on SIGTERM and SIGINT drain.
+    /// From now on SIGTERM and SIGINT drain, and with TLS SIGHUP reads the certificate again.
     ///
     /// # Errors
     /// The kernel refuses.
     pub fn take_signals(&mut self) -> io::Result<()> {
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        if self.tls.is_some() {
+            signals.add_signal(SIGHUP)?;
+        }
         self.poll.registry().register(&mut signals, Source::Signals.token(), Interest::READABLE)?;
         self.signals = Some(signals);
         Ok(())
@@ -122,9 +205,13 @@ impl<A: App> Loop<A> {
         self.wait = self.server.turn(&self.readiness, now);
         // After the turn: what came together with the signal is served before the idle are sent away.
         if self.readiness.iter().any(|&(source, _)| source == Source::Signals) {
-            for _ in self.signals.iter_mut().flat_map(Signals::pending) {
-                self.server.drain(now);
-                self.wait = Some(Duration::ZERO);
+            for signal in self.signals.as_mut().map(Signals::pending).into_iter().flatten() {
+                if signal == SIGHUP {
+                    self.reread_certificate();
+                } else {
+                    self.server.drain(now);
+                    self.wait = Some(Duration::ZERO);
+                }
             }
         }
         Ok(!self.server.is_over())

@@ -8,6 +8,7 @@ mod house;
 mod http;
 mod leftovers;
 mod limits;
+mod outbound;
 mod search;
 mod simulation;
 mod support;

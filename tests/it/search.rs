@@ -45,10 +45,13 @@ fn the_question_is_sent_like_this() {
     let version = env!("CARGO_PKG_VERSION");
     let expected = format!(
         "GET /s?wd=a%20b%26c%2Fd%E5%A5%BD-._~%25 HTTP/1.1\r\nHost: {}\r\nUser-Agent: squall/{version}\r\n\
-         Accept-Language: zh-CN,en;q=0.5\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n",
+         Accept-Language: zh-CN,en;q=0.5\r\nAccept-Encoding: identity\r\n\r\n",
         stub.address
     );
-    assert_eq!(stub.requests(), [expected]);
+    assert_eq!(stub.requests(), [expected.clone()]);
+    let site = asking(&stub, Limits::default(), &["--upstream-idle", "0"]);
+    assert_eq!(Client::connect(site.address).ask(ask).status, 200);
+    assert_eq!(stub.requests()[1], expected.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
 }
 
 #[test]
@@ -69,14 +72,17 @@ fn a_body_is_relayed_however_it_is_framed_and_the_connection_stays() {
     let mut client = Client::connect(site.address);
     for (words, framed) in [("length", true), ("chunked", false), ("close", false), ("early", true)] {
         let answer = client.ask(format!("GET /search?wd={words} HTTP/1.1\r\nHost: squall\r\n\r\n"));
-        assert_eq!((answer.status, answer.text().as_str()), (200, "helloworld"), "{words}");
-        let expected = if framed { (Some("10"), None) } else { (None, Some("chunked")) };
+        let page = format!("<!doctype html><base href=\"http://{}/s?wd={words}\">helloworld", stub.address);
+        assert_eq!((answer.status, answer.text()), (200, page.clone()), "{words}");
+        let length = page.len().to_string();
+        let expected = if framed { (Some(length.as_str()), None) } else { (None, Some("chunked")) };
         assert_eq!((answer.field("content-length"), answer.field("transfer-encoding")), expected, "{words}");
     }
     // HTTP/1.0 knows no chunks: there the end of the connection is the end.
     client.send("GET /search?wd=chunked HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     let answer = client.answer();
-    assert_eq!((answer.text().as_str(), answer.field("connection")), ("helloworld", Some("close")));
+    assert!(answer.text().ends_with("helloworld"));
+    assert_eq!(answer.field("connection"), Some("close"));
     site.wait_until_empty();
 }
 
@@ -128,7 +134,8 @@ fn fields_pass_by_an_allow_list_and_the_page_is_sandboxed() {
     );
     assert_eq!(answer.field("content-type"), Some("text/html; charset=gbk"));
     assert_eq!(answer.field("content-security-policy"), Some("sandbox; frame-ancestors 'self'"));
-    assert_eq!((answer.field("x-content-type-options"), answer.text().as_str()), (Some("nosniff"), "no"));
+    assert_eq!(answer.field("x-content-type-options"), Some("nosniff"));
+    assert!(answer.text().ends_with("\">no"), "{}", answer.text());
 }
 
 #[test]
@@ -181,14 +188,6 @@ fn a_redirect_is_asked_with_the_method_and_language_of_the_first() {
     for request in stub.requests() {
         assert!(request.starts_with("HEAD ") && request.contains("\r\nAccept-Language: zh\r\n"), "{request}");
     }
-}
-
-#[test]
-fn a_redirect_to_https_says_that_it_is_not_built_in_yet() {
-    let stub = Stub::saying("HTTP/1.1 301 Moved\r\nLocation: https://www.example/s\r\nContent-Length: 0\r\n\r\n");
-    let answer = search_html(&with_defaults(&stub), "x");
-    assert_eq!(answer.status, 502);
-    assert!(answer.text().contains("https") && answer.text().contains("not built in yet"), "{}", answer.text());
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl Write for SimStream {
 }
 
 impl Stream for SimStream {
-    fn shutdown_write(&self) {
+    fn shutdown_write(&mut self) {
         self.0.borrow_mut().server_fin = true;
     }
 

@@ -7,6 +7,8 @@ pub mod child;
 pub mod client;
 pub mod frames;
 pub mod stub;
+#[cfg(feature = "tls")]
+pub mod tls_site;
 
 pub use child::Child;
 pub use client::{Answer, Client, get, login};

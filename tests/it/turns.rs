@@ -43,7 +43,7 @@ impl Write for Mute {
 }
 
 impl Stream for Mute {
-    fn shutdown_write(&self) {}
+    fn shutdown_write(&mut self) {}
 
     fn reset_on_drop(&self) {}
 

@@ -1,6 +1,6 @@
 use crate::app::testing::{ALICE, Bench, HTML, answer, conn, field, text, words};
 use crate::config::Limits;
-use crate::event::{Body, Effect, Event, Job, Response};
+use crate::event::{Blocking, Body, Effect, Event, Response};
 use crate::id::FeedId;
 use std::time::Duration;
 
@@ -132,9 +132,9 @@ fn the_blocking_contrasts_are_in_the_lab_only() {
     }
     let mut bench = Bench::with(|settings| settings.lab = true);
     let out = bench.ask(conn(0), "GET /block?seconds=1", &[]);
-    assert_eq!(out.list, [Effect::RunBlocking(conn(0), Job::Block(Duration::from_secs(1)))]);
+    assert_eq!(out.list, [Effect::RunBlocking(conn(0), Blocking::Sleep(Duration::from_secs(1)))]);
     let out = bench.ask(conn(1), "GET /search-sync?wd=x", &[]);
-    assert!(matches!(&out.list[..], [Effect::RunBlocking(_, Job::FetchBlocking(_))]), "{:?}", out.list);
+    assert!(matches!(&out.list[..], [Effect::RunBlocking(_, Blocking::Fetch(_))]), "{:?}", out.list);
     assert_eq!(answer(&bench.ask(conn(2), "GET /search-sync", &[])).status, 200, "the form");
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::app::testing::{Bench, HTML, answer, conn, field, text, words};
+use crate::app::testing::{Bench, HTML, answer, conn, field, text};
 use crate::event::{Event, Finished, Journey};
 use crate::proto::exchange::{Exchange, ExchangeEvent};
 use crate::proto::http::{SLOTS, Slot};
@@ -37,13 +37,21 @@ fn fetched(out: &Effects) -> Fetch {
 fn hear(bench: &mut Bench, head: &str) -> Effects {
     let mut slots = [const { Slot::uninit() }; SLOTS];
     match Exchange::new(false, false).receive(head.as_bytes(), false, &mut slots, &Limits::default()) {
-        Ok((_, Some(ExchangeEvent::Head(head)))) => bench.tell(conn(0), Event::Fetched(Fetched::Head(&head, journey()))),
+        Ok((_, Some(ExchangeEvent::Head(head)))) => {
+            bench.tell(conn(0), Event::Fetched(Fetched::Head(&head, journey())))
+        }
         other => panic!("the test writes a head: {other:?}"),
     }
 }
 
+fn done(bench: &mut Bench) -> Effects {
+    bench.tell(conn(0), Event::Fetched(Fetched::Done))
+}
+
+/// A whole answer that redirects, and what it led to at its head or else at its end.
 fn redirect(bench: &mut Bench, location: &str) -> Effects {
-    hear(bench, &format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n"))
+    let out = hear(bench, &format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n"));
+    if out.list.is_empty() { done(bench) } else { out }
 }
 
 fn fail(bench: &mut Bench, error: FetchError) -> Effects {
@@ -60,10 +68,8 @@ fn the_words_go_into_the_template_percent_encoded() {
     let mut bench = Bench::new();
     let out =
         bench.ask(conn(0), "GET /search?wd=%E5%A4%A9%E6%B0%94+a%26b%2B%23%2F", &["Accept-Language: zh, en;q=0.5"]);
-    let headers = vec![
-        ("Accept-Language".into(), "zh, en;q=0.5".to_owned()),
-        ("Accept-Encoding".into(), "identity".to_owned()),
-    ];
+    let headers =
+        vec![("Accept-Language".into(), "zh, en;q=0.5".to_owned()), ("Accept-Encoding".into(), "identity".to_owned())];
     let url = "http://search.test/s?wd=%E5%A4%A9%E6%B0%94%20a%26b%2B%23%2F";
     let fetch = Fetch { headers, ..fetch_of(&bench, url) };
     assert_eq!(fetch.url.target, "/s?wd=%E5%A4%A9%E6%B0%94%20a%26b%2B%23%2F");
@@ -153,8 +159,6 @@ fn five_redirects_are_followed_and_the_sixth_is_502() {
         let fetch = fetched(&redirect(&mut bench, &format!("/{n}")));
         assert_eq!(fetch.url, Url::parse(&format!("http://search.test/{n}")).unwrap());
         assert_eq!((fetch.deadline, fetch.public_only), (first, false), "one deadline for all");
-        assert!(bench.tell(conn(0), Event::Fetched(Fetched::Body(b"moved"))).list.is_empty());
-        assert!(bench.tell(conn(0), Event::Fetched(Fetched::Done)).list.is_empty());
     }
     let out = redirect(&mut bench, "/6");
     assert_eq!(answer(&out).status, 502);
@@ -169,7 +173,10 @@ fn each_redirect_status_is_followed_and_no_other() {
         search(&mut bench);
         let out = hear(&mut bench, &format!("HTTP/1.1 {status} x\r\nLocation: /next\r\n\r\n"));
         match status {
-            301 | 302 | 303 | 307 | 308 => assert_eq!(fetched(&out).url.target, "/next", "{status}"),
+            301 | 302 | 303 | 307 | 308 => {
+                assert!(out.list.is_empty(), "its body is read first");
+                assert_eq!(fetched(&done(&mut bench)).url.target, "/next", "{status}");
+            }
             _ => assert_eq!((answer(&out).status, field(answer(&out), "Location")), (status, None)),
         }
     }
@@ -199,7 +206,6 @@ fn another_host_must_be_public_unless_private_ones_are_allowed() {
 #[test]
 fn a_redirect_that_cannot_be_followed_is_502_and_says_why() {
     for (location, why) in [
-        ("https://search.test/", "the site answers over https, which is not built in yet (https://search.test/)"),
         ("ftp://search.test/", "the site redirects to ftp://search.test/: "),
         ("http://user@search.test/", "the site redirects to http://user@search.test/: "),
     ] {
@@ -213,12 +219,63 @@ fn a_redirect_that_cannot_be_followed_is_502_and_says_why() {
 }
 
 #[test]
-fn a_search_site_of_https_is_502_without_a_fetch() {
+fn a_redirect_that_goes_on_talking_or_breaks_off_is_followed_all_the_same() {
+    let long = [b'x'; REDIRECT_BODY_BYTES_MAX];
+    let ends: [fn(&mut Bench) -> Effects; 2] = [
+        |bench| bench.tell(conn(0), Event::Fetched(Fetched::Body(b"one more"))),
+        |bench| fail(bench, FetchError::Broken { why: "reset".into() }),
+    ];
+    for end in ends {
+        let mut bench = Bench::new();
+        search(&mut bench);
+        assert!(hear(&mut bench, "HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n").list.is_empty());
+        assert!(bench.tell(conn(0), Event::Fetched(Fetched::Body(&long))).list.is_empty());
+        assert_eq!(fetched(&end(&mut bench)).url.target, "/next");
+    }
+    let mut bench = Bench::new();
+    search(&mut bench);
+    hear(&mut bench, "HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n");
+    let out = fail(&mut bench, FetchError::Timeout { after: WITHIN });
+    assert_eq!(answer(&out).status, 504, "there is no time left to go there");
+}
+
+#[test]
+fn a_search_site_and_a_redirect_may_be_https() {
     let mut bench = Bench::with(|settings| settings.search_url = "https://search.test/?q={}".into());
-    let out = bench.ask(conn(0), "GET /search?wd=x", &[]);
-    let why = "The search failed: the site answers over https, which is not built in yet (https://search.test/?q=x).\n";
-    assert_eq!(out.list, [Effect::Respond(conn(0), sandboxed(words(502, why)))]);
-    assert!(is_forgotten(&bench));
+    assert_eq!(search(&mut bench).url, Url::parse("https://search.test/?q=x").unwrap());
+    let fetch = fetched(&redirect(&mut bench, "http://search.test/"));
+    assert_eq!(fetch.url, Url::parse("http://search.test/").unwrap());
+}
+
+#[test]
+fn a_page_is_told_where_its_relative_links_lead_and_nothing_else_is_touched() {
+    let base = "<!doctype html><base href=\"http://search.test/s?wd=x\">";
+    for (fields, has_base) in [
+        ("Content-Type: text/html", true),
+        ("Content-Type: Text/HTML; charset=gbk\r\nContent-Encoding: identity", true),
+        ("Content-Type: text/html\r\nContent-Encoding: gzip", false),
+        ("Content-Type: text/html; charset=UTF-16", false),
+        ("Content-Type: text/htmlx", false),
+        ("Content-Type: application/json", false),
+        ("X: text/html", false),
+    ] {
+        let (text, length) = if has_base { (base, 10 + base.len() as u64) } else { ("", 10) };
+        for method in ["GET", "HEAD"] {
+            let mut bench = Bench::new();
+            bench.ask(conn(0), &format!("{method} /search?wd=x"), &[]);
+            let out = hear(&mut bench, &format!("HTTP/1.1 200 OK\r\n{fields}\r\nContent-Length: 10\r\n\r\n"));
+            let Some(Effect::Respond(_, response)) = out.list.first() else { panic!("{:?}", out.list) };
+            assert_eq!(response.body, Body::Stream(Some(length)), "{method} {fields}");
+            let piece = Effect::Piece(conn(0), 0..text.len());
+            assert_eq!(out.list.get(1), Some(&piece).filter(|_| has_base && method == "GET"), "{fields}");
+            assert_eq!(out.bytes, if method == "GET" { text.as_bytes() } else { b"" });
+        }
+    }
+    let mut bench = Bench::new();
+    search(&mut bench);
+    redirect(&mut bench, "/there?a=1&b=2");
+    let out = hear(&mut bench, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n");
+    assert_eq!(out.bytes, b"<!doctype html><base href=\"http://search.test/there?a=1&amp;b=2\">", "where it ended");
 }
 
 #[test]
@@ -300,7 +357,7 @@ fn whoever_leaves_is_forgotten_with_the_search() {
 fn the_blocking_search_follows_redirects_and_relays_in_one_piece() {
     let mut bench = Bench::with(|settings| settings.lab = true);
     let finished = |answer| Event::Finished(Finished::FetchedBlocking(answer));
-    let blocking = |fetch| Effect::RunBlocking(conn(0), Job::FetchBlocking(Box::new(fetch)));
+    let blocking = |fetch| Effect::RunBlocking(conn(0), Blocking::Fetch(Box::new(fetch)));
     let first = fetch_of(&bench, "http://search.test/s?wd=x");
     assert_eq!(bench.ask(conn(0), "GET /search-sync?wd=x", &[]).list, [blocking(first)]);
     let moved =
@@ -309,7 +366,8 @@ fn the_blocking_search_follows_redirects_and_relays_in_one_piece() {
     assert_eq!(bench.tell(conn(0), finished(Ok(moved))).list, [blocking(second)]);
     let headers = vec![("content-type".into(), b"text/html".into()), ("set-cookie".into(), b"x".into())];
     let out = bench.tell(conn(0), finished(Ok(WholeAnswer { status: 200, headers, body: b"found".into() })));
-    let relayed = Response::new(200, "text/html", Body::Owned(b"found".into()))
+    let page = b"<!doctype html><base href=\"http://other.test/\">found";
+    let relayed = Response::new(200, "text/html", Body::Owned(page.into()))
         .header("Content-Security-Policy", "sandbox; frame-ancestors 'self'")
         .header("X-Content-Type-Options", "nosniff");
     assert_eq!(out.list, [Effect::Respond(conn(0), relayed)]);

@@ -1,10 +1,13 @@
-//! `squall fetch`: several sites at once, each one's head as it comes.
+//! `squall fetch`: many targets at once, each one's answer as it comes.
 
 use super::run;
 use crate::support::child::PROGRAM;
-use crate::support::{Stub, ms};
+use crate::support::{Dir, PATIENCE, Stub, ms};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 
 /// A site that answers after so many milliseconds.
 fn after(wait: u64, status: &'static str) -> Stub {
@@ -14,13 +17,36 @@ fn after(wait: u64, status: &'static str) -> Stub {
     })
 }
 
-/// Lines with their seconds masked.
+/// A site that leads from `/` to `/there`, and gives that.
+fn redirecting(status: u16, body: &'static [u8]) -> Stub {
+    Stub::start(move |mut asked| match asked.target() {
+        "/there" => asked.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nthere"),
+        _ => {
+            asked.say(format!("HTTP/1.1 {status} Elsewhere\r\nLocation: /there\r\nConnection: close\r\n\r\n"));
+            asked.say(body);
+        }
+    })
+}
+
+/// Results with their seconds masked and without the lines of the phases.
 fn masked(text: &str) -> String {
     let mask = |line: &str| match line.rsplit_once(": ") {
         Some((name, took)) if took.ends_with(" s") => format!("{name}: * s"),
         _ => line.to_owned(),
     };
-    text.lines().map(mask).collect::<Vec<_>>().join("\n")
+    text.lines().filter(|line| !line.starts_with("  ")).map(mask).collect::<Vec<_>>().join("\n")
+}
+
+/// Runs `squall fetch` with a text on standard input.
+fn fetch_with(stdin: &[u8], args: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(PROGRAM);
+    command.arg("fetch").args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    // Read by the program before anything else, or not at all: then nobody minds.
+    let _ = child.stdin.take().expect("a pipe").write_all(stdin);
+    let ended = child.wait_with_output().expect("it ends");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (ended.status.code(), text(ended.stdout), text(ended.stderr))
 }
 
 #[test]
@@ -29,13 +55,29 @@ fn all_start_at_once_and_are_printed_as_they_complete() {
     let (slow, url) = (slow.address.to_string(), format!("http://{}/path?q", fast.address));
     let (code, stdout, stderr) = run(&["fetch", &slow, &url]);
     assert_eq!(code, Some(0), "any answer is a success: {stderr}");
-    assert_eq!(stderr, format!("Start fetching {slow}\nStart fetching {url}\n"));
+    let closing = stderr.strip_prefix(&format!("Start fetching {slow}\nStart fetching {url}\n2 targets in "));
+    assert!(closing.is_some_and(|line| line.ends_with(" s saved\n") && line.lines().count() == 1), "{stderr}");
     let expected = format!(
         "{url}: * s\nHTTP/1.1 404 Not Found\nX-Waited: 0\nContent-Length: 5\n\n\
          {slow}: * s\nHTTP/1.1 200 OK\nX-Waited: 600\nContent-Length: 5\n"
     );
     assert_eq!(masked(&stdout), expected);
-    assert!(fast.requests()[0].starts_with(&format!("GET /path?q HTTP/1.1\r\nHost: {}\r\n", fast.address)));
+    let request = fast.requests().remove(0);
+    assert!(request.starts_with(&format!("GET /path?q HTTP/1.1\r\nHost: {}\r\n", fast.address)), "{request}");
+    assert!(request.contains("\r\nAccept: */*\r\n"), "{request}");
+}
+
+#[test]
+fn an_answer_is_shown_before_the_slowest_has_come() {
+    let (silent, fast) = (Stub::start(|mut asked| _ = asked.wait_for_the_end()), after(0, "200 OK"));
+    let mut command = Command::new(PROGRAM);
+    command.args(["fetch", &silent.address.to_string(), &fast.address.to_string()]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let first = lines.next().expect("a line").expect("text");
+    assert!(first.starts_with(&format!("{}: ", fast.address)), "{first}");
+    child.kill().expect("it still waits for the other");
+    child.wait().expect("it ends");
 }
 
 #[test]
@@ -43,14 +85,15 @@ fn one_that_fails_is_named_with_its_reason_and_the_exit_code_is_1() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let (good, broken) = (after(0, "500 Internal Server Error"), Stub::saying("HTTP/1.1 200 OK\r\nContent-"));
     let (good, broken) = (good.address.to_string(), broken.address.to_string());
-    let (code, stdout, stderr) = run(&["fetch", &nobody, &good, &broken, "https://localhost/", "http://"]);
+    let secure = format!("https://{nobody}/");
+    let (code, stdout, stderr) = run(&["fetch", &nobody, &good, &broken, &secure, "http://"]);
     assert_eq!(code, Some(1));
     assert!(stdout.contains("HTTP/1.1 500 Internal Server Error\n") && !stdout.contains(&nobody), "{stdout}");
     for (target, why) in [
         (nobody.as_str(), "Connection refused"),
         (broken.as_str(), "the connection was closed within the head"),
-        ("https://localhost/", "https is not built in yet"),
-        ("http://", ""),
+        (&secure, ""),
+        ("http://", "has no host"),
     ] {
         assert!(stderr.contains(&format!("Start fetching {target}\n")), "{stderr}");
         let failed = stderr.lines().find(|line| line.starts_with(&format!("{target}: failed after ")));
@@ -65,7 +108,7 @@ fn a_site_that_resets_whoever_connects_is_named_with_its_reason_at_once() {
     for _ in 0..2 {
         // Somebody who is never told of the end waits for ever, so the test has a limit: far below 20 s.
         let mut fetch = Command::new("timeout");
-        fetch.args(["10", PROGRAM, "fetch"]).args(vec![&target; 200]);
+        fetch.args(["10", PROGRAM, "fetch", "--concurrency", "200"]).args(vec![&target; 200]);
         let ended = fetch.output().expect("the program starts");
         let stderr = String::from_utf8(ended.stderr).expect("text");
         assert_eq!(ended.status.code(), Some(1), "{stderr}");
@@ -78,12 +121,18 @@ fn a_site_that_resets_whoever_connects_is_named_with_its_reason_at_once() {
 }
 
 #[test]
-fn a_body_over_what_a_search_may_relay_is_no_failure() {
+fn a_body_over_what_a_search_may_relay_is_no_failure_unless_it_is_kept() {
     let body = vec![b'x'; 9 << 20];
     let stub = Stub::saying([b"HTTP/1.1 200 OK\r\nContent-Length: 9437184\r\n\r\n", body.as_slice()].concat());
-    let (code, stdout, stderr) = run(&["fetch", &stub.address.to_string()]);
+    let target = stub.address.to_string();
+    let (code, stdout, stderr) = run(&["fetch", &target]);
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stdout.ends_with("HTTP/1.1 200 OK\nContent-Length: 9437184\n\n"), "{stdout}");
+    let (code, stdout, _) = run(&["fetch", "--body", &target]);
+    assert_eq!((code, stdout.len() > body.len()), (Some(0), true));
+    let (code, stdout, stderr) = run(&["fetch", "--body", "--body-max", "9437183", &target]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(stderr.contains("its body is longer than 9437183 bytes"), "{stderr}");
 }
 
 #[test]
@@ -95,4 +144,219 @@ fn more_targets_than_the_soft_limit_of_open_files_are_fetched_at_once() {
     let stderr = String::from_utf8(ended.stderr).expect("text");
     assert_eq!(ended.status.code(), Some(0), "{stderr}");
     assert_eq!(String::from_utf8(ended.stdout).expect("text").matches("HTTP/1.1 200 OK").count(), 100);
+}
+
+#[test]
+fn more_targets_than_the_hard_limit_of_open_files_take_turns() {
+    let stub = after(0, "200 OK");
+    let mut fetch = Command::new("sh");
+    fetch.args(["-c", "ulimit -Hn 64; exec \"$0\" \"$@\"", PROGRAM, "fetch"]);
+    let ended = fetch.args(vec![stub.address.to_string(); 200]).output().expect("the program starts");
+    let stderr = String::from_utf8(ended.stderr).expect("text");
+    assert_eq!(ended.status.code(), Some(0), "{stderr}");
+    assert_eq!(String::from_utf8(ended.stdout).expect("text").matches("HTTP/1.1 200 OK").count(), 200);
+}
+
+/// A site that counts who is there at once, and answers when so many are, or after a while.
+fn crowd(wanted: usize) -> (Stub, Arc<AtomicUsize>) {
+    let (most, now) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+    let seen = most.clone();
+    let stub = Stub::start(move |mut asked| {
+        let here = now.fetch_add(1, SeqCst) + 1;
+        seen.fetch_max(here, SeqCst);
+        let until = std::time::Instant::now() + PATIENCE;
+        while seen.load(SeqCst) < wanted && std::time::Instant::now() < until {
+            std::thread::sleep(ms(1));
+        }
+        now.fetch_sub(1, SeqCst);
+        asked.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    });
+    (stub, most)
+}
+
+#[test]
+fn a_list_on_standard_input_is_fetched_so_many_at_a_time() {
+    let (stub, most) = crowd(8);
+    let list: String = (0..300).map(|n| format!("http://{}/{n}\n{}", stub.address, ["\n", "# x\n"][n % 2])).collect();
+    let (code, stdout, stderr) = fetch_with(list.as_bytes(), &["--concurrency", "8", "-"]);
+    assert_eq!((code, stdout.matches("HTTP/1.1 200 OK\n").count()), (Some(0), 300), "{stderr}");
+    assert_eq!(most.load(SeqCst), 8);
+    assert!(stderr.starts_with("300 targets in ") && stderr.lines().count() == 1, "{stderr}");
+    let mut asked: Vec<usize> = stub
+        .requests()
+        .iter()
+        .map(|request| request.split(['/', ' ']).nth(2).and_then(|n| n.parse().ok()).expect("a number"))
+        .collect();
+    asked.sort_unstable();
+    assert!(asked.into_iter().eq(0..300), "each once");
+}
+
+#[test]
+fn sequential_is_one_after_the_other() {
+    let (stub, most) = crowd(1);
+    let targets = vec![stub.address.to_string(); 5];
+    let line: Vec<&str> = ["fetch", "--sequential"].into_iter().chain(targets.iter().map(String::as_str)).collect();
+    let (code, _, stderr) = run(&line);
+    assert_eq!((code, most.load(SeqCst)), (Some(0), 1));
+    let last = stderr.lines().last().expect("a line");
+    assert!(last.starts_with("5 targets one after the other in ") && last.ends_with(" s"), "{stderr}");
+}
+
+#[test]
+fn time_is_counted_for_each_target_from_its_own_start() {
+    let silent = Stub::start(|mut asked| _ = asked.wait_for_the_end());
+    let targets = [silent.address.to_string(), format!("http://{}/2", silent.address)];
+    let (code, _, stderr) = run(&["fetch", "--sequential", "--max-time", "0.2", &targets[0], &targets[1]]);
+    assert_eq!(code, Some(1));
+    for target in targets {
+        let failed = stderr.lines().find(|line| line.starts_with(&format!("{target}: failed after 0.")));
+        assert!(failed.is_some_and(|line| line.ends_with("s: no complete answer within 0.2 s")), "{stderr}");
+    }
+}
+
+#[test]
+fn a_request_is_what_the_flags_make_of_it() {
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let stub = Stub::start({
+        let bodies = bodies.clone();
+        move |mut asked| {
+            let mut body = vec![0; 3];
+            asked.stream.read_exact(&mut body).expect("three bytes");
+            bodies.lock().expect("nobody panics with it").push(String::from_utf8(body).expect("text"));
+            asked.say("HTTP/1.1 204 No Content\r\n\r\n");
+        }
+    });
+    let target = stub.address.to_string();
+    let (code, _, stderr) = fetch_with(b"c=d", &["--data", "@-", "-H", "X-Mine:  yes", &target]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let (code, ..) = run(&["fetch", "--method", "PUT", "--data", "a=b", "-H", "content-type: text/plain", &target]);
+    assert_eq!(code, Some(0));
+    let requests = stub.requests();
+    assert!(requests[0].starts_with("POST / HTTP/1.1\r\n") && requests[1].starts_with("PUT / HTTP/1.1\r\n"));
+    for field in ["X-Mine: yes", "Content-Type: application/x-www-form-urlencoded", "Content-Length: 3"] {
+        assert!(requests[0].contains(&format!("\r\n{field}\r\n")), "{}", requests[0]);
+    }
+    assert!(requests[1].contains("\r\ncontent-type: text/plain\r\n") && !requests[1].contains("form"));
+    assert_eq!(*bodies.lock().expect("nobody panics with it"), ["c=d", "a=b"]);
+}
+
+#[test]
+fn redirects_are_followed_and_said() {
+    for body in [&b""[..], &[b'x'; 100], &[b'x'; 1 << 20]] {
+        let stub = redirecting(302, body);
+        let (code, stdout, stderr) = run(&["fetch", "--body", &stub.address.to_string()]);
+        assert_eq!(code, Some(0), "{} bytes: {stderr}", body.len());
+        assert!(stdout.contains(&format!("\n  at http://{}/there after 1 redirect\nHTTP/1.1 200 OK\n", stub.address)));
+        assert!(stdout.ends_with("\n\nthere"), "{stdout}");
+    }
+    let stub = redirecting(302, b"moved");
+    let (code, stdout, _) = run(&["fetch", "--redirects", "0", &stub.address.to_string()]);
+    assert_eq!((code, stdout.contains("HTTP/1.1 302 Elsewhere\nLocation: /there\n")), (Some(0), true));
+    let stub = Stub::saying("HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n");
+    let (code, _, stderr) = run(&["fetch", &stub.address.to_string()]);
+    assert!(code == Some(1) && stderr.contains("it redirects more than 5 times"), "{stderr}");
+    assert_eq!(stub.requests().len(), 6);
+}
+
+#[test]
+fn credentials_stay_with_their_origin() {
+    let there = Stub::saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let location = format!("HTTP/1.1 302 Found\r\nLocation: http://{}/\r\nContent-Length: 0\r\n\r\n", there.address);
+    let here = Stub::saying(location);
+    let fields = ["-H", "Authorization: Basic c2VjcmV0", "-H", "Cookie: a=secret", "-H", "X-Other: y"];
+    let (code, ..) = run(&[&["fetch"], &fields[..], &[&here.address.to_string()]].concat());
+    assert_eq!(code, Some(0));
+    let (first, second) = (here.requests().remove(0), there.requests().remove(0));
+    assert!(first.contains("Basic c2VjcmV0") && first.contains("a=secret"), "{first}");
+    assert!(second.contains("X-Other: y") && !second.contains("Authorization") && !second.contains("Cookie"));
+}
+
+#[test]
+fn bodies_are_printed_byte_for_byte_or_written_to_files() {
+    let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let stub = Stub::saying([b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", bytes.as_slice()].concat());
+    let broken = Stub::saying("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nhalf");
+    let (url, dir) = (format!("http://{}/a/b.bin", stub.address), Dir::new());
+    let ended = Command::new(PROGRAM).args(["fetch", "--body", &url]).output().expect("the program starts");
+    assert!(ended.stdout.ends_with(&[b"\n\n", bytes.as_slice()].concat()));
+    let output = format!("{}/new/bodies", dir.arg());
+    let (code, stdout, _) = run(&["fetch", "--output", &output, &url, &broken.address.to_string()]);
+    assert_eq!(code, Some(1));
+    let file = format!("001-127.0.0.1-{}-a-b.bin", stub.address.port());
+    assert!(stdout.contains(&format!("\n  100000 bytes in {output}/{file}\n")), "{stdout}");
+    assert_eq!(std::fs::read(format!("{output}/{file}")).expect("a file"), bytes);
+    assert_eq!(std::fs::read_dir(&output).expect("a directory").count(), 1, "half a body leaves no file");
+}
+
+#[test]
+fn with_fail_a_status_of_400_is_a_failure() {
+    let (good, bad) = (after(0, "200 OK"), after(0, "404 Not Found"));
+    let (code, stdout, stderr) = run(&["fetch", "--fail", &good.address.to_string(), &bad.address.to_string()]);
+    assert_eq!((code, stdout.matches("HTTP/1.1").count()), (Some(1), 1));
+    assert!(stderr.contains("s: the answer is 404 Not Found\n"), "{stderr}");
+}
+
+#[test]
+fn json_is_a_line_a_target() {
+    let (good, nobody) = (after(0, "200 OK"), TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let (good, nobody) = (good.address.to_string(), nobody.to_string());
+    let (code, stdout, stderr) = run(&["fetch", "--json", "--body", &good, &nobody]);
+    assert_eq!((code, stdout.lines().count()), (Some(1), 2), "{stdout}{stderr}");
+    for line in stdout.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let is_good = line["target"] == good;
+        assert_eq!((line["ok"] == is_good, line["error"].is_null()), (true, is_good), "{line}");
+        if is_good {
+            assert_eq!((&line["status"], &line["body"], &line["bytes"]), (&200.into(), &"hello".into(), &5.into()));
+            assert_eq!(line["headers"][0], serde_json::json!(["X-Waited", "0"]));
+            assert!(line["ms"]["total"].as_f64() >= line["ms"]["first_byte"].as_f64(), "{line}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_understood_ends_with_2_and_fetches_nothing() {
+    let stub = after(0, "200 OK");
+    let target = stub.address.to_string();
+    for args in [
+        &["-H", "no colon"][..],
+        &["-H", "Host: elsewhere"],
+        &["--method", "two words"],
+        &["--data", "@/no/such/file"],
+        &["--data", "@-", "-"],
+        &["--max-time", "0"],
+        &["--output", "/dev/null/x"],
+        &["--insecure"],
+    ] {
+        let (code, stdout, stderr) = fetch_with(b"", &[args, &[&target]].concat());
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{args:?}: {stderr}");
+        assert!(stderr.starts_with("error: "), "{stderr}");
+    }
+    let (code, _, stderr) = fetch_with(b"\xff\n", &["-", &target]);
+    assert_eq!((code, stderr.as_str()), (Some(2), "error: line 1 of the list is not UTF-8\n"));
+    assert_eq!(stub.requests().len(), 0);
+    let (code, stdout, stderr) = fetch_with(b"# nothing today\n", &["-"]);
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "", ""), "an empty list is no mistake");
+}
+
+#[test]
+fn a_reader_that_has_gone_ends_the_fetches() {
+    let stub = after(0, "200 OK");
+    let silent = Stub::start(|mut asked| _ = asked.wait_for_the_end());
+    let mut command = Command::new(PROGRAM);
+    command.args(["fetch", &stub.address.to_string(), &silent.address.to_string()]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().expect("it ends long before the silent site");
+    assert_eq!(ended.status.code(), Some(1));
+    let stderr = String::from_utf8(ended.stderr).expect("text");
+    assert!(!stderr.contains("squall:") && !stderr.contains("targets in"), "{stderr}");
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    if let Ok(full) = full {
+        command.args(["--max-time", "5"]).stdout(full).stderr(Stdio::piped());
+        let ended = command.output().expect("the program starts");
+        assert_eq!(ended.status.code(), Some(1));
+        let stderr = String::from_utf8(ended.stderr).expect("text");
+        assert!(stderr.contains("squall: standard output: No space left"), "{stderr}");
+    }
 }

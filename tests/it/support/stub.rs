@@ -5,16 +5,19 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 /// A site that listens on a loopback address.
 pub struct Stub {
     pub address: SocketAddr,
     shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
+    met: AtomicUsize,
     open: AtomicUsize,
     requests: Mutex<Vec<String>>,
 }
@@ -48,31 +51,35 @@ impl Stub {
         })
     }
 
+    /// A site that does `play` with every connection, whatever has been asked by then.
+    pub fn raw(play: impl Fn(TcpStream) + Send + Sync + 'static) -> Stub {
+        Stub::meeting("127.0.0.1", move |stream, _| play(stream))
+    }
+
     fn meeting(ip: &str, meet: impl Fn(TcpStream, &Shared) + Send + Sync + 'static) -> Stub {
         let listener = TcpListener::bind((ip, 0)).expect("a loopback address");
-        listener.set_nonblocking(true).expect("a listener");
         let address = listener.local_addr().expect("an address");
         let (shared, meet) = (Arc::new(Shared::default()), Arc::new(meet));
-        std::thread::spawn({
+        let thread = std::thread::spawn({
             let shared = shared.clone();
             move || {
-                while !shared.stop.load(SeqCst) {
-                    match listener.accept() {
-                        Ok((stream, _)) => {
-                            let (shared, meet) = (shared.clone(), meet.clone());
-                            shared.open.fetch_add(1, SeqCst);
-                            std::thread::spawn(move || {
-                                meet(stream, &shared);
-                                shared.open.fetch_sub(1, SeqCst);
-                            });
-                        }
-                        Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::sleep(ms(1)),
-                        Err(e) => panic!("{e}"),
+                loop {
+                    let (stream, _) = listener.accept().unwrap_or_else(|e| panic!("{e}"));
+                    if shared.stop.load(SeqCst) {
+                        return;
                     }
+                    let (shared, meet) = (shared.clone(), meet.clone());
+                    shared.met.fetch_add(1, SeqCst);
+                    shared.open.fetch_add(1, SeqCst);
+                    std::thread::spawn(move || {
+                        let open = Open(&shared);
+                        meet(stream, &shared);
+                        drop(open);
+                    });
                 }
             }
         });
-        Stub { address, shared }
+        Stub { address, shared, thread: Some(thread) }
     }
 
     /// A site that gives everyone these bytes and closes.
@@ -91,6 +98,11 @@ impl Stub {
         self.shared.requests.lock().expect("nobody panics with it").clone()
     }
 
+    /// Connections so far.
+    pub fn met(&self) -> usize {
+        self.shared.met.load(SeqCst)
+    }
+
     /// Connections that are being played now.
     pub fn open(&self) -> usize {
         self.shared.open.load(SeqCst)
@@ -100,22 +112,39 @@ impl Stub {
 impl Drop for Stub {
     fn drop(&mut self) {
         self.shared.stop.store(true, SeqCst);
+        // The last connection ends the wait for the next one.
+        if TcpStream::connect(self.address).is_ok() {
+            let _ = self.thread.take().map(JoinHandle::join);
+        }
     }
+}
+
+/// One connection that is being played, also if its play panics.
+struct Open<'a>(&'a Shared);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, SeqCst);
+    }
+}
+
+/// Reads a head with its empty line; `None`: the other side is gone, or says nothing.
+pub fn read_head(from: &mut impl Read) -> Option<String> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        match from.read(&mut byte) {
+            Ok(1) => head.push(byte[0]),
+            _ => return None,
+        }
+    }
+    Some(String::from_utf8(head).expect("heads are ASCII"))
 }
 
 impl Asked {
     fn read(mut stream: TcpStream, shared: &Shared) -> Option<Asked> {
-        stream.set_nonblocking(false).ok()?;
         stream.set_nodelay(true).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        let (mut head, mut byte) = (Vec::new(), [0]);
-        while !head.ends_with(b"\r\n\r\n") {
-            match stream.read(&mut byte) {
-                Ok(1) => head.push(byte[0]),
-                _ => return None,
-            }
-        }
-        let request = String::from_utf8(head).expect("heads are ASCII");
+        let request = read_head(&mut stream)?;
         shared.requests.lock().expect("nobody panics with it").push(request.clone());
         Some(Asked { stream, request })
     }

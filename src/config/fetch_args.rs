@@ -1,0 +1,164 @@
+//! The flags of `squall fetch`.
+//!
+//! A flag that cannot mean anything is refused here, with a sentence and exit code 2. What has to be read first (a list
+//! on standard input, `--data @FILE`) is read by `fetch_list`.
+
+use super::{at_least_one, parse_seconds};
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Fields that frame the request: they follow from its URL and its body.
+const FRAMING_FIELDS: [&str; 4] = ["Host", "Content-Length", "Transfer-Encoding", "Connection"];
+
+/// Arguments of `squall fetch`.
+#[derive(Args, Debug, Clone)]
+pub struct FetchArgs {
+    /// Hosts (http://HOST/ is fetched) or URLs; - is a list of them on standard input, one a line, # before a remark
+    #[arg(required = true, value_name = "HOST|URL|-")]
+    pub targets: Vec<String>,
+    /// Targets under way at once; the others start as places become free
+    #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one())]
+    pub concurrency: usize,
+    /// One target after the other, for the contrast: the same as --concurrency 1
+    #[arg(long, conflicts_with = "concurrency")]
+    pub sequential: bool,
+    /// Seconds that a target may take from its own start, redirects included; fractions allowed
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = |text: &str| parse_seconds(text, 0.001))]
+    pub max_time: Duration,
+    /// Method of the request [default: GET, or POST with --data]
+    #[arg(long, value_name = "METHOD", value_parser = parse_method)]
+    pub method: Option<String>,
+    /// Body of the request: TEXT, the bytes of FILE, or with @- those of standard input
+    #[arg(long, value_name = "TEXT|@FILE", allow_hyphen_values = true)]
+    pub data: Option<String>,
+    /// Field of the request, in place of our own of that name; repeatable
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse_field)]
+    pub headers: Vec<(String, String)>,
+    /// Redirects that are followed; 0 shows the redirect itself
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub redirects: u8,
+    /// Let redirects from public sites lead to private and loopback addresses
+    #[arg(long)]
+    pub allow_private: bool,
+    /// Print the bodies too, each behind its head
+    #[arg(long)]
+    pub body: bool,
+    /// Write each body to a file of its own in DIR, under a name that ends in .part until it is whole
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Bytes of one body, inflated, with --body and --output; a longer one is a failure
+    #[arg(long, value_name = "BYTES", default_value = "67108864", value_parser = at_least_one())]
+    pub body_max: usize,
+    /// Count a status of 400 or more as a failure
+    #[arg(long)]
+    pub fail: bool,
+    /// Print one JSON object a line and target, failures included
+    #[arg(long)]
+    pub json: bool,
+    /// Certificates (PEM) to trust besides the built-in ones
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A token (RFC 9110 section 5.6.2).
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn parse_method(text: &str) -> Result<String, String> {
+    match text {
+        "CONNECT" => Err("CONNECT asks for a tunnel, not for an answer".into()),
+        _ if is_token(text) => Ok(text.to_owned()),
+        _ => Err("expected one word, such as GET or DELETE".into()),
+    }
+}
+
+fn parse_field(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE, such as Accept: text/html")?;
+    let value = value.trim_matches([' ', '\t']);
+    if !is_token(name) {
+        return Err(format!("{name:?} is not the name of a field"));
+    }
+    if FRAMING_FIELDS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
+        return Err(format!("{name} follows from the URL and the body, and is written by squall"));
+    }
+    if value.contains(|c: char| c.is_ascii_control() && c != '\t') {
+        return Err(format!("the value of {name} has a control character in it"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Cli, Command};
+    use clap::{CommandFactory, Parser};
+
+    fn parse(args: &[&str]) -> Result<FetchArgs, String> {
+        let line = ["squall", "fetch"].iter().chain(args);
+        match Cli::try_parse_from(line).map_err(|e| e.to_string())?.command {
+            Some(Command::Fetch(args)) => Ok(*args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_flags_many_targets_are_got_at_once_and_nothing_is_kept() {
+        let args = parse(&["a.test", "-"]).expect("a command");
+        assert_eq!(args.targets, ["a.test", "-"]);
+        assert_eq!((args.concurrency, args.sequential, args.redirects), (100, false, 5));
+        assert_eq!((args.max_time, args.body_max), (Duration::from_secs(20), 64 << 20));
+        assert_eq!(
+            (args.method, args.data, args.headers.len(), args.output, args.ca_file),
+            (None, None, 0, None, None)
+        );
+        assert!(!args.body && !args.fail && !args.json && !args.allow_private);
+    }
+
+    #[test]
+    fn every_flag_has_a_help_text_of_one_sentence_and_none_turns_verification_off() {
+        let cli = Cli::command();
+        let fetch = cli.find_subcommand("fetch").expect("there is fetch");
+        for flag in fetch.get_arguments() {
+            let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!help.is_empty() && !help.contains(". "), "{}: {help}", flag.get_id());
+            assert_ne!(flag.get_long(), Some("insecure"));
+        }
+        assert!(parse(&["--insecure", "a.test"]).is_err());
+    }
+
+    #[test]
+    fn fields_are_taken_apart_and_repeat() {
+        let args = parse(&["-H", "X-A: b: c ", "--header", "Accept:", "-Hx:\ty", "a.test"]).expect("a command");
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(args.headers, [field("X-A", "b: c"), field("Accept", ""), field("x", "y")]);
+    }
+
+    #[test]
+    fn what_cannot_mean_anything_is_refused_with_a_sentence() {
+        for (args, why) in [
+            (&["-H", "no colon"][..], "expected NAME: VALUE"),
+            (&["-H", ": x"], "not the name of a field"),
+            (&["-H", "a b: x"], "not the name of a field"),
+            (&["-H", "X: a\r\nY: b"], "control character"),
+            (&["-H", "host: b.test"], "written by squall"),
+            (&["-H", "Content-Length: 1"], "written by squall"),
+            (&["-H", "Transfer-Encoding: chunked"], "written by squall"),
+            (&["-H", "Connection: close"], "written by squall"),
+            (&["--method", "GET /x"], "expected one word"),
+            (&["--method", ""], "expected one word"),
+            (&["--method", "CONNECT"], "a tunnel"),
+            (&["--max-time", "0"], "expected seconds"),
+            (&["--max-time", "soon"], "expected seconds"),
+            (&["--concurrency", "0"], "--concurrency"),
+            (&["--sequential", "--concurrency", "2"], "cannot be used with"),
+            (&["--redirects", "256"], "--redirects"),
+            (&["--body-max", "0"], "--body-max"),
+        ] {
+            let refused = parse(&[args, &["a.test"]].concat());
+            assert!(refused.as_ref().is_err_and(|e| e.contains(why)), "{args:?}: {refused:?}");
+        }
+        assert!(parse(&["--json"]).is_err_and(|e| e.contains("HOST|URL|-")), "there must be a target");
+    }
+}

@@ -1,0 +1,139 @@
+use super::*;
+use crate::event::Url;
+use crate::rt::wire::Wire;
+
+const WITHIN: Duration = Duration::from_secs(20);
+
+fn fetch(url: &str, now: Instant) -> Box<Fetch> {
+    Box::new(Fetch::get(Url::parse(url).expect("a URL"), now, WITHIN))
+}
+
+fn upstream(url: &str, now: Instant) -> Upstream<Wire> {
+    Upstream::new(ConnId::new(0, 1), fetch(url, now), State::Placed, now)
+}
+
+fn addresses(of: &[&str]) -> Vec<SocketAddr> {
+    of.iter().map(|address| address.parse().expect("an address")).collect()
+}
+
+/// One that has been answered from `address`, and is kept.
+fn kept(url: &str, address: &str, now: Instant) -> Upstream<Wire> {
+    let mut upstream = upstream(url, now);
+    upstream.connected(addresses(&[address])[0], now);
+    upstream.exchange(now);
+    upstream.keep();
+    upstream
+}
+
+#[test]
+fn each_phase_is_timed_if_it_happens() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let ms = |ms| Some(Duration::from_millis(ms));
+    let mut upstream = upstream("https://a.test/", start);
+    upstream.resolve(at(1));
+    upstream.connect(addresses(&["192.0.2.1:443"]), at(4), at(5000)).expect("it may be tried");
+    upstream.connected(addresses(&["192.0.2.1:443"])[0], at(10));
+    upstream.exchange(at(30));
+    upstream.hear(at(75));
+    let journey = upstream.journey();
+    assert_eq!((journey.dns, journey.connect, journey.tls), (ms(3), ms(6), ms(20)));
+    assert_eq!((journey.first_byte, journey.address.port()), (Duration::from_millis(45), 443));
+    upstream.keep();
+    upstream.reuse(ConnId::new(1, 2), fetch("https://a.test/2", start), at(100));
+    upstream.hear(at(101));
+    let journey = upstream.journey();
+    assert_eq!((journey.dns, journey.connect, journey.tls), (None, None, None));
+    assert_eq!((journey.first_byte, journey.address.port()), (Duration::from_millis(1), 443));
+}
+
+#[test]
+fn plain_http_to_an_address_has_neither_a_name_nor_tls() {
+    let now = Instant::now();
+    let mut upstream = upstream("http://192.0.2.1/", now);
+    upstream.connect(addresses(&["192.0.2.1:80"]), now, now + WITHIN).expect("it may be tried");
+    upstream.connected(addresses(&["192.0.2.1:80"])[0], now);
+    upstream.exchange(now);
+    let journey = upstream.journey();
+    assert_eq!((journey.dns, journey.connect, journey.tls), (None, Some(Duration::ZERO), None));
+}
+
+#[test]
+fn a_connect_never_outlives_its_fetch() {
+    let now = Instant::now();
+    let mut upstream = upstream("http://a.test/", now);
+    upstream.connect(addresses(&["192.0.2.1:80"]), now, now + Duration::from_secs(60)).expect("it may be tried");
+    let race = upstream.race.as_mut().expect("a race");
+    race.next(now);
+    assert_eq!(race.due(), upstream.fetch.deadline);
+}
+
+#[test]
+fn a_redirect_that_left_its_site_is_tried_at_public_addresses_only() {
+    let now = Instant::now();
+    let mut upstream = upstream("http://a.test/", now);
+    upstream.fetch.public_only = true;
+    let all = addresses(&["10.0.0.1:80", "1.1.1.1:80", "127.0.0.1:80"]);
+    upstream.connect(all, now, now + WITHIN).expect("one may be tried");
+    let race = upstream.race.as_mut().expect("a race");
+    assert_eq!((race.next(now), race.next(now)), (Some(addresses(&["1.1.1.1:80"])[0]), None));
+    let forbidden = Err(FetchError::Forbidden { host: "a.test".into() });
+    assert_eq!(upstream.connect(addresses(&["10.0.0.1:80"]), now, now + WITHIN), forbidden);
+}
+
+#[test]
+fn a_kept_connection_serves_its_own_origin_only() {
+    let now = Instant::now();
+    let kept = kept("http://a.test/x", "192.0.2.1:80", now);
+    for (url, suits) in [
+        ("http://a.test/y", true),
+        ("http://a.test:80/y", true),
+        ("https://a.test/y", false),
+        ("http://a.test:81/y", false),
+        ("http://b.test/y", false),
+    ] {
+        assert_eq!(kept.suits(&fetch(url, now)), suits, "{url}");
+    }
+}
+
+#[test]
+fn a_kept_connection_inside_is_not_for_a_redirect_from_outside() {
+    let now = Instant::now();
+    for (address, suits) in [("1.1.1.1:80", true), ("10.0.0.1:80", false)] {
+        let foreign = Fetch { public_only: true, ..*fetch("http://a.test/", now) };
+        assert_eq!(kept("http://a.test/", address, now).suits(&foreign), suits, "{address}");
+    }
+}
+
+#[test]
+fn only_an_unheard_request_on_a_used_connection_is_tried_again_and_only_if_that_does_no_harm() {
+    let now = Instant::now();
+    let closed = || FetchError::Protocol(ExchangeError::EarlyEof(Stage::Start));
+    let reset = || FetchError::Broken { why: "reset".into() };
+    let reused = |method: &'static str| {
+        let mut upstream = kept("http://a.test/", "192.0.2.1:80", now);
+        let fetch = Fetch { method: method.into(), ..*fetch("http://a.test/", now) };
+        upstream.reuse(ConnId::new(1, 2), Box::new(fetch), now);
+        upstream
+    };
+    assert!(reused("GET").may_retry(&closed()) && reused("HEAD").may_retry(&reset()));
+    assert!(!reused("POST").may_retry(&closed()), "it may have been done");
+    assert!(!reused("GET").may_retry(&FetchError::Timeout { after: WITHIN }));
+    assert!(!reused("GET").may_retry(&FetchError::Protocol(ExchangeError::NotHttp)));
+    assert!(!upstream("http://a.test/", now).may_retry(&closed()), "it was new");
+    let mut heard = reused("GET");
+    let mut slots = [const { crate::proto::http::Slot::uninit() }; crate::proto::http::SLOTS];
+    heard.exchange.receive(b"HTTP", false, &mut slots, &crate::config::Limits::default()).expect("a begin");
+    assert!(!heard.may_retry(&reset()), "an answer had begun");
+}
+
+#[test]
+fn only_an_answer_or_the_end_of_a_kept_connection_is_read() {
+    let now = Instant::now();
+    let mut upstream = upstream("http://a.test/", now);
+    use State::{Connecting, Exchanging, Kept, Over, Placed, Queued, Resolving, Securing, TurnedAway};
+    for state in [Queued, TurnedAway, Placed, Resolving, Connecting, Securing, Exchanging, Kept, Over] {
+        upstream.state = state;
+        assert_eq!(upstream.is_read(), matches!(state, Exchanging | Kept), "{state:?}");
+    }
+}

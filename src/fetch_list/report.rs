@@ -1,0 +1,222 @@
+//! What people and programs read: results on standard output, everything else on standard error.
+//!
+//! Both are gathered and written once a turn, or whenever a buffer is full: a thousand answers are not a thousand
+//! writes, and an answer that nothing follows is not kept back. On a terminal one line of progress is redrawn under
+//! everything else. A reader that is slow stops the loop, and so in the end the sites: nothing is piled up for it.
+
+use super::json;
+use super::trip::{Answer, Outcome};
+use std::io::{self, BufWriter, Write};
+use std::time::{Duration, Instant};
+
+/// Bytes gathered before they are written in the middle of a turn.
+const GATHERED_BYTES_MAX: usize = 64 << 10;
+/// A list up to this length has a line for each target that starts.
+const STARTS_MAX: usize = 100;
+/// The line of progress is redrawn so often.
+pub const REDRAWN_EVERY: Duration = Duration::from_millis(100);
+/// Back to the start of the line, and erase it (ECMA-48, EL).
+const ERASE_LINE: &[u8] = b"\r\x1b[K";
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// Where standard error leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notes {
+    /// Into a file or a pipe: every line stays.
+    Lines,
+    /// To a terminal: one line is redrawn; `under_results`: these go to the same screen.
+    Redrawn { under_results: bool },
+}
+
+/// How many are where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub targets: usize,
+    pub started: usize,
+    pub done: usize,
+    /// Of those that are done.
+    pub failed: usize,
+    /// The times of all that are done, added up.
+    pub took: Duration,
+}
+
+/// The two outputs.
+pub struct Report<O: Write, E: Write> {
+    results: BufWriter<O>,
+    errors: BufWriter<E>,
+    style: Style,
+    notes: Notes,
+    /// The last result did not end its line.
+    line_is_open: bool,
+    /// The line of progress is on the screen.
+    is_drawn: bool,
+    drawn_at: Option<Instant>,
+}
+
+impl<O: Write, E: Write> Report<O, E> {
+    /// Results in this style to `results`; notes about them to `errors`.
+    pub fn new(style: Style, notes: Notes, results: O, errors: E) -> Report<O, E> {
+        Report {
+            results: BufWriter::with_capacity(GATHERED_BYTES_MAX, results),
+            errors: BufWriter::with_capacity(GATHERED_BYTES_MAX, errors),
+            style,
+            notes,
+            line_is_open: false,
+            is_drawn: false,
+            drawn_at: None,
+        }
+    }
+
+    /// A target starts.
+    pub fn started(&mut self, name: &str, tally: &Tally) {
+        if self.notes == Notes::Lines && tally.targets <= STARTS_MAX {
+            self.note(format_args!("Start fetching {name}\n"));
+        }
+    }
+
+    /// A target has come to its end.
+    ///
+    /// # Errors
+    /// Results cannot be written, as to a pipe whose reader is gone.
+    pub fn ended(&mut self, name: &str, outcome: Outcome) -> io::Result<()> {
+        if self.shares_screen() {
+            self.erase();
+        }
+        match (self.style, &outcome.error, &outcome.answer) {
+            (Style::Json, ..) => json::write_line(name, outcome, &mut self.results),
+            (Style::Text, None, Some(answer)) => self.answered(name, answer, &outcome),
+            (Style::Text, why, _) => {
+                let (took, place) = (outcome.took.as_secs_f64(), after_redirects(&outcome));
+                let why = why.as_deref().unwrap_or("there is no answer");
+                self.erase();
+                self.note(format_args!("{name}: failed after {took:.3} s: {why}{place}\n"));
+                Ok(())
+            }
+        }
+    }
+
+    fn answered(&mut self, name: &str, answer: &Answer, outcome: &Outcome) -> io::Result<()> {
+        let out = &mut self.results;
+        if std::mem::take(&mut self.line_is_open) {
+            out.write_all(b"\n")?;
+        }
+        writeln!(out, "{name}: {:.3} s", outcome.took.as_secs_f64())?;
+        let journey = &answer.journey;
+        out.write_all(b" ")?;
+        for (phase, took) in [("dns", journey.dns), ("connect", journey.connect), ("tls", journey.tls)] {
+            if let Some(took) = took {
+                write!(out, " {phase} {} ms,", millis(took))?;
+            }
+        }
+        writeln!(out, " first byte {} ms, total {} ms", millis(journey.first_byte), millis(outcome.took))?;
+        if outcome.redirects > 0 {
+            writeln!(out, " {}", after_redirects(outcome))?;
+        }
+        if let Some(file) = &outcome.file {
+            writeln!(out, "  {} bytes in {}", outcome.bytes, file.display())?;
+        }
+        writeln!(out, "HTTP/1.{} {} {}", answer.minor_version, answer.status, answer.reason)?;
+        for (name, value) in &answer.headers {
+            writeln!(out, "{name}: {}", String::from_utf8_lossy(value))?;
+        }
+        out.write_all(b"\n")?;
+        let body = outcome.body.as_deref().unwrap_or_default();
+        self.line_is_open = body.last().is_some_and(|&last| last != b'\n');
+        out.write_all(body)
+    }
+
+    /// The end of a turn: what was gathered goes out, and the line of progress is brought up to date.
+    ///
+    /// # Errors
+    /// Results cannot be written.
+    pub fn flush(&mut self, tally: &Tally, begun: Instant, now: Instant) -> io::Result<()> {
+        let fresh = self.drawn_at.is_some_and(|at| now.saturating_duration_since(at) < REDRAWN_EVERY);
+        if matches!(self.notes, Notes::Redrawn { .. }) && !(self.is_drawn && fresh) {
+            // What is drawn goes below the results.
+            self.erase();
+            self.end_line()?;
+            self.results.flush()?;
+            self.draw(tally, now.saturating_duration_since(begun));
+            self.drawn_at = Some(now);
+        }
+        let _ = self.errors.flush();
+        self.results.flush()
+    }
+
+    /// Everything is over: what the whole list took, where it is more than one target.
+    ///
+    /// # Errors
+    /// Results cannot be written.
+    pub fn close(&mut self, tally: &Tally, took: Duration, one_by_one: bool) -> io::Result<()> {
+        self.erase();
+        let written = self.end_line().and_then(|()| self.results.flush());
+        let (targets, whole, sum) = (tally.targets, took.as_secs_f64(), tally.took.as_secs_f64());
+        if written.is_ok() && targets > 1 {
+            match one_by_one {
+                true => self.note(format_args!("{targets} targets one after the other in {whole:.3} s\n")),
+                false => self.note(format_args!(
+                    "{targets} targets in {whole:.3} s; one after the other they would have taken {sum:.3} s: \
+                     {:.3} s saved\n",
+                    tally.took.saturating_sub(took).as_secs_f64()
+                )),
+            }
+        }
+        let _ = self.errors.flush();
+        written
+    }
+
+    fn draw(&mut self, tally: &Tally, took: Duration) {
+        let Tally { targets, started, done, failed, .. } = *tally;
+        let (under_way, took) = (started - done, took.as_secs_f64());
+        self.note(format_args!("{done} of {targets} done, {failed} failed, {under_way} under way, {took:.1} s"));
+        self.is_drawn = true;
+    }
+
+    fn shares_screen(&self) -> bool {
+        self.notes == Notes::Redrawn { under_results: true }
+    }
+
+    /// On a screen that both share, notes must not go behind the end of a body. Elsewhere bodies stay as they are.
+    fn end_line(&mut self) -> io::Result<()> {
+        match self.shares_screen() && std::mem::take(&mut self.line_is_open) {
+            true => self.results.write_all(b"\n"),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes the line of progress away, at once: what follows may go another way to the same screen.
+    fn erase(&mut self) {
+        if std::mem::take(&mut self.is_drawn) {
+            let _ = self.errors.write_all(ERASE_LINE);
+            let _ = self.errors.flush();
+        }
+    }
+
+    /// Notes are a courtesy: a closed standard error must not end the fetches.
+    fn note(&mut self, what: std::fmt::Arguments) {
+        let _ = self.errors.write_fmt(what);
+    }
+}
+
+fn millis(time: Duration) -> String {
+    format!("{:.1}", time.as_secs_f64() * 1e3)
+}
+
+/// ` at URL after N redirects`, or nothing if there were none.
+fn after_redirects(outcome: &Outcome) -> String {
+    match (&outcome.url, outcome.redirects) {
+        (Some(url), 1) => format!(" at {url} after 1 redirect"),
+        (Some(url), n @ 2..) => format!(" at {url} after {n} redirects"),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

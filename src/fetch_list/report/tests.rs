@@ -1,0 +1,115 @@
+use super::super::testing::Bench;
+use super::*;
+use crate::event::{Effect, FetchError, Fetched};
+
+const SHARED: Notes = Notes::Redrawn { under_results: true };
+const APART: Notes = Notes::Redrawn { under_results: false };
+
+impl<E: Write> Report<Vec<u8>, E> {
+    /// What went to standard output.
+    pub fn results(&mut self) -> &mut Vec<u8> {
+        self.results.get_mut()
+    }
+}
+
+impl<O: Write> Report<O, Vec<u8>> {
+    /// What went to standard error.
+    pub fn notes(&mut self) -> &mut Vec<u8> {
+        self.errors.get_mut()
+    }
+}
+
+fn failed(bench: &mut Bench, place: usize) -> Vec<Effect> {
+    bench.tell(place, Fetched::Failed(FetchError::Busy))
+}
+
+#[test]
+fn on_a_terminal_one_line_says_how_far_it_is_ten_times_a_second() {
+    let (mut bench, _) = Bench::start_with(&["--concurrency", "2", "a.test", "b.test", "c.test"], APART);
+    assert_eq!(bench.notes(), "0 of 3 done, 0 failed, 2 under way, 0.0 s");
+    assert_eq!(bench.notes(), "", "nothing new within the turn");
+    bench.later(99);
+    bench.answer(0);
+    assert_eq!(bench.notes(), "", "too soon");
+    bench.later(1);
+    assert_eq!(bench.notes(), "\r\x1b[K1 of 3 done, 0 failed, 2 under way, 0.1 s");
+    failed(&mut bench, 0);
+    let line = "\r\x1b[Kc.test: failed after 0.001 s: too many fetches are under way, try again in a moment\n";
+    assert_eq!(bench.notes(), format!("{line}2 of 3 done, 1 failed, 1 under way, 0.1 s"));
+    bench.answer(1);
+    let now = bench.now;
+    bench.list.close(now).expect("it can be written");
+    let last = "\r\x1b[K3 targets in 0.100 s; one after the other they would have taken 0.200 s: 0.100 s saved\n";
+    assert_eq!(bench.notes().split_once('\n').map(|(first, _)| format!("{first}\n")), Some(last.into()));
+}
+
+#[test]
+fn results_on_the_same_screen_go_above_the_line_of_progress() {
+    for (notes, erased) in [(SHARED, true), (APART, false)] {
+        let (mut bench, _) = Bench::start_with(&["a.test", "b.test"], notes);
+        bench.notes();
+        bench.answer(0);
+        // Written before the turn ends, for results may be, too.
+        let said = std::mem::take(bench.list.report.notes());
+        assert_eq!(said == ERASE_LINE, erased, "{said:?}");
+        let redrawn = if erased { "1 of 2 done, 0 failed, 1 under way, 0.0 s" } else { "" };
+        assert_eq!(bench.notes(), redrawn);
+        assert!(bench.results().starts_with("a.test: "));
+    }
+}
+
+#[test]
+fn on_a_shared_screen_no_note_goes_behind_a_body_or_erases_its_end() {
+    for (notes, ended) in [(SHARED, "hello\n"), (APART, "hello"), (Notes::Lines, "hello")] {
+        let (mut bench, _) = Bench::start_with(&["--body", "a.test", "b.test"], notes);
+        bench.head(0, super::super::testing::OK);
+        bench.body(0, b"hello");
+        bench.done(0);
+        let results = bench.results();
+        assert!(results.ends_with(&format!("\n\n{ended}")), "{results:?}");
+        bench.answer(1);
+        assert!(bench.results().trim_start_matches('\n').starts_with("b.test: "));
+    }
+}
+
+#[test]
+fn a_long_list_has_no_line_for_each_start_and_neither_has_a_terminal() {
+    let list = |n: usize| vec!["a.test"; n];
+    let (mut bench, _) = Bench::start(&list(STARTS_MAX));
+    assert_eq!(bench.notes().matches("Start fetching a.test\n").count(), STARTS_MAX);
+    let (mut bench, _) = Bench::start(&list(STARTS_MAX + 1));
+    assert_eq!(bench.notes(), "");
+    let (mut bench, _) = Bench::start_with(&["a.test"], SHARED);
+    assert!(!bench.notes().contains("Start"));
+}
+
+#[test]
+fn a_turn_with_many_answers_is_one_write() {
+    /// Counts the writes.
+    struct Counted(usize);
+    impl Write for Counted {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            self.0 += 1;
+            Ok(buf.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut report = Report::new(Style::Text, Notes::Lines, Counted(0), Counted(0));
+    let (tally, now) = (Tally::default(), Instant::now());
+    for n in 0..100 {
+        report.started("a.test", &tally);
+        let error = (n % 2 == 0).then(|| "it is away".to_owned());
+        let answer = super::super::trip::Answer {
+            status: 200,
+            minor_version: 1,
+            reason: "OK".into(),
+            headers: vec![("X".into(), b"y".to_vec())],
+            journey: super::super::testing::journey(),
+        };
+        report.ended("a.test", Outcome { error, answer: Some(answer), ..Outcome::default() }).expect("it counts");
+    }
+    report.flush(&tally, now, now).expect("it counts");
+    assert_eq!((report.results.get_ref().0, report.errors.get_ref().0), (1, 1));
+}

@@ -1,0 +1,233 @@
+use super::testing::{Bench, OK};
+use super::*;
+use crate::event::{FetchError, Fetched};
+
+/// The targets that are fetched by these effects, each with its place.
+fn started(effects: &[Effect]) -> Vec<(usize, String)> {
+    let start = |effect: &Effect| match effect {
+        Effect::Fetch(owner, fetch) => (owner.slot(), fetch.url.host.clone()),
+        other => panic!("{other:?}"),
+    };
+    effects.iter().map(start).collect()
+}
+
+#[test]
+fn all_targets_start_at_once_and_are_named_as_given() {
+    let (mut bench, effects) = Bench::start(&["a.test", "http://b.test:8080/x?y", "[::1]:8888", "https://c.test"]);
+    let urls = ["http://a.test/", "http://b.test:8080/x?y", "http://[::1]:8888/", "https://c.test/"];
+    let expected: Vec<Effect> = urls.iter().enumerate().map(|(n, url)| bench.fetches(n, url)).collect();
+    assert_eq!(effects, expected);
+    let lines = "Start fetching a.test\nStart fetching http://b.test:8080/x?y\nStart fetching [::1]:8888\n\
+                 Start fetching https://c.test\n";
+    assert_eq!((bench.notes().as_str(), bench.results().as_str()), (lines, ""));
+}
+
+#[test]
+fn answers_are_printed_in_the_order_in_which_they_complete() {
+    let (mut bench, _) = Bench::start(&["a.test", "b.test"]);
+    assert_eq!(bench.head(0, OK), []);
+    bench.later(250);
+    bench.head(1, b"HTTP/1.0 404 Not Found\r\nX-Y: z\r\n\r\n");
+    assert_eq!(bench.body(0, b"not printed"), []);
+    assert_eq!(bench.results(), "", "a head is not an answer");
+    assert_eq!(bench.done(1), []);
+    bench.later(1000);
+    assert_eq!(bench.done(0), [Effect::Quit]);
+    let phases = "  dns 1.2 ms, connect 10.0 ms, first byte 5.0 ms, total";
+    let expected = format!(
+        "b.test: 0.250 s\n{phases} 250.0 ms\nHTTP/1.0 404 Not Found\nX-Y: z\n\n\
+         a.test: 1.250 s\n{phases} 1250.0 ms\nHTTP/1.1 200 OK\nServer: x\nX-Odd: \u{fffd}\n\n"
+    );
+    assert_eq!(bench.results(), expected);
+    assert_eq!(bench.list.close(bench.now), Ok(ExitCode::SUCCESS), "any answer will do");
+}
+
+#[test]
+fn a_failure_is_told_on_standard_error_with_its_reason_and_counts() {
+    let (mut bench, _) = Bench::start(&["a.test", "b.test"]);
+    bench.head(0, OK);
+    bench.later(500);
+    bench.notes();
+    assert_eq!(bench.tell(0, Fetched::Failed(FetchError::Broken { why: "reset".into() })), []);
+    let failed = "a.test: failed after 0.500 s: the connection broke before the answer was whole: reset\n";
+    assert_eq!((bench.notes().as_str(), bench.results().as_str()), (failed, ""));
+    assert_eq!(bench.answer(1), [Effect::Quit]);
+    assert!(bench.results().starts_with("b.test: 0.500 s\n"));
+    assert_eq!(bench.list.close(bench.now), Ok(ExitCode::FAILURE));
+}
+
+#[test]
+fn only_so_many_are_under_way_and_each_has_its_time_from_its_own_start() {
+    let targets = ["a.test", "b.test", "c.test", "d.test"];
+    let (mut bench, effects) = Bench::start(&[&["--concurrency", "2", "--max-time", "2"], &targets[..]].concat());
+    assert_eq!(started(&effects), [(0, "a.test".into()), (1, "b.test".into())]);
+    bench.later(1000);
+    let next = bench.answer(1);
+    assert_eq!(next, [bench.fetches(1, "http://c.test/")], "its deadline is two seconds from now");
+    bench.later(500);
+    assert_eq!(bench.answer(1), [bench.fetches(1, "http://d.test/")]);
+    assert_eq!(bench.answer(0), [], "nobody is left to start");
+    let results = bench.results();
+    for line in ["b.test: 1.000 s\n", "c.test: 0.500 s\n", "a.test: 1.500 s\n"] {
+        assert!(results.contains(line), "{results}");
+    }
+    assert_eq!(bench.answer(1), [Effect::Quit]);
+}
+
+#[test]
+fn any_order_of_ends_fetches_each_target_once() {
+    for order in 0..24 {
+        let line = ["--concurrency", "3", "a", "b", "c", "d", "e", "f", "g"];
+        let (mut bench, effects) = Bench::start(&line);
+        let (mut busy, mut seen) = (vec![0, 1, 2], started(&effects));
+        let mut order = order;
+        while !busy.is_empty() {
+            let place = busy.remove(order % busy.len());
+            order = order / 2 + 1;
+            let failed = order % 3 == 0;
+            let effects = match failed {
+                true => bench.tell(place, Fetched::Failed(FetchError::Busy)),
+                false => bench.answer(place),
+            };
+            match effects.as_slice() {
+                [Effect::Quit] => assert!(busy.is_empty()),
+                [] => assert!(!busy.is_empty()),
+                _ => {
+                    assert_eq!(started(&effects)[0].0, place);
+                    busy.push(place);
+                    seen.extend(started(&effects));
+                }
+            }
+            assert!(busy.len() <= 3);
+        }
+        let names: String = seen.into_iter().map(|(_, name)| name).collect();
+        assert_eq!((names.as_str(), bench.list.tally.done), ("abcdefg", 7));
+    }
+}
+
+#[test]
+fn a_target_ends_once() {
+    let (mut bench, _) = Bench::start(&["a.test", "b.test"]);
+    assert_eq!(bench.tell(0, Fetched::Failed(FetchError::Busy)), []);
+    assert_eq!(bench.tell(0, Fetched::Failed(FetchError::Busy)), []);
+    assert_eq!(bench.body(0, b"late"), []);
+    assert_eq!(bench.done(0), []);
+    assert_eq!((bench.list.tally.done, bench.list.tally.failed), (1, 1));
+    assert_eq!(bench.tell(7, Fetched::Done), [], "there is no such place");
+}
+
+#[test]
+fn what_is_no_url_fails_without_a_fetch_and_the_others_go_on() {
+    for (target, why) in [("ftp://a.test/", "ftp"), ("", "host"), ("a b", "host"), ("a.test:99999", "port")] {
+        let (mut bench, effects) = Bench::start(&[target]);
+        assert_eq!(effects, [Effect::Quit], "{target}: there is nothing to wait for");
+        let notes = bench.notes();
+        assert!(notes.starts_with(&format!("Start fetching {target}\n{target}: failed after 0.000 s: ")), "{notes}");
+        assert!(notes.contains(why), "{notes}");
+        assert_eq!((bench.list.tally.failed, bench.results().as_str()), (1, ""));
+    }
+    let (bench, effects) = Bench::start(&["--sequential", "x://", "y://", "b.test"]);
+    assert_eq!(effects, [bench.fetches(0, "http://b.test/")]);
+}
+
+#[test]
+fn a_list_without_targets_is_over_at_once() {
+    let plan = Plan::new(&testing::args(&["-"]), Vec::new());
+    let report = Report::new(Style::Text, Notes::Lines, Vec::new(), Vec::new());
+    let (now, mut out) = (Instant::now(), Effects::default());
+    let mut list = FetchList::new(Vec::new(), places_for(0, 1024), plan, report, now);
+    list.start(now, &mut out);
+    assert_eq!(out.list, [Effect::Quit]);
+    assert_eq!(list.close(now), Ok(ExitCode::SUCCESS));
+    assert_eq!(String::from_utf8_lossy(list.report.notes()), "");
+}
+
+#[test]
+fn the_closing_line_says_how_much_time_was_saved() {
+    let close = |line: &[&str]| {
+        let (mut bench, _) = Bench::start(line);
+        bench.later(1000);
+        bench.answer(0);
+        if !line.contains(&"--sequential") {
+            bench.later(250);
+            bench.answer(1);
+        }
+        bench.notes();
+        let now = bench.now;
+        let ended = bench.list.close(now);
+        (bench.notes(), ended)
+    };
+    let saved = "2 targets in 1.250 s; one after the other they would have taken 2.250 s: 1.000 s saved\n";
+    assert_eq!(close(&["a.test", "b.test"]), (saved.into(), Ok(ExitCode::SUCCESS)));
+    let (sequential, code) = close(&["--sequential", "a.test", "b.test"]);
+    assert_eq!(sequential, "2 targets one after the other in 1.000 s\n");
+    assert_eq!(code, Ok(ExitCode::FAILURE), "one has not been answered");
+    assert_eq!(close(&["--sequential", "a.test"]).0, "", "one alone has nothing to compare with");
+}
+
+#[test]
+fn places_are_as_many_as_descriptors_are_good_for() {
+    assert_eq!(places_for(100, 1024), 100);
+    assert_eq!(places_for(10_000, 1024), (1024 - 32) / 3);
+    assert_eq!(places_for(10_000, u64::MAX), 10_000);
+    assert_eq!((places_for(100, 10), places_for(0, 1024)), (1, 1), "never none");
+}
+
+#[test]
+fn bodies_have_a_limit_only_where_they_are_kept() {
+    let limit = |line: &[&str]| {
+        let limits = limits(&testing::args(line), 7);
+        assert_eq!((limits.fetches_max, limits.fetches_waiting_max), (7, 7));
+        assert_eq!(limits.upstream_body_bytes_max, limits.inflated_bytes_max);
+        limits.upstream_body_bytes_max
+    };
+    assert_eq!(limit(&["--body-max", "5", "a.test"]), u64::MAX);
+    assert_eq!(limit(&["--body", "a.test"]), 64 << 20);
+    assert_eq!(limit(&["--output", "x", "--body-max", "5", "a.test"]), 5);
+}
+
+/// A pipe whose reader is gone, or a disk that is full.
+struct Closed(ErrorKind);
+
+impl Write for Closed {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(self.0.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn list_to<O: Write, E: Write>(results: O, errors: E) -> (FetchList<O, E>, Instant) {
+    let (plan, now) = (Plan::new(&testing::args(&["x"]), Vec::new()), Instant::now());
+    let report = Report::new(Style::Text, Notes::Lines, results, errors);
+    let targets = ["a.test", "b.test"].map(str::to_owned).into();
+    (FetchList::new(targets, 2, plan, report, now), now)
+}
+
+/// The list after the first of its two targets has been answered and the turn has ended.
+fn after_one_answer<O: Write, E: Write>(results: O, errors: E) -> (FetchList<O, E>, Vec<Effect>, Instant) {
+    let ((mut list, now), mut out) = (list_to(results, errors), Effects::default());
+    list.start(now, &mut out);
+    out.clear();
+    testing::with_head(OK, |head| {
+        let head = Event::Fetched(Fetched::Head(head, testing::journey()));
+        list.on_event(ConnId::outside(0), head, now, &mut out);
+    });
+    list.on_event(ConnId::outside(0), Event::Fetched(Fetched::Done), now, &mut out);
+    list.flush(now, &mut out);
+    (list, out.list, now)
+}
+
+#[test]
+fn closed_results_end_the_fetches_and_closed_notes_do_not() {
+    let (mut list, effects, now) = after_one_answer(Closed(ErrorKind::BrokenPipe), Vec::new());
+    assert_eq!(effects, [Effect::Quit]);
+    assert_eq!(list.close(now), Ok(ExitCode::FAILURE), "nobody reads; that goes without saying");
+    let (mut list, effects, now) = after_one_answer(Closed(ErrorKind::StorageFull), Vec::new());
+    assert_eq!(effects, [Effect::Quit]);
+    assert!(list.close(now).is_err_and(|why| why.starts_with("standard output: ")));
+    let (_, effects, _) = after_one_answer(Vec::new(), Closed(ErrorKind::BrokenPipe));
+    assert_eq!(effects, []);
+}

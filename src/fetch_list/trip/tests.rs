@@ -1,0 +1,246 @@
+use super::super::testing::{Bench, Dir, OK, fetches, journey};
+use super::*;
+use crate::event::{Effect, FetchError};
+use std::process::ExitCode;
+
+fn redirect(status: u16, location: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status} Elsewhere\r\nLocation: {location}\r\n\r\n").into_bytes()
+}
+
+fn broken() -> Fetched<'static> {
+    Fetched::Failed(FetchError::Broken { why: "reset".into() })
+}
+
+#[test]
+fn a_redirect_is_followed_when_its_body_has_ended_so_that_the_connection_can_be_kept() {
+    let (mut bench, _) = Bench::start(&["a.test/x"]);
+    let next = bench.fetches(0, "http://a.test/y?z");
+    assert_eq!(bench.head(0, &redirect(302, "y?z#f")), []);
+    assert_eq!(bench.body(0, b"moved"), []);
+    bench.later(100);
+    assert_eq!(bench.done(0), [next], "within the deadline of the first one");
+    bench.later(100);
+    assert_eq!(bench.answer(0), [Effect::Quit]);
+    let expected = "a.test/x: 0.200 s\n  dns 1.2 ms, connect 10.0 ms, first byte 5.0 ms, total 200.0 ms\n  \
+                    at http://a.test/y?z after 1 redirect\nHTTP/1.1 200 OK\n";
+    assert!(bench.results().starts_with(expected));
+}
+
+#[test]
+fn the_body_of_a_redirect_is_waited_for_up_to_64_kib_and_its_failure_is_none() {
+    for pieces in [vec![LEAVING_BYTES_MAX + 1], vec![LEAVING_BYTES_MAX, 1], vec![1; LEAVING_BYTES_MAX + 1]] {
+        let (mut bench, _) = Bench::start(&["a.test"]);
+        bench.head(0, &redirect(301, "/y"));
+        let (last, all_but_one) = pieces.split_last().expect("a piece");
+        for &piece in all_but_one {
+            assert_eq!(bench.body(0, &vec![b'x'; piece]), []);
+        }
+        assert_eq!(bench.body(0, &vec![b'x'; *last]), [bench.fetches(0, "http://a.test/y")]);
+    }
+    let (mut bench, _) = Bench::start(&["a.test"]);
+    bench.head(0, &redirect(301, "/y"));
+    assert_eq!(bench.tell(0, broken()), [bench.fetches(0, "http://a.test/y")]);
+    assert_eq!(bench.tell(0, broken()), [Effect::Quit]);
+    let notes = bench.notes();
+    assert!(notes.ends_with("whole: reset at http://a.test/y after 1 redirect\n"), "{notes}");
+}
+
+#[test]
+fn so_many_redirects_and_no_more() {
+    let (mut bench, _) = Bench::start(&["--redirects", "2", "a.test"]);
+    for _ in 0..2 {
+        assert_eq!(bench.head(0, &redirect(302, "/")), []);
+        assert_eq!(bench.done(0), [bench.fetches(0, "http://a.test/")]);
+    }
+    assert_eq!(bench.head(0, &redirect(302, "/")), [Effect::Quit], "its body does not matter");
+    let notes = bench.notes();
+    let why = "it redirects more than 2 times at http://a.test/ after 2 redirects\n";
+    assert!(notes.ends_with(why), "{notes}");
+    assert_eq!(bench.list.close(bench.now), Ok(ExitCode::FAILURE));
+}
+
+#[test]
+fn without_redirects_the_redirect_itself_is_the_answer() {
+    let (mut bench, _) = Bench::start(&["--redirects", "0", "a.test"]);
+    assert_eq!(bench.head(0, &redirect(302, "http://b.test/")), []);
+    assert_eq!(bench.done(0), [Effect::Quit]);
+    let results = bench.results();
+    assert!(results.ends_with("HTTP/1.1 302 Elsewhere\nLocation: http://b.test/\n\n"), "{results}");
+    assert_eq!(bench.list.close(bench.now), Ok(ExitCode::SUCCESS));
+}
+
+#[test]
+fn a_redirect_without_a_place_to_go_is_an_answer_and_one_to_nonsense_a_failure() {
+    for head in [&b"HTTP/1.1 302 Found\r\n\r\n"[..], b"HTTP/1.1 304 Not Modified\r\nLocation: /x\r\n\r\n"] {
+        let (mut bench, _) = Bench::start(&["a.test"]);
+        assert_eq!(bench.head(0, head), []);
+        assert_eq!(bench.done(0), [Effect::Quit]);
+        assert_eq!(bench.list.close(bench.now), Ok(ExitCode::SUCCESS));
+    }
+    let (mut bench, _) = Bench::start(&["a.test"]);
+    assert_eq!(bench.head(0, &redirect(302, "ftp://b.test/")), [Effect::Quit]);
+    let notes = bench.notes();
+    assert!(notes.contains("it redirects to ftp://b.test/: the scheme ftp is neither"), "{notes}");
+}
+
+#[test]
+fn method_body_and_credentials_go_along_as_far_as_they_may() {
+    let line = ["--data", "a=b", "-H", "Authorization: x", "a.test"];
+    let (mut bench, effects) = Bench::start(&line);
+    let form = ("Content-Type".into(), "application/x-www-form-urlencoded".to_owned());
+    let (accept, mine) = (("Accept".into(), "*/*".to_owned()), ("Authorization".into(), "x".to_owned()));
+    let post = |url| Fetch { headers: vec![accept.clone(), form.clone(), mine.clone()], ..bench.fetch(url) };
+    let first = post("http://a.test/");
+    assert_eq!((&*first.method, first.body.as_slice()), ("POST", &b"a=b"[..]));
+    assert_eq!(effects, [fetches(0, first.clone())]);
+
+    let same = post("http://a.test/x");
+    bench.head(0, &redirect(307, "/x"));
+    assert_eq!(bench.done(0), [fetches(0, same)], "307 keeps all of it on its origin");
+
+    let elsewhere = Fetch { headers: vec![accept.clone(), form], ..bench.fetch("http://b.test/") };
+    bench.head(0, &redirect(308, "//b.test"));
+    assert_eq!(bench.done(0), [fetches(0, elsewhere)], "credentials stay");
+
+    bench.head(0, &redirect(303, "/done"));
+    let got = Fetch { method: "GET".into(), body: vec![], headers: vec![accept], ..bench.fetch("http://b.test/done") };
+    assert_eq!(bench.done(0), [fetches(0, got)], "303 is a GET without a body");
+}
+
+#[test]
+fn a_public_site_leads_to_public_addresses_only_from_then_on() {
+    let public = Journey { address: ([8, 8, 8, 8], 80).into(), ..journey() };
+    for (flags, is_bound) in [(&[][..], true), (&["--allow-private"], false)] {
+        let (mut bench, _) = Bench::start(&[flags, &["a.test"]].concat());
+        bench.head(0, &redirect(302, "http://b.test/"));
+        assert_eq!(bench.done(0), [bench.fetches(0, "http://b.test/")], "a.test is in the house");
+        bench.head_from(0, &redirect(302, "http://c.test/"), public);
+        let next = |url: &str| Fetch { public_only: is_bound, ..bench.fetch(url) };
+        let (c, d) = (next("http://c.test/"), next("http://d.test/"));
+        assert_eq!(bench.done(0), [fetches(0, c)]);
+        bench.head(0, &redirect(302, "http://d.test/"));
+        assert_eq!(bench.done(0), [fetches(0, d)]);
+    }
+}
+
+#[test]
+fn with_fail_an_answer_of_400_or_more_is_a_failure_and_its_body_is_not_kept() {
+    let dir = Dir::new();
+    for (status, fails) in [(399, false), (400, true), (404, true), (599, true)] {
+        let (mut bench, _) = Bench::start(&["--fail", "--body", "--output", dir.arg(), "a.test"]);
+        bench.head(0, format!("HTTP/1.1 {status} Well\r\n\r\n").as_bytes());
+        bench.body(0, b"body");
+        assert_eq!(bench.done(0), [Effect::Quit]);
+        let (notes, results) = (bench.notes(), bench.results());
+        assert_eq!(notes.contains(&format!("a.test: failed after 0.000 s: the answer is {status} Well\n")), fails);
+        assert_eq!(results.is_empty(), fails, "{results}");
+        assert_eq!(bench.list.close(bench.now) == Ok(ExitCode::FAILURE), fails);
+    }
+    assert_eq!(dir.names(), ["001-a.test"], "of the one that did not fail");
+}
+
+#[test]
+fn bodies_of_concurrent_targets_are_printed_whole_behind_their_heads() {
+    let (mut bench, _) = Bench::start(&["--body", "a.test", "b.test", "c.test"]);
+    for piece in [&b"one\n"[..], b"two"] {
+        for place in 0..3 {
+            if piece == b"one\n" {
+                bench.head(place, b"HTTP/1.1 200 OK\r\n\r\n");
+            }
+            assert_eq!(bench.body(place, piece), []);
+        }
+    }
+    bench.tell(1, broken());
+    bench.done(2);
+    bench.done(0);
+    let results = bench.results();
+    let answers: Vec<&str> = results.split("test: 0.000 s\n").skip(1).collect();
+    assert!(answers[0].ends_with("HTTP/1.1 200 OK\n\none\ntwo\na."), "{results}");
+    assert!(answers[1].ends_with("HTTP/1.1 200 OK\n\none\ntwo"), "the last byte is the body's: {results}");
+    assert_eq!(answers.len(), 2, "half a body is not printed");
+}
+
+#[test]
+fn bodies_are_streamed_to_files_that_are_named_when_they_are_whole() {
+    let dir = Dir::new();
+    let (mut bench, _) = Bench::start(&["--output", dir.arg(), "a.test/x.png", "b.test"]);
+    for place in 0..2 {
+        assert_eq!(bench.head(place, OK), []);
+        assert_eq!(bench.body(place, b"half"), []);
+    }
+    assert_eq!(dir.names(), ["001-a.test-x.png.part", "002-b.test.part"]);
+    bench.body(0, b" and half");
+    assert_eq!(bench.done(0), []);
+    assert_eq!(bench.tell(1, broken()), [Effect::Quit]);
+    assert_eq!(dir.names(), ["001-a.test-x.png"], "a broken one is gone");
+    assert_eq!(dir.read("001-a.test-x.png"), b"half and half");
+    let results = bench.results();
+    assert!(results.contains(&format!("\n  13 bytes in {}/001-a.test-x.png\nHTTP/1.1", dir.arg())), "{results}");
+    assert!(!results.contains("half"), "{results}");
+}
+
+#[test]
+fn a_redirected_body_is_in_the_file_of_the_target_as_it_was_given() {
+    let dir = Dir::new();
+    let (mut bench, _) = Bench::start(&["--output", dir.arg(), "a.test/x"]);
+    bench.head(0, &redirect(302, "http://b.test/y"));
+    bench.body(0, b"moved");
+    assert_eq!(dir.names(), [""; 0], "the body of a redirect is not kept");
+    bench.done(0);
+    bench.head(0, OK);
+    bench.body(0, b"there");
+    bench.done(0);
+    assert_eq!((dir.names(), dir.read("001-a.test-x")), (vec!["001-a.test-x".to_owned()], b"there".to_vec()));
+}
+
+#[test]
+fn a_file_that_cannot_be_written_ends_its_target_and_the_place_goes_on() {
+    let dir = Dir::new();
+    let gone = dir.path().join("gone");
+    let line = ["--sequential", "--output", gone.to_str().expect("text"), "a.test", "b.test"];
+    let (mut bench, _) = Bench::start(&line);
+    assert_eq!(bench.head(0, OK), [bench.fetches(0, "http://b.test/")], "this drops the first fetch");
+    let notes = bench.notes();
+    assert!(notes.contains("gone/001-a.test.part cannot be written: No such file"), "{notes}");
+    std::fs::create_dir(&gone).expect("a directory");
+    bench.head(0, OK);
+    std::fs::create_dir(gone.join("002-b.test")).expect("somebody takes its name");
+    assert_eq!(bench.done(0), [Effect::Quit]);
+    let notes = bench.notes();
+    assert!(notes.contains("gone/002-b.test cannot be written: "), "{notes}");
+    assert_eq!(bench.list.tally.failed, 2);
+}
+
+#[test]
+fn a_list_that_is_given_up_leaves_no_half_file() {
+    let dir = Dir::new();
+    let (mut bench, _) = Bench::start(&["--output", dir.arg(), "a.test"]);
+    bench.head(0, OK);
+    assert_eq!(dir.names(), ["001-a.test.part"]);
+    drop(bench);
+    assert_eq!(dir.names(), [""; 0]);
+}
+
+#[test]
+fn json_tells_of_answers_and_failures_alike() {
+    let (mut bench, _) = Bench::start(&["--json", "--body", "a.test", "b.test", "ftp://c.test"]);
+    bench.head(0, &redirect(302, "http://d.test/"));
+    bench.done(0);
+    bench.head(0, OK);
+    bench.body(0, b"hello");
+    bench.done(0);
+    bench.head(1, OK);
+    bench.body(1, b"half");
+    bench.tell(1, broken());
+    let results = bench.results();
+    let lines: Vec<serde_json::Value> =
+        results.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
+    let facts = |line: &serde_json::Value| {
+        ["target", "url", "ok", "status", "redirects", "bytes", "body"].map(|name| line[name].to_string()).join(" ")
+    };
+    assert_eq!(facts(&lines[0]), "\"ftp://c.test\" null false null 0 0 null");
+    assert_eq!(facts(&lines[1]), "\"a.test\" \"http://d.test/\" true 200 1 5 \"hello\"");
+    assert_eq!(facts(&lines[2]), "\"b.test\" \"http://b.test/\" false 200 0 4 null");
+    assert_eq!(lines.len(), 3);
+    assert!(!bench.notes().contains("failed"), "it is told once");
+}

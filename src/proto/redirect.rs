@@ -1,0 +1,164 @@
+//! Where an answer redirects to, and what may go along (RFC 9110 section 15.4).
+//!
+//! Input is the URL that was asked, a status and a Location; output is another [`Url`], or why there is none. The
+//! functions behind it decide what of the first request goes into the next one.
+//! Not here: how many redirects are followed, and which addresses they may lead to.
+
+use crate::proto::url::{Url, UrlError};
+use percent_encoding::{AsciiSet, percent_encode};
+use std::borrow::Cow;
+
+/// What the status and the Location of an answer lead to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Nowhere: another status, or no Location. An answer like any other.
+    None,
+    /// There; the fragment is gone.
+    To(Url),
+    /// To something that is no http or https URL: why, and the Location as it was sent.
+    Bad(UrlError, String),
+}
+
+/// Resolves the Location of an answer against the `url` that was asked. 301, 302, 303, 307 and 308 redirect; 300 and
+/// 304 do not, whatever fields they have.
+pub fn target(url: &Url, status: u16, location: Option<&[u8]>) -> Target {
+    let Some(location) = location.filter(|_| matches!(status, 301 | 302 | 303 | 307 | 308)) else {
+        return Target::None;
+    };
+    // Bytes that are not UTF-8 mean something to their server only, so it gets back the very same ones.
+    let location = match std::str::from_utf8(location) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => percent_encode(location, &AsciiSet::EMPTY).into(),
+    };
+    match url.resolve(&location) {
+        Ok(url) => Target::To(url),
+        Err(e) => Target::Bad(e, location.into_owned()),
+    }
+}
+
+/// Whether a redirect with this status is asked with the same method and body; else with GET and without one.
+///
+/// 303 says so, but for GET and HEAD. For 301 and 302 every browser turns POST into GET, and the RFC allows it. 307
+/// and 308 exist to forbid it.
+pub fn keeps_method(status: u16, method: &str) -> bool {
+    match status {
+        303 => matches!(method, "GET" | "HEAD"),
+        301 | 302 => method != "POST",
+        _ => true,
+    }
+}
+
+/// Whether both have the same scheme, host and port (RFC 6454 section 5).
+pub fn same_origin(a: &Url, b: &Url) -> bool {
+    (a.scheme, &a.host, a.port) == (b.scheme, &b.host, b.port)
+}
+
+/// Whether this field tells a site who asks: not sent on when a redirect leaves the origin. Any letter case.
+pub fn is_credential(name: &str) -> bool {
+    ["Authorization", "Cookie", "Proxy-Authorization"].iter().any(|field| name.eq_ignore_ascii_case(field))
+}
+
+/// Whether this field is about the body of a request: not sent on where the method, and with it the body, is not kept.
+/// Any letter case.
+pub fn describes_body(name: &str) -> bool {
+    ["Content-Type", "Content-Encoding", "Content-Language", "Content-Location"]
+        .iter()
+        .any(|field| name.eq_ignore_ascii_case(field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"))
+    }
+
+    fn leads_to(status: u16, location: &str) -> Target {
+        target(&url("https://a.test:8443/b/c?d"), status, Some(location.as_bytes()))
+    }
+
+    #[test]
+    fn a_location_is_resolved_against_what_was_asked() {
+        for (location, expected) in [
+            ("http://b.test/x#y", "http://b.test/x"),
+            ("//b.test/x", "https://b.test/x"),
+            ("/x?y#z", "https://a.test:8443/x?y"),
+            ("../x", "https://a.test:8443/x"),
+            ("?x", "https://a.test:8443/b/c?x"),
+            ("#x", "https://a.test:8443/b/c?d"),
+            ("", "https://a.test:8443/b/c?d"),
+            ("/中 文", "https://a.test:8443/%E4%B8%AD%20%E6%96%87"),
+        ] {
+            for status in [301, 302, 303, 307, 308] {
+                assert_eq!(leads_to(status, location), Target::To(url(expected)), "{status} {location:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_statuses_and_answers_without_a_location_lead_nowhere() {
+        for status in [200, 201, 300, 304, 305, 306, 309, 404] {
+            assert_eq!(leads_to(status, "http://b.test/"), Target::None, "{status}");
+        }
+        assert_eq!(target(&url("http://a.test/"), 302, None), Target::None);
+    }
+
+    #[test]
+    fn a_location_that_cannot_be_fetched_is_told_with_its_reason() {
+        for (location, why) in [
+            ("ftp://b.test/", UrlError::UnknownScheme("ftp".into())),
+            ("javascript:alert(1)", UrlError::UnknownScheme("javascript".into())),
+            ("http://", UrlError::NoHost),
+            ("http://me:secret@b.test/", UrlError::UserInfo),
+            ("http://b.test/\tx", UrlError::ControlCharacter),
+        ] {
+            assert_eq!(leads_to(302, location), Target::Bad(why, location.into()), "{location:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_go_back_as_they_came() {
+        let latin = target(&url("http://a.test/"), 302, Some(b"/caf\xe9?%20"));
+        assert_eq!(latin, Target::To(url("http://a.test/caf%E9?%20")));
+        let bad = target(&url("http://a.test/"), 302, Some(b"ftp://b.test/\xff"));
+        assert_eq!(bad, Target::Bad(UrlError::UnknownScheme("ftp".into()), "ftp://b.test/%FF".into()));
+    }
+
+    #[test]
+    fn the_status_says_whether_the_method_is_kept() {
+        for (status, kept) in [
+            (301, ["GET", "HEAD", "PUT", "DELETE"].as_slice()),
+            (302, &["GET", "HEAD", "PUT", "DELETE"]),
+            (303, &["GET", "HEAD"]),
+            (307, &["GET", "HEAD", "PUT", "DELETE", "POST"]),
+            (308, &["GET", "HEAD", "PUT", "DELETE", "POST"]),
+        ] {
+            for method in ["GET", "HEAD", "PUT", "DELETE", "POST"] {
+                assert_eq!(keeps_method(status, method), kept.contains(&method), "{status} {method}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let here = url("https://a.test/x");
+        assert!(same_origin(&here, &url("https://A.test:443/y?z")));
+        for elsewhere in ["http://a.test/x", "http://a.test:443/x", "https://a.test:444/x", "https://b.a.test/x"] {
+            assert!(!same_origin(&here, &url(elsewhere)), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn fields_that_stay_behind_are_known_in_any_case() {
+        for name in ["Authorization", "authorization", "COOKIE", "Proxy-Authorization"] {
+            assert!(is_credential(name) && !describes_body(name), "{name}");
+        }
+        for name in ["Content-Type", "content-type", "CONTENT-ENCODING", "Content-Language", "Content-Location"] {
+            assert!(describes_body(name) && !is_credential(name), "{name}");
+        }
+        for name in ["Accept", "Set-Cookie", "User-Agent", "X-Authorization", "Content-Length-Hint", ""] {
+            assert!(!is_credential(name) && !describes_body(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+use super::*;
+use std::cell::RefCell;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+/// Longer than any test takes: only a failure waits for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Pool {
+    jobs: Jobs<u32>,
+    wakes: Receiver<()>,
+    last_word: Sender<()>,
+    /// One message for each thread that began a job by [`Pool::begin`] and has ended.
+    ended: Receiver<()>,
+}
+
+thread_local! {
+    /// Dropped with its thread.
+    static LAST_WORD: RefCell<Option<LastWord>> = const { RefCell::new(None) };
+}
+
+struct LastWord(Sender<()>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        self.0.send(()).unwrap_or(());
+    }
+}
+
+fn pool(threads: usize, waiting: usize) -> Pool {
+    let (woken, wakes) = channel();
+    let (last_word, ended) = channel();
+    let jobs = Jobs::new(threads, waiting, Arc::new(move || woken.send(()).unwrap_or(())));
+    Pool { jobs, wakes, last_word, ended }
+}
+
+impl Pool {
+    fn result(&mut self) -> u32 {
+        loop {
+            match self.jobs.next_result() {
+                Some(n) => return n,
+                None => self.wakes.recv_timeout(PATIENCE).expect("a result comes with a wake"),
+            }
+        }
+    }
+
+    /// Waits until a thread has begun a job, which ends with `n` when the sender is dropped.
+    fn begin(&mut self, n: u32) -> Sender<()> {
+        let (go, gate) = channel::<()>();
+        let (started, running) = channel();
+        let last_word = self.last_word.clone();
+        let work = move || {
+            LAST_WORD.with_borrow_mut(|word| _ = word.get_or_insert_with(|| LastWord(last_word)));
+            started.send(()).unwrap();
+            gate.recv().map_or(n, |()| n)
+        };
+        self.jobs.submit(work).unwrap();
+        running.recv_timeout(PATIENCE).expect("a thread is free");
+        go
+    }
+}
+
+#[test]
+fn a_result_is_queued_before_the_wake() {
+    let Pool { mut jobs, wakes, .. } = pool(1, 10);
+    jobs.submit(|| 7).unwrap();
+    wakes.recv_timeout(PATIENCE).unwrap();
+    assert_eq!((jobs.next_result(), jobs.next_result()), (Some(7), None));
+}
+
+#[test]
+fn a_full_queue_refuses_and_a_panic_costs_only_its_own_result() {
+    let mut pool = pool(1, 2);
+    let gate = pool.begin(1);
+    pool.jobs.submit(|| panic!("a job may fail")).unwrap();
+    pool.jobs.submit(|| 3).unwrap();
+    assert_eq!(pool.jobs.submit(|| 4), Err(Full));
+    drop(gate);
+    assert_eq!([pool.result(), pool.result()], [1, 3]);
+    assert!(pool.jobs.ensure_free_thread());
+}
+
+#[test]
+fn a_pool_without_a_thread_refuses() {
+    let Pool { mut jobs, .. } = pool(0, 2);
+    assert_eq!(jobs.submit(|| 1), Err(Full));
+    assert_eq!((jobs.ensure_free_thread(), jobs.threads()), (false, 0));
+}
+
+#[test]
+fn a_thread_starts_only_when_the_others_are_busy() {
+    let mut pool = pool(2, 10);
+    for n in 0..10 {
+        pool.jobs.submit(move || n).unwrap();
+        assert_eq!((pool.result(), pool.jobs.threads()), (n, 1));
+    }
+    let _gates = [pool.begin(1), pool.begin(2)];
+    assert_eq!((pool.jobs.ensure_free_thread(), pool.jobs.threads()), (false, 2));
+}
+
+#[test]
+fn busy_threads_above_the_maximum_end_after_their_job() {
+    let mut pool = pool(3, 10);
+    let gates = [1, 2, 3].map(|n| pool.begin(n));
+    pool.jobs.set_threads_max(1);
+    assert_eq!((pool.jobs.threads(), pool.ended.try_recv().is_ok()), (1, false));
+    drop(gates);
+    let mut results = [0; 3].map(|_| pool.result());
+    results.sort_unstable();
+    assert_eq!(results, [1, 2, 3]);
+    for _ in 0..2 {
+        pool.ended.recv_timeout(PATIENCE).expect("two threads end");
+    }
+    drop(pool.begin(4));
+    assert_eq!((pool.result(), pool.ended.try_recv().is_ok()), (4, false));
+}
+
+#[test]
+fn idle_threads_above_the_maximum_end_at_once() {
+    let mut pool = pool(2, 10);
+    drop([pool.begin(1), pool.begin(2)]);
+    let _ = [pool.result(), pool.result()];
+    pool.jobs.set_threads_max(0);
+    for _ in 0..2 {
+        pool.ended.recv_timeout(PATIENCE).expect("both threads end");
+    }
+    assert_eq!(pool.jobs.submit(|| 3), Err(Full));
+}
+
+#[test]
+fn a_thread_that_was_to_end_is_kept_rather_than_a_new_one_started() {
+    let mut pool = pool(2, 10);
+    let gates = [pool.begin(1), pool.begin(2)];
+    pool.jobs.set_threads_max(1);
+    pool.jobs.set_threads_max(2);
+    assert_eq!((pool.jobs.ensure_free_thread(), pool.jobs.threads()), (false, 2));
+    assert_eq!(pool.jobs.queue.lock().leaving, 0);
+    drop(gates);
+    let _ = [pool.result(), pool.result()];
+    let _gates = [pool.begin(3), pool.begin(4)];
+    assert!(pool.ended.try_recv().is_err());
+}
+
+#[test]
+fn a_thread_whose_result_nobody_takes_makes_no_further_one() {
+    let mut pool = pool(1, 10);
+    let (made, count) = channel();
+    for n in 0..5 {
+        let made = made.clone();
+        pool.jobs.submit(move || made.send(n).map_or(0, |()| n)).unwrap();
+    }
+    pool.wakes.recv_timeout(PATIENCE).unwrap();
+    // One result lies in the channel, one is in the thread's hands: it is stuck there until the first is taken.
+    assert_eq!((count.recv().unwrap(), count.recv().unwrap()), (0, 1));
+    assert_eq!([0; 5].map(|_| pool.result()), [0, 1, 2, 3, 4]);
+}

@@ -1,0 +1,257 @@
+//! Peers that are not who they should be, misbehave, or are not ours.
+
+use super::*;
+use rustls::pki_types::CertificateDer;
+use rustls::{AlertDescription, ClientConnection, Connection, ServerConnection};
+use std::net::{TcpListener, TcpStream};
+
+/// What both ends say when the client does not like the server's certificate.
+fn refused(host: &str, near: &Arc<ClientConfig>, far: &Arc<ServerConfig>) -> [String; 2] {
+    let (left, right) = Pipe::pair();
+    let mut client = TlsStream::client(left, host, near).unwrap();
+    let mut server = TlsStream::server(right, far).unwrap();
+    let (kind, ours) = error_of(shake(&mut client, &mut server));
+    assert_eq!((kind, client.unsent()), (ErrorKind::InvalidData, 0));
+    for result in [client.read(&mut [0; 9]), client.write(b"x")] {
+        assert_eq!(error_of(result), (kind, ours.clone()));
+    }
+    let (kind, theirs) = error_of(server.read(&mut [0; 9]));
+    assert_eq!(kind, ErrorKind::InvalidData);
+    [ours, theirs]
+}
+
+#[test]
+fn a_certificate_is_refused_in_clear_words_and_the_server_hears_of_it() {
+    let house = House::new();
+    let server = |change: &dyn Fn(&mut rcgen::CertificateParams)| {
+        let (chain, key) = house.sign(change);
+        server_config(chain, key).unwrap()
+    };
+    let (near, far) = (house.client(), house.server());
+    assert_eq!(
+        refused("wrong.example", &near, &far),
+        [
+            "the certificate is not for wrong.example but for localhost, 127.0.0.1",
+            "the peer refused us: BadCertificate"
+        ]
+    );
+    let many = server(&|params| {
+        params.subject_alt_names.clear();
+        let names = ["a.example", "b.example", "*.c.example", "d.example", "e.example"];
+        params.subject_alt_names.extend(names.map(|name| rcgen::SanType::DnsName(name.try_into().unwrap())));
+    });
+    assert_eq!(
+        refused("127.0.0.1", &near, &many)[0],
+        "the certificate is not for 127.0.0.1 but for a.example, b.example, *.c.example and 2 more"
+    );
+
+    let expired = server(&|params| params.not_after = rcgen::date_time_ymd(2000, 1, 1));
+    let [ours, theirs] = refused("localhost", &near, &expired);
+    assert!(ours.starts_with("the certificate expired ") && ours.ends_with(" days ago"), "{ours}");
+    assert_eq!(theirs, "the peer refused us: CertificateExpired");
+    let young = server(&|params| params.not_before = rcgen::date_time_ymd(2900, 1, 1));
+    let [ours, _] = refused("localhost", &near, &young);
+    assert!(ours.starts_with("the certificate is valid only in ") && ours.ends_with(" days"), "{ours}");
+
+    let [ours, theirs] = refused("localhost", &House::named("foreign").client(), &far);
+    assert!(ours.starts_with("the certificate is from an unknown issuer"), "{ours}");
+    assert_eq!(theirs, "the peer refused us: UnknownCA");
+
+    let purpose = server(&|params| params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth]);
+    let [ours, _] = refused("localhost", &near, &purpose);
+    assert!(ours.starts_with("the certificate is not acceptable: certificate does not allow"), "{ours}");
+}
+
+#[test]
+fn an_address_is_as_good_as_a_name() {
+    let house = House::new();
+    let (left, right) = Pipe::pair();
+    let mut client = TlsStream::client(left, "127.0.0.1", &house.client()).unwrap();
+    let mut server = TlsStream::server(right, &house.server()).unwrap();
+    shake(&mut client, &mut server).unwrap();
+    for host in ["", "a b", "[::1]", "bücher.example"] {
+        let error = error_of(TlsStream::client(Pipe::pair().0, host, &house.client()));
+        assert_eq!(error, (ErrorKind::InvalidInput, format!("no certificate can be for the host {host:?}")));
+    }
+    assert!(TlsStream::client(Pipe::pair().0, "::1", &house.client()).is_ok());
+}
+
+#[test]
+fn a_peer_that_speaks_something_else_is_told_apart() {
+    let house = House::new();
+    let garbage: [&[u8]; 2] = [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"];
+    let (mut client, mut server) = ends(&house.client(), &house.server());
+    for (end, bytes) in [&mut client, &mut server].into_iter().zip(garbage) {
+        end.inner().input.borrow_mut().bytes = bytes.iter().copied().collect();
+        let spoken = (ErrorKind::InvalidData, "the peer does not speak TLS".to_owned());
+        assert_eq!(error_of(end.secure()), spoken);
+        assert_eq!(error_of(end.read(&mut [0; 9])), spoken);
+    }
+    let alert = [21, 3, 3, 0, 2, 2, AlertDescription::DecodeError.into()];
+    assert!(server.inner().output.borrow().bytes.iter().eq(&alert), "the alert is sent");
+}
+
+#[test]
+fn a_damaged_record_is_fatal_after_the_data_before_it() {
+    for buf in [4, 65_536] {
+        let (mut client, mut server) = pair();
+        client.write_all(b"sound").unwrap();
+        client.write_all(b"damaged").unwrap();
+        *server.inner().input.borrow_mut().bytes.back_mut().unwrap() ^= 1;
+        let mut got = vec![0; 5];
+        server.read_exact(&mut got[..buf.min(4)]).unwrap();
+        server.read_exact(&mut got[4..]).unwrap();
+        assert_eq!(got, b"sound");
+        assert!(server.input_ended());
+        let (kind, text) = error_of(server.read(&mut vec![0; buf]));
+        assert_eq!((kind, &text[..]), (ErrorKind::InvalidData, "cannot decrypt peer's message"));
+        assert_eq!(error_of(server.write(b"x")), (kind, text));
+        assert_eq!(error_of(client.read(&mut [0; 9])).1, "the peer refused us: BadRecordMac");
+    }
+}
+
+#[test]
+fn an_error_of_a_stream_holds_what_rustls_said() {
+    let error = error::invalid_data(rustls::Error::NoApplicationProtocol);
+    let inside = error.get_ref().and_then(|e| e.downcast_ref::<TlsError>()).expect("a TlsError");
+    assert_eq!(inside.0, rustls::Error::NoApplicationProtocol);
+    assert_eq!(error.to_string(), "the peer does not speak HTTP/1.1");
+}
+
+#[test]
+fn tickets_without_end_do_not_hold_the_loop() {
+    let house = House::new();
+    let mut far = Arc::unwrap_or_clone(house.server());
+    far.send_tls13_tickets = 6000;
+    let (mut client, mut server) = ends(&house.client(), &Arc::new(far));
+    shake(&mut client, &mut server).unwrap();
+    assert!(client.inner().input.borrow().bytes.len() > FRUITLESS_BYTES_MAX);
+    let (kind, text) = error_of(client.read(&mut vec![0; 65_536]));
+    assert_eq!((kind, &text[..]), (ErrorKind::InvalidData, "the peer sends and sends, but no data"));
+}
+
+/// Moves what the buffered connection has to say, and feeds it what came.
+fn turn(peer: &mut Connection, pipe: &mut Pipe) {
+    while peer.wants_write() && peer.write_tls(pipe).is_ok() {}
+    while peer.wants_read() && peer.read_tls(pipe).is_ok_and(|n| n > 0) {
+        peer.process_new_packets().unwrap();
+    }
+    while peer.wants_write() && peer.write_tls(pipe).is_ok() {}
+}
+
+/// A conversation with new keys in the middle of it (RFC 8446 section 4.6.3), where the version has that.
+fn talk(ours: &mut Tls, peer: &mut Connection, pipe: &mut Pipe, renews: bool) {
+    let mut buf = vec![0; 65_536];
+    for round in 0..5_usize {
+        let bytes = pattern(1 + round * 9000);
+        if renews && round > 1 {
+            peer.refresh_traffic_keys().unwrap();
+        }
+        peer.writer().write_all(&bytes).unwrap();
+        turn(peer, pipe);
+        assert_eq!(ours.read(&mut buf).unwrap(), bytes.len());
+        assert!(buf.starts_with(&bytes));
+        ours.write_all(&bytes).unwrap();
+        let mut got = vec![];
+        while got.len() < bytes.len() {
+            turn(peer, pipe);
+            let n = peer.reader().read(&mut buf).unwrap();
+            got.extend_from_slice(&buf[..n]);
+        }
+        assert!(got == bytes);
+    }
+    peer.send_close_notify();
+    turn(peer, pipe);
+    assert_eq!(ours.read(&mut buf).unwrap(), 0);
+    ours.close_notify();
+    turn(peer, pipe);
+    assert_eq!(peer.reader().read(&mut buf).unwrap(), 0);
+}
+
+#[test]
+fn rustls_own_buffered_ends_understand_ours() {
+    let house = House::new();
+    for version in [&TLS12, &TLS13] {
+        let (near, far) = (house.client(), house.server_of(version));
+        let name = ServerName::try_from("localhost").unwrap();
+        let clients = Connection::from(ClientConnection::new(near.clone(), name).unwrap());
+        let servers = Connection::from(ServerConnection::new(far.clone()).unwrap());
+        for mut peer in [clients, servers] {
+            let (left, mut right) = Pipe::pair();
+            let mut ours = match &peer {
+                Connection::Client(_) => TlsStream::server(left, &far).unwrap(),
+                Connection::Server(_) => TlsStream::client(left, "localhost", &near).unwrap(),
+            };
+            while !ours.secure().unwrap() | peer.is_handshaking() {
+                turn(&mut peer, &mut right);
+            }
+            talk(&mut ours, &mut peer, &mut right, version == &TLS13);
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_blocks_never_says_would_block() {
+    let house = House::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let far = house.server();
+    let echo = std::thread::spawn(move || {
+        let mut server = TlsStream::server(listener.accept().unwrap().0, &far).unwrap();
+        let mut got = vec![];
+        server.read_to_end(&mut got).unwrap();
+        server.write_all(&got).unwrap();
+        server.close_notify();
+    });
+    let mut client = TlsStream::client(TcpStream::connect(address).unwrap(), "localhost", &house.client()).unwrap();
+    let (bytes, mut got) = (pattern(100_000), vec![]);
+    client.write_all(&bytes).unwrap();
+    client.close_notify();
+    client.read_to_end(&mut got).unwrap();
+    assert!(got == bytes);
+    echo.join().unwrap();
+}
+
+#[test]
+fn a_client_refuses_a_root_and_a_server_a_key_that_are_none() {
+    let bad = client_config(&[CertificateDer::from_slice(b"nonsense")]).unwrap_err();
+    assert!(bad.starts_with("root certificate number 1 is unusable: "), "{bad}");
+    let house = House::new();
+    let ((chain, _), (_, key)) = (house.sign(|_| {}), house.sign(|_| {}));
+    assert_eq!(server_config(chain, key.clone_key()).unwrap_err(), "the key is not the certificate's");
+    let empty = server_config(vec![], key).unwrap_err();
+    assert!(empty.starts_with("certificate and key are unusable: "), "{empty}");
+}
+
+#[test]
+fn pem_files_are_read_or_the_sentence_says_why_not() {
+    let directory = std::env::temp_dir().join(format!("squall-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(["a".into()]).unwrap().self_signed(&key).unwrap();
+    let chain = file("chain.pem", &format!("words\n{0}\n{0}", certificate.pem()));
+    let secret = file("key.pem", &key.serialize_pem());
+    assert_eq!(load_certificates(&chain).unwrap(), vec![certificate.der().clone(); 2]);
+    server_config(load_certificates(&chain).unwrap(), load_key(&secret).unwrap()).unwrap();
+
+    let cut = file("cut.pem", &certificate.pem()[..100]);
+    let sour = file("sour.pem", &certificate.pem().replace('M', "!"));
+    for (path, what, why) in [
+        (&secret, "certificate", "holds no certificate in PEM"),
+        (&chain, "key", "holds no unencrypted private key in PEM"),
+        (&cut, "certificate", "is damaged: a PEM section has no end"),
+        (&sour, "certificate", "is damaged: base64 decode error"),
+        (&directory.join("absent"), "certificate", "cannot be read: No such file or directory"),
+        (&directory.join("absent"), "key", "cannot be read: No such file or directory"),
+    ] {
+        let loaded = if what == "key" { load_key(path).map(drop) } else { load_certificates(path).map(drop) };
+        let sentence = loaded.unwrap_err();
+        assert!(sentence.contains(why) && sentence.contains(path.to_str().unwrap()), "{sentence}");
+    }
+    std::fs::remove_dir_all(directory).unwrap();
+}

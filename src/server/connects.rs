@@ -1,0 +1,203 @@
+//! From a host name to a connection that carries a request: look up, connect, secure, ask.
+//!
+//! Names are looked up by `rt::names`, connects race (`conn::race`), TLS is driven by the stream. Each of the three has
+//! `connect_within`; the deadline of the whole fetch stands above them.
+
+use super::Server;
+use crate::conn::Protocol;
+use crate::conn::upstream::State;
+use crate::event::{App, FetchError};
+use crate::id::ConnId;
+use crate::proto::exchange::encode_request;
+use crate::proto::url::Scheme;
+use crate::rt::names::Answer;
+use crate::rt::net::{Network, Stream};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+impl<N: Network, A: App> Server<N, A> {
+    /// The slice of a fetch whose request is not sent yet.
+    pub(super) fn continue_connect(&mut self, id: ConnId) {
+        let Some(Protocol::Upstream(upstream)) = self.conns.get(id).map(|conn| &conn.protocol) else { return };
+        match upstream.state() {
+            State::TurnedAway => self.fetch_failed(id, FetchError::Busy),
+            State::Placed if upstream.fetch.url.scheme == Scheme::Https && !cfg!(feature = "tls") => {
+                self.fetch_failed(id, FetchError::NoTls);
+            }
+            State::Placed => self.resolve(id),
+            State::Connecting => self.race(id),
+            State::Securing => self.secure(id),
+            _ => {}
+        }
+    }
+
+    fn fetch_failed(&mut self, id: ConnId, error: FetchError) {
+        self.fetch_over(id, Err(error), false);
+    }
+
+    fn resolve(&mut self, id: ConnId) {
+        let Server { conns, names, timers, now, limits, .. } = &mut *self;
+        let Some(conn) = conns.get_mut(id) else { return };
+        let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
+        let host = upstream.fetch.url.host.clone();
+        match names.look_up(&host, id, *now) {
+            Answer::Known(addresses) => self.on_addresses(id, &addresses),
+            Answer::Failed(why) => self.fetch_failed(id, FetchError::Resolve { host, why }),
+            Answer::Full => {
+                let why = "too many names are being looked up".to_owned();
+                self.fetch_failed(id, FetchError::Resolve { host, why });
+            }
+            Answer::Asked => {
+                upstream.resolve(*now);
+                timers.set(id, &mut conn.timer, (*now + limits.connect_within).min(upstream.fetch.deadline));
+            }
+        }
+    }
+
+    /// A name has been looked up, for one of those who asked.
+    pub(super) fn on_resolved(&mut self, id: ConnId, found: &Result<Vec<IpAddr>, String>) {
+        let Some(Protocol::Upstream(upstream)) = self.conns.get(id).map(|conn| &conn.protocol) else { return };
+        if upstream.state() != State::Resolving {
+            return;
+        }
+        match found {
+            Ok(addresses) => self.on_addresses(id, addresses),
+            Err(why) => {
+                let (host, why) = (upstream.fetch.url.host.clone(), why.clone());
+                self.fetch_failed(id, FetchError::Resolve { host, why });
+            }
+        }
+    }
+
+    fn on_addresses(&mut self, id: ConnId, addresses: &[IpAddr]) {
+        let (now, until) = (self.now, self.now + self.limits.connect_within);
+        let Some(Protocol::Upstream(upstream)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) else { return };
+        let port = upstream.fetch.url.port;
+        let addresses = addresses.iter().map(|&ip| SocketAddr::new(ip, port)).collect();
+        match upstream.connect(addresses, now, until) {
+            Ok(()) => self.race(id),
+            Err(error) => self.fetch_failed(id, error),
+        }
+    }
+
+    /// Looks who is connected, and starts whoever is due.
+    fn race(&mut self, id: ConnId) {
+        let Server { conns, network, timers, now, limits, .. } = &mut *self;
+        let Some(conn) = conns.get_mut(id) else { return };
+        let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
+        let Some(race) = &mut upstream.race else { return };
+        loop {
+            if let Some(winner) = race.winner() {
+                conn.writable = true;
+                if !winner.alone {
+                    // What the kernel has said may have been about another stream: nothing is known but that it is there.
+                    (conn.readable, conn.read_closed, conn.broken) = (true, true, false);
+                }
+                conn.stream = Some(winner.stream);
+                upstream.connected(winner.address, *now);
+                return self.on_connected(id);
+            }
+            if race.is_nobody_running() {
+                // Whatever the kernel has said was about those that have failed.
+                (conn.readable, conn.writable, conn.read_closed, conn.broken) = (false, false, false, false);
+            }
+            let Some(address) = race.next(*now) else { break };
+            let connected = network.connect(address).and_then(|mut stream| {
+                network.watch(&mut stream, id)?;
+                Ok(stream)
+            });
+            match connected {
+                Ok(stream) => race.started(address, stream, *now, limits.connect_stagger),
+                Err(error) => race.failed(address, error),
+            }
+        }
+        if race.is_lost() {
+            let failure = race.failure(&upstream.fetch.url.host);
+            return self.fetch_failed(id, failure);
+        }
+        timers.set(id, &mut conn.timer, race.due());
+    }
+
+    fn on_connected(&mut self, id: ConnId) {
+        let Server { conns, network, timers, now, limits, .. } = &mut *self;
+        let Some(conn) = conns.get_mut(id) else { return };
+        let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
+        if upstream.fetch.url.scheme == Scheme::Http {
+            upstream.exchange(*now);
+            return self.send_request(id);
+        }
+        let Some(stream) = conn.stream.take() else { return };
+        match network.encrypt(stream, &upstream.fetch.url.host) {
+            Ok(stream) => {
+                conn.stream = Some(stream);
+                timers.set(id, &mut conn.timer, (*now + limits.connect_within).min(upstream.fetch.deadline));
+                self.secure(id);
+            }
+            Err(error) => self.on_tls_error(id, &error),
+        }
+    }
+
+    /// Takes the TLS handshake as far as the socket allows.
+    fn secure(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
+        let Some(stream) = &mut conn.stream else { return };
+        match stream.secure() {
+            Ok(true) => {
+                // The server may have said more than the handshake needs, and TLS has it: no edge will tell.
+                (conn.readable, conn.writable) = (true, stream.unsent() == 0);
+                upstream.exchange(self.now);
+                self.send_request(id);
+            }
+            Ok(false) => (conn.readable, conn.writable) = (false, false),
+            Err(error) => self.on_tls_error(id, &error),
+        }
+    }
+
+    pub(super) fn on_tls_error(&mut self, id: ConnId, error: &io::Error) {
+        let Some(Protocol::Upstream(upstream)) = self.conns.get(id).map(|conn| &conn.protocol) else { return };
+        let (host, why) = (upstream.fetch.url.host.clone(), error.to_string());
+        self.fetch_failed(id, FetchError::Tls { host, why });
+    }
+
+    /// The request goes out at the end of this turn; the answer has the time that is left of the whole.
+    pub(super) fn send_request(&mut self, id: ConnId) {
+        let close = self.limits.upstreams_kept_max == 0;
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
+        let fetch = &upstream.fetch;
+        conn.outbox.write(|out| encode_request(&fetch.url, &fetch.asking(close), out));
+        self.timers.set(id, &mut conn.timer, fetch.deadline);
+        self.touch(id);
+    }
+
+    /// The deadline of a fetch: of one of its phases, of its turn, of all of it; or of an idle connection.
+    pub(super) fn on_fetch_deadline(&mut self, id: ConnId) {
+        let Some(Protocol::Upstream(upstream)) = self.conns.get(id).map(|conn| &conn.protocol) else { return };
+        let (state, host) = (upstream.state(), upstream.fetch.url.host.clone());
+        if state == State::Resolving {
+            self.names.forget(id, &host, true);
+        }
+        if state == State::Kept {
+            return self.bury(id);
+        }
+        if self.now >= upstream.fetch.deadline {
+            let after = upstream.fetch.within;
+            return self.fetch_failed(id, FetchError::Timeout { after });
+        }
+        let after = self.limits.connect_within;
+        match state {
+            State::Queued => {
+                let after = self.limits.fetch_queue_within;
+                self.fetch_failed(id, FetchError::QueueTimeout { after });
+            }
+            State::Resolving => self.fetch_failed(id, FetchError::ResolveTimeout { host, after }),
+            State::Connecting if upstream.race.as_ref().is_some_and(|race| race.is_late(self.now)) => {
+                self.fetch_failed(id, FetchError::ConnectTimeout { after });
+            }
+            State::Connecting => self.race(id),
+            State::Securing => self.fetch_failed(id, FetchError::TlsTimeout { host, after }),
+            _ => {}
+        }
+    }
+}

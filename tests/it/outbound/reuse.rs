@@ -1,0 +1,188 @@
+//! Kept connections: which ones are asked again, and what happens on those that the site has closed meanwhile.
+
+use super::{Fetcher, limits};
+use crate::support::stub::read_head;
+use crate::support::{PATIENCE, Stub, wait_for};
+use squall::config::Limits;
+use squall::event::Fetch;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::channel;
+
+const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// A site that gives the same answer to every request, on a connection that it keeps.
+fn keeping(answer: &'static str) -> Stub {
+    Stub::raw(move |mut stream| while answers(&mut stream, answer) {})
+}
+
+/// One request and its answer; `false`: nobody asked.
+fn answers(stream: &mut TcpStream, answer: &str) -> bool {
+    let _ = stream.set_read_timeout(Some(PATIENCE));
+    let _ = stream.set_nodelay(true);
+    let Some(head) = read_head(stream) else { return false };
+    let length = head
+        .to_ascii_lowercase()
+        .split("content-length: ")
+        .nth(1)
+        .map_or(0, |rest| rest.split("\r\n").next().and_then(|n| n.parse().ok()).expect("a length"));
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).is_ok() && stream.write_all(answer.as_bytes()).is_ok()
+}
+
+/// A client that keeps connections longer than any test lasts.
+fn client() -> Fetcher {
+    Fetcher::new(Limits { upstream_idle_for: PATIENCE, ..limits() })
+}
+
+fn url(stub: &Stub) -> String {
+    format!("http://{}/", stub.address)
+}
+
+/// Fetches twice, one after the other, and answers how many connections that took.
+fn connections_for_two(answer: &'static str) -> usize {
+    let (stub, mut fetcher) = (keeping(answer), client());
+    for _ in 0..2 {
+        assert_eq!(fetcher.fetch(&url(&stub), |fetch| fetch).as_deref(), Ok("hello"), "{answer}");
+    }
+    stub.met()
+}
+
+#[test]
+fn a_connection_is_asked_again_if_its_answer_had_a_clear_end_and_nothing_behind_it() {
+    for answer in [
+        HELLO,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA: b\r\n\r\n",
+        "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello",
+    ] {
+        assert_eq!(connections_for_two(answer), 1, "{answer:?}");
+    }
+    for answer in [
+        // Bytes that nobody asked for would be taken for the next answer.
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloworld",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n",
+        // Whoever says two lengths may mean the other one (RFC 9112 section 6.3).
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    ] {
+        assert_eq!(connections_for_two(answer), 2, "{answer:?}");
+    }
+}
+
+/// A site whose first connection answers once and then does `leave`, before the next request or when it has come;
+/// all others answer.
+fn leaving(leave: fn(TcpStream)) -> Stub {
+    let met = AtomicUsize::new(0);
+    Stub::raw(move |mut stream| {
+        if met.fetch_add(1, SeqCst) > 0 {
+            while answers(&mut stream, HELLO) {}
+        } else if answers(&mut stream, HELLO) {
+            leave(stream);
+        }
+    })
+}
+
+fn resets_when_asked(mut stream: TcpStream) {
+    read_head(&mut stream);
+    super::ways::reset(stream);
+}
+
+fn closes_when_asked(mut stream: TcpStream) {
+    read_head(&mut stream);
+}
+
+#[test]
+fn a_kept_connection_that_the_site_closed_meanwhile_is_not_noticed() {
+    for leave in [drop, super::ways::reset] {
+        let (stub, mut fetcher) = (leaving(leave), client());
+        for _ in 0..2 {
+            // No turn of the loop in between: it cannot know yet.
+            assert_eq!(fetcher.fetch(&url(&stub), |fetch| fetch).as_deref(), Ok("hello"));
+            wait_for("the site to leave", || (stub.open() == 0 || stub.met() == 2).then_some(()));
+        }
+        assert_eq!(stub.met(), 2);
+    }
+}
+
+#[test]
+fn a_kept_connection_that_ends_just_when_it_is_asked_is_asked_elsewhere_once() {
+    for leave in [closes_when_asked, resets_when_asked] {
+        let (stub, mut fetcher) = (leaving(leave), client());
+        for _ in 0..2 {
+            assert_eq!(fetcher.fetch(&url(&stub), |fetch| fetch).as_deref(), Ok("hello"));
+        }
+        assert_eq!(stub.met(), 2);
+        let counts = fetcher.running.counts();
+        assert_eq!((counts.fetches, counts.fetches_running, counts.kept), (0, 0, 1));
+    }
+}
+
+#[test]
+fn a_request_is_tried_twice_at_most() {
+    // The first answer is the only one: every other request meets a reset.
+    let met = AtomicUsize::new(0);
+    let stub = Stub::raw(move |mut stream| {
+        if met.fetch_add(1, SeqCst) == 0 {
+            answers(&mut stream, HELLO);
+        }
+        read_head(&mut stream);
+        super::ways::reset(stream);
+    });
+    let mut fetcher = client();
+    assert_eq!(fetcher.fetch(&url(&stub), |fetch| fetch).as_deref(), Ok("hello"));
+    let why = fetcher.fetch(&url(&stub), |fetch| fetch).unwrap_err();
+    assert!(why.contains("Connection reset by peer"), "{why}");
+    assert_eq!(stub.met(), 2);
+}
+
+#[test]
+fn what_may_have_been_done_is_not_done_twice() {
+    let post = |fetch| Fetch { method: "POST".into(), body: b"once".to_vec(), ..fetch };
+    let (stub, mut fetcher) = (leaving(resets_when_asked), client());
+    assert_eq!(fetcher.fetch(&url(&stub), |fetch| fetch).as_deref(), Ok("hello"));
+    let why = fetcher.fetch(&url(&stub), post).unwrap_err();
+    assert!(why.contains("the connection broke before the answer was whole"), "{why}");
+    assert_eq!(stub.met(), 1);
+}
+
+#[test]
+fn an_answer_that_has_begun_is_not_asked_for_again() {
+    let (stub, mut fetcher) = (
+        leaving(|mut stream| {
+            read_head(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Le");
+        }),
+        client(),
+    );
+    assert_eq!(fetcher.fetch(&url(&stub), |fetch| fetch).as_deref(), Ok("hello"));
+    let why = fetcher.fetch(&url(&stub), |fetch| fetch).unwrap_err();
+    assert!(why.contains("the connection was closed within the head"), "{why}");
+    assert_eq!(stub.met(), 1);
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_is_nobodys() {
+    // It comes behind the first answer, when the connection is kept already.
+    let (tell, told) = channel::<()>();
+    let (told, met) = (Mutex::new(told), AtomicUsize::new(0));
+    let stub = Stub::raw(move |mut stream| {
+        let is_first = met.fetch_add(1, SeqCst) == 0;
+        if answers(&mut stream, HELLO) && is_first {
+            told.lock().expect("one at a time").recv().expect("it is told");
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+        }
+        super::ways::hold(&mut stream);
+    });
+    let mut fetcher = client();
+    assert_eq!(fetcher.fetch(&url(&stub), |fetch| fetch).as_deref(), Ok("hello"));
+    assert_eq!(fetcher.running.counts().kept, 1);
+    tell.send(()).expect("the site waits for it");
+    fetcher.turn_until("the client to see it", |fetcher| fetcher.running.counts().kept == 0);
+    assert_eq!(fetcher.fetch(&url(&stub), |fetch| fetch).as_deref(), Ok("hello"));
+    assert_eq!(stub.met(), 2);
+}
