@@ -8,8 +8,8 @@ use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Fields that frame the request: they follow from its URL and its body.
-const FRAMING_FIELDS: [&str; 4] = ["Host", "Content-Length", "Transfer-Encoding", "Connection"];
+/// Fields about the frame of the request and the connection: these are for the client to decide.
+const OURS: [&str; 5] = ["Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade"];
 
 /// Arguments of `squall fetch`.
 #[derive(Args, Debug, Clone)]
@@ -80,8 +80,8 @@ fn parse_field(text: &str) -> Result<(String, String), String> {
     if !is_token(name) {
         return Err(format!("{name:?} is not the name of a field"));
     }
-    if FRAMING_FIELDS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
-        return Err(format!("{name} follows from the URL and the body, and is written by squall"));
+    if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
+        return Err(format!("{name} is for squall to decide: it says where the request ends and what comes back"));
     }
     if value.contains(|c: char| c.is_ascii_control() && c != '\t') {
         return Err(format!("the value of {name} has a control character in it"));
@@ -142,10 +142,11 @@ mod tests {
             (&["-H", ": x"], "not the name of a field"),
             (&["-H", "a b: x"], "not the name of a field"),
             (&["-H", "X: a\r\nY: b"], "control character"),
-            (&["-H", "host: b.test"], "written by squall"),
-            (&["-H", "Content-Length: 1"], "written by squall"),
-            (&["-H", "Transfer-Encoding: chunked"], "written by squall"),
-            (&["-H", "Connection: close"], "written by squall"),
+            (&["-H", "content-length: 1"], "for squall to decide"),
+            (&["-H", "Transfer-Encoding: chunked"], "for squall to decide"),
+            (&["-H", "Connection: close"], "for squall to decide"),
+            (&["-H", "Expect: 100-continue"], "for squall to decide"),
+            (&["-H", "Upgrade: websocket"], "for squall to decide"),
             (&["--method", "GET /x"], "expected one word"),
             (&["--method", ""], "expected one word"),
             (&["--method", "CONNECT"], "a tunnel"),

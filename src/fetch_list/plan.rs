@@ -78,7 +78,9 @@ impl Plan {
             fetch.headers.retain(|(name, _)| !redirect::describes_body(name));
         }
         if !redirect::same_origin(&fetch.url, &to) {
-            fetch.headers.retain(|(name, _)| !redirect::is_credential(name));
+            // A given Host means the site it was given for.
+            let stays = |name: &str| redirect::is_credential(name) || name.eq_ignore_ascii_case("Host");
+            fetch.headers.retain(|(name, _)| !stays(name));
         }
         // Also on the same host: its name may mean another address by now.
         fetch.public_only |= is_public && !self.allow_private;
@@ -162,11 +164,11 @@ mod tests {
     }
 
     #[test]
-    fn credentials_stay_with_their_origin_for_good() {
-        let flags = ["-H", "Authorization: Basic x", "-H", "cookie: a=b", "-H", "X-Kept: y"];
+    fn credentials_and_a_given_host_stay_with_their_origin_for_good() {
+        let flags = ["-H", "Authorization: Basic x", "-H", "cookie: a=b", "-H", "X-Kept: y", "-H", "host: www.test"];
         let (plan, mut fetch) = fetch(&flags);
         plan.redirect(&mut fetch, 302, url("http://a.test:80/elsewhere"), false);
-        assert_eq!(fields(&fetch).len(), 4, "the same origin");
+        assert_eq!(fields(&fetch).len(), 5, "the same origin");
         plan.redirect(&mut fetch, 302, url("http://a.test:8080/"), false);
         assert_eq!(fields(&fetch), ["Accept: */*", "X-Kept: y"]);
         plan.redirect(&mut fetch, 302, url("http://a.test/"), false);

@@ -4,54 +4,33 @@
 //! Head ─ 1xx ─▶ Head ─ final head ─▶ Body ─ its end ─▶ Done
 //! ```
 //!
-//! One request a connection, with `Connection: close`. Input is the front of a byte slice; output is the bytes used
-//! and at most one [`ExchangeEvent`]. Reading is lenient where it can do no harm (bare LF, white space), and strict
-//! where the end of the body is at stake. Redirects, deadlines and the socket are decided elsewhere.
+//! Input is the front of a byte slice; output is the bytes used and at most one [`ExchangeEvent`]. Reading is lenient
+//! where it can do no harm (bare LF, white space), and strict where the end of the body is at stake. A connection is
+//! good for a further exchange only if nobody could read the answer in another way ([`Exchange::keeps_alive`]).
+//! Redirects, deadlines and the socket are decided elsewhere.
+
+mod head;
+mod request;
 
 use crate::config::Limits;
-use crate::proto::body::{BodyError, BodyReader, Codings, Framing, parse_length};
+use crate::proto::body::{BodyError, BodyReader};
 use crate::proto::chunked::{ChunkError, Piece};
 use crate::proto::http::Slot;
-use crate::proto::response::is_field_value;
-use crate::proto::url::Url;
-use httparse::{Header, ParserConfig, Status};
-use memchr::memchr;
-use std::borrow::Cow;
+use crate::proto::inflate::{InflateError, Inflater};
+use head::{Fate, find_final_head, parse_head};
 use std::fmt;
+
+pub use head::ResponseHead;
+pub use request::{Asking, encode_request};
 
 /// Interim answers (1xx) before the final one; a server could send them for ever.
 const INTERIM_MAX: u8 = 16;
-
-/// The first bytes of every answer.
-const PROTOCOL: &[u8] = b"HTTP/1.";
-
-/// The head of a final answer. It borrows the bytes (`'b`) and the slots (`'h`) of one call.
-#[derive(Debug, Clone, Copy)]
-pub struct ResponseHead<'h, 'b> {
-    /// 200 to 999.
-    pub status: u16,
-    /// Of HTTP/1: 0 or 1.
-    pub minor_version: u8,
-    /// As it was sent; empty if it was not ASCII.
-    pub reason: &'b str,
-    /// All fields in order, values without the white space around them.
-    pub headers: &'h [Header<'b>],
-    /// Content-Length, unless a transfer coding overrides it. Also where no body follows: of HEAD, of 304.
-    pub length: Option<u64>,
-}
-
-impl<'b> ResponseHead<'_, 'b> {
-    /// The first field of this name, in any case.
-    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        self.headers.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
-    }
-}
 
 /// One step of an answer, in order: `Head`, any number of `Body`, `Done`.
 #[derive(Debug, Clone, Copy)]
 pub enum ExchangeEvent<'h, 'a> {
     Head(ResponseHead<'h, 'a>),
-    /// The next bytes of the body, never none, transfer coding removed.
+    /// The next bytes of the body, never none, transfer coding removed, and content coding where that was wanted.
     Body(&'a [u8]),
     /// The answer is whole; what follows it on this connection is not looked at.
     Done,
@@ -91,6 +70,12 @@ pub enum ExchangeError {
     TooManyFields(usize),
     /// The body has, or announces, more than this many bytes.
     BodyTooLarge(u64),
+    /// The gzip or deflate of the body is broken; the text says how.
+    BadCoding(&'static str),
+    /// The body is whole, but its gzip or deflate is not.
+    TruncatedCoding,
+    /// The body has more than this many bytes when its content coding is taken off.
+    InflatedTooLarge(u64),
 }
 
 impl fmt::Display for ExchangeError {
@@ -109,6 +94,9 @@ impl fmt::Display for ExchangeError {
             ExchangeError::HeadTooLong(max) => write!(f, "its head is longer than {max} bytes"),
             ExchangeError::TooManyFields(max) => write!(f, "it has more than {max} header fields"),
             ExchangeError::BodyTooLarge(max) => write!(f, "its body is longer than {max} bytes"),
+            ExchangeError::BadCoding(why) => write!(f, "its gzip or deflate coding is broken: {why}"),
+            ExchangeError::TruncatedCoding => f.write_str("its gzip or deflate coding ends too early"),
+            ExchangeError::InflatedTooLarge(max) => write!(f, "its body is longer than {max} bytes when inflated"),
         }
     }
 }
@@ -124,38 +112,14 @@ impl From<BodyError> for ExchangeError {
     }
 }
 
-/// What a request says besides its URL.
-#[derive(Debug, Clone, Copy)]
-pub struct Asking<'a> {
-    /// A token; anything else becomes GET.
-    pub method: &'a str,
-    pub headers: &'a [(Cow<'static, str>, String)],
-    pub body: &'a [u8],
-    /// gzip and deflate are welcome.
-    pub decode: bool,
-    /// Say that the connection will not be used again.
-    pub close: bool,
-}
-
-/// Appends a GET or HEAD for `url`: Host, User-Agent, the given fields, `Connection: close`. A field that could split
-/// the head is left out.
-pub fn encode_request(url: &Url, asking: &Asking, out: &mut Vec<u8>) {
-    let Asking { method, headers, .. } = *asking;
-    out.extend_from_slice(method.as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(url.target.as_bytes());
-    out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
-    out.extend_from_slice(url.authority().as_bytes());
-    out.extend_from_slice(concat!("\r\nUser-Agent: squall/", env!("CARGO_PKG_VERSION"), "\r\n").as_bytes());
-    for (name, value) in headers.iter().filter(|(_, value)| is_field_value(value)) {
-        for part in [name.as_ref(), ": ", value, "\r\n"] {
-            out.extend_from_slice(part.as_bytes());
+impl From<InflateError> for ExchangeError {
+    fn from(error: InflateError) -> ExchangeError {
+        match error {
+            InflateError::Broken(why) => ExchangeError::BadCoding(why),
+            InflateError::Truncated => ExchangeError::TruncatedCoding,
+            InflateError::TooLarge(max) => ExchangeError::InflatedTooLarge(max),
         }
     }
-    if asking.close {
-        out.extend_from_slice(b"Connection: close\r\n");
-    }
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Reads one answer, at any split of its bytes.
@@ -163,9 +127,15 @@ pub fn encode_request(url: &Url, asking: &Asking, out: &mut Vec<u8>) {
 pub struct Exchange {
     /// The request was HEAD: no body, whatever the fields say.
     head: bool,
+    /// gzip and deflate are to be taken off.
+    decode: bool,
+    /// A byte of an answer has been seen.
+    begun: bool,
+    /// What the head says about it.
+    fate: Fate,
     state: State,
-    /// The body of this answer ends with the connection.
-    until_close: bool,
+    /// While the body has a content coding that is taken off.
+    inflater: Option<Box<Inflater>>,
 }
 
 #[derive(Debug)]
@@ -180,184 +150,130 @@ enum State {
 }
 
 impl Exchange {
-    /// Awaits the answer to a request, which was HEAD or not; `decode`: takes gzip and deflate off its body.
-    pub fn new(head: bool, _decode: bool) -> Exchange {
-        Exchange { head, state: State::Head { seen: 0, interim: 0 }, until_close: false }
+    /// Awaits the answer to a request, which was HEAD or not.
+    ///
+    /// `decode`: takes gzip and deflate off the body, which may then have `inflated_bytes_max` bytes. A body with
+    /// another coding, or with several, comes as it is; so does every body without the feature `deflate`.
+    pub fn new(head: bool, decode: bool) -> Exchange {
+        let state = State::Head { seen: 0, interim: 0 };
+        Exchange { head, decode, begun: false, fate: Fate::Closed, state, inflater: None }
     }
 
-    /// Whether a byte of an answer has been seen.
+    /// Whether a byte of an answer has been seen, interim ones included. If not, a server that has closed a kept
+    /// connection may never have seen the request.
     pub fn has_begun(&self) -> bool {
-        !matches!(self.state, State::Head { seen: 0, interim: 0 })
+        self.begun
     }
 
-    /// Whether only the end of the connection is the end of the body.
+    /// Whether only the end of the connection is the end of the body. Known from the head on.
     pub fn ends_with_connection(&self) -> bool {
-        self.until_close
+        self.fate == Fate::UntilClose
     }
 
-    /// After `Done`: whether the connection may carry another exchange (RFC 9112 section 9.3).
+    /// After `Done`: whether the connection may carry another exchange (RFC 9112 section 9.3). Before it never.
+    ///
+    /// The server must want it, and the end of the answer must be beyond doubt. Three things are for the caller to see:
+    /// bytes behind the end make the connection unusable (nobody asked for them); so does a request that is not sent
+    /// whole yet, or that said `Connection: close`.
     pub fn keeps_alive(&self) -> bool {
-        !self.until_close
+        matches!(self.state, State::Done) && self.fate == Fate::Kept
     }
 
     /// Takes one step from the front of `buf`: the bytes used and an event. `eof`: nothing will follow `buf`.
     ///
-    /// An event or bytes used: call again with what is behind them, even if that is nothing. Neither: read more.
-    /// With `eof` there is always an event or an error. After `Done` every call answers `Done` and uses nothing.
+    /// An event or bytes used: call again with what is behind them, even if that is nothing; compressed bytes can be
+    /// used long before all that they stand for is out. Neither: read more, which never happens with `eof`. After
+    /// `Done` every call answers `Done` and uses nothing.
     ///
     /// # Errors
     /// [`ExchangeError`]; close, and do not use the exchange again. `EarlyEof` says how far the answer had come.
     pub fn receive<'h, 'a>(
-        &mut self,
+        &'a mut self,
         buf: &'a [u8],
         eof: bool,
         slots: &'h mut [Slot<'a>],
         limits: &Limits,
     ) -> Result<(usize, Option<ExchangeEvent<'h, 'a>>), ExchangeError> {
+        self.begun |= !buf.is_empty();
         match &mut self.state {
             State::Head { seen, interim } => {
                 let (start, end) = find_final_head(buf, seen, interim, limits)?;
                 let Some(end) = end else {
                     return match eof {
                         false => Ok((start, None)),
-                        true if start == buf.len() && *interim == 0 => Err(ExchangeError::EarlyEof(Stage::Start)),
-                        true => Err(ExchangeError::EarlyEof(Stage::Head)),
+                        true if self.begun => Err(ExchangeError::EarlyEof(Stage::Head)),
+                        true => Err(ExchangeError::EarlyEof(Stage::Start)),
                     };
                 };
-                let (head, body) = parse_head(&buf[start..end], self.head, slots, limits)?;
-                self.until_close = body.ends_with_input();
-                self.state = State::Body(body);
-                Ok((end, Some(ExchangeEvent::Head(head))))
+                let found = parse_head(&buf[start..end], self.head, slots, limits)?;
+                let coding = found.coding.filter(|_| self.decode);
+                self.inflater =
+                    coding.and_then(|name| Inflater::for_coding(name, limits.inflated_bytes_max)).map(Box::new);
+                self.fate = found.fate;
+                self.state = State::Body(found.body);
+                Ok((end, Some(ExchangeEvent::Head(found.head))))
             }
-            State::Body(body) => {
-                let (used, piece) = body.receive(buf)?;
-                match piece {
-                    Some(Piece::Data(bytes)) => return Ok((used, Some(ExchangeEvent::Body(bytes)))),
-                    Some(Piece::End) => {}
-                    None if !eof => return Ok((used, None)),
-                    None if body.ends_with_input() => {}
-                    None => return Err(ExchangeError::EarlyEof(Stage::Body)),
-                }
-                self.state = State::Done;
-                Ok((used, Some(ExchangeEvent::Done)))
+            State::Body(reader) => {
+                let (used, piece) = match &mut self.inflater {
+                    None => reader.receive(buf)?,
+                    Some(inflater) => receive_coded(reader, inflater, buf)?,
+                };
+                self.pass_on(used, piece, eof)
             }
             State::Done => Ok((0, Some(ExchangeEvent::Done))),
         }
     }
-}
 
-/// Where the final head begins and ends, past any interim ones; without an end: where the unfinished one begins.
-fn find_final_head(
-    buf: &[u8],
-    seen: &mut usize,
-    interim: &mut u8,
-    limits: &Limits,
-) -> Result<(usize, Option<usize>), ExchangeError> {
-    let mut start = 0;
-    loop {
-        let unfinished = &buf[start..];
-        if !unfinished.starts_with(&PROTOCOL[..PROTOCOL.len().min(unfinished.len())]) {
-            return Err(ExchangeError::NotHttp);
+    /// What one step of the body means: a piece to pass on, the end, or nothing yet.
+    fn pass_on<'h, 'a>(
+        &'a mut self,
+        used: usize,
+        piece: Option<Piece<'a>>,
+        eof: bool,
+    ) -> Result<(usize, Option<ExchangeEvent<'h, 'a>>), ExchangeError> {
+        if !self.inflated().is_empty() {
+            return Ok((used, Some(ExchangeEvent::Body(self.inflated()))));
         }
-        let end = find_head_end(unfinished, seen);
-        if end.unwrap_or(unfinished.len()) > limits.upstream_head_bytes_max {
-            return Err(ExchangeError::HeadTooLong(limits.upstream_head_bytes_max));
+        match piece {
+            Some(Piece::Data(_)) if self.inflater.is_some() => return Ok((used, None)),
+            Some(Piece::Data(bytes)) => return Ok((used, Some(ExchangeEvent::Body(bytes)))),
+            Some(Piece::End) => {}
+            None if !eof => return Ok((used, None)),
+            None if self.ends_with_connection() => {}
+            None => return Err(ExchangeError::EarlyEof(Stage::Body)),
         }
-        let Some(end) = end else { return Ok((start, None)) };
-        *seen = 0;
-        match unfinished.get(PROTOCOL.len() + 1..PROTOCOL.len() + 5) {
-            Some(b" 101") => return Err(ExchangeError::UnexpectedUpgrade),
-            Some([b' ', b'1', b'0'..=b'9', b'0'..=b'9']) if *interim == INTERIM_MAX => {
-                return Err(ExchangeError::TooManyInterim);
-            }
-            Some([b' ', b'1', b'0'..=b'9', b'0'..=b'9']) => *interim += 1,
-            _ => return Ok((start, Some(start + end))),
+        if let Some(inflater) = self.inflater.take() {
+            inflater.finish()?;
         }
-        start += end;
+        self.state = State::Done;
+        Ok((used, Some(ExchangeEvent::Done)))
+    }
+
+    fn inflated(&self) -> &[u8] {
+        self.inflater.as_deref().map_or(&[], Inflater::piece)
     }
 }
 
-/// The end of the first empty line, looked for only in bytes not seen yet. A line ends in LF, with CR or without.
-fn find_head_end(buf: &[u8], seen: &mut usize) -> Option<usize> {
-    while let Some(found) = memchr(b'\n', &buf[*seen..]) {
-        let line = *seen + found + 1;
-        match buf[line..] {
-            [b'\n', ..] => return Some(line + 1),
-            [b'\r', b'\n', ..] => return Some(line + 2),
-            // What is behind this LF is not there yet.
-            [] | [b'\r'] => {
-                *seen = line - 1;
-                return None;
-            }
-            _ => *seen = line,
-        }
-    }
-    *seen = buf.len();
-    None
-}
-
-/// Parses a final head and decides where the body ends (RFC 9112 section 6.3).
-fn parse_head<'h, 'b>(
-    bytes: &'b [u8],
-    asked_head: bool,
-    slots: &'h mut [Slot<'b>],
-    limits: &Limits,
-) -> Result<(ResponseHead<'h, 'b>, BodyReader), ExchangeError> {
-    let slots_max = slots.len();
-    let mut parsed = httparse::Response::new(&mut []);
-    let status = ParserConfig::default()
-        .allow_spaces_after_header_name_in_responses(true)
-        .allow_multiple_spaces_in_response_status_delimiters(true)
-        .parse_response_with_uninit_headers(&mut parsed, bytes, slots);
-    match status {
-        Ok(Status::Complete(used)) if used == bytes.len() => {}
-        Err(httparse::Error::TooManyHeaders) => return Err(ExchangeError::TooManyFields(slots_max)),
-        Err(httparse::Error::Version) => return Err(ExchangeError::NotHttp),
-        Err(httparse::Error::HeaderName) => return Err(ExchangeError::Malformed("a line of its head is not a field")),
-        Err(httparse::Error::HeaderValue) => {
-            return Err(ExchangeError::Malformed("a field has a control character in its value"));
-        }
-        _ => return Err(BAD_STATUS_LINE),
-    }
-    let (Some(minor_version), Some(status @ 200..)) = (parsed.version, parsed.code) else {
-        return Err(BAD_STATUS_LINE);
+/// Takes one step of a body that has a content coding. What the inflater has no room for yet is left in `buf`, so it
+/// is held nowhere else.
+fn receive_coded<'a>(
+    reader: &mut BodyReader,
+    inflater: &mut Inflater,
+    buf: &'a [u8],
+) -> Result<(usize, Option<Piece<'a>>), ExchangeError> {
+    let before = *reader;
+    let (used, piece) = reader.receive(buf)?;
+    let data = match piece {
+        Some(Piece::Data(bytes)) => bytes,
+        _ => &[],
     };
-    let headers: &'h [Header<'b>] = parsed.headers;
-
-    let (codings, length) = framing_fields(headers)?;
-    let head = ResponseHead { status, minor_version, reason: parsed.reason.unwrap_or_default(), headers, length };
-    let bytes_max = limits.upstream_body_bytes_max;
-    let body = match (codings, length) {
-        _ if asked_head || matches!(status, 204 | 304) => BodyReader::new(Framing::None, bytes_max),
-        (Codings::Chunked, _) => BodyReader::new(Framing::Chunked, bytes_max),
-        (Codings::Other | Codings::OtherThenChunked, _) => return Err(ExchangeError::UnknownCoding),
-        (Codings::Absent, Some(n)) if n > bytes_max => return Err(ExchangeError::BodyTooLarge(bytes_max)),
-        (Codings::Absent, Some(n)) => BodyReader::new(Framing::Length(n), bytes_max),
-        (Codings::Absent, None) => BodyReader::until_close(bytes_max),
-    };
-    Ok((head, body))
-}
-
-const BAD_STATUS_LINE: ExchangeError = ExchangeError::Malformed("its status line makes no sense");
-
-/// The transfer codings and the length that counts. A coding overrides a length, which is harmless on a connection
-/// that closes; a length that is said twice must be the same (RFC 9112 section 6.3).
-fn framing_fields(headers: &[Header]) -> Result<(Codings, Option<u64>), ExchangeError> {
-    let mut codings = Codings::Absent;
-    let mut length = None;
-    for field in headers {
-        if field.name.eq_ignore_ascii_case("transfer-encoding") {
-            codings = codings.and(field.value).ok_or(ExchangeError::UnknownCoding)?;
-        } else if field.name.eq_ignore_ascii_case("content-length") {
-            for value in field.value.split(|&byte| byte == b',') {
-                let value = parse_length(value.trim_ascii()).ok_or(ExchangeError::BadLength)?;
-                if length.replace(value).is_some_and(|before| before != value) {
-                    return Err(ExchangeError::BadLength);
-                }
-            }
-        }
+    let unused = data.len() - inflater.inflate(data)?;
+    if unused > 0 {
+        // Data is always the last of the bytes used, so a shorter look ends in a shorter piece.
+        *reader = before;
+        return Ok(reader.receive(&buf[..used - unused])?);
     }
-    Ok((codings, length.filter(|_| codings == Codings::Absent)))
+    Ok((used, piece))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The search: another site's answer, relayed as it comes, with a stub for the other site.
 
+mod crowd;
 mod failures;
 mod pressure;
 

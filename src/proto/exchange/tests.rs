@@ -1,18 +1,23 @@
 use super::*;
 use crate::proto::http::SLOTS;
 
-/// What came out of an answer: status and length of its head, the body, the bytes used in all.
+#[cfg(feature = "deflate")]
+mod coded;
+
+/// What came out of an answer: status and length of its head, the body, the bytes used in all, and whether the
+/// connection is good for another exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Answer {
     status: u16,
     length: Option<u64>,
     body: Vec<u8>,
     used: usize,
+    kept: bool,
 }
 
 /// Feeds `wire` in two parts, the end of input with the second; panics if the events are out of order.
-fn read_split(wire: &[u8], split: usize, asked_head: bool, limits: &Limits) -> Result<Answer, ExchangeError> {
-    let mut exchange = Exchange::new(asked_head, false);
+fn read_split(wire: &[u8], split: usize, exchange: Exchange, limits: &Limits) -> Result<Answer, ExchangeError> {
+    let mut exchange = exchange;
     let mut answer: Option<Answer> = None;
     let mut at = 0;
     for end in [split, wire.len()] {
@@ -23,7 +28,8 @@ fn read_split(wire: &[u8], split: usize, asked_head: bool, limits: &Limits) -> R
             match event {
                 Some(ExchangeEvent::Head(head)) => {
                     assert_eq!(answer, None, "one head");
-                    answer = Some(Answer { status: head.status, length: head.length, body: vec![], used: 0 });
+                    let (status, length) = (head.status, head.length);
+                    answer = Some(Answer { status, length, body: vec![], used: 0, kept: false });
                 }
                 Some(ExchangeEvent::Body(bytes)) => {
                     assert!(!bytes.is_empty());
@@ -31,7 +37,7 @@ fn read_split(wire: &[u8], split: usize, asked_head: bool, limits: &Limits) -> R
                 }
                 Some(ExchangeEvent::Done) => {
                     let answer = answer.expect("a head before the end");
-                    return Ok(Answer { used: at, ..answer });
+                    return Ok(Answer { used: at, kept: exchange.keeps_alive(), ..answer });
                 }
                 None if used > 0 => {}
                 None => {
@@ -39,15 +45,18 @@ fn read_split(wire: &[u8], split: usize, asked_head: bool, limits: &Limits) -> R
                     break;
                 }
             }
+            assert!(!exchange.keeps_alive(), "before the end nobody knows");
         }
     }
     unreachable!("the second part ends in Done or an error")
 }
 
+/// Reads `wire` at every split. Nothing in these tests has a content coding, so to take one off makes no difference.
 fn read_with(wire: &str, asked_head: bool, limits: &Limits) -> Result<Answer, ExchangeError> {
-    let expected = read_split(wire.as_bytes(), 0, asked_head, limits);
-    for split in 0..=wire.len() {
-        assert_eq!(read_split(wire.as_bytes(), split, asked_head, limits), expected, "split at {split}");
+    let expected = read_split(wire.as_bytes(), 0, Exchange::new(asked_head, false), limits);
+    for (split, decode) in (0..=wire.len()).flat_map(|split| [(split, false), (split, true)]) {
+        let result = read_split(wire.as_bytes(), split, Exchange::new(asked_head, decode), limits);
+        assert_eq!(result, expected, "split at {split}, decode: {decode}");
     }
     expected
 }
@@ -66,28 +75,9 @@ fn small() -> Limits {
 }
 
 #[test]
-fn a_request_asks_for_its_target_and_closes() {
-    let url = Url::parse("http://Example.com:8080/s?wd=a%20b#x").expect("a URL");
-    let mut out = Vec::new();
-    let headers = [("Accept-Encoding".into(), "identity".into()), ("X".into(), "a\r\nEvil: b".into())];
-    let asking = Asking { method: "GET", headers: &headers, body: b"", decode: false, close: true };
-    encode_request(&url, &asking, &mut out);
-    let expected = concat!(
-        "GET /s?wd=a%20b HTTP/1.1\r\nHost: example.com:8080\r\nUser-Agent: squall/",
-        env!("CARGO_PKG_VERSION"),
-        "\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"
-    );
-    assert_eq!(String::from_utf8_lossy(&out), expected);
-    out.clear();
-    let asking = Asking { method: "HEAD", headers: &[], ..asking };
-    encode_request(&Url::parse("http://[::1]").expect("a URL"), &asking, &mut out);
-    assert!(out.starts_with(b"HEAD / HTTP/1.1\r\nHost: [::1]\r\n"));
-}
-
-#[test]
 fn a_body_ends_after_its_length() {
     let wire = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello rest";
-    let expected = Answer { status: 200, length: Some(5), body: b"hello".to_vec(), used: wire.len() - 5 };
+    let expected = Answer { status: 200, length: Some(5), body: b"hello".to_vec(), used: wire.len() - 5, kept: true };
     assert_eq!(read(wire), Ok(expected));
     assert_eq!(body("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), "");
     assert_eq!(body("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\nContent-Length: 02\r\n\r\nab"), "ab");
@@ -96,7 +86,7 @@ fn a_body_ends_after_its_length() {
 #[test]
 fn a_chunked_body_ends_with_its_last_chunk() {
     let wire = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nA: b\r\n\r\nrest";
-    let expected = Answer { status: 200, length: None, body: b"hello".to_vec(), used: wire.len() - 4 };
+    let expected = Answer { status: 200, length: None, body: b"hello".to_vec(), used: wire.len() - 4, kept: true };
     assert_eq!(read(wire), Ok(expected));
 }
 
@@ -151,7 +141,8 @@ fn a_head_is_read_leniently() {
 fn a_head_shows_its_fields() {
     let wire = b"HTTP/1.0 301 Moved\r\nLocation: /b\r\nlocation: /c\r\nX:\r\n\r\n";
     let mut slots = [const { Slot::uninit() }; SLOTS];
-    let (used, event) = Exchange::new(false, false).receive(wire, false, &mut slots, &Limits::default()).expect("valid");
+    let mut exchange = Exchange::new(false, false);
+    let (used, event) = exchange.receive(wire, false, &mut slots, &Limits::default()).expect("valid");
     let Some(ExchangeEvent::Head(head)) = event else { panic!("{event:?}") };
     assert_eq!((used, head.status, head.minor_version, head.reason), (wire.len(), 301, 0, "Moved"));
     assert_eq!(head.header("LOCATION"), Some(b"/b".as_slice()));
@@ -253,6 +244,101 @@ fn head_and_body_are_bounded() {
     assert_eq!(read(&fields), Err(ExchangeError::TooManyFields(SLOTS)));
 }
 
+/// Whether the connection may be used again after an answer to GET, or to HEAD.
+fn is_kept_after(wire: &str, asked_head: bool) -> bool {
+    read_with(wire, asked_head, &Limits::default()).unwrap_or_else(|e| panic!("{wire:?}: {e}")).kept
+}
+
+#[test]
+fn the_server_says_whether_the_connection_stays() {
+    for (version, connection, kept) in [
+        ("1.1", "", true),
+        ("1.1", "Connection: keep-alive\r\n", true),
+        ("1.1", "Connection: Close\r\n", false),
+        ("1.1", "Connection: x, close ,y\r\n", false),
+        ("1.1", "Connection: x\r\nConnection: close\r\n", false),
+        ("1.1", "Connection: keep-alive, close\r\n", false),
+        ("1.1", "Connection: closed\r\nX: close\r\n", true),
+        ("1.0", "", false),
+        ("1.0", "Connection: Keep-Alive\r\n", true),
+        ("1.0", "Connection: keep-alive\r\nConnection: close\r\n", false),
+        ("1.0", "Keep-Alive: timeout=5\r\n", false),
+    ] {
+        let wire = format!("HTTP/{version} 200 OK\r\n{connection}Content-Length: 2\r\n\r\nab");
+        assert_eq!(is_kept_after(&wire, false), kept, "{wire:?}");
+    }
+    let exchange = Exchange::new(false, false);
+    assert!(!exchange.keeps_alive() && !exchange.ends_with_connection());
+}
+
+#[test]
+fn a_connection_stays_where_the_end_of_the_answer_is_beyond_doubt() {
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
+    assert!(is_kept_after(chunked, false));
+    assert!(is_kept_after("HTTP/1.1 204 No Content\r\n\r\n", false));
+    assert!(is_kept_after("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", false));
+    assert!(is_kept_after("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", false));
+    assert!(is_kept_after("HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", false));
+    assert!(is_kept_after("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", true));
+    assert!(is_kept_after("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true));
+    assert!(is_kept_after("HTTP/1.1 200 OK\r\n\r\n", true), "HEAD has no body that could last until the close");
+    assert!(is_kept_after("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false));
+}
+
+#[test]
+fn a_connection_does_not_stay_where_others_could_see_another_end() {
+    let end = "2\r\nab\r\n0\r\n\r\n";
+    for (wire, asked_head) in [
+        (format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{end}"), false),
+        (format!("HTTP/1.1 200 OK\r\nContent-Length: 12\r\nTransfer-Encoding: chunked\r\n\r\n{end}"), false),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 12\r\nTransfer-Encoding: chunked\r\n\r\n".into(), true),
+        (format!("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n{end}"), false),
+        ("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(), false),
+        ("HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nab".into(), false),
+        ("HTTP/1.1 200 OK\r\n\r\nab".into(), false),
+        // Fields that a strict reader does not see.
+        ("HTTP/1.1 200 OK\r\nX: y\nContent-Length: 2\r\n\r\nab".into(), false),
+        ("HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nab".into(), false),
+        ("HTTP/1.1 200 OK\r\nContent-Length\t: 2\r\n\r\nab".into(), false),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\nab".into(), false),
+        ("HTTP/1.1 200 OK\nContent-Length: 2\r\n\r\nab".into(), false),
+    ] {
+        assert!(!is_kept_after(&wire, asked_head), "{wire:?}");
+    }
+}
+
+#[test]
+fn what_the_end_of_a_body_is_is_known_from_its_head_on() {
+    for (fields, until_close) in
+        [("", true), ("Content-Length: 1\r\n", false), ("Transfer-Encoding: chunked\r\n", false)]
+    {
+        let wire = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+        let mut exchange = Exchange::new(false, false);
+        let mut slots = [const { Slot::uninit() }; SLOTS];
+        exchange.receive(wire.as_bytes(), false, &mut slots, &Limits::default()).expect("a head");
+        assert_eq!(exchange.ends_with_connection(), until_close, "{fields:?}");
+    }
+}
+
+#[test]
+fn an_answer_has_begun_with_its_first_byte() {
+    let mut exchange = Exchange::new(false, false);
+    let mut tell = |buf: &'static [u8], eof| {
+        let mut slots = [const { Slot::uninit() }; SLOTS];
+        let result = exchange.receive(buf, eof, &mut slots, &Limits::default()).map(|(used, _)| used);
+        (result, exchange.has_begun())
+    };
+    assert_eq!(tell(b"", false), (Ok(0), false));
+    assert_eq!(tell(b"", true), (Err(ExchangeError::EarlyEof(Stage::Start)), false));
+    assert_eq!(tell(b"H", false), (Ok(0), true));
+    assert_eq!(tell(b"HTTP/1.1 100 Continue\r\n\r\n", false), (Ok(25), true));
+    assert_eq!(tell(b"", false), (Ok(0), true), "an interim answer is one");
+    let mut foreign = Exchange::new(false, false);
+    let mut slots = [const { Slot::uninit() }; SLOTS];
+    assert!(foreign.receive(b"x", false, &mut slots, &Limits::default()).is_err());
+    assert!(foreign.has_begun(), "a wrong byte is one");
+}
+
 #[test]
 fn errors_are_sentences() {
     for (error, words) in [
@@ -263,6 +349,9 @@ fn errors_are_sentences() {
         (ExchangeError::TooManyInterim, "16"),
         (ExchangeError::HeadTooLong(65_536), "65536"),
         (ExchangeError::BodyTooLarge(8), "8 bytes"),
+        (ExchangeError::from(InflateError::Broken("incorrect data check")), "broken: incorrect data check"),
+        (ExchangeError::from(InflateError::Truncated), "ends too early"),
+        (ExchangeError::from(InflateError::TooLarge(8)), "8 bytes when inflated"),
         (ExchangeError::from(BodyError::Chunk(ChunkError::BadSize)), "chunk size"),
     ] {
         assert!(error.to_string().contains(words), "{error}");

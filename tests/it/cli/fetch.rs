@@ -320,7 +320,7 @@ fn what_cannot_be_understood_ends_with_2_and_fetches_nothing() {
     let target = stub.address.to_string();
     for args in [
         &["-H", "no colon"][..],
-        &["-H", "Host: elsewhere"],
+        &["-H", "Connection: close"],
         &["--method", "two words"],
         &["--data", "@/no/such/file"],
         &["--data", "@-", "-"],
