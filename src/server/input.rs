@@ -72,7 +72,9 @@ impl<N: Network, A: App> Server<N, A> {
         if at < end {
             conn.kept.extend_from_slice(&self.inbuf[at..end]);
         }
-        conn.unparsed = !starved && (at < end || conn.eof);
+        // An answer may be whole without another byte, which only another step can tell.
+        let may_end = conn.eof || matches!(conn.protocol, Protocol::Upstream(_));
+        conn.unparsed = !starved && (at < end || may_end);
         if conn.eof && starved && !conn.dead {
             self.on_eof(id);
         }
@@ -159,7 +161,8 @@ impl<N: Network, A: App> Server<N, A> {
 
     fn step_upstream(&mut self, id: ConnId, at: usize, end: usize) -> Progress {
         let Server { conns, inbuf, app, effects, limits, now, .. } = &mut *self;
-        let Some(Connection { protocol: Protocol::Upstream(upstream), eof, truncated, .. }) = conns.get_mut(id) else {
+        let Some(conn) = conns.get_mut(id) else { return Progress::Starved };
+        let Connection { protocol: Protocol::Upstream(upstream), outbox, eof, truncated, .. } = conn else {
             return Progress::Starved;
         };
         if upstream.state() == State::Kept {
@@ -186,12 +189,13 @@ impl<N: Network, A: App> Server<N, A> {
                 (used, None)
             }
             // The end of the connection is the end of this body only if it was meant to be.
-            Ok((_, Some(ExchangeEvent::Done))) if *truncated && upstream.exchange.ends_with_connection() => {
-                (0, Some(Err(FetchError::Broken { why: CUT_SHORT.into() })))
-            }
-            Ok((used, Some(ExchangeEvent::Done))) => {
-                (used, Some(Ok(at + used == end && !*eof && upstream.exchange.keeps_alive())))
-            }
+            Ok((used, Some(ExchangeEvent::Done))) => match *truncated && upstream.exchange.ends_with_connection() {
+                true => (0, Some(Err(FetchError::Broken { why: CUT_SHORT.into() }))),
+                false => {
+                    let quiet = at + used == end && !*eof && outbox.is_empty();
+                    (used, Some(Ok(quiet && upstream.exchange.keeps_alive())))
+                }
+            },
             Err(e) => (0, Some(Err(FetchError::Protocol(e)))),
         };
         match fetched {

@@ -48,7 +48,10 @@ def arguments(doc, **defaults):
         many = {"nargs": "*", "type": str} if kind is tuple else {"type": kind}
         shown = " ".join(value) if kind is tuple else value
         parser.add_argument("--" + name, default=value, help=f"default: {shown}", **many)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if any(value < 1 for value in vars(args).values() if isinstance(value, int)):
+        parser.error("a number is 1 or more")
+    return args
 
 
 def need(*programs, also=()):
@@ -124,7 +127,8 @@ def run(command, within, core=LOAD_CORE, stdin=None, env=None):
         text = out.read().decode(errors="replace")
         if child.returncode:
             err.seek(0)
-            raise RuntimeError(f"{command[0]}: exit code {child.returncode}: {err.read().decode()[-400:] or text[-400:]}")
+            said = err.read().decode(errors="replace") or text
+            raise RuntimeError(f"{command[0]}: exit code {child.returncode}: {said[-400:]}")
     return text, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
 
 
@@ -250,8 +254,8 @@ def free_port():
 def wrk(server, url, connections, seconds, upstream=None, env=None):
     """One run of wrk on its core against a server on the other; raises if an answer was none or not a 2xx.
 
-    rps; p50, p99: us; cpu: of the server, us a request; server, wrk, upstream, other: percent of a core, where `other`
-    is what the rest of the machine used meanwhile.
+    rps; p50, p99: us; cpu: of the server, us a request; limit: requests a second if it had all of a core; server, wrk,
+    upstream, other: percent of a core, where `other` is what the rest of the machine used meanwhile.
     """
     own = [server.pid] + ([upstream.pid] if upstream else [])
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "--latency", url]
@@ -265,7 +269,7 @@ def wrk(server, url, connections, seconds, upstream=None, env=None):
         raise RuntimeError(f"{server.name}, {connections} connections: {bad.group(0) if bad else 'no answers'}")
     result = {"rps": float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)), "cpu": used[0] / count * 1e6,
               "server": used[0] / wall * 100, "wrk": client / wall * 100, "other": max(0, other / wall * 100),
-              "upstream": sum(used[1:]) / wall * 100}
+              "upstream": sum(used[1:]) / wall * 100, "limit": count / max(used[0], 1 / TICK)}
     for quantile in ("50", "99"):
         value, unit = re.search(rf"^\s+{quantile}%\s+([\d.]+)(us|ms|s|m)\s*$", text, re.M).groups()
         result["p" + quantile] = float(value) * UNIT_US[unit]

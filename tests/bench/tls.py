@@ -7,8 +7,8 @@ The certificate is a self-signed one for a P-256 key, made for this run. Version
 client's side, for wrk and for `openssl s_client`, which says beforehand what each server has negotiated; a difference
 fails. Plain http is measured in the same rounds, so that the price of TLS can be told from that of the rest.
 
-The server is alone on the first core, wrk is on the last one; near 100 % of `wrk` only the CPU time counts. The 64
-handshakes of a round are in it and are less than a hundredth of the work.
+The server is alone on the first core, wrk is on the last one; near 100 % of `wrk` only the CPU time counts. The
+handshakes of a round, one a connection, are in it. `other` is what the rest of the machine used.
 
 Needs nginx with TLS, wrk, openssl and taskset.
 """
@@ -77,7 +77,8 @@ def report(args, labels, got):
 def certificate(bench):
     cert, key = bench.path("cert.pem"), bench.path("key.pem")
     run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert], 20)
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+         "-keyout", key, "-out", cert], 20)
     return cert, key
 
 
@@ -98,7 +99,8 @@ MaxProtocol = {version}
 
 def negotiated(child, env):
     """`VERSION CIPHER`, as openssl says."""
-    text, _, _ = run(["openssl", "s_client", "-connect", f"127.0.0.1:{child.port}", "-servername", "localhost"], 10, env=env)
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{child.port}", "-servername", "localhost"]
+    text, _, _ = run(command, 10, env=env)
     return " ".join(re.search(r"^New, (\S+), Cipher is (\S+)", text, re.M).groups())
 
 

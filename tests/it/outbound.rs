@@ -38,6 +38,7 @@ fn limits() -> Limits {
         upstream_idle_for: ms(100),
         upstream_head_bytes_max: HEAD_BYTES_MAX,
         upstream_body_bytes_max: BODY_BYTES_MAX,
+        inflated_bytes_max: BODY_BYTES_MAX,
         ..Limits::default()
     }
 }

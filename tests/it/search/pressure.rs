@@ -72,6 +72,33 @@ fn a_browser_that_does_not_read_stops_the_site_that_writes() {
 }
 
 #[test]
+fn an_answer_that_ends_while_its_browser_is_above_high_water_does_end() {
+    // Its connection is kept, so no FIN comes to tell: the end is where the length says.
+    for extra in [0, 1, 1000, 60_000] {
+        let limits = Limits { high_water: 8192, ..Limits::default() };
+        let length = (4 << 20) + extra;
+        let stub = Stub::start(move |mut asked| {
+            asked.say(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"));
+            asked.say(vec![b'x'; length]);
+            asked.wait_for_the_end();
+        });
+        let site = asking(&stub, limits, &[]);
+        let mut client = Client::connect(site.address);
+        client.send(SEARCH);
+        assert_eq!(client.head().status, 200);
+        std::thread::sleep(ms(100));
+        let mut left = length;
+        while left > 0 {
+            let n = left.min(5000);
+            assert_eq!(client.take(n).len(), n);
+            left -= n;
+        }
+        assert_eq!(client.ask("GET /plaintext HTTP/1.1\r\nHost: squall\r\n\r\n").body, b"Hello, World!");
+        site.wait_until("the connection to be kept", |c| (c.fetches, c.kept) == (0, 1));
+    }
+}
+
+#[test]
 fn a_browser_that_leaves_takes_its_search_with_it() {
     let stub = Stub::start(|mut asked| assert!(asked.wait_for_the_end()));
     let site = with_defaults(&stub);

@@ -59,8 +59,7 @@ impl Child {
                 let _ = process.kill();
                 panic!("no line on stdout; stderr: {}", stderr.lock().expect("nobody panics with it"));
             };
-            let address = line.strip_prefix("squall listening on http://").and_then(|rest| rest.strip_suffix('/'));
-            addresses.push(address.and_then(|a| a.parse().ok()).unwrap_or_else(|| panic!("not the line: {line:?}")));
+            addresses.push(address_in(&line).unwrap_or_else(|| panic!("not the line: {line:?}")));
         }
         Child { address: addresses[0], addresses, process, stderr, _data: data }
     }
@@ -99,6 +98,13 @@ impl Child {
         let fields: Vec<&str> = stat.rsplit_once(')').expect("the name is in brackets").1.split_whitespace().collect();
         fields[11].parse::<u64>().expect("utime") + fields[12].parse::<u64>().expect("stime")
     }
+}
+
+/// `squall listening on http://ADDRESS/`, or https, or `squall redirecting http://ADDRESS/ to https`.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let rest = ["listening on http://", "listening on https://", "redirecting http://"];
+    let rest = rest.iter().find_map(|begin| line.strip_prefix("squall ")?.strip_prefix(begin))?;
+    rest.strip_suffix(" to https").unwrap_or(rest).strip_suffix('/')?.parse().ok()
 }
 
 fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {

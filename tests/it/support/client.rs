@@ -4,9 +4,9 @@ use super::PATIENCE;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-/// One connection of a client.
-pub struct Client {
-    pub stream: TcpStream,
+/// One connection of a client, over TCP or what lies on it.
+pub struct Client<S = TcpStream> {
+    pub stream: S,
     kept: Vec<u8>,
 }
 
@@ -46,21 +46,32 @@ impl Answer {
 impl Client {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Client {
-        let stream = TcpStream::connect(address).expect("the server listens");
-        stream.set_nodelay(true).expect("a TCP socket");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a TCP socket");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a TCP socket");
+        Client::over(patient(address))
+    }
+
+    /// FIN: no more from us.
+    pub fn finish(&mut self) {
+        self.stream.shutdown(Shutdown::Write).expect("the socket is open");
+    }
+
+    /// Whether nothing has come and nobody has closed, as far as this moment knows.
+    pub fn is_quiet(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a socket");
+        self.kept.is_empty() && matches!(peeked, Err(e) if e.kind() == ErrorKind::WouldBlock)
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// On a stream that is there.
+    pub fn over(stream: S) -> Client<S> {
         Client { stream, kept: Vec::new() }
     }
 
     #[track_caller]
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).expect("the server takes it");
-    }
-
-    /// FIN: no more from us.
-    pub fn finish(&mut self) {
-        self.stream.shutdown(Shutdown::Write).expect("the socket is open");
     }
 
     /// Reads once; 0 is the end, a reset counts as one.
@@ -166,14 +177,16 @@ impl Client {
         let rest = self.rest();
         assert!(rest.is_empty(), "not only closed: {:?}", String::from_utf8_lossy(&rest));
     }
+}
 
-    /// Whether nothing has come and nobody has closed, as far as this moment knows.
-    pub fn is_quiet(&self) -> bool {
-        self.stream.set_nonblocking(true).expect("a socket");
-        let peeked = self.stream.peek(&mut [0]);
-        self.stream.set_nonblocking(false).expect("a socket");
-        self.kept.is_empty() && matches!(peeked, Err(e) if e.kind() == ErrorKind::WouldBlock)
-    }
+/// A socket that waits for nothing longer than a test does.
+#[track_caller]
+pub fn patient(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the server listens");
+    stream.set_nodelay(true).expect("a TCP socket");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a TCP socket");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a TCP socket");
+    stream
 }
 
 /// Sends bytes and reads until the server closes; the Date is masked, so that the transcript can be compared.

@@ -1,7 +1,8 @@
 //! WebSocket by hand: frames as bytes (RFC 6455 section 5.2).
 
 use super::{Answer, Client};
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 
 pub const CONTINUATION: u8 = 0;
 pub const TEXT: u8 = 1;
@@ -66,8 +67,8 @@ pub fn text(text: &str) -> Said {
 }
 
 /// A client whose connection has been switched.
-pub struct WsClient {
-    pub client: Client,
+pub struct WsClient<S = TcpStream> {
+    pub client: Client<S>,
     pub answer: Answer,
 }
 
@@ -76,15 +77,6 @@ impl WsClient {
     #[track_caller]
     pub fn open(address: SocketAddr, path: &str, fields: &str) -> WsClient {
         WsClient::switch(Client::connect(address), path, fields)
-    }
-
-    /// The same on a connection that is there.
-    #[track_caller]
-    pub fn switch(mut client: Client, path: &str, fields: &str) -> WsClient {
-        client.send(handshake(path, fields));
-        let answer = client.answer();
-        assert_eq!(answer.status, 101, "{} {}", answer.head, answer.text());
-        WsClient { client, answer }
     }
 
     #[track_caller]
@@ -96,6 +88,17 @@ impl WsClient {
     #[track_caller]
     pub fn chat(address: SocketAddr, cookie: &str) -> WsClient {
         WsClient::open(address, "/chat/", &format!("Cookie: {cookie}\r\n"))
+    }
+}
+
+impl<S: Read + Write> WsClient<S> {
+    /// The same on a connection that is there.
+    #[track_caller]
+    pub fn switch(mut client: Client<S>, path: &str, fields: &str) -> WsClient<S> {
+        client.send(handshake(path, fields));
+        let answer = client.answer();
+        assert_eq!(answer.status, 101, "{} {}", answer.head, answer.text());
+        WsClient { client, answer }
     }
 
     #[track_caller]
@@ -140,7 +143,7 @@ impl WsClient {
     pub fn dismissed(mut self) -> u16 {
         let Said::Close(Some(code), _) = self.heard() else { panic!("not closed") };
         // The server may have closed the socket already, if we broke a rule.
-        let _ = std::io::Write::write_all(&mut self.client.stream, &close(code, ""));
+        let _ = self.client.stream.write_all(&close(code, ""));
         self.client.closed();
         code
     }

@@ -39,6 +39,17 @@ impl Authority {
         let signed = params.signed_by(&key, &self.0).expect("a certificate");
         server(signed.der().clone(), &key)
     }
+
+    /// Certificate and key in PEM, for whoever reads them from files.
+    pub fn files(&self, params: &CertificateParams) -> (String, String) {
+        let key = KeyPair::generate().expect("a key");
+        (params.signed_by(&key, &self.0).expect("a certificate").pem(), key.serialize_pem())
+    }
+
+    /// What a client needs to trust it.
+    pub fn root(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
+    }
 }
 
 /// What a certificate for these names and addresses says. It is valid now.
