@@ -204,7 +204,7 @@ impl<S: Stream> Connection<S> {
             Protocol::Upstream(upstream) => upstream.held(),
             Protocol::Discarding(_) => 0,
         };
-        inside + self.kept.len() + self.outbox.held() + self.stream.as_ref().map_or(0, Stream::unsent)
+        inside + self.kept.len() + self.outbox.held() + self.stream.as_ref().map_or(0, Stream::held)
     }
 }
 

@@ -69,6 +69,10 @@ pub fn run(args: &FetchArgs) -> Result<ExitCode, String> {
     let most = (notes != Notes::Lines).then_some(REDRAWN_EVERY);
     while running.once(most).map_err(|e| format!("the kernel's poll failed: {e}"))? {
         running.server().start(|list, out| list.flush(Instant::now(), out));
+        // Results that nobody takes are a reason to quit that came behind the turn.
+        if running.server().is_over() {
+            break;
+        }
     }
     let mut ended = Ok(ExitCode::FAILURE);
     running.server().start(|list, _| ended = list.close(Instant::now()));

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! main → server → app  → event → proto       proto: bytes ⇄ values. No socket, no clock, no globals
-//!   │        └──→ conn → event, proto, rt     rt: net, slab, feed, lane, outbox, timers, accept, jobs. Knows no protocol
+//!   │        └──→ conn → event, proto, rt     rt: net, tls, slab, feed, lane, outbox, timers, names … Knows no protocol
 //!   └→ fetch_list → server                    conn: the one place where bytes and sockets meet
 //!                                             app: values in, effects out. Names no socket
 //! leaves, imported by anyone: id, config
@@ -15,14 +15,16 @@
 //!
 //! # Where to start reading
 //!
-//! 1. [`event`]: the border between protocols and application, on one page; then [`fetch_list`], a whole application in
-//!    a hundred lines.
+//! 1. [`event`]: the border between protocols and application, on one page; then [`fetch_list`], a small application
+//!    of its own.
 //! 2. `server/run.rs`, `once`: the wait. [`server`]: the turn; then `server/input.rs` and `server/output.rs`, a slice of
 //!    one connection.
-//! 3. [`conn`]: what a connection is; `conn/http.rs` for its states.
+//! 3. [`conn`]: what a connection is; `conn/http.rs` for its states. `conn/upstream.rs` for those of a connection that
+//!    we open; then `server/fetches.rs` and `server/connects.rs`, the way of a fetch.
 //! 4. [`proto::http`] and [`proto::ws_session`]: the two machines that find requests and messages.
 //! 5. [`rt::feed`] and [`rt::lane`]: a room is a log, a member is a position in it.
-//! 6. [`rt::timers`], [`rt::accept`], [`rt::jobs`]: time, newcomers, and what blocks.
+//! 6. [`rt::timers`], [`rt::accept`], [`rt::jobs`], [`rt::names`]: time, newcomers, and what blocks. [`rt::wire`]: TLS
+//!    as a layer of the stream.
 //! 7. [`app`]: the site itself; [`config`] has the limits with their reasons.
 //!
 //! # The turn

@@ -395,10 +395,10 @@ impl<N: Network, A: App> Server<N, A> {
 
 /// Drops the stream. Where the end of the connection would look like the end of a body, only a reset tells the truth.
 fn close<S: Stream>(conn: &mut Connection<S>) {
-    if let Some(stream) = conn.stream.take()
-        && matches!(&conn.protocol, Protocol::Http(http) if http.ends_with_connection())
-    {
-        stream.reset_on_drop();
+    let Some(mut stream) = conn.stream.take() else { return };
+    match &conn.protocol {
+        Protocol::Http(http) if http.ends_with_connection() => stream.reset_on_drop(),
+        _ => stream.say_goodbye(),
     }
 }
 

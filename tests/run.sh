@@ -12,9 +12,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-PARTS=(fmt clippy build test rules curl ab wrk sleepers browser tornado course readme)
+PARTS=(fmt clippy build test core rules curl https ab wrk sleepers browser tornado course bench readme)
 PLAYWRIGHT=playwright-core@1.65.1
 TORNADO=tornado==6.6.1
+AIOHTTP=aiohttp==3.14.5
 
 target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target"
@@ -48,6 +49,8 @@ command_of() {
 needs_of() {
   case $1 in
     curl) echo curl:curl ;;
+    https) echo curl:curl openssl:openssl ;;
+    bench) echo python3:python3-venv wrk:wrk curl:curl openssl:openssl nginx:nginx-light ;;
     ab) echo ab:apache2-utils ;;
     wrk) echo wrk:wrk ;;
     sleepers) echo python3:python3 ;;
@@ -60,7 +63,7 @@ needs_of() {
 # Seconds after which a part is stopped and has failed.
 limit_of() {
   case $1 in
-    clippy | build | test) echo 1200 ;;
+    clippy | build | test | core) echo 1200 ;;
     *) echo $((FULL ? 900 : 240)) ;;
   esac
 }
@@ -99,7 +102,8 @@ prepare() {
   done
   case $1 in
     browser | course) from_npm ;;
-    tornado) from_pypi ;;
+    tornado) from_pypi venv "$TORNADO" ;;
+    bench) from_pypi venv-aiohttp "$AIOHTTP" ;;
   esac
 }
 
@@ -110,10 +114,11 @@ from_npm() {
   return 1
 }
 
+# from_pypi FOLDER PACKAGE: into an environment of its own.
 from_pypi() {
-  [[ -e $TOOLS/$TORNADO ]] && return
-  python3 -m venv --clear "$TOOLS/venv" && "$TOOLS/venv/bin/pip" install -q "$TORNADO" && touch "$TOOLS/$TORNADO" && return
-  echo "MISSING: $TORNADO, which pip could not install."
+  [[ -e $TOOLS/$2 ]] && return
+  python3 -m venv --clear "$TOOLS/$1" && "$TOOLS/$1/bin/pip" install -q "$2" && touch "$TOOLS/$2" && return
+  echo "MISSING: $2, which pip could not install."
   return 1
 }
 
@@ -167,7 +172,7 @@ for argument in "$@"; do
 done
 if ((${#chosen[@]} == 0)); then chosen=("${PARTS[@]}"); fi
 # The real programs run the release binary as it is now.
-if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (curl|ab|wrk|sleepers|browser|tornado|course|readme)\  ]]; then
+if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (curl|https|ab|wrk|sleepers|browser|tornado|course|bench|readme)\  ]]; then
   chosen=(build "${chosen[@]}")
 fi
 

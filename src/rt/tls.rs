@@ -138,6 +138,18 @@ impl<S: Read + Write> TlsStream<S> {
         Ok(true)
     }
 
+    /// Whether the handshake is still to be done: no application byte has passed.
+    #[inline]
+    pub fn is_securing(&self) -> bool {
+        self.session.is_handshaking()
+    }
+
+    /// Memory of its buffers, bytes; 0 unless a record came in part, or something waits for its reader or the stream.
+    #[inline]
+    pub fn held(&self) -> usize {
+        self.incoming.capacity() + self.plain.held() + self.outgoing.held()
+    }
+
     /// Ciphertext that the stream has not taken yet, bytes; `flush` sends it.
     #[inline]
     pub fn unsent(&self) -> usize {

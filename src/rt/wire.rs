@@ -79,11 +79,29 @@ impl Stream for Wire {
     }
 
     #[inline]
+    fn is_securing(&self) -> bool {
+        match self {
+            Wire::Plain(_) => false,
+            #[cfg(feature = "tls")]
+            Wire::Tls(stream) => stream.is_securing(),
+        }
+    }
+
+    #[inline]
     fn unsent(&self) -> usize {
         match self {
             Wire::Plain(_) => 0,
             #[cfg(feature = "tls")]
             Wire::Tls(stream) => stream.unsent(),
+        }
+    }
+
+    #[inline]
+    fn held(&self) -> usize {
+        match self {
+            Wire::Plain(_) => 0,
+            #[cfg(feature = "tls")]
+            Wire::Tls(stream) => stream.held(),
         }
     }
 
@@ -100,11 +118,15 @@ impl Stream for Wire {
         SockRef::from(self.tcp()).set_read_timeout(Some(within))
     }
 
-    fn shutdown_write(&mut self) {
+    fn say_goodbye(&mut self) {
         #[cfg(feature = "tls")]
         if let Wire::Tls(stream) = self {
             stream.close_notify();
         }
+    }
+
+    fn shutdown_write(&mut self) {
+        self.say_goodbye();
         // An error means that the peer is gone already, which the next read tells.
         let _ = self.tcp().shutdown(Shutdown::Write);
     }

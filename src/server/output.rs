@@ -187,7 +187,11 @@ impl<N: Network, A: App> Server<N, A> {
         let Server { conns, timers, limits, now, .. } = &mut *self;
         let Some(conn) = conns.get_mut(id).filter(|conn| !conn.dead) else { return };
         let output_waits = !conn.is_flushed();
-        let Connection { protocol: Protocol::Http(http), timer, kept, .. } = conn else { return };
+        let Connection { protocol: Protocol::Http(http), timer, kept, stream, .. } = conn else { return };
+        // A handshake has the time of a head, from the accept on: whoever drips it wins none.
+        if stream.as_ref().is_some_and(Stream::is_securing) {
+            return;
+        }
         let clock = http.clock_wanted(kept, output_waits);
         // Idle starts anew with every answer, or a busy connection would be closed so long after it came.
         if clock != http.clock || clock == Clock::Idle || clock == Clock::Writing && progress {

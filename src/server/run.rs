@@ -4,8 +4,9 @@ use super::{Counts, Server};
 use crate::app::{self, Settings};
 use crate::config::{Limits, Serve};
 use crate::event::App;
+use crate::rt::kernel::{Kernel, readiness};
 use crate::rt::line_log::LineLog;
-use crate::rt::net::{Kernel, Ready, Source, readiness};
+use crate::rt::net::{Ready, Source};
 #[cfg(feature = "tls")]
 use crate::rt::tls;
 use mio::{Events, Interest, Poll, Waker};
@@ -124,7 +125,9 @@ impl<A: App> Loop<A> {
         {
             let chain = tls::load_certificates(&files.cert).map_err(|why| format!("--tls-cert {why}"))?;
             let key = tls::load_key(&files.key).map_err(|why| format!("--tls-key {why}"))?;
-            let config = tls::server_config(chain, key).map_err(|why| format!("--tls-cert, --tls-key: {why}"))?;
+            let config = tls::server_config(chain, key).map_err(|why| {
+                format!("--tls-cert {}, --tls-key {}: {why}", files.cert.display(), files.key.display())
+            })?;
             self.server.network().speak_tls(config, files.listeners);
             self.tls = Some(files);
             Ok(())

@@ -6,6 +6,8 @@ mod chat;
 mod cli;
 mod house;
 mod http;
+#[cfg(feature = "tls")]
+mod https;
 mod leftovers;
 mod limits;
 mod outbound;

@@ -49,7 +49,7 @@ fn the_question_is_sent_like_this() {
          Accept-Language: zh-CN,en;q=0.5\r\nAccept-Encoding: identity\r\n\r\n",
         stub.address
     );
-    assert_eq!(stub.requests(), [expected.clone()]);
+    assert_eq!(stub.requests(), std::slice::from_ref(&expected));
     let site = asking(&stub, Limits::default(), &["--upstream-idle", "0"]);
     assert_eq!(Client::connect(site.address).ask(ask).status, 200);
     assert_eq!(stub.requests()[1], expected.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));

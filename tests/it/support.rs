@@ -8,6 +8,8 @@ pub mod client;
 pub mod frames;
 pub mod stub;
 #[cfg(feature = "tls")]
+pub mod tls_client;
+#[cfg(feature = "tls")]
 pub mod tls_site;
 
 pub use child::Child;

@@ -2,7 +2,7 @@
 
 use super::run;
 use crate::support::child::PROGRAM;
-use crate::support::{Dir, PATIENCE, Stub, ms};
+use crate::support::{Dir, PATIENCE, Stub, ms, wait_for};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
@@ -341,22 +341,35 @@ fn what_cannot_be_understood_ends_with_2_and_fetches_nothing() {
 
 #[test]
 fn a_reader_that_has_gone_ends_the_fetches() {
-    let stub = after(0, "200 OK");
-    let silent = Stub::start(|mut asked| _ = asked.wait_for_the_end());
+    let (asked, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let silent = Stub::start({
+        let (begun, over) = (asked.clone(), ended.clone());
+        move |mut asked| {
+            begun.fetch_add(1, SeqCst);
+            // Long before this site loses its patience.
+            over.fetch_add(usize::from(asked.wait_for_the_end()), SeqCst);
+        }
+    });
+    let answered = AtomicUsize::new(0);
+    let stub = Stub::start(move |mut here| {
+        let nth = answered.fetch_add(1, SeqCst) + 1;
+        wait_for("the other request", || (asked.load(SeqCst) >= nth).then_some(()));
+        here.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
     let mut command = Command::new(PROGRAM);
     command.args(["fetch", &stub.address.to_string(), &silent.address.to_string()]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     drop(child.stdout.take());
-    let ended = child.wait_with_output().expect("it ends long before the silent site");
-    assert_eq!(ended.status.code(), Some(1));
-    let stderr = String::from_utf8(ended.stderr).expect("text");
-    assert!(!stderr.contains("squall:") && !stderr.contains("targets in"), "{stderr}");
-    let full = std::fs::File::options().write(true).open("/dev/full");
-    if let Ok(full) = full {
-        command.args(["--max-time", "5"]).stdout(full).stderr(Stdio::piped());
-        let ended = command.output().expect("the program starts");
-        assert_eq!(ended.status.code(), Some(1));
-        let stderr = String::from_utf8(ended.stderr).expect("text");
-        assert!(stderr.contains("squall: standard output: No space left"), "{stderr}");
-    }
+    let output = child.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(output.status.code() == Some(1) && !stderr.contains("squall:"), "{stderr}");
+    assert!(!stderr.contains("targets in") && !stderr.contains("failed"), "{stderr}");
+    wait_for("the end of the other fetch", || (ended.load(SeqCst) == 1).then_some(()));
+
+    let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else { return };
+    let output = command.stdout(full).output().expect("the program starts");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr.contains("squall: standard output: No space left"), "{stderr}");
+    wait_for("the end of the other fetch", || (ended.load(SeqCst) == 2).then_some(()));
 }

@@ -1,10 +1,10 @@
 //! wss: echo, the room, pings, origins.
 
 use super::{Secure, connect};
+use crate::support::client::patient;
 use crate::support::frames::{BINARY, PING, PONG, Said, TEXT, close, handshake, text};
 use crate::support::tls_client::{Tls, login, open, secure, shake_hands};
 use crate::support::{Client, WsClient, frame, ms};
-use crate::support::client::patient;
 use socket2::SockRef;
 use squall::config::Limits;
 
@@ -52,7 +52,7 @@ fn twenty_members_see_everything_in_the_same_order() {
             member.say(&format!("{round} {n} {}", "x".repeat(n * 150)));
         }
     }
-    let mut hear = |member: &mut WsClient<Tls>| (0..100).map(|_| member.heard()).collect::<Vec<Said>>();
+    let hear = |member: &mut WsClient<Tls>| (0..100).map(|_| member.heard()).collect::<Vec<Said>>();
     let lines = hear(&mut members[0]);
     for member in &mut members[1..] {
         assert!(hear(member) == lines);

@@ -11,7 +11,7 @@ use rustls::{ServerConfig, ServerConnection};
 use squall::config::Limits;
 use squall::server::Loop;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
 pub const WAYS: &[Way] = &[
@@ -186,9 +186,12 @@ fn closes_behind_hello(mut stream: TcpStream) {
     read_record(&mut stream);
 }
 
+/// Only its half: what the client has to say to that hello would make a reset of a whole close.
 fn closes_behind_its_hello(mut stream: TcpStream) {
     let hello = server_hello(&mut stream);
     let _ = stream.write_all(&hello);
+    let _ = stream.shutdown(Shutdown::Write);
+    hold(&mut stream);
 }
 
 fn stops_behind_its_hello(mut stream: TcpStream) {

@@ -1,0 +1,244 @@
+//! How connections end, and that no answer is lost by it. A client that is closed without close_notify fails.
+
+use super::{ASK, Secure, child, connect, serves};
+use crate::support::client::patient;
+use crate::support::frames::{BINARY, Said, frame};
+use crate::support::tls_client::{any_client, certified, close_notify, open, secure, shake_hands};
+use crate::support::{Client, Dir, Site, Stub, ms, wait_for};
+use socket2::SockRef;
+use squall::config::Limits;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+/// A directory for `--www` with a file of so many bytes, and these.
+fn large_file(bytes: usize) -> (Dir, Vec<u8>) {
+    let www = Dir::new();
+    let content: Vec<u8> = (0..bytes).map(|n| (n ^ n >> 8 ^ n >> 16) as u8).collect();
+    www.write("static/large.bin", &content);
+    (www, content)
+}
+
+const LARGE: &str = "GET /static/large.bin HTTP/1.1\r\nHost: squall\r\n\r\n";
+
+#[test]
+fn a_client_that_says_close_notify_behind_its_request_gets_its_answer() {
+    let site = Secure::with_defaults();
+    for request in [ASK, "GET /sleep?seconds=0.1 HTTP/1.1\r\nHost: squall\r\n\r\n"] {
+        for shuts in [false, true] {
+            let mut client = connect(site.address);
+            client.send(request);
+            close_notify(&mut client.stream);
+            if shuts {
+                client.stream.sock.shutdown(Shutdown::Write).unwrap();
+            }
+            assert_eq!(client.answer().status, 200);
+            client.closed();
+        }
+    }
+    site.wait_until_empty();
+}
+
+#[test]
+fn a_client_that_shuts_tcp_behind_its_request_gets_its_answer_too() {
+    let site = Secure::with_defaults();
+    let mut client = connect(site.address);
+    client.send(ASK.repeat(3));
+    client.stream.sock.shutdown(Shutdown::Write).unwrap();
+    for _ in 0..3 {
+        assert_eq!(client.answer().status, 200);
+    }
+    client.closed();
+    site.wait_until_empty();
+}
+
+#[test]
+fn a_client_that_closes_or_resets_leaves_nothing() {
+    let site = Secure::with_defaults();
+    for request in ["", "GET /", ASK, "GET /sleep?seconds=60 HTTP/1.1\r\nHost: squall\r\n\r\n"] {
+        for resets in [false, true] {
+            let mut client = connect(site.address);
+            client.send(request);
+            site.wait_until("it", |c| c.connections == 1);
+            if resets {
+                SockRef::from(&client.stream.sock).set_linger(Some(Duration::ZERO)).unwrap();
+            }
+            let sleeps = request.contains("sleep") && !resets;
+            drop(client);
+            // A FIN alone is half-close: whoever sleeps is owed an answer.
+            site.wait_until("its end", |c| c.connections == usize::from(sleeps));
+            if sleeps {
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_last_answer_is_followed_by_close_notify() {
+    let site = Secure::with_defaults();
+    for request in [
+        "GET /plaintext HTTP/1.1\r\nHost: squall\r\nConnection: close\r\n\r\n",
+        "GET /plaintext HTTP/1.0\r\n\r\n",
+        "GET /sleep?seconds=0.01 HTTP/1.0\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "no request at all\r\n\r\n",
+        "POST /login HTTP/1.1\r\nHost: squall\r\nContent-Length: 99999999\r\n\r\nusername=",
+    ] {
+        let mut client = connect(site.address);
+        client.send(request);
+        client.answer();
+        client.closed();
+        drop(client);
+    }
+    site.wait_until_empty();
+}
+
+#[test]
+fn a_large_answer_arrives_at_a_client_that_reads_slowly() {
+    let (www, content) = large_file(6 << 20);
+    let site = Secure::start(Limits::default(), &["--www", www.arg()]);
+    let stream = patient(site.address);
+    SockRef::from(&stream).set_recv_buffer_size(32 << 10).unwrap();
+    let mut tls = secure(stream, &any_client());
+    shake_hands(&mut tls).unwrap();
+    let mut client = Client::over(tls);
+    // Behind it another one, which must wait for it.
+    client.send(format!("{LARGE}{ASK}"));
+    site.wait_until("an answer that waits", |c| c.booked > 1 << 20);
+    let length: usize = client.head().field("content-length").expect("a length").parse().unwrap();
+    assert_eq!(length, content.len());
+    let mut at = 0;
+    while at < length {
+        let n = length.min(at + 100_000) - at;
+        assert!(client.take(n) == content[at..at + n], "behind {at}");
+        at += n;
+        std::thread::sleep(ms(2));
+    }
+    assert_eq!(client.answer().text(), "Hello, World!");
+    site.wait_until("nothing booked", |c| c.booked == 0);
+}
+
+#[test]
+fn a_client_that_never_reads_is_given_up() {
+    let (www, _) = large_file(16 << 20);
+    let limits = Limits { write_stall: ms(300), ..Limits::default() };
+    let site = Secure::start(limits, &["--www", www.arg(), "--keep-alive", "3600"]);
+    let mut client = connect(site.address);
+    client.send(LARGE);
+    site.wait_until("an answer that waits", |c| c.booked > 0);
+    site.wait_until_empty();
+    drop(client);
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_not_read_from_either() {
+    let site = Secure::with_defaults();
+    let mut client = connect(site.address);
+    client.stream.sock.set_write_timeout(Some(ms(300))).unwrap();
+    let many = ASK.repeat(1000);
+    let mut sent = 0;
+    while let Ok(n) = client.stream.write(many.as_bytes()) {
+        sent += n;
+        assert!(sent < 200 << 20, "the server takes everything");
+    }
+    let booked = site.counts().booked;
+    assert!(booked < 1 << 20, "{booked} bytes are held");
+    drop(client);
+    site.wait_until_empty();
+}
+
+#[test]
+fn a_body_that_its_site_has_cut_short_does_not_end_like_a_whole_one() {
+    let stub = Stub::saying("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
+    let flag = stub.flag();
+    let site = Secure::start(Limits::default(), &flag.each_ref().map(String::as_str));
+    // The length is passed on to HTTP/1.1; without one, the end would have to tell.
+    let stub = Stub::saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n");
+    let flag = stub.flag();
+    let chunked = Secure::start(Limits::default(), &flag.each_ref().map(String::as_str));
+    for (site, version) in [(&site, "1.1"), (&chunked, "1.0")] {
+        let mut client = connect(site.address);
+        client.send(format!("GET /search?wd=x HTTP/{version}\r\nHost: squall\r\n\r\n"));
+        assert_eq!(client.head().status, 200);
+        assert_eq!(client.take(9), b"only this");
+        let ended = client.rest_until_reset();
+        if version == "1.0" {
+            let why = ended.expect_err("a reset, or an end without close_notify").kind();
+            assert!(matches!(why, ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof), "{why:?}");
+        }
+        site.wait_until("nobody", |c| c.connections == 0);
+    }
+}
+
+#[test]
+fn draining_finishes_what_is_under_way_and_says_close_notify_to_all() {
+    let files = certified();
+    let mut child = child(&files, &[]);
+    let mut idle = connect(child.address);
+    serves(&mut idle);
+    let mut asleep = connect(child.address);
+    asleep.send(format!("GET /sleep?seconds=0.5 HTTP/1.1\r\nHost: squall\r\n\r\n{ASK}"));
+    let mut half = connect(child.address);
+    half.send("GET /healthz HTTP/1.1\r\nHost: squall\r\n");
+    let mut echo = open(child.address, "/echo", "");
+    let mut hello = Client::connect(child.address);
+    hello.send([0x16, 3, 1]);
+    serves(&mut connect(child.address));
+
+    child.signal("TERM");
+    idle.closed();
+    hello.closed();
+    assert_eq!(echo.heard(), Said::Close(Some(1001), "server restarts".into()));
+    wait_for("the listener to go", || TcpStream::connect(child.address).is_err().then_some(()));
+    let health = half.ask("\r\n");
+    assert_eq!((health.status, health.field("connection")), (503, Some("close")));
+    half.closed();
+    let slept = asleep.answer();
+    assert_eq!((slept.status, slept.field("connection")), (200, Some("close")));
+    asleep.closed();
+    drop(echo);
+    assert_eq!(child.ended().code(), Some(0), "{}", child.stderr());
+}
+
+#[test]
+fn at_the_deadline_of_a_drain_who_still_waits_gets_503_and_close_notify() {
+    let files = certified();
+    let mut child = child(&files, &["--drain", "0.3"]);
+    let mut asleep = connect(child.address);
+    asleep.send("GET /sleep?seconds=60 HTTP/1.1\r\nHost: squall\r\n\r\n");
+    serves(&mut connect(child.address));
+    child.signal("TERM");
+    assert_eq!(asleep.answer().status, 503);
+    asleep.closed();
+    assert_eq!(child.ended().code(), Some(0));
+}
+
+#[test]
+fn an_echo_under_way_is_not_lost_when_its_peer_says_close_notify() {
+    let site = Secure::with_defaults();
+    let mut echo = open(site.address, "/echo", "");
+    let bytes = vec![7; 3 << 20];
+    echo.send(frame(BINARY, &bytes));
+    close_notify(&mut echo.client.stream);
+    assert!(echo.heard() == Said::Binary(bytes));
+    echo.client.closed();
+    site.wait_until_empty();
+}
+
+/// What a client sees that does not know close_notify from a cut: the same bytes.
+#[test]
+fn what_is_still_unread_does_not_destroy_the_last_answer() {
+    let site: &Site = &Secure::with_defaults();
+    for _ in 0..20 {
+        let mut client = connect(site.address);
+        client.send("GET /\n and more that nobody looks at");
+        for _ in 0..20 {
+            // The server may be done with us by now.
+            let _ = client.stream.write_all(&[b'x'; 10_000]);
+        }
+        let mut answer = vec![];
+        let _ = client.stream.read_to_end(&mut answer);
+        assert!(answer.starts_with(b"HTTP/1.1 400 "), "{:?}", String::from_utf8_lossy(&answer));
+    }
+}
