@@ -62,8 +62,10 @@ pub fn run(args: &FetchArgs) -> Result<ExitCode, String> {
     let report = Report::new(style, notes, io::stdout(), io::stderr());
     let limits = limits(args, places);
     let list = FetchList::new(targets, places, plan, report, Instant::now());
-    let _ = &args.ca_file;
     let mut running = Loop::new(&[], list, limits)?;
+    if let Some(path) = &args.ca_file {
+        running.trust(path)?;
+    }
     running.server().start(|list, out| list.start(Instant::now(), out));
     // On a terminal the line of progress goes on while nothing comes.
     let most = (notes != Notes::Lines).then_some(REDRAWN_EVERY);

@@ -158,6 +158,7 @@ impl std::fmt::Display for FetchError {
                 write!(f, "no secure connection to {host} within {} s", after.as_secs_f64())
             }
             FetchError::Broken { why } => write!(f, "the connection broke before the answer was whole: {why}"),
+            FetchError::Protocol(e @ ExchangeError::EarlyEof(_)) => write!(f, "the answer is not whole: {e}"),
             FetchError::Protocol(e) => write!(f, "the answer makes no sense: {e}"),
             FetchError::Timeout { after } => write!(f, "no complete answer within {} s", after.as_secs_f64()),
         }
@@ -192,8 +193,9 @@ mod tests {
             (
                 FetchError::Protocol(ExchangeError::EarlyEof(Stage::Head)),
                 502,
-                "the answer makes no sense: the connection was closed within the head",
+                "the answer is not whole: the connection was closed within the head",
             ),
+            (FetchError::Protocol(ExchangeError::NotHttp), 502, "the answer makes no sense: it is not HTTP/1"),
             (FetchError::Timeout { after }, 504, "no complete answer within 2.5 s"),
         ] {
             assert_eq!((error.status(), error.to_string().as_str()), (status, text));

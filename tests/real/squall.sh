@@ -18,7 +18,8 @@ finish() {
 trap finish EXIT
 trap 'exit 143' INT TERM
 
-# serve [FLAG...]: starts a server on a port of its own. Sets `base` (http://127.0.0.1:PORT) and `server` (its pid).
+# serve [FLAG...]: starts a server on a port of its own. Sets `base` (http://127.0.0.1:PORT, or https),
+# `redirecting` (that of --redirect-http) and `server` (its pid).
 serve() {
   local said
   said=$(mktemp -p "$scratch")
@@ -26,8 +27,9 @@ serve() {
   server=$!
   servers+=("$server")
   for ((tries = 0; tries < 200; tries++)); do
-    base=$(sed -n 's|^squall listening on \(http://.*\)/$|\1|p' "$said")
-    [[ -z $base ]] || return 0
+    base=$(sed -n 's|^squall listening on \(https*://.*\)/$|\1|p' "$said")
+    redirecting=$(sed -n 's|^squall redirecting \(http://.*\)/ to https$|\1|p' "$said")
+    [[ -z $base || " $* " == *" --redirect-http "* && -z $redirecting ]] || return 0
     kill -0 "$server" 2> /dev/null || break
     sleep 0.05
   done

@@ -64,6 +64,10 @@ fn certificate(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Res
                 more => write!(f, " and {more} more"),
             }
         }
+        // The verifier's own errors, of which this is the one that people meet: `openssl req -x509` makes such ones.
+        CertificateError::Other(other) if other.0.to_string() == "CaUsedAsEndEntity" => {
+            f.write_str("the certificate is that of an authority (CA:TRUE) and cannot stand for a site")
+        }
         error => write!(f, "the certificate is not acceptable: {error}"),
     }
 }

@@ -332,6 +332,9 @@ fn what_cannot_be_understood_ends_with_2_and_fetches_nothing() {
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{args:?}: {stderr}");
         assert!(stderr.starts_with("error: "), "{stderr}");
     }
+    let (code, stdout, stderr) = run(&["fetch", "--ca-file", "/no/such/file", &target]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(stderr.starts_with("squall: --ca-file /no/such/file"), "{stderr}");
     let (code, _, stderr) = fetch_with(b"\xff\n", &["-", &target]);
     assert_eq!((code, stderr.as_str()), (Some(2), "error: line 1 of the list is not UTF-8\n"));
     assert_eq!(stub.requests().len(), 0);

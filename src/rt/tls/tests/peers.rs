@@ -45,6 +45,12 @@ fn a_certificate_is_refused_in_clear_words_and_the_server_hears_of_it() {
         "the certificate is not for 127.0.0.1 but for a.example, b.example, *.c.example and 2 more"
     );
 
+    let authority = server(&|params| params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
+    assert_eq!(
+        refused("localhost", &near, &authority)[0],
+        "the certificate is that of an authority (CA:TRUE) and cannot stand for a site"
+    );
+
     let expired = server(&|params| params.not_after = rcgen::date_time_ymd(2000, 1, 1));
     let [ours, theirs] = refused("localhost", &near, &expired);
     assert!(ours.starts_with("the certificate expired ") && ours.ends_with(" days ago"), "{ours}");
