@@ -1,6 +1,6 @@
 //! One outbound request as the application sees it: what to ask for, what comes back, and why it may not.
 
-use crate::proto::exchange::{Asking, ExchangeError, ResponseHead};
+use crate::proto::exchange::{Asking, ExchangeError, ResponseHead, Stage};
 use crate::proto::url::Url;
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -115,8 +115,8 @@ pub enum FetchError {
     Broken { why: String },
     /// The answer is not HTTP or breaks a limit.
     Protocol(ExchangeError),
-    /// Not done within the whole deadline, the time in the queue included.
-    Timeout { after: Duration },
+    /// Not done within the whole deadline, the time in the queue included; so far it had come.
+    Timeout { after: Duration, stage: Stage },
 }
 
 impl FetchError {
@@ -160,7 +160,14 @@ impl std::fmt::Display for FetchError {
             FetchError::Broken { why } => write!(f, "the connection broke before the answer was whole: {why}"),
             FetchError::Protocol(e @ ExchangeError::EarlyEof(_)) => write!(f, "the answer is not whole: {e}"),
             FetchError::Protocol(e) => write!(f, "the answer makes no sense: {e}"),
-            FetchError::Timeout { after } => write!(f, "no complete answer within {} s", after.as_secs_f64()),
+            FetchError::Timeout { after, stage } => {
+                write!(f, "no complete answer within {} s: ", after.as_secs_f64())?;
+                f.write_str(match stage {
+                    Stage::Start => "nothing came",
+                    Stage::Head => "its head was still coming",
+                    Stage::Body => "its body was still coming",
+                })
+            }
         }
     }
 }
@@ -168,7 +175,6 @@ impl std::fmt::Display for FetchError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::exchange::Stage;
 
     #[test]
     fn each_failure_of_a_fetch_has_its_status_and_names_its_cause() {
@@ -196,7 +202,17 @@ mod tests {
                 "the answer is not whole: the connection was closed within the head",
             ),
             (FetchError::Protocol(ExchangeError::NotHttp), 502, "the answer makes no sense: it is not HTTP/1"),
-            (FetchError::Timeout { after }, 504, "no complete answer within 2.5 s"),
+            (FetchError::Timeout { after, stage: Stage::Start }, 504, "no complete answer within 2.5 s: nothing came"),
+            (
+                FetchError::Timeout { after, stage: Stage::Head },
+                504,
+                "no complete answer within 2.5 s: its head was still coming",
+            ),
+            (
+                FetchError::Timeout { after, stage: Stage::Body },
+                504,
+                "no complete answer within 2.5 s: its body was still coming",
+            ),
         ] {
             assert_eq!((error.status(), error.to_string().as_str()), (status, text));
         }

@@ -165,6 +165,15 @@ impl Exchange {
         self.begun
     }
 
+    /// How far the answer has come.
+    pub fn stage(&self) -> Stage {
+        match self.state {
+            State::Head { .. } if !self.begun => Stage::Start,
+            State::Head { .. } => Stage::Head,
+            State::Body(_) | State::Done => Stage::Body,
+        }
+    }
+
     /// Whether only the end of the connection is the end of the body. Known from the head on.
     pub fn ends_with_connection(&self) -> bool {
         self.fate == Fate::UntilClose

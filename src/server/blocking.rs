@@ -5,7 +5,7 @@
 use crate::config::Limits;
 use crate::event::{Blocking, Fetch, FetchError, FileRead, Finished, Job, WholeAnswer};
 use crate::proto::address::is_public;
-use crate::proto::exchange::{Exchange, ExchangeEvent, encode_request};
+use crate::proto::exchange::{Exchange, ExchangeEvent, Stage, encode_request};
 use crate::proto::http::SLOTS;
 use crate::proto::url::Scheme;
 use crate::rt::net::{Network, Stream};
@@ -51,13 +51,13 @@ fn read_file(path: &Path, bytes_max: u64) -> io::Result<FileRead> {
 
 fn fetch_blocking(fetch: &Fetch, network: &mut impl Network, limits: &Limits) -> Result<WholeAnswer, FetchError> {
     let mut stream = connect(fetch, network, limits)?;
-    let broken = |e: io::Error| match e.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => FetchError::Timeout { after: fetch.within },
+    let broken = |e: io::Error, stage: Stage| match e.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => FetchError::Timeout { after: fetch.within, stage },
         _ => FetchError::Broken { why: e.to_string() },
     };
     let mut request = Vec::new();
     encode_request(&fetch.url, &fetch.asking(true), &mut request);
-    stream.write_all(&request).map_err(broken)?;
+    stream.write_all(&request).map_err(|e| broken(e, Stage::Start))?;
     let mut exchange = Exchange::new(fetch.is_head(), fetch.decode);
     let (mut whole, mut kept, mut buf) = (WholeAnswer::default(), Vec::new(), vec![0; 64 << 10]);
     let mut eof = false;
@@ -75,11 +75,15 @@ fn fetch_blocking(fetch: &Fetch, network: &mut impl Network, limits: &Limits) ->
                 used
             }
             (0, None) => {
+                let stage = exchange.stage();
                 let left = fetch.deadline.saturating_duration_since(Instant::now());
-                stream.wait_at_most(left.max(Duration::from_millis(1))).map_err(broken)?;
-                let n = match stream.read(&mut buf) {
+                if left.is_zero() {
+                    return Err(FetchError::Timeout { after: fetch.within, stage });
+                }
+                let read = stream.wait_at_most(left).and_then(|()| stream.read(&mut buf));
+                let n = match read {
                     Err(e) if e.kind() == ErrorKind::UnexpectedEof && !exchange.ends_with_connection() => 0,
-                    outcome => outcome.map_err(broken)?,
+                    outcome => outcome.map_err(|e| broken(e, stage))?,
                 };
                 eof = n == 0;
                 kept.extend_from_slice(&buf[..n]);

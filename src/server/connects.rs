@@ -182,8 +182,8 @@ impl<N: Network, A: App> Server<N, A> {
             return self.bury(id);
         }
         if self.now >= upstream.fetch.deadline {
-            let after = upstream.fetch.within;
-            return self.fetch_failed(id, FetchError::Timeout { after });
+            let (after, stage) = (upstream.fetch.within, upstream.exchange.stage());
+            return self.fetch_failed(id, FetchError::Timeout { after, stage });
         }
         let after = self.limits.connect_within;
         match state {

@@ -181,7 +181,9 @@ impl Going {
         };
         let took = told.at.expect("it has ended") - *begun;
         match (&said, way.end) {
-            (Err(_), End::Fails(ways::LATE)) if took < WITHIN => Err(format!("{}: after {took:?} only", way.name)),
+            (Err(_), End::Fails(why)) if ways::is_late(why) && took < WITHIN => {
+                Err(format!("{}: after {took:?} only", way.name))
+            }
             (Ok(body), End::Arrives(expected)) if body == expected => Ok(body.clone()),
             (Err(why), End::Fails(expected)) if why.contains(expected) => Ok(why.clone()),
             _ => Err(format!("a site that {}: {:?} was expected, but: {said:?}", way.name, way.end)),

@@ -23,8 +23,9 @@ talk() {
     -verify_return_error -ign_eof "$@" 2>&1 || echo "exit code $?"
 }
 
+complaints=$scratch/complaints
 certify ec -pkeyopt ec_paramgen_curve:P-256
-serve --tls-cert "$scratch/cert.pem" --tls-key "$scratch/key.pem" --redirect-http 127.0.0.1:0
+serve --tls-cert "$scratch/cert.pem" --tls-key "$scratch/key.pem" --redirect-http 127.0.0.1:0 2> "$complaints"
 plain=$redirecting port=${base##*:}
 css=$base/static/squall.css
 
@@ -39,7 +40,7 @@ check "TLS 1.3" "*SSL connection using TLSv1.3*Hello, World!*" "$(ask -v --tlsv1
 check "nothing older" 35 "$(code --tlsv1.0 --tls-max 1.1 --ciphers 'DEFAULT@SECLEVEL=0' "$base/")"
 check "who does not trust it goes away" 60 "$(code --capath /nowhere --cacert /etc/hostname "$base/" | sed 's/77/60/')"
 check "a name that it is not for" 60 "$(code --resolve "other.test:$port:127.0.0.1" "https://other.test:$port/")"
-check "plain http on this port gets nothing" "5[26]" "$(code "http://${base#https://}/")"
+check "plain http on this port gets nothing" "@(1|52|56)" "$(code "http://${base#https://}/")"
 
 # ---- Answers
 
@@ -48,8 +49,8 @@ check "a connection is used again" "1 0 0 " "$(show '%{num_connects} ' "$base/pl
 check "HTTP/1.0 is answered and closed in good order" 0 "$(code --http1.0 "$base/sleep?seconds=0.1" -o /dev/null "$css")"
 check "HEAD has the length and no body" "*200 OK*Content-Length: 13*0" "$(ask -I -w '%{size_download}' "$base/plaintext")"
 check "nobody is forced to come back over https" "" "$(ask -i "$base/" "$plain/" | grep -i strict-transport || true)"
-head -c $(((1 << 20) - 13)) /dev/zero | tr '\0' x > "$scratch/pad"
-check "1 MiB is taken" 303 "$(status -H 'Expect:' -d username=ann -d "pad@$scratch/none" --data-binary "@$scratch/pad" "$base/login" 2> /dev/null || true)"
+{ printf 'username=ann&pad=' && head -c $(((1 << 20) - 17)) /dev/zero | tr '\0' x; } > "$scratch/form"
+check "1 MiB is taken" 303 "$(status -H 'Expect:' --data-binary "@$scratch/form" "$base/login")"
 check "a login's cookie is for https only" "*[Ss]et-[Cc]ookie: username=*; Secure*" "$(ask -i -d username=ann "$base/login")"
 check "a login from a page of ours" 303 "$(status -H "Origin: $base" -d username=bob "$base/login")"
 check "a login from another site's page is refused" 403 "$(status -H 'Origin: https://evil.example' -d username=bob "$base/login")"
@@ -90,14 +91,16 @@ check "who leaves in the handshake hurts nobody" "Hello, World!" "$(
 
 shown() { talk | openssl x509 -noout -fingerprint; }
 before=$(shown)
-echo broken > "$scratch/cert.pem.new"
-cp "$scratch/cert.pem" "$scratch/cert.pem.old"
-cp "$scratch/cert.pem.new" "$scratch/cert.pem"
+cp "$scratch/cert.pem" "$scratch/whole.pem"
+echo broken > "$scratch/cert.pem"
 kill -HUP "$server"
-cp "$scratch/cert.pem.old" "$scratch/cert.pem.trusted"
-sleep 0.5
-cp "$scratch/cert.pem.trusted" "$scratch/cert.pem"
-check "a broken file changes nothing" "$before" "$(shown)"
+for ((tries = 0; tries < 100; tries++)); do
+  ! grep -q 'stays as it was' "$complaints" || break
+  sleep 0.05
+done
+cp "$scratch/whole.pem" "$scratch/cert.pem"
+check "a broken file is named" "*ERROR*stays as it was*$scratch/cert.pem*" "$(< "$complaints")"
+check "and changes nothing" "$before" "$(shown)"
 certify rsa:2048
 kill -HUP "$server"
 for ((tries = 0; tries < 100; tries++)); do

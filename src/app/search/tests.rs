@@ -1,7 +1,7 @@
 use super::*;
 use crate::app::testing::{Bench, HTML, answer, conn, field, text};
 use crate::event::{Event, Finished, Journey};
-use crate::proto::exchange::{Exchange, ExchangeEvent};
+use crate::proto::exchange::{Exchange, ExchangeEvent, Stage};
 use crate::proto::http::{SLOTS, Slot};
 
 const WITHIN: Duration = Duration::from_secs(20);
@@ -235,7 +235,7 @@ fn a_redirect_that_goes_on_talking_or_breaks_off_is_followed_all_the_same() {
     let mut bench = Bench::new();
     search(&mut bench);
     hear(&mut bench, "HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n");
-    let out = fail(&mut bench, FetchError::Timeout { after: WITHIN });
+    let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, stage: Stage::Start });
     assert_eq!(answer(&out).status, 504, "there is no time left to go there");
 }
 
@@ -285,7 +285,7 @@ fn a_failure_before_the_head_is_an_answer_that_names_the_cause() {
         (FetchError::Resolve { host: host(), why: "no such name".into() }, 502, "search.test could not be resolved"),
         (FetchError::Busy, 503, "too many fetches"),
         (FetchError::Forbidden { host: host() }, 502, "not a public address"),
-        (FetchError::Timeout { after: WITHIN }, 504, "no complete answer within 20 s"),
+        (FetchError::Timeout { after: WITHIN, stage: Stage::Start }, 504, "no complete answer within 20 s"),
     ] {
         let mut bench = Bench::new();
         search(&mut bench);
@@ -301,7 +301,7 @@ fn a_failure_is_sandboxed_like_what_it_stands_for_in_either_form() {
     for fields in [&[][..], &[HTML], &[HTML, "Sec-Fetch-Dest: iframe"]] {
         let mut bench = Bench::new();
         bench.ask(conn(0), "GET /search?wd=x", fields);
-        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN });
+        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, stage: Stage::Start });
         let policy = field(answer(&out), "Content-Security-Policy").expect("a policy");
         assert!(policy.starts_with("sandbox;") && policy.ends_with("frame-ancestors 'self'"), "{policy}");
         assert_eq!(field(answer(&out), "X-Content-Type-Options"), Some("nosniff"));
@@ -319,7 +319,7 @@ fn a_failure_has_no_bar_in_the_frame_of_the_search_page_and_one_elsewhere() {
     ] {
         let mut bench = Bench::new();
         bench.ask(conn(0), &format!("GET {target}"), &[HTML, &format!("Sec-Fetch-Dest: {destination}")]);
-        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN });
+        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, stage: Stage::Start });
         assert_eq!(text(answer(&out)).contains("<header class=\"bar\">"), has_bar, "{target} {destination}");
     }
 }
@@ -380,7 +380,7 @@ fn the_blocking_search_follows_redirects_and_relays_in_one_piece() {
     assert_eq!(answer(&out).body, Body::Stream(Some(7)), "the length that GET would have");
 
     bench.ask(conn(0), "GET /search-sync?wd=x", &[]);
-    let out = bench.tell(conn(0), finished(Err(FetchError::Timeout { after: WITHIN })));
+    let out = bench.tell(conn(0), finished(Err(FetchError::Timeout { after: WITHIN, stage: Stage::Start })));
     assert_eq!(answer(&out).status, 504);
     assert!(is_forgotten(&bench));
 }

@@ -118,7 +118,7 @@ fn only_an_unheard_request_on_a_used_connection_is_tried_again_and_only_if_that_
     };
     assert!(reused("GET").may_retry(&closed()) && reused("HEAD").may_retry(&reset()));
     assert!(!reused("POST").may_retry(&closed()), "it may have been done");
-    assert!(!reused("GET").may_retry(&FetchError::Timeout { after: WITHIN }));
+    assert!(!reused("GET").may_retry(&FetchError::Timeout { after: WITHIN, stage: Stage::Start }));
     assert!(!reused("GET").may_retry(&FetchError::Protocol(ExchangeError::NotHttp)));
     assert!(!upstream("http://a.test/", now).may_retry(&closed()), "it was new");
     let mut heard = reused("GET");

@@ -1,7 +1,7 @@
 //! Whom a client trusts, who a server is: rustls configurations, and the PEM files they are made of.
 //!
-//! TLS 1.2 and 1.3, cryptography by ring, ALPN `http/1.1` (RFC 7301), resumption on both sides. Never without
-//! verification, never early data (a replay could repeat a request, RFC 8446 section 8).
+//! TLS 1.2 and 1.3, cryptography by ring, ALPN `http/1.1` (RFC 7301; a server takes `http/1.0`, too), resumption on both
+//! sides. Never without verification, never early data (a replay could repeat a request, RFC 8446 section 8).
 
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// The only protocol spoken here.
 const ALPN: &[u8] = b"http/1.1";
+/// What some clients call it that will ask in its older form (`curl --http1.0`).
+const ALPN_OLD: &[u8] = b"http/1.0";
 /// Tickets a client keeps: rustls allows each server eight, so these are 256 servers and 4 MiB or so when full.
 const SESSIONS_MAX: usize = 2048;
 
@@ -48,7 +50,7 @@ pub fn server_config(
         rustls::Error::InconsistentKeys(_) => "the key is not the certificate's".to_owned(),
         e => format!("certificate and key are unusable: {e}"),
     })?;
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = [ALPN, ALPN_OLD].map(<[u8]>::to_vec).to_vec();
     config.ticketer = ring::Ticketer::new().map_err(|e| e.to_string())?;
     Ok(Arc::new(config))
 }

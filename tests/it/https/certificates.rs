@@ -48,16 +48,15 @@ fn after_sighup_with_a_broken_file_the_old_certificate_still_serves() {
     let mut echo = open(child.address, "/echo", "");
     let before = shown(&connect(child.address).stream);
     let fits_not = KeyPair::generate().unwrap().serialize_pem();
-    let mut complaints = 0;
-    for (name, content) in [("cert.pem", "no certificate"), ("key.pem", "no key"), ("key.pem", fits_not.as_str())] {
+    let broken = [("cert.pem", "no certificate"), ("key.pem", "no key"), ("key.pem", fits_not.as_str())];
+    for (n, (name, content)) in broken.into_iter().enumerate() {
         certify_anew(&files);
         files.write(name, content);
         child.signal("HUP");
-        complaints += 1;
         let stays = "the certificate stays as it was";
         let said = wait_for("a complaint", || {
             let said = child.stderr();
-            (said.matches(stays).count() == complaints).then_some(said)
+            (said.matches(stays).count() == n + 1).then_some(said)
         });
         let line = said.lines().last().unwrap();
         assert!(line.contains("ERROR") && line.contains(name) && line.contains(files.arg()), "{line}");

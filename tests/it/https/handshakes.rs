@@ -175,5 +175,6 @@ fn a_head_that_does_not_become_whole_gets_408() {
     client.send("GET / HTTP/1.1\r\n");
     assert_eq!(client.answer().status, 408);
     client.closed();
+    drop(client);
     site.wait_until_empty();
 }

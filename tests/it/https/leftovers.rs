@@ -143,9 +143,9 @@ fn a_thousand_cut_clients_leave_nothing() {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (random >> 8) as usize % n
     };
-    for _ in 0..10 {
+    for _ in 0..4 {
         let mut staying = vec![];
-        for n in 0..100 {
+        for n in 0..250 {
             let script = &scripts[below(scripts.len())];
             let left = below(script.len() + 700);
             let tls = speak(&site, &configs[below(2)], script, left);

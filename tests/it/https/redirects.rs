@@ -105,6 +105,7 @@ fn tls_on_the_plain_port_is_refused_and_draining_ends_both() {
     let mut confused = Client::connect(plain);
     confused.send(b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00\r\n\r\n");
     assert!(confused.rest().starts_with(b"HTTP/1.1 400 "));
+    drop(confused);
     let mut idle = Client::connect(plain);
     idle.ask(ASK);
     child.signal("TERM");

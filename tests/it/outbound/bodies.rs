@@ -2,7 +2,7 @@
 
 use super::ways::End::{Arrives, Fails};
 use super::ways::Play::{Closes, Http, Says};
-use super::ways::{LATE, Way, for_ever, way};
+use super::ways::{LATE_BODY, Way, for_ever, way};
 use crate::support::ms;
 use crate::support::stub::Asked;
 use std::time::Duration;
@@ -50,19 +50,19 @@ pub const WAYS: &[Way] = &[
     way("closes within its trailers", Closes(chunked!("5\r\nhello\r\n0\r\nA: b\r\n")), Fails(EARLY)),
     way("announces a chunk of 16 EiB", Http(endless_chunk), Fails(LARGE)),
     way("sends chunks for ever", Http(endless_chunks), Fails(LARGE)),
-    way("stops within a chunk", Says(chunked!("5\r\nhel")), Fails(LATE)),
-    way("drips chunks of one byte", Http(drips_chunks), Fails(LATE)),
+    way("stops within a chunk", Says(chunked!("5\r\nhel")), Fails(LATE_BODY)),
+    way("drips chunks of one byte", Http(drips_chunks), Fails(LATE_BODY)),
     // A length.
     way("closes before its body", Closes(length!("5", "")), Fails(EARLY)),
     way("closes within its body", Closes(length!("10", "hello")), Fails(EARLY)),
-    way("stops within its body", Says(length!("10", "hello")), Fails(LATE)),
-    way("drips its body", Http(drips), Fails(LATE)),
+    way("stops within its body", Says(length!("10", "hello")), Fails(LATE_BODY)),
+    way("drips its body", Http(drips), Fails(LATE_BODY)),
     way("announces a body over the limit", Says(length!("65537", "")), Fails(LARGE)),
     way("announces a body of 16 EiB", Says(length!("18446744073709551616", "")), Fails(LARGE)),
     way("has a body longer than its length", Says(length!("5", "helloworld")), Arrives("hello")),
     // Until the end of the connection.
     way("sends a body without a length for ever", Http(endless_body), Fails(LARGE)),
-    way("never ends a body that its end would end", Says("HTTP/1.1 200 OK\r\n\r\nhello"), Fails(LATE)),
+    way("never ends a body that its end would end", Says("HTTP/1.1 200 OK\r\n\r\nhello"), Fails(LATE_BODY)),
     // No body, and two ways to end one.
     way("has a body where there may be none", Says(NO_CONTENT), Arrives("")),
     way("has chunks and a length", Says(BOTH), Arrives("hello")),

@@ -2,7 +2,7 @@
 
 use super::ways::End::{Arrives, Fails};
 use super::ways::Play::{Closes, Http, Nobody, Raw, Says};
-use super::ways::{self, LATE, Way, hold, reset, way};
+use super::ways::{self, SILENT, Way, hold, reset, way};
 use crate::support::ms;
 use crate::support::stub::Asked;
 use socket2::{Domain, Socket, Type};
@@ -21,7 +21,7 @@ pub const WAYS: &[Way] = &[
     way("resets where its end would be the body's", Http(reset_until_close), Fails("Connection reset by peer")),
     way("closes without an answer", Closes(""), Fails("the connection was closed without an answer")),
     way("shuts its half and stays", Http(shuts_and_stays), Fails("the connection was closed without an answer")),
-    way("says nothing", Says(""), Fails(LATE)),
+    way("says nothing", Says(""), Fails(SILENT)),
     way("answers and shuts its half", Http(answers_and_shuts), Arrives("hello")),
 ];
 

@@ -2,7 +2,7 @@
 
 use super::ways::End::{Arrives, Fails};
 use super::ways::Play::{Closes, Http, Raw, Says};
-use super::ways::{LATE, Way, for_ever, hold, way};
+use super::ways::{LATE_HEAD, Way, for_ever, hold, way};
 use crate::support::ms;
 use crate::support::stub::Asked;
 use std::io::Write;
@@ -41,12 +41,12 @@ pub const WAYS: &[Way] = &[
     way("has more fields than anybody needs", Http(many_fields), Fails(FIELDS)),
     way("closes within its status line", Closes("HTTP/1.1 200 O"), Fails(EARLY)),
     way("closes within its fields", Closes("HTTP/1.1 200 OK\r\nA: b\r\n"), Fails(EARLY)),
-    way("stops within its head", Says("HTTP/1.1 200 OK\r\nA: b\r\n"), Fails(LATE)),
-    way("drips its head", Http(drips), Fails(LATE)),
+    way("stops within its head", Says("HTTP/1.1 200 OK\r\nA: b\r\n"), Fails(LATE_HEAD)),
+    way("drips its head", Http(drips), Fails(LATE_HEAD)),
     // Interim answers.
     way("switches protocols unasked", Says("HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n"), Fails(SWITCHES)),
     way("says 100 for ever", Http(continues_for_ever), Fails(INTERIM)),
-    way("hints, and then says nothing", Says("HTTP/1.1 103 Early Hints\r\n\r\n"), Fails(LATE)),
+    way("hints, and then says nothing", Says("HTTP/1.1 103 Early Hints\r\n\r\n"), Fails(LATE_HEAD)),
     way("closes behind a hint", Closes("HTTP/1.1 103 Early Hints\r\n\r\n"), Fails(EARLY)),
     way("hints, and then answers", Says(HINTS), Arrives("hello")),
     // Where the body ends.

@@ -2,7 +2,7 @@
 
 use super::ways::End::{Arrives, Fails};
 use super::ways::Play::{Raw, RawTls};
-use super::ways::{LATE, Way, hold, way};
+use super::ways::{LATE_BODY, Way, hold, way};
 use super::{Recorder, limits};
 use crate::support::tls_site::{Authority, Secured, authority, certificate, good, self_signed, valid_between};
 use crate::support::{Answer, Dir, PATIENCE, Site, Stub, get, ms, wait_for};
@@ -50,7 +50,7 @@ pub const WAYS: &[Way] = &[
     way("cuts a body with a length", RawTls(cut_length), Fails(EARLY)),
     way("cuts a body in chunks", RawTls(cut_chunks), Fails(EARLY)),
     way("closes TLS within a body with a length", RawTls(closed_length), Fails(EARLY)),
-    way("stops within a secured body", RawTls(stops), Fails(LATE)),
+    way("stops within a secured body", RawTls(stops), Fails(LATE_BODY)),
     way("ends a secured body by closing", RawTls(until_close), Arrives("hello")),
     way("cuts the connection behind a whole body", RawTls(whole_then_cut), Arrives("hello")),
 ];
@@ -293,12 +293,17 @@ fn stops(stream: TcpStream) {
 
 /// The answer to a search at a site that is asked over https.
 fn searched(play: fn(TcpStream), limits: Limits) -> Answer {
+    searched_at("/search?wd=x", play, limits)
+}
+
+/// The same, by the way that this target goes.
+fn searched_at(target: &str, play: fn(TcpStream), limits: Limits) -> Answer {
     let (stub, roots) = (Stub::raw(play), Dir::new());
     roots.write("ca.pem", authority().pem());
     let ca_file = roots.path().join("ca.pem");
     let url = format!("https://{}/?q={{}}", stub.address);
-    let site = Site::start(limits, &["--search-url", &url, "--ca-file", ca_file.to_str().expect("text")]);
-    let answer = get(site.address, "/search?wd=x");
+    let site = Site::start(limits, &["--lab", "--search-url", &url, "--ca-file", ca_file.to_str().expect("text")]);
+    let answer = get(site.address, target);
     site.wait_until_empty();
     wait_for("the site to be left", || (stub.open() == 0).then_some(()));
     answer
@@ -308,6 +313,16 @@ fn searched(play: fn(TcpStream), limits: Limits) -> Answer {
 fn a_search_over_https_is_relayed() {
     let answer = searched(until_close, limits());
     assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
+}
+
+#[test]
+fn the_blocking_search_goes_over_https_too_and_is_as_strict() {
+    let sync = |play| searched_at("/search-sync?wd=x", play, limits());
+    for (play, status, text) in [(until_close as fn(TcpStream), 200, "hello"), (foreign, 502, UNKNOWN)] {
+        let answer = sync(play);
+        assert_eq!((answer.status, answer.text().contains(text)), (status, true), "{}", answer.text());
+    }
+    assert_eq!(sync(closes_behind_hello).status, 502);
 }
 
 #[test]

@@ -10,12 +10,17 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// What is said of an answer that is not whole in [`WITHIN`].
-pub const LATE: &str = "no complete answer within 0.6 s";
+const LATE: &str = "no complete answer within 0.6 s";
+/// And how far it has come.
+pub const SILENT: &str = "no complete answer within 0.6 s: nothing came";
+pub const LATE_HEAD: &str = "no complete answer within 0.6 s: its head was still coming";
+pub const LATE_BODY: &str = "no complete answer within 0.6 s: its body was still coming";
 
-/// Texts that several ways share, because to a client they are the same thing: time that ran out says no more than
-/// that, a reset has no reason, and what is not HTTP is not HTTP in many ways.
+/// Texts that several ways share, because to a client they are the same thing: time that ran out says only how far
+/// the answer had come, a reset has no reason, and what is not HTTP is not HTTP in many ways.
 pub const SHARED: &[&str] = &[
-    LATE,
+    LATE_HEAD,
+    LATE_BODY,
     "Connection reset by peer",
     "it is not HTTP/1",
     "its status line makes no sense",
@@ -39,6 +44,11 @@ pub const SHARED: &[&str] = &[
     "no secure connection to 127.0.0.1 within 1 s",
     "closed within the TLS handshake",
 ];
+
+/// Whether this is said when time has run out.
+pub fn is_late(why: &str) -> bool {
+    why.starts_with(LATE)
+}
 
 /// One way to misbehave.
 pub struct Way {
@@ -116,7 +126,7 @@ impl Way {
 
     /// What the client asks for, from `now` on.
     pub fn asking(&self, fetch: Fetch, now: Instant) -> Fetch {
-        let is_late = matches!(self.end, End::Fails(LATE));
+        let is_late = matches!(self.end, End::Fails(why) if is_late(why));
         let within = if is_late { WITHIN } else { fetch.within };
         let (decode, public_only) = (self.ask == Ask::Decoded, self.ask == Ask::PublicOnly);
         Fetch { decode, public_only, within, deadline: now + within, ..fetch }
