@@ -1,4 +1,4 @@
-//! The border between the protocols and the application, on one page.
+//! The border between the protocols and the application, on one page; outbound requests have theirs in [`fetch`].
 //!
 //! [`Event`] goes in (a peer did something; it borrows the read buffer), [`Effects`] come out (what the server is to
 //! do; they own what they name, or name a range of `bytes`). [`Job`] is work that would block, for the pool.

@@ -20,7 +20,7 @@
 //! 2. `server/run.rs`, `once`: the wait. [`server`]: the turn; then `server/input.rs` and `server/output.rs`, a slice of
 //!    one connection.
 //! 3. [`conn`]: what a connection is; `conn/http.rs` for its states. `conn/upstream.rs` for those of a connection that
-//!    we open; then `server/fetches.rs` and `server/connects.rs`, the way of a fetch.
+//!    we open; then `server/fetches.rs` and `server/connects.rs`, along the route of a fetch below.
 //! 4. [`proto::http`] and [`proto::ws_session`]: the two machines that find requests and messages.
 //! 5. [`rt::feed`] and [`rt::lane`]: a room is a log, a member is a position in it.
 //! 6. [`rt::timers`], [`rt::accept`], [`rt::jobs`], [`rt::names`]: time, newcomers, and what blocks. [`rt::wire`]: TLS
@@ -50,6 +50,27 @@
 //! server/rooms.rs         `publish`     one frame is appended to the room's feed; nobody is touched
 //! server/rooms.rs         `flush_rooms` end of the turn: every member that can take it is written to
 //! server/rooms.rs         `flush_lane`  one write, from the member's cursor to the end of the feed
+//! ```
+//!
+//! # The route of one fetch
+//!
+//! ```text
+//! app/search.rs           `search`           a question becomes `Effect::Fetch`; its owner is the browser's connection
+//! server/fetches.rs       `fetch`            a place for it, or the queue
+//! server/fetches.rs       `launch`           a kept connection to that origin: on to `send_request`; or a new one
+//! server/connects.rs      `continue_connect` one slice of a connection that is not there yet, by its `State`
+//! server/connects.rs      `resolve`          the host's addresses, from the cache …
+//! rt/names.rs             `look_up`          … or from a thread, which wakes the loop when it has them
+//! server/connects.rs      `race`             connects begin; the next one runs beside one that is slow
+//! conn/race.rs            `winner`           writable means decided: who is connected?
+//! server/connects.rs      `secure`           https only: the handshake goes as far as the socket allows
+//! server/connects.rs      `send_request`     the request goes into the outbox
+//! server/output.rs        `settle`           end of the turn: one write
+//! server/input.rs         `step_upstream`    the answer, read like any other input, goes to the exchange
+//! proto/exchange.rs       `receive`          a head, a piece of the body, the end: `ExchangeEvent`, borrowed
+//! app/search.rs           `on_fetched`       `Effect::Respond`, `Effect::Piece`; a redirect asks for the next fetch
+//! server/output.rs        `stream_piece`     to the browser; while it is slow, `wants_input` leaves the site unread
+//! server/fetches.rs       `fetch_over`       the owner hears the end, once; the connection is kept or freed
 //! ```
 //!
 //! There is no callback anywhere: an event goes up as a borrowed value, effects come down as owned ones, and whoever is

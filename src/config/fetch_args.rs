@@ -8,7 +8,8 @@ use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Fields about the frame of the request and the connection: these are for the client to decide.
+/// Fields about the frame of the request and the connection: these are for the client to decide. `proto::exchange`
+/// would leave them out in silence; nothing is imported from there, for this is a leaf of the house.
 const OURS: [&str; 5] = ["Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade"];
 
 /// Arguments of `squall fetch`.

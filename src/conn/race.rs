@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A slow connect goes on while the next one runs. All of them are watched under the id of one fetch, and looked at
-//! whenever that has an event: there are few.
+//! whenever that has an event: there are few. Connecting itself is the server's, who has the network and the timer.
 
 use crate::event::FetchError;
 use crate::rt::net::Stream;
@@ -18,10 +18,13 @@ use std::time::{Duration, Instant};
 pub struct Race<S> {
     /// Addresses still to be tried, the next one last.
     left: Vec<SocketAddr>,
+    /// Connects under way, in the order in which they began.
     running: Vec<(SocketAddr, S)>,
     /// When the next one starts although others are under way.
     next_at: Instant,
+    /// When all of it has taken too long.
     until: Instant,
+    /// The last that failed.
     failure: Option<(SocketAddr, io::Error)>,
 }
 
@@ -41,7 +44,7 @@ impl<S: Stream> Race<S> {
         Race { left, running: Vec::new(), next_at: now, until, failure: None }
     }
 
-    /// The address whose connect is to start now, if there is one.
+    /// The address whose connect is to start now, if there is one; to be followed by `started` or `failed`.
     pub fn next(&mut self, now: Instant) -> Option<SocketAddr> {
         if !self.running.is_empty() && now < self.next_at {
             return None;
@@ -60,7 +63,7 @@ impl<S: Stream> Race<S> {
         self.failure = Some((address, error));
     }
 
-    /// Looks at all that run: drops those that have failed, and takes out the first that is connected.
+    /// Drops those that have failed, and takes out the first that is connected.
     pub fn winner(&mut self) -> Option<Winner<S>> {
         let mut n = 0;
         while let Some((_, stream)) = self.running.get(n) {

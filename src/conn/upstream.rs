@@ -1,13 +1,15 @@
 //! One outbound request, and the connection that we open for it or have kept.
 //!
 //! ```text
-//! Queued    Placed ──▶ Resolving (a name only) ──▶ Connecting ──▶ Securing (https) ──▶ Exchanging ──▶ Over
-//! TurnedAway ─▶ Over │                                                                  ▲      │
-//!                    └── error or deadline, from any state ──▶ Over          next fetch └─ Kept ◀┘ whole answer
+//! Placed ─▶ Resolving (unless known) ─▶ Connecting ─▶ Securing (https) ─▶ Exchanging ── whole answer ──▶ Kept
+//!                                                                             ▲                          │
+//! Queued: for a place, then anew: Placed, or on a Kept one                    └────── the next fetch ────┘
+//! TurnedAway: not even that          all but Kept ── whole answer, error, deadline ──▶ Over
 //! ```
 //!
 //! It lies in the slab from the first moment, so that one id serves its deadline, its name and its events. It belongs
 //! to an owner, who gets its news; when the owner goes, it goes. A kept connection belongs to nobody.
+//! When a fetch starts, who gets a place and what the owner hears is decided by the server.
 
 use crate::conn::race::Race;
 use crate::event::{Fetch, FetchError, Journey};
@@ -16,36 +18,41 @@ use crate::proto::address::is_public;
 use crate::proto::exchange::{Exchange, ExchangeError, Stage};
 use crate::proto::redirect::same_origin;
 use crate::proto::url::Scheme;
+use crate::rt::net::Stream;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// The outbound state of one connection.
 pub struct Upstream<S> {
+    /// Who gets the news; nobody's of a kept connection.
     pub owner: ConnId,
     /// What is asked for; of a kept connection, what it was used for last.
     pub fetch: Box<Fetch>,
     state: State,
-    /// It has one of the places for running fetches.
+    /// It has one of the `fetches_max` places.
     pub running: bool,
+    /// Reads the answer.
     pub exchange: Exchange,
     /// The connects under way, while there is no stream.
     pub race: Option<Box<Race<S>>>,
-    /// It has carried an answer before, so its end may have come on the way.
+    /// It has carried an answer before, so the peer may have closed it before our request was there.
     reused: bool,
+    /// How it came so far; complete once the answer begins.
     journey: Journey,
+    /// When the phase that is being timed began.
     phase_began: Instant,
 }
 
 /// How far a fetch has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Waits for one of `fetches_max` places.
+    /// Waits for one of the `fetches_max` places.
     Queued,
-    /// There was no room to wait in; its slice says so.
+    /// The queue was full; its slice says so.
     TurnedAway,
     /// Has its place; its slice begins with the name.
     Placed,
-    /// Its name is being looked up on the pool.
+    /// Its name is being looked up, on a thread.
     Resolving,
     /// Its addresses race.
     Connecting,
@@ -60,7 +67,7 @@ pub enum State {
 }
 
 impl<S> Upstream<S> {
-    /// A fetch that waits for its turn.
+    /// A fetch at its beginning: queued, turned away, or with its place.
     pub fn new(owner: ConnId, fetch: Box<Fetch>, state: State, now: Instant) -> Upstream<S> {
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         Upstream {
@@ -82,17 +89,23 @@ impl<S> Upstream<S> {
     }
 
     /// Its name has been asked for.
-    pub fn resolve(&mut self, now: Instant) {
+    pub fn begin_resolving(&mut self, now: Instant) {
         (self.state, self.phase_began) = (State::Resolving, now);
     }
 
-    /// The host's addresses are known: the race between them begins. Not all may take part in it.
+    /// The host's addresses are known: the race between those that this fetch may connect to begins. It is decided by
+    /// `until` or by the deadline of the fetch.
     ///
     /// # Errors
-    /// None may.
-    pub fn connect(&mut self, mut addresses: Vec<SocketAddr>, now: Instant, until: Instant) -> Result<(), FetchError>
+    /// `Forbidden`: only public addresses are allowed, and there is none.
+    pub fn begin_connecting(
+        &mut self,
+        mut addresses: Vec<SocketAddr>,
+        now: Instant,
+        until: Instant,
+    ) -> Result<(), FetchError>
     where
-        S: crate::rt::net::Stream,
+        S: Stream,
     {
         if self.state == State::Resolving {
             self.journey.dns = Some(now.saturating_duration_since(self.phase_began));
@@ -106,7 +119,7 @@ impl<S> Upstream<S> {
         Ok(())
     }
 
-    /// Its stream is there, and leads to `address`.
+    /// Its stream is there, and leads to `address`. Next is TLS, or for http at once the exchange.
     pub fn connected(&mut self, address: SocketAddr, now: Instant) {
         self.race = None;
         self.journey.address = address;
@@ -115,14 +128,14 @@ impl<S> Upstream<S> {
     }
 
     /// Its bytes may flow: the request goes out.
-    pub fn exchange(&mut self, now: Instant) {
+    pub fn begin_exchange(&mut self, now: Instant) {
         if self.state == State::Securing && self.fetch.url.scheme == Scheme::Https {
             self.journey.tls = Some(now.saturating_duration_since(self.phase_began));
         }
         (self.state, self.phase_began) = (State::Exchanging, now);
     }
 
-    /// Bytes of the answer have come.
+    /// Bytes of the answer have come, and are about to be looked at.
     pub fn hear(&mut self, now: Instant) {
         if !self.exchange.has_begun() {
             self.journey.first_byte = now.saturating_duration_since(self.phase_began);
@@ -134,12 +147,12 @@ impl<S> Upstream<S> {
         self.journey
     }
 
-    /// It is over; answers whether it was not before.
+    /// The fetch is over; answers whether it was not before, so that its owner hears one end.
     pub fn end(&mut self) -> bool {
         std::mem::replace(&mut self.state, State::Over) != State::Over
     }
 
-    /// The answer is whole, and the connection waits for the next request.
+    /// The connection waits for the next request.
     pub fn keep(&mut self) {
         self.state = State::Kept;
     }
@@ -149,7 +162,7 @@ impl<S> Upstream<S> {
         self.exchange = Exchange::new(fetch.is_head(), fetch.decode);
         self.journey = Journey { dns: None, connect: None, tls: None, ..self.journey };
         (self.owner, self.fetch, self.reused, self.running) = (owner, fetch, true, true);
-        self.exchange(now);
+        self.begin_exchange(now);
     }
 
     /// Whether it is kept, and leads where `fetch` wants to go.
@@ -167,7 +180,7 @@ impl<S> Upstream<S> {
         self.reused && closed && !self.exchange.has_begun() && self.fetch.is_idempotent()
     }
 
-    /// Memory held for the request, bytes; what a kept connection remembers of its last one is bounded by their number.
+    /// Memory held for the request, bytes. That of a kept connection does not count: their number bounds it.
     pub fn held(&self) -> usize {
         if self.state == State::Kept {
             return 0;

@@ -13,18 +13,18 @@ pub struct Fetch {
     pub url: Url,
     /// A token (RFC 9110 section 9.1), as a rule one of the registered ones in upper case.
     pub method: Cow<'static, str>,
-    /// Fields besides Host, Content-Length and User-Agent, as they are sent; a User-Agent among them takes the place of
-    /// ours.
+    /// Fields in the order in which they are sent. Which of ours they replace, and which are left out:
+    /// [`encode_request`](crate::proto::exchange::encode_request).
     pub headers: Vec<(Cow<'static, str>, String)>,
-    /// Sent with its Content-Length, if there is any.
+    /// Empty: none.
     pub body: Vec<u8>,
     /// Ask for gzip and deflate, and take them off the answer.
     pub decode: bool,
     /// Refuse addresses that are not public: set for a redirect that leaves its site.
     pub public_only: bool,
-    /// All of it must be done by then, time in the queue included.
+    /// All of it must be done by then: queue, name, connect, TLS and the last byte of the answer.
     pub deadline: Instant,
-    /// How long that was from its beginning; for the message when it has passed.
+    /// How long that is from its beginning; only for the text of [`FetchError::Timeout`].
     pub within: Duration,
 }
 
@@ -43,7 +43,7 @@ impl Fetch {
         }
     }
 
-    /// What its request says, `close`: on a connection that will not be used again.
+    /// What its request says; `close`: on a connection that will not be used again.
     pub fn asking(&self, close: bool) -> Asking<'_> {
         Asking { method: &self.method, headers: &self.headers, body: &self.body, decode: self.decode, close }
     }
@@ -53,7 +53,7 @@ impl Fetch {
         self.method == "HEAD"
     }
 
-    /// Whether asking twice is the same as asking once (RFC 9110 section 9.2.2).
+    /// Whether asking twice means the same as asking once (RFC 9110 section 9.2.2).
     pub fn is_idempotent(&self) -> bool {
         matches!(&*self.method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE")
     }
@@ -76,46 +76,46 @@ pub enum Fetched<'a> {
 /// connection, no TLS. Times are those of the loop's turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Journey {
-    /// Where it was answered.
+    /// Who answered.
     pub address: SocketAddr,
-    /// From the request for the name to its addresses.
+    /// From the question for the name to its addresses.
     pub dns: Option<Duration>,
-    /// From there to the connection.
+    /// From there until an address was connected to.
     pub connect: Option<Duration>,
     /// From there to the end of the TLS handshake.
     pub tls: Option<Duration>,
-    /// From the request to the first byte of the answer.
+    /// From the request to the first byte of the answer, interim ones (1xx) included.
     pub first_byte: Duration,
 }
 
-/// Why a fetch ended early. `Display` is a sentence for people that names the cause.
+/// Why a fetch ended early. `Display` is a sentence for people that names the cause; `after` is a limit that has passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchError {
     /// The name could not be resolved, or the queue of the resolver is full.
     Resolve { host: String, why: String },
     /// The name was not resolved within `connect_within`.
     ResolveTimeout { host: String, after: Duration },
-    /// Too many fetches wait already.
+    /// `fetches_waiting_max` wait already, or all buffers are full.
     Busy,
     /// No place became free within `fetch_queue_within`.
     QueueTimeout { after: Duration },
     /// Every address of a redirect's target is private, loopback or otherwise not public.
     Forbidden { host: String },
-    /// No connection within the limit, or refused.
+    /// Every address that was tried has failed (connect(2)); this is the last one that did, and why.
     Connect { address: String, why: String },
     /// No connection within `connect_within`.
     ConnectTimeout { after: Duration },
     /// https, and this program was built without it.
     NoTls,
-    /// The TLS handshake failed: a certificate that does not hold, another protocol, an early end.
+    /// The TLS handshake failed: a certificate that is not accepted, another protocol, an early end.
     Tls { host: String, why: String },
     /// The TLS handshake was not done within `connect_within`.
     TlsTimeout { host: String, after: Duration },
-    /// Connected, but then reset or closed before the answer was whole.
+    /// Connected, but then reset, or closed without close_notify where only that is the end of the answer.
     Broken { why: String },
-    /// The answer is not HTTP or breaks a limit.
+    /// The answer is not HTTP, breaks a limit, or ends too early.
     Protocol(ExchangeError),
-    /// Not done within the whole deadline, the time in the queue included; so far it had come.
+    /// Not done by [`Fetch::deadline`]; `stage` is how far the answer had come.
     Timeout { after: Duration, stage: Stage },
 }
 

@@ -6,13 +6,13 @@
 //!   └─ the next request ◀────┴─ its body ends, fails, or is too long to wait for
 //! ```
 //!
-//! Input are the steps of its fetches; output is what to do next. Who else is under way is not known here.
+//! Steps of its fetches go in; what to do next comes out. Who else is under way is not known here.
 
 use super::part::Part;
 use super::plan::Plan;
 use crate::event::{Fetch, Fetched, Journey, ResponseHead, Url};
 use crate::proto::address::is_public;
-use crate::proto::redirect::{Target, target};
+use crate::proto::redirect::{self, Target};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -22,15 +22,19 @@ const LEAVING_BYTES_MAX: usize = 64 << 10;
 /// One target under way.
 #[derive(Debug)]
 pub struct Trip {
+    /// Its number in the list.
     target: usize,
     began: Instant,
     /// The request that is being answered, or, while leaving, the next one.
     fetch: Fetch,
+    /// Redirects that were followed.
     redirects: u8,
     stage: Stage,
-    /// Of the body, with its content coding removed.
+    /// Of the final body so far, with its content coding removed.
     bytes: u64,
+    /// The final body so far, if it is wanted.
     body: Option<Vec<u8>>,
+    /// For the file of the final body, if it goes to one.
     file_name: Option<String>,
     file: Option<Part>,
 }
@@ -63,7 +67,7 @@ pub enum Next {
     Wait,
     /// The next request; what is left of the one before is of no interest.
     Fetch(Box<Fetch>),
-    /// The end, or why there is none that counts. What is left of the fetch is of no interest.
+    /// The end: `Err` says why it is a failure. What is left of the fetch is of no interest.
     Over(Result<(), String>),
 }
 
@@ -123,7 +127,7 @@ impl Trip {
     fn on_head(&mut self, head: &ResponseHead<'_, '_>, journey: Journey, plan: &Plan) -> Next {
         let leads_to = match plan.redirects_max {
             0 => Target::None,
-            _ => target(&self.fetch.url, head.status, head.header("location")),
+            _ => redirect::target(&self.fetch.url, head.status, head.header("location")),
         };
         match leads_to {
             Target::To(url) if self.redirects < plan.redirects_max => {

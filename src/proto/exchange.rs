@@ -36,12 +36,14 @@ pub enum ExchangeEvent<'h, 'a> {
     Done,
 }
 
-/// How far an answer had come.
+/// How far an answer has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Not a byte of it was there.
+    /// Not a byte of it is there.
     Start,
+    /// Its final head is not whole.
     Head,
+    /// Its body is not whole.
     Body,
 }
 
@@ -70,12 +72,8 @@ pub enum ExchangeError {
     TooManyFields(usize),
     /// The body has, or announces, more than this many bytes.
     BodyTooLarge(u64),
-    /// The gzip or deflate of the body is broken; the text says how.
-    BadCoding(&'static str),
-    /// The body is whole, but its gzip or deflate is not.
-    TruncatedCoding,
-    /// The body has more than this many bytes when its content coding is taken off.
-    InflatedTooLarge(u64),
+    /// The gzip or deflate of the body is broken or not whole, or gives too many bytes.
+    Coding(InflateError),
 }
 
 impl fmt::Display for ExchangeError {
@@ -94,9 +92,7 @@ impl fmt::Display for ExchangeError {
             ExchangeError::HeadTooLong(max) => write!(f, "its head is longer than {max} bytes"),
             ExchangeError::TooManyFields(max) => write!(f, "it has more than {max} header fields"),
             ExchangeError::BodyTooLarge(max) => write!(f, "its body is longer than {max} bytes"),
-            ExchangeError::BadCoding(why) => write!(f, "its gzip or deflate coding is broken: {why}"),
-            ExchangeError::TruncatedCoding => f.write_str("its gzip or deflate coding ends too early"),
-            ExchangeError::InflatedTooLarge(max) => write!(f, "its body is longer than {max} bytes when inflated"),
+            ExchangeError::Coding(e) => e.fmt(f),
         }
     }
 }
@@ -114,11 +110,7 @@ impl From<BodyError> for ExchangeError {
 
 impl From<InflateError> for ExchangeError {
     fn from(error: InflateError) -> ExchangeError {
-        match error {
-            InflateError::Broken(why) => ExchangeError::BadCoding(why),
-            InflateError::Truncated => ExchangeError::TruncatedCoding,
-            InflateError::TooLarge(max) => ExchangeError::InflatedTooLarge(max),
-        }
+        ExchangeError::Coding(error)
     }
 }
 
@@ -131,7 +123,7 @@ pub struct Exchange {
     decode: bool,
     /// A byte of an answer has been seen.
     begun: bool,
-    /// What the head says about it.
+    /// What becomes of the connection, as the head has it.
     fate: Fate,
     state: State,
     /// While the body has a content coding that is taken off.

@@ -43,4 +43,6 @@ impl fmt::Display for InflateError {
 impl std::error::Error for InflateError {}
 
 #[cfg(all(test, feature = "deflate"))]
+pub(super) mod testing;
+#[cfg(all(test, feature = "deflate"))]
 mod tests;

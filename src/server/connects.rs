@@ -48,7 +48,7 @@ impl<N: Network, A: App> Server<N, A> {
                 self.fetch_failed(id, FetchError::Resolve { host, why });
             }
             Answer::Asked => {
-                upstream.resolve(*now);
+                upstream.begin_resolving(*now);
                 timers.set(id, &mut conn.timer, (*now + limits.connect_within).min(upstream.fetch.deadline));
             }
         }
@@ -74,7 +74,7 @@ impl<N: Network, A: App> Server<N, A> {
         let Some(Protocol::Upstream(upstream)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) else { return };
         let port = upstream.fetch.url.port;
         let addresses = addresses.iter().map(|&ip| SocketAddr::new(ip, port)).collect();
-        match upstream.connect(addresses, now, until) {
+        match upstream.begin_connecting(addresses, now, until) {
             Ok(()) => self.race(id),
             Err(error) => self.fetch_failed(id, error),
         }
@@ -123,7 +123,7 @@ impl<N: Network, A: App> Server<N, A> {
         let Some(conn) = conns.get_mut(id) else { return };
         let Protocol::Upstream(upstream) = &mut conn.protocol else { return };
         if upstream.fetch.url.scheme == Scheme::Http {
-            upstream.exchange(*now);
+            upstream.begin_exchange(*now);
             return self.send_request(id);
         }
         let Some(stream) = conn.stream.take() else { return };
@@ -146,7 +146,7 @@ impl<N: Network, A: App> Server<N, A> {
             Ok(true) => {
                 // The server may have said more than the handshake needs, and TLS has it: no edge will tell.
                 (conn.readable, conn.writable) = (true, stream.unsent() == 0);
-                upstream.exchange(self.now);
+                upstream.begin_exchange(self.now);
                 self.send_request(id);
             }
             Ok(false) => (conn.readable, conn.writable) = (false, false),

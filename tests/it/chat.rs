@@ -5,6 +5,7 @@ mod names;
 use crate::support::frames::{BINARY, CONTINUATION, PING, Said, TEXT, close, fragment, text};
 use crate::support::{Client, Site, WsClient, frame, login, ms};
 use squall::config::Limits;
+use std::io::{Read, Write};
 
 /// Logs in and enters.
 #[track_caller]
@@ -206,21 +207,15 @@ fn a_deaf_member_whose_room_would_fill_all_buffers_is_cut_whatever_it_may_lag() 
     cut_the_deaf_one_by("--buffer-max", "300000");
 }
 
-fn cut_the_deaf_one_by(flag: &str, bytes: &str) {
-    // 2.4 MB: less than the lag that is allowed by default, more than the kernel keeps for somebody who does not read.
-    const LINES: usize = 600;
-    let limits = Limits { close_within: ms(200), ..Limits::default() };
-    let site = Site::start(limits, &["--message-rate", "0", flag, bytes]);
-    let mut deaf = WsClient::chat(site.address, &login(site.address, "deaf"));
-    site.wait_until("the deaf one", |c| c.members == 1);
-    let mut ann = enter(&site, "ann");
-    let mut bob = enter(&site, "bob");
-    assert_eq!(ann.heard(), text("bob enter room"));
+/// Ann talks more than the kernel keeps for somebody who does not read, 2.4 MB, less than the lag that is allowed by
+/// default; she and bob hear all of it. Answers how many of the two hear that `deaf` leaves meanwhile.
+#[track_caller]
+pub fn talk_past_the_deaf<S: Read + Write>(ann: &mut WsClient<S>, bob: &mut WsClient<S>) -> usize {
     let mut left = 0;
-    for n in 0..LINES {
+    for n in 0..600 {
         let line = format!("{n} {}", "x".repeat(4000));
         ann.say(&line);
-        for member in [&mut ann, &mut bob] {
+        for member in [&mut *ann, &mut *bob] {
             let mut heard = member.heard();
             if heard == text("deaf leave room") {
                 left += 1;
@@ -229,6 +224,18 @@ fn cut_the_deaf_one_by(flag: &str, bytes: &str) {
             assert_eq!(heard, Said::Text(format!("ann:{line}")), "line {n}");
         }
     }
+    left
+}
+
+fn cut_the_deaf_one_by(flag: &str, bytes: &str) {
+    let limits = Limits { close_within: ms(200), ..Limits::default() };
+    let site = Site::start(limits, &["--message-rate", "0", flag, bytes]);
+    let mut deaf = WsClient::chat(site.address, &login(site.address, "deaf"));
+    site.wait_until("the deaf one", |c| c.members == 1);
+    let mut ann = enter(&site, "ann");
+    let mut bob = enter(&site, "bob");
+    assert_eq!(ann.heard(), text("bob enter room"));
+    let left = talk_past_the_deaf(&mut ann, &mut bob);
     let counts = site.wait_until("the cut", |c| c.cut == 1 && c.members == 2 && c.connections == 2);
     assert_eq!(left, 2, "both have seen it leave: {counts:?}");
     // A room that is talking keeps its last chunk; the laggard's are gone.

@@ -92,35 +92,41 @@ fn nothing_is_unsafe_and_no_runtime_is_locked() {
     }
 }
 
-/// Every `` `name` `` of the route in lib.rs that looks like a function or a type is defined somewhere in src.
+/// The hops of one route of the map in lib.rs: a file, and the name that stands there.
+fn hops<'a>(map: &'a str, route: &str) -> Vec<(&'a str, &'a str)> {
+    let lines = map.lines().skip_while(|line| !line.ends_with(route)).skip(1);
+    let lines = lines.take_while(|line| line.starts_with("//!") && !line.starts_with("//! #"));
+    lines
+        .filter_map(|line| {
+            let (file, rest) = line.trim_start_matches("//!").trim().split_once("  ")?;
+            Some((file, rest.split('`').nth(1)?))
+        })
+        .collect()
+}
+
+/// Whether a function, a type or a variant of this name is defined in the text of a file.
+fn defines(text: &str, name: &str) -> bool {
+    let ends_there = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    let is_item = |kind: &str| {
+        let item = format!("{kind}{name}");
+        text.match_indices(&item).any(|(at, _)| ends_there(&text[at + item.len()..]))
+    };
+    ["fn ", "struct ", "enum "].into_iter().any(is_item) || text.contains(&format!("    {name}("))
+}
+
 #[test]
-fn the_route_of_a_message_in_the_map_exists_hop_by_hop() {
+fn the_routes_of_the_map_exist_hop_by_hop() {
     let map = fs::read_to_string(root().join("src/lib.rs")).unwrap();
-    let route: Vec<&str> = map
-        .lines()
-        .skip_while(|line| !line.contains("The route of one chat message"))
-        .skip(1)
-        .take_while(|line| line.starts_with("//!") && !line.starts_with("//! #"))
-        .collect();
-    let code: Vec<(PathBuf, String)> = files(&root().join("src"), ".rs")
-        .into_iter()
-        .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
-        .collect();
-    let mut hops = 0;
-    for line in route {
-        let Some((file, rest)) = line.trim_start_matches("//!").trim().split_once("  ") else { continue };
-        let Some(name) = rest.split('`').nth(1) else { continue };
-        let last = name.rsplit("::").next().unwrap();
-        let path = root().join("src").join(file.trim());
-        let (_, text) = code.iter().find(|(p, _)| *p == path).unwrap_or_else(|| panic!("no file src/{}", file.trim()));
-        let defined = ["fn ", "struct ", "enum "].iter().any(|kind| {
-            text.match_indices(&format!("{kind}{last}"))
-                .any(|(at, found)| !text[at + found.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_'))
-        }) || text.contains(&format!("    {last}("));
-        assert!(defined, "src/{} does not define {name}", file.trim());
-        hops += 1;
+    for (route, least) in [("# The route of one chat message", 9), ("# The route of one fetch", 12)] {
+        let hops = hops(&map, route);
+        assert!(hops.len() >= least, "{route} has only {} hops", hops.len());
+        for (file, name) in hops {
+            let text = fs::read_to_string(root().join("src").join(file));
+            let text = text.unwrap_or_else(|e| panic!("{route}: src/{file}: {e}"));
+            let last = name.rsplit("::").next().unwrap();
+            assert!(defines(&text, last), "{route}: src/{file} does not define {name}");
+        }
     }
-    assert!(hops >= 9, "the route has only {hops} hops");
 }
 
 #[test]

@@ -31,7 +31,7 @@ enum Way {
 const TOGETHER: usize = 200;
 
 /// All deadlines so short that a stopped client's come within the test.
-fn limits() -> Limits {
+pub fn limits() -> Limits {
     Limits {
         head_within: ms(300),
         body_within: ms(300),

@@ -20,7 +20,7 @@ fn addresses(of: &[&str]) -> Vec<SocketAddr> {
 fn kept(url: &str, address: &str, now: Instant) -> Upstream<Wire> {
     let mut upstream = upstream(url, now);
     upstream.connected(addresses(&[address])[0], now);
-    upstream.exchange(now);
+    upstream.begin_exchange(now);
     upstream.keep();
     upstream
 }
@@ -31,10 +31,10 @@ fn each_phase_is_timed_if_it_happens() {
     let at = |ms| start + Duration::from_millis(ms);
     let ms = |ms| Some(Duration::from_millis(ms));
     let mut upstream = upstream("https://a.test/", start);
-    upstream.resolve(at(1));
-    upstream.connect(addresses(&["192.0.2.1:443"]), at(4), at(5000)).expect("it may be tried");
+    upstream.begin_resolving(at(1));
+    upstream.begin_connecting(addresses(&["192.0.2.1:443"]), at(4), at(5000)).expect("it may be tried");
     upstream.connected(addresses(&["192.0.2.1:443"])[0], at(10));
-    upstream.exchange(at(30));
+    upstream.begin_exchange(at(30));
     upstream.hear(at(75));
     let journey = upstream.journey();
     assert_eq!((journey.dns, journey.connect, journey.tls), (ms(3), ms(6), ms(20)));
@@ -51,9 +51,9 @@ fn each_phase_is_timed_if_it_happens() {
 fn plain_http_to_an_address_has_neither_a_name_nor_tls() {
     let now = Instant::now();
     let mut upstream = upstream("http://192.0.2.1/", now);
-    upstream.connect(addresses(&["192.0.2.1:80"]), now, now + WITHIN).expect("it may be tried");
+    upstream.begin_connecting(addresses(&["192.0.2.1:80"]), now, now + WITHIN).expect("it may be tried");
     upstream.connected(addresses(&["192.0.2.1:80"])[0], now);
-    upstream.exchange(now);
+    upstream.begin_exchange(now);
     let journey = upstream.journey();
     assert_eq!((journey.dns, journey.connect, journey.tls), (None, Some(Duration::ZERO), None));
 }
@@ -62,7 +62,7 @@ fn plain_http_to_an_address_has_neither_a_name_nor_tls() {
 fn a_connect_never_outlives_its_fetch() {
     let now = Instant::now();
     let mut upstream = upstream("http://a.test/", now);
-    upstream.connect(addresses(&["192.0.2.1:80"]), now, now + Duration::from_secs(60)).expect("it may be tried");
+    upstream.begin_connecting(addresses(&["192.0.2.1:80"]), now, now + Duration::from_secs(60)).expect("it may be tried");
     let race = upstream.race.as_mut().expect("a race");
     race.next(now);
     assert_eq!(race.due(), upstream.fetch.deadline);
@@ -74,11 +74,11 @@ fn a_redirect_that_left_its_site_is_tried_at_public_addresses_only() {
     let mut upstream = upstream("http://a.test/", now);
     upstream.fetch.public_only = true;
     let all = addresses(&["10.0.0.1:80", "1.1.1.1:80", "127.0.0.1:80"]);
-    upstream.connect(all, now, now + WITHIN).expect("one may be tried");
+    upstream.begin_connecting(all, now, now + WITHIN).expect("one may be tried");
     let race = upstream.race.as_mut().expect("a race");
     assert_eq!((race.next(now), race.next(now)), (Some(addresses(&["1.1.1.1:80"])[0]), None));
     let forbidden = Err(FetchError::Forbidden { host: "a.test".into() });
-    assert_eq!(upstream.connect(addresses(&["10.0.0.1:80"]), now, now + WITHIN), forbidden);
+    assert_eq!(upstream.begin_connecting(addresses(&["10.0.0.1:80"]), now, now + WITHIN), forbidden);
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub struct Asking<'a> {
 }
 
 /// Fields that are only ever ours: they say where the request ends, what becomes of the connection, and what else may
-/// come than one final answer.
+/// come than one final answer. The command line refuses them, too.
 const OURS: [&str; 5] = ["Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade"];
 
 /// Appends one request, head and body.
@@ -73,7 +73,7 @@ fn field(name: &str, value: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// RFC 9110 section 5.6.2.
+/// A token (RFC 9110 section 5.6.2).
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
@@ -81,6 +81,8 @@ fn is_token(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Cli;
+    use clap::Parser;
 
     const AGENT: &str = concat!("User-Agent: squall/", env!("CARGO_PKG_VERSION"), "\r\n");
     const PLAIN: Asking = Asking { method: "GET", headers: &[], body: b"", decode: false, close: false };
@@ -155,6 +157,14 @@ mod tests {
         ];
         for asking in [PLAIN, Asking { method: "POST", body: b"ab", ..PLAIN }] {
             assert_eq!(with_headers(asking, &theirs), request(&asking));
+        }
+    }
+
+    #[test]
+    fn the_command_line_refuses_what_would_be_left_out() {
+        for name in OURS {
+            let field = format!("{name}: x");
+            assert!(Cli::try_parse_from(["squall", "fetch", "-H", &field, "a.test"]).is_err(), "{name}");
         }
     }
 

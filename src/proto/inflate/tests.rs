@@ -1,22 +1,8 @@
+use super::testing::{bare, gzip, zlib};
 use super::*;
-use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use std::io::Write;
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut to = GzEncoder::new(Vec::new(), Compression::best());
-    to.write_all(bytes).and_then(|()| to.finish()).expect("a Vec takes all")
-}
-
-fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut to = ZlibEncoder::new(Vec::new(), Compression::best());
-    to.write_all(bytes).and_then(|()| to.finish()).expect("a Vec takes all")
-}
-
-fn bare(bytes: &[u8], level: Compression) -> Vec<u8> {
-    let mut to = DeflateEncoder::new(Vec::new(), level);
-    to.write_all(bytes).and_then(|()| to.finish()).expect("a Vec takes all")
-}
 
 /// What comes out of `wire` in parts of so many bytes.
 fn inflated_by(coding: &str, wire: &[u8], size: usize, bytes_max: u64) -> Result<Vec<u8>, InflateError> {

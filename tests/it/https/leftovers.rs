@@ -1,14 +1,14 @@
 //! A thousand clients of https, each cut at some byte of its ciphertext, leave no connection, descriptor or member.
 
 use super::{Secure, connect};
+use crate::leftovers::limits;
 use crate::support::client::patient;
 use crate::support::frames::{PING, TEXT, close, handshake};
 use crate::support::tls_client::{Tls, client_of, login, secure};
-use crate::support::{Site, Stub, descriptors, frame, is_alone, ms, wait_for};
+use crate::support::{Site, Stub, descriptors, frame, is_alone, wait_for};
 use rustls::ClientConfig;
 use rustls::version::{TLS12, TLS13};
 use socket2::SockRef;
-use squall::config::Limits;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -55,21 +55,6 @@ enum Way {
 }
 
 const WAYS: [Way; 4] = [Way::Drop, Way::Reset, Way::Finish, Way::Stay];
-
-fn limits() -> Limits {
-    Limits {
-        head_within: ms(300),
-        body_within: ms(300),
-        answer_within: ms(600),
-        write_stall: ms(300),
-        ping_every: ms(100),
-        silent_for: ms(300),
-        close_within: ms(200),
-        discard_for: ms(200),
-        search_within: ms(400),
-        ..Limits::default()
-    }
-}
 
 fn scripts(cookie: &str) -> Vec<Vec<u8>> {
     let get = "GET /plaintext HTTP/1.1\r\nHost: squall\r\n\r\n".repeat(2);

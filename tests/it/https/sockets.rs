@@ -1,6 +1,7 @@
 //! wss: echo, the room, pings, origins.
 
 use super::{Secure, connect};
+use crate::chat::talk_past_the_deaf;
 use crate::support::client::patient;
 use crate::support::frames::{BINARY, PING, PONG, Said, TEXT, close, handshake, text};
 use crate::support::tls_client::{Tls, login, open, secure, shake_hands};
@@ -74,26 +75,13 @@ fn twenty_members_see_everything_in_the_same_order() {
 
 #[test]
 fn a_deaf_member_is_cut_and_the_others_get_everything() {
-    const LINES: usize = 600;
     let limits = Limits { close_within: ms(200), ..Limits::default() };
     let site = Secure::start(limits, &["--message-rate", "0", "--lag-max", "100000"]);
     let deaf = enter(&site, "deaf");
     let mut ann = enter(&site, "ann");
     let mut bob = enter(&site, "bob");
     assert_eq!(ann.heard(), text("bob enter room"));
-    let mut left = 0;
-    for n in 0..LINES {
-        let line = format!("{n} {}", "x".repeat(4000));
-        ann.say(&line);
-        for member in [&mut ann, &mut bob] {
-            let mut heard = member.heard();
-            if heard == text("deaf leave room") {
-                left += 1;
-                heard = member.heard();
-            }
-            assert_eq!(heard, Said::Text(format!("ann:{line}")), "line {n}");
-        }
-    }
+    let left = talk_past_the_deaf(&mut ann, &mut bob);
     let counts = site.wait_until("the cut", |c| c.cut == 1 && c.members == 2 && c.connections == 2);
     assert_eq!(left, 2, "both have seen it leave: {counts:?}");
     site.wait_until("the feed to shrink", |c| c.booked <= 64 << 10);

@@ -2,24 +2,8 @@
 
 use super::*;
 use crate::proto::inflate::PIECE_BYTES_MAX;
+use crate::proto::inflate::testing::{bare, gzip, zlib};
 use flate2::Compression;
-use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
-use std::io::Write;
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut to = GzEncoder::new(Vec::new(), Compression::best());
-    to.write_all(bytes).and_then(|()| to.finish()).expect("a Vec takes all")
-}
-
-fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut to = ZlibEncoder::new(Vec::new(), Compression::best());
-    to.write_all(bytes).and_then(|()| to.finish()).expect("a Vec takes all")
-}
-
-fn bare(bytes: &[u8]) -> Vec<u8> {
-    let mut to = DeflateEncoder::new(Vec::new(), Compression::best());
-    to.write_all(bytes).and_then(|()| to.finish()).expect("a Vec takes all")
-}
 
 /// How an answer says where its body ends.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +58,7 @@ fn a_coding_is_taken_off_however_the_body_is_framed() {
             ("gzip", gzip(TEXT)),
             ("X-GZip", gzip(TEXT)),
             ("deflate", zlib(TEXT)),
-            ("deflate", bare(TEXT)),
+            ("deflate", bare(TEXT, Compression::best())),
             ("gzip", [gzip(&TEXT[..20]), gzip(b""), gzip(&TEXT[20..])].concat()),
         ] {
             let wire = answer(&format!("Content-Encoding: {coding}\r\n"), &body, framed);
@@ -133,12 +117,12 @@ fn a_coding_that_is_broken_or_cut_is_an_error_however_the_body_is_framed() {
     wrong[whole.len() - 5] ^= 1;
     for framed in FRAMED {
         let coded = |body: &[u8]| decoded(&answer("Content-Encoding: gzip\r\n", body, framed));
-        assert_eq!(coded(&whole[..whole.len() - 1]), Err(ExchangeError::TruncatedCoding), "{framed:?}");
-        assert_eq!(coded(&whole[..1]), Err(ExchangeError::TruncatedCoding), "{framed:?}");
-        assert_eq!(coded(&wrong), Err(ExchangeError::BadCoding("incorrect data check")), "{framed:?}");
-        assert_eq!(coded(TEXT), Err(ExchangeError::BadCoding("incorrect header check")), "{framed:?}");
+        assert_eq!(coded(&whole[..whole.len() - 1]), Err(ExchangeError::Coding(InflateError::Truncated)), "{framed:?}");
+        assert_eq!(coded(&whole[..1]), Err(ExchangeError::Coding(InflateError::Truncated)), "{framed:?}");
+        assert_eq!(coded(&wrong), Err(ExchangeError::Coding(InflateError::Broken("incorrect data check"))), "{framed:?}");
+        assert_eq!(coded(TEXT), Err(ExchangeError::Coding(InflateError::Broken("incorrect header check"))), "{framed:?}");
         let behind = [whole.as_slice(), b"?"].concat();
-        assert_eq!(coded(&behind), Err(ExchangeError::BadCoding("something follows its end")), "{framed:?}");
+        assert_eq!(coded(&behind), Err(ExchangeError::Coding(InflateError::Broken("something follows its end"))), "{framed:?}");
     }
     let wire = answer("Content-Encoding: gzip\r\n", &whole, Framed::Length);
     assert_eq!(decoded(&wire[..wire.len() - 1]), Err(ExchangeError::EarlyEof(Stage::Body)));
@@ -164,7 +148,7 @@ fn a_bomb_costs_one_piece_of_memory_and_ends_at_the_limit() {
             Err(e) => break e,
         }
     };
-    assert_eq!((error, inflated), (ExchangeError::InflatedTooLarge(1 << 20), 1 << 20));
+    assert_eq!((error, inflated), (ExchangeError::Coding(InflateError::TooLarge(1 << 20)), 1 << 20));
     assert!(at < wire.len() / 2, "what is not used yet waits in the buffer: {at} of {}", wire.len());
     let roomy = Limits { inflated_bytes_max: 4 << 20, ..Limits::default() };
     let got = read_split(&wire, 100, Exchange::new(false, true), &roomy).expect("just as large as it may be");
@@ -200,7 +184,7 @@ proptest::proptest! {
         framing in 0usize..3,
     ) {
         let body: Vec<u8> = pieces.iter().flat_map(|(piece, times)| piece.repeat(*times)).collect();
-        let (name, coded) = [("gzip", gzip(&body)), ("deflate", zlib(&body)), ("deflate", bare(&body))][coding].clone();
+        let (name, coded) = [("gzip", gzip(&body)), ("deflate", zlib(&body)), ("deflate", bare(&body, Compression::best()))][coding].clone();
         let framed = [Framed::Length, Framed::Chunks(chunk), Framed::UntilClose][framing];
         let wire = answer(&format!("Content-Encoding: {name}\r\n"), &coded, framed);
         for split in (0..=wire.len()).step_by(1 + wire.len() / 16) {
