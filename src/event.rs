@@ -12,7 +12,7 @@ pub use crate::proto::http::Request;
 pub use crate::proto::response::{Body, Response};
 pub use crate::proto::url::Url;
 pub use crate::proto::ws_session::Kind;
-pub use fetch::{Fetch, FetchError, Fetched, Journey};
+pub use fetch::{Fetch, FetchError, Fetched, Journey, Reached};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};

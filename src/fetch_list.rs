@@ -13,6 +13,7 @@
 
 mod input;
 mod json;
+mod notes;
 mod part;
 mod plan;
 mod report;
@@ -24,10 +25,11 @@ use crate::id::ConnId;
 use crate::proto::url::UrlError;
 use crate::server::Loop;
 use input::Input;
+use notes::Notes;
 use plan::Plan;
-use report::{Notes, REDRAWN_EVERY, Report, Style, Tally};
+use report::{REDRAWN_EVERY, Report, Style, Tally};
 use rlimit::Resource;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 use trip::{Next, Outcome, Trip};
@@ -46,29 +48,25 @@ const FILES_RESERVED: u64 = 32;
 pub fn run(args: &FetchArgs) -> Result<ExitCode, String> {
     let (targets, plan) = match prepare(args) {
         Ok(prepared) => prepared,
-        Err(why) => {
-            eprintln!("error: {why}");
-            return Ok(ExitCode::from(2));
-        }
+        Err(why) => return Ok(refused(&why)),
     };
     let concurrency = if args.sequential { 1 } else { args.concurrency };
     let open_files = rlimit::getrlimit(Resource::NOFILE).map_or(u64::MAX, |(soft, _)| soft);
     let places = places_for(concurrency.min(targets.len()), open_files);
-    let notes = match io::stderr().is_terminal() {
-        true => Notes::Redrawn { under_results: io::stdout().is_terminal() },
-        false => Notes::Lines,
-    };
+    let notes = Notes::of_this_program();
     let style = if args.json { Style::Json } else { Style::Text };
     let report = Report::new(style, notes, io::stdout(), io::stderr());
     let limits = limits(args, places);
     let list = FetchList::new(targets, places, plan, report, Instant::now());
     let mut running = Loop::new(&[], list, limits)?;
-    if let Some(path) = &args.ca_file {
-        running.trust(path)?;
+    if let Some(path) = &args.ca_file
+        && let Err(why) = running.trust(path)
+    {
+        return Ok(refused(&why));
     }
     running.server().start(|list, out| list.start(Instant::now(), out));
-    // On a terminal the line of progress goes on while nothing comes.
-    let most = (notes != Notes::Lines).then_some(REDRAWN_EVERY);
+    // The line of progress goes on while nothing comes.
+    let most = matches!(notes, Notes::Redrawn { .. }).then_some(REDRAWN_EVERY);
     while running.once(most).map_err(|e| format!("the kernel's poll failed: {e}"))? {
         running.server().start(|list, out| list.flush(Instant::now(), out));
         // Results that nobody takes are a reason to quit that came behind the turn.
@@ -81,11 +79,20 @@ pub fn run(args: &FetchArgs) -> Result<ExitCode, String> {
     ended
 }
 
-/// Everything that can be wrong before the first fetch.
+/// Bad usage: nothing has been fetched.
+fn refused(why: &str) -> ExitCode {
+    eprintln!("error: {why}");
+    ExitCode::from(2)
+}
+
+/// What can be wrong before there is a loop.
 fn prepare(args: &FetchArgs) -> Result<(Vec<String>, Plan), String> {
     let Input { targets, data } = Input::read(args, io::stdin().lock())?;
     if let Some(dir) = &args.output {
-        std::fs::create_dir_all(dir).map_err(|e| format!("--output {}: {e}", dir.display()))?;
+        std::fs::create_dir_all(dir).map_err(|e| match e.kind() {
+            ErrorKind::AlreadyExists => format!("--output {} is not a directory", dir.display()),
+            _ => format!("--output {}: {e}", dir.display()),
+        })?;
     }
     Ok((targets, Plan::new(args, data)))
 }
@@ -122,7 +129,7 @@ struct FetchList<O: Write, E: Write> {
     places: Vec<Option<Trip>>,
     plan: Plan,
     tally: Tally,
-    begun: Instant,
+    began: Instant,
     report: Report<O, E>,
     /// Results could not be written: there is nothing left to do.
     broken: Option<io::Error>,
@@ -132,7 +139,7 @@ impl<O: Write, E: Write> FetchList<O, E> {
     fn new(targets: Vec<String>, places: usize, plan: Plan, report: Report<O, E>, now: Instant) -> FetchList<O, E> {
         let tally = Tally { targets: targets.len(), ..Tally::default() };
         let places = std::iter::repeat_with(|| None).take(places).collect();
-        FetchList { targets, places, plan, tally, begun: now, report, broken: None }
+        FetchList { targets, places, plan, tally, began: now, report, broken: None }
     }
 
     /// Gives every place its first target.
@@ -177,7 +184,7 @@ impl<O: Write, E: Write> FetchList<O, E> {
 
     /// The end of a turn.
     fn flush(&mut self, now: Instant, out: &mut Effects) {
-        if let Err(e) = self.report.flush(&self.tally, self.begun, now) {
+        if let Err(e) = self.report.flush(&self.tally, self.began, now) {
             self.broken = Some(e);
             out.push(Effect::Quit);
         }
@@ -188,7 +195,7 @@ impl<O: Write, E: Write> FetchList<O, E> {
     /// # Errors
     /// Results could not be written. That their reader is gone, as of `| head`, goes without saying.
     fn close(&mut self, now: Instant) -> Result<ExitCode, String> {
-        let took = now.saturating_duration_since(self.begun);
+        let took = now.saturating_duration_since(self.began);
         let closed = match self.broken.take() {
             Some(e) => Err(e),
             None => self.report.close(&self.tally, took, self.places.len() == 1),

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! main → server → app  → event → proto       proto: bytes ⇄ values. No socket, no clock, no globals
-//!   │        └──→ conn → event, proto, rt     rt: net, tls, slab, feed, lane, outbox, timers, names … Knows no protocol
+//!   │        └──→ conn → event, proto, rt     rt: net, tls, slab, feed, lane, timers, names … Knows no protocol
 //!   └→ fetch_list → server                    conn: the one place where bytes and sockets meet
 //!                                             app: values in, effects out. Names no socket
 //! leaves, imported by anyone: id, config
@@ -17,8 +17,8 @@
 //!
 //! 1. [`event`]: the border between protocols and application, on one page; then [`fetch_list`], a small application
 //!    of its own.
-//! 2. `server/run.rs`, `once`: the wait. [`server`]: the turn; then `server/input.rs` and `server/output.rs`, a slice of
-//!    one connection.
+//! 2. `server/run.rs`, `once`: the wait. [`server`]: the turn; then `server/input.rs` and `server/output.rs`, a slice
+//!    of one connection.
 //! 3. [`conn`]: what a connection is; `conn/http.rs` for its states. `conn/upstream.rs` for those of a connection that
 //!    we open; then `server/fetches.rs` and `server/connects.rs`, along the route of a fetch below.
 //! 4. [`proto::http`] and [`proto::ws_session`]: the two machines that find requests and messages.

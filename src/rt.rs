@@ -1,6 +1,6 @@
-//! The parts of a reactor that know no protocol: who is there (`slab`), what is readable (`net`, `kernel`, `wire`, `tls`),
-//! what is unsent (`outbox`, `feed`, `lane`), when (`timers`), who may come in (`accept`), and what would block (`jobs`,
-//! `names`, `line_log`).
+//! The parts of a reactor that know no protocol: who is there (`slab`), what is readable (`net`, `kernel`, `wire`,
+//! `tls`), what is unsent (`outbox`, `feed`, `lane`), when (`timers`), who may come in (`accept`), and what would block
+//! (`jobs`, `names`, `line_log`).
 
 pub mod accept;
 pub mod feed;

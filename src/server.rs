@@ -88,6 +88,7 @@ pub struct Server<N: Network, A: App> {
     /// That time is over, and the last words are being said.
     drain_overdue: bool,
     access_log: Option<LineLog>,
+    /// With `--redirect-http`: the listener that only redirects.
     to_https: Option<ToHttps>,
     cut: u64,
     quit: bool,
@@ -104,6 +105,8 @@ pub struct Counts {
     pub kept: usize,
     /// Places taken by running fetches.
     pub fetches_running: usize,
+    /// Threads whose look-up of a name hangs.
+    pub names_stuck: usize,
     /// Readers of feeds.
     pub members: usize,
     /// Entries of the timer heap.
@@ -194,6 +197,7 @@ impl<N: Network, A: App> Server<N, A> {
             fetches: self.conns.len() - self.inbound - self.fetches.kept(),
             kept: self.fetches.kept(),
             fetches_running: self.fetches.running(),
+            names_stuck: self.names.stuck(),
             members: self.rooms.members(),
             timers: self.timers.len(),
             booked: self.booked + self.rooms.held(),
@@ -206,7 +210,7 @@ impl<N: Network, A: App> Server<N, A> {
         &self.app
     }
 
-    /// The network, to tell it whom to trust.
+    /// The network, to give it certificates.
     #[cfg(feature = "tls")]
     pub(super) fn network(&mut self) -> &mut N {
         &mut self.network
@@ -248,6 +252,7 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
+    /// A connection was accepted: it is in the slab, and has the time of a head to say something.
     fn welcome(&mut self, stream: N::Stream, listener: usize) {
         let is_redirected = self.to_https.as_ref().is_some_and(|to| to.listener == listener);
         let mut http = Http::default();

@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-PARTS=(fmt clippy build test core rules curl https ab wrk sleepers browser tornado course bench readme)
+PARTS=(fmt clippy doc build test core rules curl https ab wrk sleepers browser tornado course bench readme)
 PLAYWRIGHT=playwright-core@1.65.1
 TORNADO=tornado==6.6.1
 AIOHTTP=aiohttp==3.14.5
@@ -35,6 +35,7 @@ command_of() {
   case $1 in
     fmt) command=(cargo fmt --check) ;;
     clippy) command=(cargo clippy --locked --all-targets -- -D warnings) ;;
+    doc) command=(env RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps) ;;
     build) command=(cargo build --locked --release) ;;
     test) command=(cargo test --locked) ;;
     sleepers) command=(bash tests/real/with_squall.sh python3 tests/real/sleepers.py) ;;
@@ -63,7 +64,7 @@ needs_of() {
 # Seconds after which a part is stopped and has failed.
 limit_of() {
   case $1 in
-    clippy | build | test | core) echo 1200 ;;
+    clippy | doc | build | test | core) echo 1200 ;;
     *) echo $((FULL ? 900 : 240)) ;;
   esac
 }

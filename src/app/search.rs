@@ -18,7 +18,7 @@ use crate::id::ConnId;
 use crate::proto::base::base_element;
 use crate::proto::http::Method;
 use crate::proto::redirect::{self, Target};
-use crate::proto::url::insert_words;
+use crate::proto::url::{Scheme, insert_words};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -27,9 +27,6 @@ use std::time::Duration;
 const RELAYED: [(&str, &str); 2] = [("content-encoding", "Content-Encoding"), ("content-language", "Content-Language")];
 /// Someone else's page is shown under our origin, in our frame: nothing in it may run.
 const POLICY: &str = "sandbox; frame-ancestors 'self'";
-
-/// A redirect that has more to say than this, bytes, is left at once, and its connection with it.
-const REDIRECT_BODY_BYTES_MAX: usize = 64 << 10;
 
 /// What is known about searching.
 pub struct Search {
@@ -56,8 +53,8 @@ enum Phase {
     Asking,
     /// It was a redirect, to there; so many bytes of its body have come.
     Leaving(Url, usize),
-    /// The head is relayed, pieces follow.
-    Relaying,
+    /// The head is relayed, pieces follow; before the first one goes what [`base_of`] says.
+    Relaying(String),
 }
 
 /// What an answer's head leads to.
@@ -69,11 +66,21 @@ enum Next {
 
 impl Search {
     /// # Errors
-    /// The template has not exactly one `{}`, or is no URL.
+    /// The template has not exactly one `{}`, is no URL, or has its words where a visitor's must not be: in the host,
+    /// which is trusted, or in the fragment, which is never sent.
     pub fn new(template: &str, allow_private: bool, limits: &Limits) -> Result<Search, String> {
-        let filled = insert_words(template, "x")
-            .ok_or_else(|| format!("--search-url {template}: it must hold exactly one {{}}"))?;
-        let url = Url::parse(&filled).map_err(|e| format!("--search-url {template}: {e}"))?;
+        let wrong = |why: &str| format!("--search-url {template}: {why}");
+        let filled = |words| {
+            let filled = insert_words(template, words).ok_or_else(|| wrong("it must hold exactly one {}"))?;
+            Url::parse(&filled).map_err(|e| wrong(&e.to_string()))
+        };
+        let (url, other) = (filled("x")?, filled("y")?);
+        if !redirect::same_origin(&url, &other) || url.target == other.target {
+            return Err(wrong("the words go into the path or the query"));
+        }
+        if url.scheme == Scheme::Https && !cfg!(feature = "tls") {
+            return Err(wrong(&FetchError::NoTls.to_string()));
+        }
         Ok(Search {
             template: template.into(),
             host: url.host,
@@ -139,36 +146,40 @@ impl Site {
             Fetched::Head(head, _) => match self.search.next(search, head.status, head.header("location")) {
                 Next::Redirect(url) => search.phase = Phase::Leaving(url, 0),
                 Next::Relay => {
-                    search.phase = Phase::Relaying;
                     let base = base_of(&search.fetch.url, |name| head.header(name));
-                    let length = head.length.map(|length| length + base.len() as u64);
+                    let length = head.length.map(|length| length.saturating_add(base.len() as u64));
                     out.respond(from, relayed(head.status, |name| head.header(name), Body::Stream(length)));
+                    search.phase = Phase::Relaying(base);
                     // Such an answer is whole with its head: the fetch is dropped, and nobody tells its end.
                     if search.fetch.is_head() || matches!(head.status, 204 | 304) {
                         self.pending.remove(&from);
-                    } else if !base.is_empty() {
-                        let piece = out.write(|bytes| bytes.extend_from_slice(base.as_bytes()));
-                        out.push(Effect::Piece(from, piece));
                     }
                 }
                 Next::Fail(why) => self.fail(from, 502, &why, out),
             },
             Fetched::Body(piece) => match &mut search.phase {
-                Phase::Relaying => {
-                    let piece = out.write(|bytes| bytes.extend_from_slice(piece));
+                Phase::Relaying(base) => {
+                    let base = std::mem::take(base);
+                    let piece = out.write(|bytes| write_behind(&base, piece, bytes));
                     out.push(Effect::Piece(from, piece));
                 }
-                Phase::Leaving(_, bytes) if *bytes + piece.len() <= REDIRECT_BODY_BYTES_MAX => *bytes += piece.len(),
+                Phase::Leaving(_, bytes) if *bytes + piece.len() <= redirect::BODY_BYTES_MAX => *bytes += piece.len(),
                 Phase::Leaving(..) => self.follow(from, out),
                 Phase::Asking => {}
             },
-            Fetched::Done => match search.phase {
-                Phase::Relaying => self.relay_over(from, true, out),
+            Fetched::Done => match &search.phase {
+                Phase::Relaying(base) => {
+                    if !base.is_empty() {
+                        let piece = out.write(|bytes| bytes.extend_from_slice(base.as_bytes()));
+                        out.push(Effect::Piece(from, piece));
+                    }
+                    self.relay_over(from, true, out);
+                }
                 Phase::Leaving(..) => self.follow(from, out),
                 Phase::Asking => {}
             },
             Fetched::Failed(e) => match search.phase {
-                Phase::Relaying => {
+                Phase::Relaying(_) => {
                     log::info!("a search broke off: {e}");
                     self.relay_over(from, false, out);
                 }
@@ -218,8 +229,12 @@ impl Site {
                 let base = base_of(&search.fetch.url, field);
                 let length = || std::str::from_utf8(field("content-length")?).ok()?.parse::<u64>().ok();
                 let body = match search.fetch.is_head() {
-                    true => Body::Stream(length().map(|length| length + base.len() as u64)),
-                    false => Body::Owned([base.as_bytes(), &answer.body].concat()),
+                    true => Body::Stream(length().map(|length| length.saturating_add(base.len() as u64))),
+                    false => {
+                        let mut page = Vec::with_capacity(base.len() + answer.body.len());
+                        write_behind(&base, &answer.body, &mut page);
+                        Body::Owned(page)
+                    }
                 };
                 out.respond(from, relayed(answer.status, field, body));
             }
@@ -243,6 +258,15 @@ impl Site {
 
 fn no_answer(e: &FetchError) -> Sentence {
     Sentence::new("why_search", []).because(e)
+}
+
+/// The first piece of a page behind what is put before it. A byte-order mark stays in front: it may be all that tells
+/// the page's encoding.
+fn write_behind(base: &str, piece: &[u8], out: &mut Vec<u8>) {
+    let (mark, rest) = piece.split_at(if piece.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 });
+    for part in [mark, base.as_bytes(), rest] {
+        out.extend_from_slice(part);
+    }
 }
 
 /// What is put before a page, so that its relative links and pictures lead to its own site; nothing before anything

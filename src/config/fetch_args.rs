@@ -15,7 +15,8 @@ const OURS: [&str; 5] = ["Content-Length", "Transfer-Encoding", "Connection", "E
 /// Arguments of `squall fetch`.
 #[derive(Args, Debug, Clone)]
 pub struct FetchArgs {
-    /// Hosts (http://HOST/ is fetched) or URLs; - is a list of them on standard input, one a line, # before a remark
+    /// Hosts (http://HOST/ is fetched) or URLs; - is a list of them on standard input, one a line, where lines that
+    /// begin with # are remarks
     #[arg(required = true, value_name = "HOST|URL|-")]
     pub targets: Vec<String>,
     /// Targets under way at once; the others start as places become free
@@ -58,7 +59,7 @@ pub struct FetchArgs {
     #[arg(long)]
     pub json: bool,
     /// Certificates (PEM) to trust besides the built-in ones
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "SQUALL_CA_FILE", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }
 

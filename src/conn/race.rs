@@ -20,6 +20,8 @@ pub struct Race<S> {
     left: Vec<SocketAddr>,
     /// Connects under way, in the order in which they began.
     running: Vec<(SocketAddr, S)>,
+    /// Since nobody ran last, two have run at once.
+    crowded: bool,
     /// When the next one starts although others are under way.
     next_at: Instant,
     /// When all of it has taken too long.
@@ -41,7 +43,7 @@ impl<S: Stream> Race<S> {
     pub fn new(addresses: Vec<SocketAddr>, now: Instant, until: Instant) -> Race<S> {
         let mut left = in_turn(addresses);
         left.reverse();
-        Race { left, running: Vec::new(), next_at: now, until, failure: None }
+        Race { left, running: Vec::new(), crowded: false, next_at: now, until, failure: None }
     }
 
     /// The address whose connect is to start now, if there is one; to be followed by `started` or `failed`.
@@ -54,6 +56,7 @@ impl<S: Stream> Race<S> {
 
     /// A connect has begun; the next one waits for it this long.
     pub fn started(&mut self, address: SocketAddr, stream: S, now: Instant, stagger: Duration) {
+        self.crowded = !self.running.is_empty();
         self.running.push((address, stream));
         self.next_at = now + stagger;
     }
@@ -70,9 +73,8 @@ impl<S: Stream> Race<S> {
             match connected(stream) {
                 Ok(false) => n += 1,
                 Ok(true) => {
-                    let alone = self.running.len() == 1;
                     let (address, stream) = self.running.swap_remove(n);
-                    return Some(Winner { address, stream, alone });
+                    return Some(Winner { address, stream, alone: !self.crowded });
                 }
                 Err(error) => self.failure = Some((self.running.remove(n).0, error)),
             }
@@ -109,8 +111,8 @@ impl<S: Stream> Race<S> {
     }
 }
 
-/// Writable after a connect means that it is decided (connect(2), EINPROGRESS); only the peer's address tells that it is
-/// decided well.
+/// Writable after a connect means that it is decided (connect(2), EINPROGRESS); only the peer's address tells that it
+/// is decided well.
 fn connected(stream: &impl Stream) -> io::Result<bool> {
     if let Some(error) = stream.take_error()? {
         return Err(error);

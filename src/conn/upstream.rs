@@ -12,7 +12,7 @@
 //! When a fetch starts, who gets a place and what the owner hears is decided by the server.
 
 use crate::conn::race::Race;
-use crate::event::{Fetch, FetchError, Journey};
+use crate::event::{Fetch, FetchError, Journey, Reached};
 use crate::id::ConnId;
 use crate::proto::address::is_public;
 use crate::proto::exchange::{Exchange, ExchangeError, Stage};
@@ -139,6 +139,17 @@ impl<S> Upstream<S> {
     pub fn hear(&mut self, now: Instant) {
         if !self.exchange.has_begun() {
             self.journey.first_byte = now.saturating_duration_since(self.phase_began);
+        }
+    }
+
+    /// How far it has come, for people.
+    pub fn reached(&self) -> Reached {
+        match self.state {
+            State::Queued | State::TurnedAway => Reached::Queue,
+            State::Placed | State::Resolving => Reached::Name,
+            State::Connecting => Reached::Connect,
+            State::Securing => Reached::Handshake,
+            State::Exchanging | State::Kept | State::Over => Reached::Answer(self.exchange.stage()),
         }
     }
 

@@ -88,7 +88,21 @@ pub struct Journey {
     pub first_byte: Duration,
 }
 
-/// Why a fetch ended early. `Display` is a sentence for people that names the cause; `after` is a limit that has passed.
+/// How far a fetch had come when its time was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// It waited for its place.
+    Queue,
+    Name,
+    Connect,
+    /// That of TLS.
+    Handshake,
+    /// The request was on its way, and so much of an answer had come.
+    Answer(Stage),
+}
+
+/// Why a fetch ended early. `Display` is a sentence for people that names the cause. `after` is the limit that has
+/// passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchError {
     /// The name could not be resolved, or the queue of the resolver is full.
@@ -116,7 +130,7 @@ pub enum FetchError {
     /// The answer is not HTTP, breaks a limit, or ends too early.
     Protocol(ExchangeError),
     /// Not done by [`Fetch::deadline`]; `stage` is how far the answer had come.
-    Timeout { after: Duration, stage: Stage },
+    Timeout { after: Duration, reached: Reached },
 }
 
 impl FetchError {
@@ -159,13 +173,18 @@ impl std::fmt::Display for FetchError {
             }
             FetchError::Broken { why } => write!(f, "the connection broke before the answer was whole: {why}"),
             FetchError::Protocol(e @ ExchangeError::EarlyEof(_)) => write!(f, "the answer is not whole: {e}"),
+            FetchError::Protocol(e) if e.is_limit() => write!(f, "the answer is refused: {e}"),
             FetchError::Protocol(e) => write!(f, "the answer makes no sense: {e}"),
-            FetchError::Timeout { after, stage } => {
+            FetchError::Timeout { after, reached } => {
                 write!(f, "no complete answer within {} s: ", after.as_secs_f64())?;
-                f.write_str(match stage {
-                    Stage::Start => "nothing came",
-                    Stage::Head => "its head was still coming",
-                    Stage::Body => "its body was still coming",
+                f.write_str(match reached {
+                    Reached::Queue => "too many fetches were under way",
+                    Reached::Name => "the name was still being looked up",
+                    Reached::Connect => "the connection was not there yet",
+                    Reached::Handshake => "the TLS handshake was still under way",
+                    Reached::Answer(Stage::Start) => "nothing came",
+                    Reached::Answer(Stage::Head) => "its head was still coming",
+                    Reached::Answer(Stage::Body) => "its body was still coming",
                 })
             }
         }
@@ -202,19 +221,26 @@ mod tests {
                 "the answer is not whole: the connection was closed within the head",
             ),
             (FetchError::Protocol(ExchangeError::NotHttp), 502, "the answer makes no sense: it is not HTTP/1"),
-            (FetchError::Timeout { after, stage: Stage::Start }, 504, "no complete answer within 2.5 s: nothing came"),
             (
-                FetchError::Timeout { after, stage: Stage::Head },
-                504,
-                "no complete answer within 2.5 s: its head was still coming",
-            ),
-            (
-                FetchError::Timeout { after, stage: Stage::Body },
-                504,
-                "no complete answer within 2.5 s: its body was still coming",
+                FetchError::Protocol(ExchangeError::HeadTooLong(9)),
+                502,
+                "the answer is refused: its head is longer than 9 bytes",
             ),
         ] {
             assert_eq!((error.status(), error.to_string().as_str()), (status, text));
+        }
+        for (reached, text) in [
+            (Reached::Queue, "too many fetches were under way"),
+            (Reached::Name, "the name was still being looked up"),
+            (Reached::Connect, "the connection was not there yet"),
+            (Reached::Handshake, "the TLS handshake was still under way"),
+            (Reached::Answer(Stage::Start), "nothing came"),
+            (Reached::Answer(Stage::Head), "its head was still coming"),
+            (Reached::Answer(Stage::Body), "its body was still coming"),
+        ] {
+            let error = FetchError::Timeout { after, reached };
+            let text = format!("no complete answer within 2.5 s: {text}");
+            assert_eq!((error.status(), error.to_string()), (504, text));
         }
     }
 

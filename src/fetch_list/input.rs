@@ -56,7 +56,7 @@ impl Input {
     }
 }
 
-/// Appends the lines of a list, without blank ones and remarks.
+/// Appends the lines of a list, without blank ones, remarks, and the mark with which some editors begin UTF-8.
 fn read_list(mut from: impl BufRead, targets: &mut Vec<String>) -> Result<(), String> {
     let mut line = Vec::new();
     for n in 1.. {
@@ -71,7 +71,8 @@ fn read_list(mut from: impl BufRead, targets: &mut Vec<String>) -> Result<(), St
             }
             _ => {}
         }
-        let text = std::str::from_utf8(&line).map_err(|_| format!("line {n} of the list is not UTF-8"))?.trim();
+        let text = std::str::from_utf8(&line).map_err(|_| format!("line {n} of the list is not UTF-8"))?;
+        let text = if n == 1 { text.trim_start_matches('\u{feff}') } else { text }.trim();
         if !text.is_empty() && !text.starts_with('#') {
             targets.push(text.to_owned());
         }
@@ -106,8 +107,20 @@ mod tests {
         let list = b"b.test\r\n\n  # not today\n#c.test\n http://d.test/x#y \n\ne.test";
         let input = read(&["a.test", "-", "z.test"], list).expect("a list");
         assert_eq!(input.targets, ["a.test", "b.test", "http://d.test/x#y", "e.test", "z.test"]);
-        assert_eq!(read(&["-"], b"").expect("an empty list").targets, [""; 0]);
+        for empty in ["", "\n", "# nothing", "\u{feff}", "\u{feff}\r\n"] {
+            assert_eq!(read(&["-"], empty.as_bytes()).expect("an empty list").targets, [""; 0], "{empty:?}");
+        }
         assert_eq!(read(&["a.test"], b"b.test").expect("no list").targets, ["a.test"], "nobody asked for it");
+    }
+
+    #[test]
+    fn a_list_may_begin_with_the_byte_order_mark_of_utf_8() {
+        for (list, targets) in [
+            ("\u{feff}a.test\r\nb.test\r\n", ["a.test", "b.test"]),
+            ("\u{feff}# remark\na.test\n\u{feff}b.test", ["a.test", "\u{feff}b.test"]),
+        ] {
+            assert_eq!(read(&["-"], list.as_bytes()).expect("a list").targets, targets, "{list:?}");
+        }
     }
 
     #[test]

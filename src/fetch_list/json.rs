@@ -1,7 +1,8 @@
 //! The lines of `squall fetch --json`: one object a line and target, always with the same names in it.
 //!
 //! `null` stands for what did not happen: a phase, an answer, a file. Fields of answers are texts, with U+FFFD for what
-//! is not UTF-8; a body is `body` if it is UTF-8, else `body_base64`, and neither is there without `--body`.
+//! is not UTF-8; a body is `body` if it is UTF-8, else `body_base64`, and neither is there without `--body`. After
+//! redirects the phases are those of the last request, while `total` is the time of all.
 
 use super::trip::Outcome;
 use base64::Engine;

@@ -1,10 +1,12 @@
 //! What people and programs read: results on standard output, everything else on standard error.
 //!
 //! Both are gathered and written once a turn, or whenever a buffer is full: a thousand answers are not a thousand
-//! writes, and an answer that nothing follows is not kept back. On a terminal one line of progress is redrawn under
-//! everything else. A reader that is slow stops the loop, and so in the end the sites: nothing is piled up for it.
+//! writes, and an answer that nothing follows is not kept back. Where [`Notes`] allow it, one line of progress is
+//! redrawn under everything else. A reader that is slow stops the loop, and so in the end the sites: nothing is piled
+//! up for it.
 
 use super::json;
+use super::notes::Notes;
 use super::trip::{Answer, Outcome};
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
@@ -13,7 +15,7 @@ use std::time::{Duration, Instant};
 const GATHERED_BYTES_MAX: usize = 64 << 10;
 /// A list up to this length has a line for each target that starts.
 const STARTS_MAX: usize = 100;
-/// The line of progress is redrawn so often.
+/// The line of progress is redrawn so often, and a list that is over sooner has none.
 pub const REDRAWN_EVERY: Duration = Duration::from_millis(100);
 /// Back to the start of the line, and erase it (ECMA-48, EL).
 const ERASE_LINE: &[u8] = b"\r\x1b[K";
@@ -24,15 +26,6 @@ pub enum Style {
     Text,
     /// One object a line.
     Json,
-}
-
-/// Where standard error leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notes {
-    /// Into a file or a pipe: every line stays.
-    Lines,
-    /// To a terminal: one line is redrawn; `under_results`: these go to the same screen.
-    Redrawn { under_results: bool },
 }
 
 /// How many are where.
@@ -117,7 +110,7 @@ impl<O: Write, E: Write> Report<O, E> {
         }
         writeln!(out, " first byte {} ms, total {} ms", millis(journey.first_byte), millis(outcome.took))?;
         if outcome.redirects > 0 {
-            writeln!(out, " {}", after_redirects(outcome))?;
+            writeln!(out, " {}; the phases are its own, the total is of all", after_redirects(outcome))?;
         }
         if let Some(file) = &outcome.file {
             writeln!(out, "  {} bytes in {}", outcome.bytes, file.display())?;
@@ -136,51 +129,58 @@ impl<O: Write, E: Write> Report<O, E> {
     ///
     /// # Errors
     /// Results cannot be written.
-    pub fn flush(&mut self, tally: &Tally, begun: Instant, now: Instant) -> io::Result<()> {
-        let fresh = self.drawn_at.is_some_and(|at| now.saturating_duration_since(at) < REDRAWN_EVERY);
-        if matches!(self.notes, Notes::Redrawn { .. }) && !(self.is_drawn && fresh) {
-            // What is drawn goes below the results.
+    pub fn flush(&mut self, tally: &Tally, began: Instant, now: Instant) -> io::Result<()> {
+        self.end_line()?;
+        let is_fresh = |at| now.saturating_duration_since(at) < REDRAWN_EVERY;
+        let is_due = !is_fresh(began) && !(self.is_drawn && self.drawn_at.is_some_and(is_fresh));
+        if let Notes::Redrawn { columns, .. } = self.notes
+            && is_due
+        {
             self.erase();
-            self.end_line()?;
-            self.results.flush()?;
-            self.draw(tally, now.saturating_duration_since(begun));
+            self.draw(tally, now.saturating_duration_since(began), columns);
             self.drawn_at = Some(now);
         }
+        // On a screen that both share, notes go below the results.
+        self.results.flush()?;
         let _ = self.errors.flush();
-        self.results.flush()
+        Ok(())
     }
 
-    /// Everything is over: what the whole list took, where it is more than one target.
+    /// Everything is over: what the whole list took, where it is more than one target, or that there was none.
     ///
     /// # Errors
     /// Results cannot be written.
     pub fn close(&mut self, tally: &Tally, took: Duration, one_by_one: bool) -> io::Result<()> {
         self.erase();
         let written = self.end_line().and_then(|()| self.results.flush());
-        let (targets, whole, sum) = (tally.targets, took.as_secs_f64(), tally.took.as_secs_f64());
-        if written.is_ok() && targets > 1 {
-            match one_by_one {
-                true => self.note(format_args!("{targets} targets one after the other in {whole:.3} s\n")),
-                false => self.note(format_args!(
-                    "{targets} targets in {whole:.3} s; one after the other they would have taken {sum:.3} s: \
-                     {:.3} s saved\n",
-                    tally.took.saturating_sub(took).as_secs_f64()
-                )),
-            }
+        let (whole, sum) = (took.as_secs_f64(), tally.took.as_secs_f64());
+        match tally.targets {
+            _ if written.is_err() => {}
+            0 => self.note(format_args!("the list is empty\n")),
+            1 => {}
+            targets if one_by_one => self.note(format_args!("{targets} targets one after the other in {whole:.3} s\n")),
+            // At most: a target that is fetched alone does not wait for the others, as they do for each other here.
+            targets => self.note(format_args!(
+                "{targets} targets in {whole:.3} s; their times add up to {sum:.3} s: doing them at once saved up to \
+                 {:.3} s\n",
+                tally.took.saturating_sub(took).as_secs_f64()
+            )),
         }
         let _ = self.errors.flush();
         written
     }
 
-    fn draw(&mut self, tally: &Tally, took: Duration) {
+    fn draw(&mut self, tally: &Tally, took: Duration, columns: usize) {
         let Tally { targets, started, done, failed, .. } = *tally;
         let (under_way, took) = (started - done, took.as_secs_f64());
-        self.note(format_args!("{done} of {targets} done, {failed} failed, {under_way} under way, {took:.1} s"));
+        let line = format!("{done} of {targets} done, {failed} failed, {under_way} under way, {took:.1} s");
+        // A line that wraps is two, and only the second would be erased.
+        self.note(format_args!("{:.*}", columns - 1, line));
         self.is_drawn = true;
     }
 
     fn shares_screen(&self) -> bool {
-        self.notes == Notes::Redrawn { under_results: true }
+        matches!(self.notes, Notes::Redrawn { under_results: true, .. })
     }
 
     /// On a screen that both share, notes must not go behind the end of a body. Elsewhere bodies stay as they are.

@@ -1,7 +1,8 @@
 //! What the tests of the list share: a list at a moment, with its outputs in memory, and a directory.
 
+use super::notes::Notes;
 use super::plan::Plan;
-use super::report::{Notes, Report, Style};
+use super::report::{Report, Style};
 use super::{FetchList, places_for};
 use crate::config::{Cli, Command, FetchArgs, Limits};
 use crate::event::{App, Effect, Effects, Event, Fetch, Fetched, Journey, ResponseHead, Url};

@@ -16,9 +16,6 @@ use crate::proto::redirect::{self, Target};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// The body of a redirect is read to its end, so that its connection can be kept; over this a new one is cheaper.
-const LEAVING_BYTES_MAX: usize = 64 << 10;
-
 /// One target under way.
 #[derive(Debug)]
 pub struct Trip {
@@ -110,7 +107,7 @@ impl Trip {
             (Stage::Asked, Fetched::Head(head, journey)) => self.on_head(head, journey, plan),
             (Stage::Leaving(bytes), Fetched::Body(piece)) => {
                 *bytes += piece.len();
-                if *bytes > LEAVING_BYTES_MAX { self.ask_again() } else { Next::Wait }
+                if *bytes > redirect::BODY_BYTES_MAX { self.ask_again() } else { Next::Wait }
             }
             // Where it leads is known; how its body ended does not matter.
             (Stage::Leaving(_), Fetched::Done | Fetched::Failed(_)) => self.ask_again(),

@@ -76,6 +76,15 @@ pub enum ExchangeError {
     Coding(InflateError),
 }
 
+impl ExchangeError {
+    /// Whether the answer may be right, and is only more than we take.
+    pub fn is_limit(&self) -> bool {
+        use ExchangeError::{BodyTooLarge, Coding, HeadTooLong, TooManyFields, TooManyInterim};
+        let inflated = matches!(self, Coding(InflateError::TooLarge(_)));
+        inflated || matches!(self, BodyTooLarge(_) | HeadTooLong(_) | TooManyFields(_) | TooManyInterim)
+    }
+}
+
 impl fmt::Display for ExchangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -8,6 +8,10 @@ use crate::proto::url::{Url, UrlError};
 use percent_encoding::{AsciiSet, percent_encode};
 use std::borrow::Cow;
 
+/// The body of a redirect is read to its end, so that its connection can be used again; one that has more than this
+/// to say, bytes, is left at once: a new connection is cheaper.
+pub const BODY_BYTES_MAX: usize = 64 << 10;
+
 /// What the status and the Location of an answer lead to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {

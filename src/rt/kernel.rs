@@ -1,7 +1,7 @@
 //! The kernel's network, by mio: listeners, connections, and what epoll says of them.
 //!
-//! With the feature `tls` it also holds what TLS needs: the certificate for those who come in, and whom to trust where
-//! we go out. Which listener speaks TLS is decided at start; a connection keeps what it began with.
+//! With the feature `tls` it also holds what TLS needs: our certificate for those who come in, and whom to trust where
+//! we go out. Which listeners speak TLS is decided at start; a connection keeps what it began with.
 
 use crate::id::ConnId;
 use crate::rt::net::{Network, Ready, Source};
@@ -22,8 +22,9 @@ use std::time::Duration;
 
 /// The queue of connections the kernel has completed and nobody has accepted; mio alone would ask for 128.
 const BACKLOG: i32 = 4096;
-/// Unsent bytes the kernel takes before a socket stops being writable: 500 deaf members held 1.5 GiB of kernel memory
-/// without it and 49 MiB with it (tcp(7), TCP_NOTSENT_LOWAT).
+/// Unsent bytes the kernel takes before the socket of a client stops being writable: 500 deaf members held 1.5 GiB of
+/// kernel memory without it and 49 MiB with it (tcp(7), TCP_NOTSENT_LOWAT). What we ask others is small.
+#[cfg(target_os = "linux")]
 const NOTSENT_LOWAT: u32 = 128 << 10;
 
 /// Translates one event of mio.
@@ -41,12 +42,12 @@ pub fn readiness(event: &Event) -> (Source, Ready) {
 pub struct Kernel {
     registry: Registry,
     listeners: Vec<TcpListener>,
-    /// For what is accepted from here on; the listener behind these many is plain.
+    /// For what the first so many listeners accept; those behind them are plain.
     #[cfg(feature = "tls")]
-    inward: Option<(Arc<ServerConfig>, usize)>,
-    /// For what is connected; made when it is first needed.
+    tls_server: Option<(Arc<ServerConfig>, usize)>,
+    /// For what we connect to; made when it is first needed.
     #[cfg(feature = "tls")]
-    outward: Option<Arc<ClientConfig>>,
+    tls_client: Option<Arc<ClientConfig>>,
 }
 
 impl Kernel {
@@ -68,9 +69,9 @@ impl Kernel {
             registry,
             listeners,
             #[cfg(feature = "tls")]
-            inward: None,
+            tls_server: None,
             #[cfg(feature = "tls")]
-            outward: None,
+            tls_client: None,
         })
     }
 
@@ -82,13 +83,13 @@ impl Kernel {
     /// From now on the first `listeners` listeners speak TLS; connections that are there keep what they have.
     #[cfg(feature = "tls")]
     pub fn speak_tls(&mut self, config: Arc<ServerConfig>, listeners: usize) {
-        self.inward = Some((config, listeners));
+        self.tls_server = Some((config, listeners));
     }
 
-    /// From now on what is connected to is judged by this.
+    /// From now on this says which sites are trusted that we connect to by https.
     #[cfg(feature = "tls")]
     pub fn trust(&mut self, config: Arc<ClientConfig>) {
-        self.outward = Some(config);
+        self.tls_client = Some(config);
     }
 }
 
@@ -115,7 +116,7 @@ impl Network for Kernel {
         let Some(listener) = self.listeners.get(n) else { return Err(ErrorKind::WouldBlock.into()) };
         let (stream, _) = listener.accept()?;
         #[cfg(feature = "tls")]
-        if let Some((config, _)) = self.inward.as_ref().filter(|(_, listeners)| n < *listeners) {
+        if let Some((config, _)) = self.tls_server.as_ref().filter(|(_, listeners)| n < *listeners) {
             return Ok(Wire::Tls(Box::new(TlsStream::server(stream, config)?)));
         }
         Ok(Wire::Plain(stream))
@@ -135,10 +136,10 @@ impl Network for Kernel {
     #[cfg(feature = "tls")]
     fn encrypt(&mut self, stream: Wire, host: &str) -> io::Result<Wire> {
         let Wire::Plain(stream) = stream else { return Ok(stream) };
-        if self.outward.is_none() {
-            self.outward = Some(tls::client_config(&[]).map_err(io::Error::other)?);
+        if self.tls_client.is_none() {
+            self.tls_client = Some(tls::client_config(&[]).map_err(io::Error::other)?);
         }
-        let config = self.outward.as_ref().expect("it has just been made");
+        let config = self.tls_client.as_ref().expect("it has just been made");
         Ok(Wire::Tls(Box::new(TlsStream::client(stream, host, config)?)))
     }
 

@@ -1,6 +1,6 @@
 //! One deadline per connection, and a heap that is hardly ever touched.
 //!
-//! The deadline is a plain field ([`Timer::due`]). Moving it later only changes the field; moving it earlier pushes a
+//! The deadline is a plain field (`Timer::due`). Moving it later only changes the field; moving it earlier pushes a
 //! second entry. An entry that comes up and disagrees with the field is moved or dropped. So a kept-alive connection
 //! that answers a million requests costs the heap one entry per idle period, not one per request.
 //!

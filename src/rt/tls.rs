@@ -44,8 +44,8 @@ const FRUITLESS_BYTES_MAX: usize = 1 << 20;
 ///
 /// `read` gives plaintext. A short read and `WouldBlock` mean that the stream is drained and no plaintext waits here:
 /// only the next event of the stream brings more, or, if [`TlsStream::input_ended`], the next read tells the end.
-/// `Ok(0)` is the peer's close_notify. Errors come after the plaintext before them, and stay: `UnexpectedEof` for an end
-/// without close_notify (many peers do that; whether the data was complete is for the protocol above to know),
+/// `Ok(0)` is the peer's close_notify. Errors come after the plaintext before them, and stay: `UnexpectedEof` for an
+/// end without close_notify (many peers do that; whether the data was complete is for the protocol above to know),
 /// `InvalidData` with a [`TlsError`], or what the stream said.
 ///
 /// `write` takes plaintext and sends at once. It takes less than it was given only when the stream is full, with
@@ -71,9 +71,9 @@ pub struct TlsStream<S> {
 enum End {
     /// By close_notify.
     Closed,
-    /// The stream ended without it, and when: anybody on the way can do that.
+    /// The stream ended without it; the text says when. Anybody on the way can do that.
     Cut(&'static str),
-    /// The peer, its certificate or its record was not acceptable, or it found ours so.
+    /// We did not accept the peer's certificate or bytes, or the peer did not accept ours.
     Failed(rustls::Error),
     /// The stream failed.
     Broken(ErrorKind),
@@ -133,7 +133,7 @@ impl<S: Read + Write> TlsStream<S> {
                 return end.tell().map(|_| false);
             }
             let Some(received) = self.receive(&mut []) else { return Ok(false) };
-            self.bound(&mut bytes, received.bytes);
+            self.count_fruitless(&mut bytes, received.bytes);
         }
         Ok(true)
     }
@@ -195,8 +195,8 @@ impl<S: Read + Write> TlsStream<S> {
         self.receive_behind(0, &mut vec![0; kept + READ_BYTES])
     }
 
-    /// [`TlsStream::receive`] with `work` cut in two: plaintext in front, and from `front` on ciphertext. Since a record
-    /// is longer than its plaintext, an offset of one record is enough for all that will be decrypted.
+    /// [`TlsStream::receive`] with `work` cut in two: plaintext in front, and from `front` on ciphertext. Since a
+    /// record is longer than its plaintext, an offset of one record is enough for all that will be decrypted.
     fn receive_behind(&mut self, front: usize, work: &mut [u8]) -> Option<Received> {
         let kept = front + self.incoming.len();
         let bytes = self.read_stream(&mut work[kept..])?;
@@ -245,8 +245,9 @@ impl<S: Read + Write> TlsStream<S> {
         }
     }
 
-    /// Ends a connection whose peer keeps us busy for nothing.
-    fn bound(&mut self, bytes: &mut usize, more: usize) {
+    /// Counts the ciphertext that one call took without finding plaintext, and ends a connection whose peer keeps us
+    /// busy for nothing.
+    fn count_fruitless(&mut self, bytes: &mut usize, more: usize) {
         *bytes += more;
         if *bytes > FRUITLESS_BYTES_MAX && self.end.is_none() {
             self.fail(rustls::Error::General("the peer sends and sends, but no data".into()));
@@ -283,15 +284,16 @@ impl<S: Read + Write> TlsStream<S> {
             }
         }
         self.incoming = Vec::new();
-        self.end = Some(End::Failed(error));
+        let spoke_tls = !self.session.is_handshaking();
+        self.end = Some(End::Failed(if spoke_tls { error::behind_handshake(error) } else { error }));
     }
 
-    /// The end that forbids writing, too.
+    /// The end of the input, if it is one that forbids writing, too.
     fn failure(&self) -> Option<&End> {
         self.end.as_ref().filter(|end| matches!(end, End::Failed(_) | End::Broken(_)))
     }
 
-    /// Sends what is unsent. `false`: the stream is full.
+    /// Sends what is unsent. `Ok(false)`: the stream is full.
     fn send(&mut self) -> io::Result<bool> {
         while !self.outgoing.is_empty() {
             match self.stream.write(self.outgoing.next()) {
@@ -307,6 +309,7 @@ impl<S: Read + Write> TlsStream<S> {
 }
 
 impl End {
+    /// What a read answers from there on.
     fn tell(&self) -> io::Result<usize> {
         match self {
             End::Closed => Ok(0),
@@ -343,7 +346,7 @@ impl<S: Read + Write> Read for TlsStream<S> {
             filled += received.filled;
             drained = received.drained;
             if filled == 0 && self.plain.is_empty() {
-                self.bound(&mut bytes, received.bytes);
+                self.count_fruitless(&mut bytes, received.bytes);
             }
         }
     }

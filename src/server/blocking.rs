@@ -1,9 +1,10 @@
 //! Work that blocks: on a thread of the pool, or, with `--lab`, on the loop itself so that everybody can feel it.
 //!
 //! The blocking fetch uses the same request, the same parser and the same streams as the loop, with sockets that wait.
+//! There are no kept connections and no race here: one address after the other, and a new connection each time.
 
 use crate::config::Limits;
-use crate::event::{Blocking, Fetch, FetchError, FileRead, Finished, Job, WholeAnswer};
+use crate::event::{Blocking, Fetch, FetchError, FileRead, Finished, Job, Reached, WholeAnswer};
 use crate::proto::address::is_public;
 use crate::proto::exchange::{Exchange, ExchangeEvent, Stage, encode_request};
 use crate::proto::http::SLOTS;
@@ -49,15 +50,12 @@ fn read_file(path: &Path, bytes_max: u64) -> io::Result<FileRead> {
     Ok(FileRead { bytes, modified: facts.modified().ok() })
 }
 
+/// One whole fetch.
 fn fetch_blocking(fetch: &Fetch, network: &mut impl Network, limits: &Limits) -> Result<WholeAnswer, FetchError> {
     let mut stream = connect(fetch, network, limits)?;
-    let broken = |e: io::Error, stage: Stage| match e.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => FetchError::Timeout { after: fetch.within, stage },
-        _ => FetchError::Broken { why: e.to_string() },
-    };
     let mut request = Vec::new();
     encode_request(&fetch.url, &fetch.asking(true), &mut request);
-    stream.write_all(&request).map_err(|e| broken(e, Stage::Start))?;
+    stream.write_all(&request).map_err(|e| broken(fetch, Stage::Start, &e))?;
     let mut exchange = Exchange::new(fetch.is_head(), fetch.decode);
     let (mut whole, mut kept, mut buf) = (WholeAnswer::default(), Vec::new(), vec![0; 64 << 10]);
     let mut eof = false;
@@ -75,16 +73,7 @@ fn fetch_blocking(fetch: &Fetch, network: &mut impl Network, limits: &Limits) ->
                 used
             }
             (0, None) => {
-                let stage = exchange.stage();
-                let left = fetch.deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Err(FetchError::Timeout { after: fetch.within, stage });
-                }
-                let read = stream.wait_at_most(left).and_then(|()| stream.read(&mut buf));
-                let n = match read {
-                    Err(e) if e.kind() == ErrorKind::UnexpectedEof && !exchange.ends_with_connection() => 0,
-                    outcome => outcome.map_err(|e| broken(e, stage))?,
-                };
+                let n = read_more(&mut stream, fetch, &exchange, &mut buf)?;
                 eof = n == 0;
                 kept.extend_from_slice(&buf[..n]);
                 0
@@ -95,6 +84,37 @@ fn fetch_blocking(fetch: &Fetch, network: &mut impl Network, limits: &Limits) ->
     }
 }
 
+/// Waits for more of an answer; how many bytes came, 0 at the end of the connection.
+fn read_more(
+    stream: &mut impl Stream,
+    fetch: &Fetch,
+    exchange: &Exchange,
+    buf: &mut [u8],
+) -> Result<usize, FetchError> {
+    let stage = exchange.stage();
+    let left = fetch.deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(FetchError::Timeout { after: fetch.within, reached: Reached::Answer(stage) });
+    }
+    match stream.wait_at_most(left).and_then(|()| stream.read(buf)) {
+        Ok(n) => Ok(n),
+        // Without close_notify. The answer's own framing tells whether something is missing.
+        Err(e) if e.kind() == ErrorKind::UnexpectedEof && !exchange.ends_with_connection() => Ok(0),
+        Err(e) => Err(broken(fetch, stage, &e)),
+    }
+}
+
+/// What it means that a socket has failed; one that waits says `WouldBlock` when its time is over.
+fn broken(fetch: &Fetch, stage: Stage, e: &io::Error) -> FetchError {
+    match e.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            FetchError::Timeout { after: fetch.within, reached: Reached::Answer(stage) }
+        }
+        _ => FetchError::Broken { why: e.to_string() },
+    }
+}
+
+/// Looks the name up, tries one address after the other, and secures the first that answers.
 fn connect<N: Network>(fetch: &Fetch, network: &mut N, limits: &Limits) -> Result<N::Stream, FetchError> {
     let (host, port) = (fetch.url.host.clone(), fetch.url.port);
     let addresses = match (host.as_str(), port).to_socket_addrs() {
@@ -117,6 +137,7 @@ fn connect<N: Network>(fetch: &Fetch, network: &mut N, limits: &Limits) -> Resul
     Err(failure)
 }
 
+/// The TLS handshake.
 fn secure<N: Network>(
     stream: N::Stream,
     fetch: &Fetch,

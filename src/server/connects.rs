@@ -1,7 +1,9 @@
-//! From a host name to a connection that carries a request: look up, connect, secure, ask.
+//! From a place to a request on its way: look up, connect, secure, ask.
 //!
-//! Names are looked up by `rt::names`, connects race (`conn::race`), TLS is driven by the stream. Each of the three has
-//! `connect_within`; the deadline of the whole fetch stands above them.
+//! The states are those of `conn::upstream`. Names are looked up by `rt::names`, connects race (`conn::race`), TLS is
+//! driven by the stream; each of the three has `connect_within`, and the deadline of the whole fetch stands above them.
+//! A step is taken in the fetch's own slice, when its name is known, or when its timer fires. It ends in a wait for one
+//! of these, in a request on its way, or in `fetch_over`. Reading the answer is `input`'s matter.
 
 use super::Server;
 use crate::conn::Protocol;
@@ -18,7 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 impl<N: Network, A: App> Server<N, A> {
     /// The slice of a fetch whose request is not sent yet.
     pub(super) fn continue_connect(&mut self, id: ConnId) {
-        let Some(Protocol::Upstream(upstream)) = self.conns.get(id).map(|conn| &conn.protocol) else { return };
+        let Some(upstream) = self.upstream(id) else { return };
         match upstream.state() {
             State::TurnedAway => self.fetch_failed(id, FetchError::Busy),
             State::Placed if upstream.fetch.url.scheme == Scheme::Https && !cfg!(feature = "tls") => {
@@ -31,10 +33,12 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
+    /// Nothing came of it: the owner hears why.
     fn fetch_failed(&mut self, id: ConnId, error: FetchError) {
         self.fetch_over(id, Err(error), false);
     }
 
+    /// Asks for the addresses of the host; a literal and a name in the cache are known at once.
     fn resolve(&mut self, id: ConnId) {
         let Server { conns, names, timers, now, limits, .. } = &mut *self;
         let Some(conn) = conns.get_mut(id) else { return };
@@ -56,7 +60,7 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// A name has been looked up, for one of those who asked.
     pub(super) fn on_resolved(&mut self, id: ConnId, found: &Result<Vec<IpAddr>, String>) {
-        let Some(Protocol::Upstream(upstream)) = self.conns.get(id).map(|conn| &conn.protocol) else { return };
+        let Some(upstream) = self.upstream(id) else { return };
         if upstream.state() != State::Resolving {
             return;
         }
@@ -69,9 +73,10 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
+    /// The race between the addresses begins.
     fn on_addresses(&mut self, id: ConnId, addresses: &[IpAddr]) {
         let (now, until) = (self.now, self.now + self.limits.connect_within);
-        let Some(Protocol::Upstream(upstream)) = self.conns.get_mut(id).map(|conn| &mut conn.protocol) else { return };
+        let Some(upstream) = self.upstream(id) else { return };
         let port = upstream.fetch.url.port;
         let addresses = addresses.iter().map(|&ip| SocketAddr::new(ip, port)).collect();
         match upstream.begin_connecting(addresses, now, until) {
@@ -80,7 +85,7 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
-    /// Looks who is connected, and starts whoever is due.
+    /// Looks who is connected, and starts the connect that is due.
     fn race(&mut self, id: ConnId) {
         let Server { conns, network, timers, now, limits, .. } = &mut *self;
         let Some(conn) = conns.get_mut(id) else { return };
@@ -90,7 +95,7 @@ impl<N: Network, A: App> Server<N, A> {
             if let Some(winner) = race.winner() {
                 conn.writable = true;
                 if !winner.alone {
-                    // What the kernel has said may have been about another stream: nothing is known but that it is there.
+                    // What the kernel has said may have been about another stream: the next read has to tell.
                     (conn.readable, conn.read_closed, conn.broken) = (true, true, false);
                 }
                 conn.stream = Some(winner.stream);
@@ -118,6 +123,7 @@ impl<N: Network, A: App> Server<N, A> {
         timers.set(id, &mut conn.timer, race.due());
     }
 
+    /// A connect has won: the request goes out, or behind a TLS handshake for https.
     fn on_connected(&mut self, id: ConnId) {
         let Server { conns, network, timers, now, limits, .. } = &mut *self;
         let Some(conn) = conns.get_mut(id) else { return };
@@ -154,13 +160,15 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
+    /// The handshake has failed, here or when its last words were to be sent.
     pub(super) fn on_tls_error(&mut self, id: ConnId, error: &io::Error) {
-        let Some(Protocol::Upstream(upstream)) = self.conns.get(id).map(|conn| &conn.protocol) else { return };
+        let Some(upstream) = self.upstream(id) else { return };
         let (host, why) = (upstream.fetch.url.host.clone(), error.to_string());
         self.fetch_failed(id, FetchError::Tls { host, why });
     }
 
-    /// The request goes out at the end of this turn; the answer has the time that is left of the whole.
+    /// The request goes out at the end of this turn, on a new connection or a kept one; the answer has the time that is
+    /// left of the whole.
     pub(super) fn send_request(&mut self, id: ConnId) {
         let close = self.limits.upstreams_kept_max == 0;
         let Some(conn) = self.conns.get_mut(id) else { return };
@@ -171,33 +179,30 @@ impl<N: Network, A: App> Server<N, A> {
         self.touch(id);
     }
 
-    /// The deadline of a fetch: of one of its phases, of its turn, of all of it; or of an idle connection.
+    /// The timer of an upstream: all of a fetch, its wait in the queue, or one of its phases has taken too long; the
+    /// next connect of a race is due; or a kept connection has been idle long enough.
     pub(super) fn on_fetch_deadline(&mut self, id: ConnId) {
-        let Some(Protocol::Upstream(upstream)) = self.conns.get(id).map(|conn| &conn.protocol) else { return };
+        let Server { conns, names, limits, now, .. } = &mut *self;
+        let Some(Protocol::Upstream(upstream)) = conns.get(id).map(|conn| &conn.protocol) else { return };
         let (state, host) = (upstream.state(), upstream.fetch.url.host.clone());
         if state == State::Resolving {
-            self.names.forget(id, &host, true);
+            names.forget(id, &host, true);
         }
-        if state == State::Kept {
-            return self.bury(id);
-        }
-        if self.now >= upstream.fetch.deadline {
-            let (after, stage) = (upstream.fetch.within, upstream.exchange.stage());
-            return self.fetch_failed(id, FetchError::Timeout { after, stage });
-        }
-        let after = self.limits.connect_within;
-        match state {
-            State::Queued => {
-                let after = self.limits.fetch_queue_within;
-                self.fetch_failed(id, FetchError::QueueTimeout { after });
+        let after = limits.connect_within;
+        let error = match state {
+            State::Kept => return self.bury(id),
+            _ if *now >= upstream.fetch.deadline => {
+                FetchError::Timeout { after: upstream.fetch.within, reached: upstream.reached() }
             }
-            State::Resolving => self.fetch_failed(id, FetchError::ResolveTimeout { host, after }),
-            State::Connecting if upstream.race.as_ref().is_some_and(|race| race.is_late(self.now)) => {
-                self.fetch_failed(id, FetchError::ConnectTimeout { after });
+            State::Queued => FetchError::QueueTimeout { after: limits.fetch_queue_within },
+            State::Resolving => FetchError::ResolveTimeout { host, after },
+            State::Connecting if upstream.race.as_ref().is_some_and(|race| !race.is_late(*now)) => {
+                return self.race(id);
             }
-            State::Connecting => self.race(id),
-            State::Securing => self.fetch_failed(id, FetchError::TlsTimeout { host, after }),
-            _ => {}
-        }
+            State::Connecting => FetchError::ConnectTimeout { after },
+            State::Securing => FetchError::TlsTimeout { host, after },
+            State::TurnedAway | State::Placed | State::Exchanging | State::Over => return,
+        };
+        self.fetch_failed(id, error);
     }
 }

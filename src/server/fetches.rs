@@ -1,13 +1,14 @@
 //! Outbound requests: their place, their turn, their end, and the connections that are kept for the next one.
 //!
 //! ```text
-//! Effect::Fetch ── a place is free ──▶ a kept connection to that origin, or a new one (`connects`) ──▶ answer
-//!       └── none is ──▶ queue, up to `fetch_queue_within` ──▶ …           whole, and may be used again ──▶ kept
+//! Effect::Fetch ──▶ a place ──▶ a kept connection to that origin, or a new one (`connects`) ──▶ the answer ──▶ its end
+//!       └─▶ queue ────▲                     ▲                                                                      │
+//!           until one is free               └────────── kept, if it is whole and may be used again ◀───────────────┘
 //! ```
 //!
-//! At most `fetches_max` run, and `origin_fetches_max` of them to one origin. The owner hears exactly one end: `Done`
-//! or `Failed`. A kept connection that turns out to be closed is not the owner's affair: the request is asked once
-//! more on a new one.
+//! At most `fetches_max` run, and `origin_fetches_max` of them to one origin; `fetches_waiting_max` wait, each up to
+//! `fetch_queue_within`. The owner hears exactly one end: `Done` or `Failed`. A kept connection that turns out to be
+//! closed is not the owner's affair: the request is asked once more on a new one.
 
 use super::{Server, enqueue};
 use crate::conn::http::Clock;
@@ -70,8 +71,8 @@ impl<N: Network, A: App> Server<N, A> {
         self.fetches.waiting.push_back(id);
     }
 
-    /// Gives a fetch its place: on a kept connection, or on a new one. What follows on that one may fail at once, and
-    /// failing is an event: it happens in its own slice.
+    /// Gives a fetch its place: on a kept connection, or on a new one. That one begins in its own slice, since it may
+    /// fail at once, which is an event, and this may be called while effects are applied.
     fn launch(&mut self, owner: ConnId, fetch: Box<Fetch>, may_reuse: bool) {
         self.fetches.running += 1;
         *self.fetches.running_at.entry(origin(&fetch.url)).or_default() += 1;
@@ -91,6 +92,7 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
+    /// A new entry in the slab, with its deadline and its owner; it has no stream yet.
     fn insert_upstream(&mut self, owner: ConnId, fetch: Box<Fetch>, state: State) -> ConnId {
         let deadline = fetch.deadline;
         let upstream = Upstream::new(owner, fetch, state, self.now);
@@ -102,7 +104,8 @@ impl<N: Network, A: App> Server<N, A> {
         id
     }
 
-    fn upstream(&mut self, id: ConnId) -> Option<&mut Upstream<N::Stream>> {
+    /// The outbound state of `id`, if it is that of a fetch or of a kept connection.
+    pub(super) fn upstream(&mut self, id: ConnId) -> Option<&mut Upstream<N::Stream>> {
         match &mut self.conns.get_mut(id)?.protocol {
             Protocol::Upstream(upstream) => Some(upstream),
             _ => None,
@@ -151,6 +154,7 @@ impl<N: Network, A: App> Server<N, A> {
         had_place
     }
 
+    /// Whether one more may run, and one more to this origin.
     fn is_place_for(&self, url: &Url) -> bool {
         let limits = &self.limits;
         let at_origin = self.fetches.running_at.get(&origin(url)).copied().unwrap_or_default();
@@ -200,7 +204,8 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
-    /// The kept connection used last that leads where this fetch goes and has no news: the others may grow old.
+    /// Of the kept connections that lead where this fetch goes and from which nothing came, the one used last: the
+    /// others may grow old.
     fn take_kept(&mut self, fetch: &Fetch) -> Option<ConnId> {
         let conns = &self.conns;
         let suits = |&id: &ConnId| {

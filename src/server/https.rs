@@ -1,12 +1,18 @@
-//! Serving https: the certificate, read again on SIGHUP, and the one plain listener that only redirects.
+//! https, as a server: the certificate, read at start and again on SIGHUP, and the plain listener beside it
+//! (`--redirect-http`), which sends everybody to https and does nothing else. And whom to trust, as a client.
 //!
-//! TLS itself is a layer of the stream (`rt::wire`); nothing in a turn knows of it.
+//! TLS itself is a layer of the stream (`rt::wire`), and nothing in a turn knows of it.
 
-use super::Server;
+use super::{Loop, Server};
+#[cfg(not(feature = "tls"))]
+use crate::event::FetchError;
 use crate::event::{App, Request, Response};
 use crate::rt::net::Network;
+#[cfg(feature = "tls")]
+use crate::rt::tls;
+use std::path::{Path, PathBuf};
 
-/// What the plain listener says to everybody.
+/// The way to https.
 pub(super) struct ToHttps {
     /// The number of that listener.
     pub listener: usize,
@@ -32,6 +38,58 @@ impl<N: Network, A: App> Server<N, A> {
     /// From now on whoever comes to this listener is sent to https on `port`, and gets nothing else.
     pub(super) fn redirect_to_https(&mut self, listener: usize, port: u16) {
         self.to_https = Some(ToHttps { listener, port });
+    }
+}
+
+/// Where certificate and key are, and how many listeners use them.
+pub(super) struct TlsFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+    pub listeners: usize,
+}
+
+impl<A: App> Loop<A> {
+    /// From now on the authorities whose certificates (PEM) are in this file are trusted for https, too.
+    ///
+    /// # Errors
+    /// A sentence: the file holds no certificate, or this program has no TLS.
+    pub fn trust(&mut self, ca_file: &Path) -> Result<(), String> {
+        #[cfg(feature = "tls")]
+        {
+            let roots = tls::load_certificates(ca_file).map_err(|why| format!("--ca-file {why}"))?;
+            let config = tls::client_config(&roots).map_err(|why| format!("--ca-file {}: {why}", ca_file.display()))?;
+            self.server.network().trust(config);
+            Ok(())
+        }
+        #[cfg(not(feature = "tls"))]
+        Err(format!("--ca-file {}: {}", ca_file.display(), FetchError::NoTls))
+    }
+
+    /// From now on the first listeners speak TLS with the certificate and the key of these files.
+    pub(super) fn speak_tls(&mut self, files: &TlsFiles) -> Result<(), String> {
+        #[cfg(feature = "tls")]
+        {
+            let chain = tls::load_certificates(&files.cert).map_err(|why| format!("--tls-cert {why}"))?;
+            let key = tls::load_key(&files.key).map_err(|why| format!("--tls-key {why}"))?;
+            let config = tls::server_config(chain, key).map_err(|why| {
+                format!("--tls-cert {}, --tls-key {}: {why}", files.cert.display(), files.key.display())
+            })?;
+            self.server.network().speak_tls(config, files.listeners);
+            Ok(())
+        }
+        #[cfg(not(feature = "tls"))]
+        Err(format!("--tls-cert {}, --tls-key {}: {}", files.cert.display(), files.key.display(), FetchError::NoTls))
+    }
+
+    /// Reads certificate and key anew, for connections that are accepted from here on. If they cannot be used, those of
+    /// before stay.
+    pub(super) fn reread_certificate(&mut self) {
+        let Some(files) = self.tls.take() else { return };
+        match self.speak_tls(&files) {
+            Ok(()) => log::info!("certificate and key were read again"),
+            Err(why) => log::error!("the certificate stays as it was: {why}"),
+        }
+        self.tls = Some(files);
     }
 }
 

@@ -17,7 +17,8 @@ use crate::proto::ws_session::WsEvent;
 use crate::rt::net::Network;
 use std::mem::MaybeUninit;
 
-/// Somebody may have cut the answer short: a sender who is done says so (RFC 8446 section 6.1).
+/// Why a body that ends with its connection is not whole: over TLS a sender who is done says so (RFC 8446 section 6.1),
+/// so somebody on the way may have cut it.
 const CUT_SHORT: &str = "it ended without a TLS close_notify";
 
 /// What one look at the front of the buffer gave.
@@ -188,7 +189,7 @@ impl<N: Network, A: App> Server<N, A> {
                 app.on_event(owner, Event::Fetched(Fetched::Body(piece)), *now, effects);
                 (used, None)
             }
-            // The end of the connection is the end of this body only if it was meant to be.
+            // Where the end of the connection is the end of the body, only close_notify tells that it was meant to be.
             Ok((used, Some(ExchangeEvent::Done))) => match *truncated && upstream.exchange.ends_with_connection() {
                 true => (0, Some(Err(FetchError::Broken { why: CUT_SHORT.into() }))),
                 false => {

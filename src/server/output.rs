@@ -188,7 +188,7 @@ impl<N: Network, A: App> Server<N, A> {
         let Some(conn) = conns.get_mut(id).filter(|conn| !conn.dead) else { return };
         let output_waits = !conn.is_flushed();
         let Connection { protocol: Protocol::Http(http), timer, kept, stream, .. } = conn else { return };
-        // A handshake has the time of a head, from the accept on: whoever drips it wins none.
+        // A TLS handshake has the time of a head, from the accept on: whoever drips it gains none.
         if stream.as_ref().is_some_and(Stream::is_securing) {
             return;
         }

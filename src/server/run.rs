@@ -1,5 +1,7 @@
-//! The loop around the turn: the kernel's poll, signals, and how a server comes to be.
+//! The loop around the turn: the kernel's poll, signals, and how a server comes to be, with its listeners, its files
+//! and its certificate.
 
+use super::https::TlsFiles;
 use super::{Counts, Server};
 use crate::app::{self, Settings};
 use crate::config::{Limits, Serve};
@@ -7,19 +9,13 @@ use crate::event::App;
 use crate::rt::kernel::{Kernel, readiness};
 use crate::rt::line_log::LineLog;
 use crate::rt::net::{Ready, Source};
-#[cfg(feature = "tls")]
-use crate::rt::tls;
 use mio::{Events, Interest, Poll, Waker};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-
-#[cfg(not(feature = "tls"))]
-const NO_TLS: &str = "this program was built without https (its feature is `tls`)";
 
 /// Events taken from the kernel at once; a large number costs nothing.
 const EVENTS_MAX: usize = 1024;
@@ -31,16 +27,9 @@ pub struct Loop<A: App> {
     readiness: Vec<(Source, Ready)>,
     addresses: Vec<SocketAddr>,
     signals: Option<Signals>,
-    tls: Option<TlsFiles>,
-    server: Server<Kernel, A>,
+    pub(super) tls: Option<TlsFiles>,
+    pub(super) server: Server<Kernel, A>,
     wait: Option<Duration>,
-}
-
-/// Where certificate and key are, and how many listeners use them.
-struct TlsFiles {
-    cert: PathBuf,
-    key: PathBuf,
-    listeners: usize,
 }
 
 /// Listens, reads the pages and the secret, and is ready to run.
@@ -71,7 +60,9 @@ pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<app::Site>, String> {
     }
     if let (Some(cert), Some(key)) = (&serve.tls_cert, &serve.tls_key) {
         let listeners = serve.listen.len();
-        running.speak_tls(TlsFiles { cert: cert.clone(), key: key.clone(), listeners })?;
+        let files = TlsFiles { cert: cert.clone(), key: key.clone(), listeners };
+        running.speak_tls(&files)?;
+        running.tls = Some(files);
         if serve.redirect_http.is_some() {
             running.server.redirect_to_https(listeners, running.addresses[0].port());
         }
@@ -103,52 +94,6 @@ impl<A: App> Loop<A> {
         let (events, readiness) = (Events::with_capacity(EVENTS_MAX), Vec::with_capacity(EVENTS_MAX));
         // The listeners may have clients from before they were watched.
         Ok(Loop { poll, events, readiness, addresses, signals: None, tls: None, server, wait: Some(Duration::ZERO) })
-    }
-
-    /// From now on the authorities whose certificates (PEM) are in this file are trusted for https, too.
-    ///
-    /// # Errors
-    /// A sentence: the file holds no certificate, or this program has no TLS.
-    pub fn trust(&mut self, ca_file: &Path) -> Result<(), String> {
-        #[cfg(feature = "tls")]
-        {
-            let roots = tls::load_certificates(ca_file).map_err(|why| format!("--ca-file {why}"))?;
-            self.server.network().trust(tls::client_config(&roots)?);
-            Ok(())
-        }
-        #[cfg(not(feature = "tls"))]
-        Err(format!("--ca-file {}: {NO_TLS}", ca_file.display()))
-    }
-
-    fn speak_tls(&mut self, files: TlsFiles) -> Result<(), String> {
-        #[cfg(feature = "tls")]
-        {
-            let chain = tls::load_certificates(&files.cert).map_err(|why| format!("--tls-cert {why}"))?;
-            let key = tls::load_key(&files.key).map_err(|why| format!("--tls-key {why}"))?;
-            let config = tls::server_config(chain, key).map_err(|why| {
-                format!("--tls-cert {}, --tls-key {}: {why}", files.cert.display(), files.key.display())
-            })?;
-            self.server.network().speak_tls(config, files.listeners);
-            self.tls = Some(files);
-            Ok(())
-        }
-        #[cfg(not(feature = "tls"))]
-        Err(format!("--tls-cert {}, --tls-key {}: {NO_TLS}", files.cert.display(), files.key.display()))
-    }
-
-    /// Certificate and key anew, for connections that are accepted from here on; if they do not fit, those of before
-    /// stay.
-    fn reread_certificate(&mut self) {
-        let Some(files) = self.tls.take() else { return };
-        let TlsFiles { cert, key, listeners } = &files;
-        let again = TlsFiles { cert: cert.clone(), key: key.clone(), listeners: *listeners };
-        match self.speak_tls(again) {
-            Ok(()) => log::info!("certificate and key were read again"),
-            Err(why) => {
-                log::error!("the certificate stays as it was: {why}");
-                self.tls = Some(files);
-            }
-        }
     }
 
     /// A line for each listener: what it serves, and where.

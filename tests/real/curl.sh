@@ -97,7 +97,7 @@ slow=$plain/sleep?seconds=0.5 quick=${base#http://}
 "$BIN" fetch "$slow" "$quick" > "$scratch/results" 2> "$scratch/progress"
 check "all start at once, and the end says what that has saved" "Start fetching $slow
 Start fetching $quick
-2 targets in * s; one after the other they would have taken * s: * s saved" "$(< "$scratch/progress")"
+2 targets in * s; their times add up to * s: doing them at once saved up to * s" "$(< "$scratch/progress")"
 check "the quick one is done first" "$quick: *HTTP/1.1 200 OK*$slow: *HTTP/1.1 200 OK*Content-Type: text/html*" "$(< "$scratch/results")"
 stop_server "$overlaid"
 outcome=0
@@ -107,7 +107,7 @@ check "with its reason" "*$quick: failed after *refused*" "$(< "$scratch/progres
 check "that does not hold up the other" "$plain/plaintext: *HTTP/1.1 200 OK*" "$(< "$scratch/results")"
 seq -f "$plain/plaintext?n=%.0f" 10000 | "$BIN" fetch - > "$scratch/results" 2> "$scratch/progress"
 check "ten thousand URLs are one command" 10000 "$(grep -c '^HTTP/1.1 200 OK$' "$scratch/results")"
-check "and no line each" "10000 targets in * s; one after the other they would have taken * s: * s saved" "$(< "$scratch/progress")"
+check "and no line each" "10000 targets in * s; their times add up to * s: doing them at once saved up to * s" "$(< "$scratch/progress")"
 "$BIN" fetch --output "$scratch/bodies" "$plain/plaintext" "$plain/static/echo.js" > "$scratch/results"
 check "bodies are files of their own" "$(curl -s "$plain/static/echo.js")" "$(cat "$scratch"/bodies/*echo.js)"
 outcome=0

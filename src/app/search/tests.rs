@@ -1,6 +1,6 @@
 use super::*;
 use crate::app::testing::{Bench, HTML, answer, conn, field, text};
-use crate::event::{Event, Finished, Journey};
+use crate::event::{Event, Finished, Journey, Reached};
 use crate::proto::exchange::{Exchange, ExchangeEvent, Stage};
 use crate::proto::http::{SLOTS, Slot};
 
@@ -105,6 +105,10 @@ fn a_template_has_one_place_for_the_words_and_is_a_url() {
     let exactly_one = |template| Err(format!("--search-url {template}: it must hold exactly one {{}}"));
     for template in ["http://search.test/", "http://search.test/{}{}"] {
         assert_eq!(new(template), exactly_one(template));
+    }
+    for template in ["http://{}/", "http://{}.search.test/", "http://search.test:80{}/", "http://search.test/#{}"] {
+        let why = new(template).unwrap_err();
+        assert!(why.starts_with(&format!("--search-url {template}: ")), "a visitor would choose the host: {why}");
     }
     for template in ["ftp://search.test/{}", "search.test/{}", "http:///{}"] {
         let why = new(template).unwrap_err();
@@ -220,7 +224,7 @@ fn a_redirect_that_cannot_be_followed_is_502_and_says_why() {
 
 #[test]
 fn a_redirect_that_goes_on_talking_or_breaks_off_is_followed_all_the_same() {
-    let long = [b'x'; REDIRECT_BODY_BYTES_MAX];
+    let long = [b'x'; redirect::BODY_BYTES_MAX];
     let ends: [fn(&mut Bench) -> Effects; 2] = [
         |bench| bench.tell(conn(0), Event::Fetched(Fetched::Body(b"one more"))),
         |bench| fail(bench, FetchError::Broken { why: "reset".into() }),
@@ -235,11 +239,19 @@ fn a_redirect_that_goes_on_talking_or_breaks_off_is_followed_all_the_same() {
     let mut bench = Bench::new();
     search(&mut bench);
     hear(&mut bench, "HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n");
-    let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, stage: Stage::Start });
+    let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) });
     assert_eq!(answer(&out).status, 504, "there is no time left to go there");
 }
 
 #[test]
+#[cfg(not(feature = "tls"))]
+fn a_search_site_of_https_needs_the_feature() {
+    let why = Search::new("https://search.test/{}", false, &Limits::default()).map(|_| ()).unwrap_err();
+    assert!(why.ends_with("built without https (its feature is `tls`)"), "{why}");
+}
+
+#[test]
+#[cfg(feature = "tls")]
 fn a_search_site_and_a_redirect_may_be_https() {
     let mut bench = Bench::with(|settings| settings.search_url = "https://search.test/?q={}".into());
     assert_eq!(search(&mut bench).url, Url::parse("https://search.test/?q=x").unwrap());
@@ -266,16 +278,28 @@ fn a_page_is_told_where_its_relative_links_lead_and_nothing_else_is_touched() {
             let out = hear(&mut bench, &format!("HTTP/1.1 200 OK\r\n{fields}\r\nContent-Length: 10\r\n\r\n"));
             let Some(Effect::Respond(_, response)) = out.list.first() else { panic!("{:?}", out.list) };
             assert_eq!(response.body, Body::Stream(Some(length)), "{method} {fields}");
-            let piece = Effect::Piece(conn(0), 0..text.len());
-            assert_eq!(out.list.get(1), Some(&piece).filter(|_| has_base && method == "GET"), "{fields}");
-            assert_eq!(out.bytes, if method == "GET" { text.as_bytes() } else { b"" });
+            let out = bench.tell(conn(0), Event::Fetched(Fetched::Body(b"hello")));
+            let piece = if method == "GET" { format!("{text}hello") } else { String::new() };
+            assert_eq!(String::from_utf8_lossy(&out.bytes), piece, "{fields}");
+            assert_eq!(bench.tell(conn(0), Event::Fetched(Fetched::Body(b"world"))).bytes.len(), piece.len().min(5));
         }
     }
     let mut bench = Bench::new();
     search(&mut bench);
     redirect(&mut bench, "/there?a=1&b=2");
-    let out = hear(&mut bench, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n");
+    hear(&mut bench, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n");
+    let out = done(&mut bench);
     assert_eq!(out.bytes, b"<!doctype html><base href=\"http://search.test/there?a=1&amp;b=2\">", "where it ended");
+    assert_eq!(out.list, [Effect::Piece(conn(0), 0..out.bytes.len()), Effect::End(conn(0), true)], "an empty page");
+}
+
+#[test]
+fn a_byte_order_mark_stays_in_front() {
+    let mut bench = Bench::new();
+    search(&mut bench);
+    hear(&mut bench, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n");
+    let out = bench.tell(conn(0), Event::Fetched(Fetched::Body(b"\xef\xbb\xbfhello")));
+    assert_eq!(out.bytes, b"\xef\xbb\xbf<!doctype html><base href=\"http://search.test/s?wd=x\">hello");
 }
 
 #[test]
@@ -285,7 +309,11 @@ fn a_failure_before_the_head_is_an_answer_that_names_the_cause() {
         (FetchError::Resolve { host: host(), why: "no such name".into() }, 502, "search.test could not be resolved"),
         (FetchError::Busy, 503, "too many fetches"),
         (FetchError::Forbidden { host: host() }, 502, "not a public address"),
-        (FetchError::Timeout { after: WITHIN, stage: Stage::Start }, 504, "no complete answer within 20 s"),
+        (
+            FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) },
+            504,
+            "no complete answer within 20 s",
+        ),
     ] {
         let mut bench = Bench::new();
         search(&mut bench);
@@ -301,7 +329,7 @@ fn a_failure_is_sandboxed_like_what_it_stands_for_in_either_form() {
     for fields in [&[][..], &[HTML], &[HTML, "Sec-Fetch-Dest: iframe"]] {
         let mut bench = Bench::new();
         bench.ask(conn(0), "GET /search?wd=x", fields);
-        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, stage: Stage::Start });
+        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) });
         let policy = field(answer(&out), "Content-Security-Policy").expect("a policy");
         assert!(policy.starts_with("sandbox;") && policy.ends_with("frame-ancestors 'self'"), "{policy}");
         assert_eq!(field(answer(&out), "X-Content-Type-Options"), Some("nosniff"));
@@ -319,7 +347,7 @@ fn a_failure_has_no_bar_in_the_frame_of_the_search_page_and_one_elsewhere() {
     ] {
         let mut bench = Bench::new();
         bench.ask(conn(0), &format!("GET {target}"), &[HTML, &format!("Sec-Fetch-Dest: {destination}")]);
-        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, stage: Stage::Start });
+        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) });
         assert_eq!(text(answer(&out)).contains("<header class=\"bar\">"), has_bar, "{target} {destination}");
     }
 }
@@ -380,7 +408,8 @@ fn the_blocking_search_follows_redirects_and_relays_in_one_piece() {
     assert_eq!(answer(&out).body, Body::Stream(Some(7)), "the length that GET would have");
 
     bench.ask(conn(0), "GET /search-sync?wd=x", &[]);
-    let out = bench.tell(conn(0), finished(Err(FetchError::Timeout { after: WITHIN, stage: Stage::Start })));
+    let out = bench
+        .tell(conn(0), finished(Err(FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) })));
     assert_eq!(answer(&out).status, 504);
     assert!(is_forgotten(&bench));
 }

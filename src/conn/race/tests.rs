@@ -122,3 +122,14 @@ fn a_race_has_an_end() {
     start(&mut race, "192.0.2.1:80", now);
     assert!(!race.is_late(now + Duration::from_secs(4)) && race.is_late(race.due()));
 }
+
+#[test]
+fn whoever_wins_after_a_rival_has_failed_was_not_alone() {
+    let (mut race, now) = race(&["[2001:db8::1]:80", "192.0.2.1:80"]);
+    let slow = start(&mut race, "[2001:db8::1]:80", now);
+    let other = start(&mut race, "192.0.2.1:80", now + STAGGER);
+    slow.ends(Err(ErrorKind::ConnectionRefused));
+    assert!(race.winner().is_none() && !race.is_nobody_running());
+    other.ends(Ok(()));
+    assert!(!race.winner().expect("the other").alone, "what the kernel said may have been about the one that failed");
+}

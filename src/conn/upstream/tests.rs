@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::Url;
+use crate::event::{Reached, Url};
 use crate::rt::wire::Wire;
 
 const WITHIN: Duration = Duration::from_secs(20);
@@ -62,7 +62,9 @@ fn plain_http_to_an_address_has_neither_a_name_nor_tls() {
 fn a_connect_never_outlives_its_fetch() {
     let now = Instant::now();
     let mut upstream = upstream("http://a.test/", now);
-    upstream.begin_connecting(addresses(&["192.0.2.1:80"]), now, now + Duration::from_secs(60)).expect("it may be tried");
+    upstream
+        .begin_connecting(addresses(&["192.0.2.1:80"]), now, now + Duration::from_secs(60))
+        .expect("it may be tried");
     let race = upstream.race.as_mut().expect("a race");
     race.next(now);
     assert_eq!(race.due(), upstream.fetch.deadline);
@@ -118,7 +120,7 @@ fn only_an_unheard_request_on_a_used_connection_is_tried_again_and_only_if_that_
     };
     assert!(reused("GET").may_retry(&closed()) && reused("HEAD").may_retry(&reset()));
     assert!(!reused("POST").may_retry(&closed()), "it may have been done");
-    assert!(!reused("GET").may_retry(&FetchError::Timeout { after: WITHIN, stage: Stage::Start }));
+    assert!(!reused("GET").may_retry(&FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) }));
     assert!(!reused("GET").may_retry(&FetchError::Protocol(ExchangeError::NotHttp)));
     assert!(!upstream("http://a.test/", now).may_retry(&closed()), "it was new");
     let mut heard = reused("GET");

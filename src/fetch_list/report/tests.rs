@@ -1,9 +1,9 @@
-use super::super::testing::Bench;
+use super::super::testing::{self, Bench};
 use super::*;
-use crate::event::{Effect, FetchError, Fetched};
+use crate::event::{Effect, FetchError, Fetched, Url};
 
-const SHARED: Notes = Notes::Redrawn { under_results: true };
-const APART: Notes = Notes::Redrawn { under_results: false };
+const SHARED: Notes = Notes::Redrawn { under_results: true, columns: 80 };
+const APART: Notes = Notes::Redrawn { under_results: false, columns: 80 };
 
 impl<E: Write> Report<Vec<u8>, E> {
     /// What went to standard output.
@@ -19,6 +19,11 @@ impl<O: Write> Report<O, Vec<u8>> {
     }
 }
 
+fn answer() -> Answer {
+    let headers = vec![("X".into(), b"y".to_vec())];
+    Answer { status: 200, minor_version: 1, reason: "OK".into(), headers, journey: testing::journey() }
+}
+
 fn failed(bench: &mut Bench, place: usize) -> Vec<Effect> {
     bench.tell(place, Fetched::Failed(FetchError::Busy))
 }
@@ -26,33 +31,66 @@ fn failed(bench: &mut Bench, place: usize) -> Vec<Effect> {
 #[test]
 fn on_a_terminal_one_line_says_how_far_it_is_ten_times_a_second() {
     let (mut bench, _) = Bench::start_with(&["--concurrency", "2", "a.test", "b.test", "c.test"], APART);
-    assert_eq!(bench.notes(), "0 of 3 done, 0 failed, 2 under way, 0.0 s");
+    bench.later(99);
+    assert_eq!(bench.notes(), "", "whatever is over by now needs no line");
+    bench.later(1);
+    assert_eq!(bench.notes(), "0 of 3 done, 0 failed, 2 under way, 0.1 s");
     assert_eq!(bench.notes(), "", "nothing new within the turn");
     bench.later(99);
     bench.answer(0);
     assert_eq!(bench.notes(), "", "too soon");
     bench.later(1);
-    assert_eq!(bench.notes(), "\r\x1b[K1 of 3 done, 0 failed, 2 under way, 0.1 s");
+    assert_eq!(bench.notes(), "\r\x1b[K1 of 3 done, 0 failed, 2 under way, 0.2 s");
     failed(&mut bench, 0);
     let line = "\r\x1b[Kc.test: failed after 0.001 s: too many fetches are under way, try again in a moment\n";
-    assert_eq!(bench.notes(), format!("{line}2 of 3 done, 1 failed, 1 under way, 0.1 s"));
+    assert_eq!(bench.notes(), format!("{line}2 of 3 done, 1 failed, 1 under way, 0.2 s"));
     bench.answer(1);
     let now = bench.now;
     bench.list.close(now).expect("it can be written");
-    let last = "\r\x1b[K3 targets in 0.100 s; one after the other they would have taken 0.200 s: 0.100 s saved\n";
-    assert_eq!(bench.notes().split_once('\n').map(|(first, _)| format!("{first}\n")), Some(last.into()));
+    let last = "\r\x1b[K3 targets in 0.200 s; their times add up to 0.400 s: doing them at once saved up to 0.200 s\n";
+    assert_eq!(std::mem::take(bench.list.report.notes()), last.as_bytes());
+}
+
+#[test]
+fn the_line_of_progress_never_wraps() {
+    for (columns, line) in [
+        (1, ""),
+        (20, "0 of 1 done, 0 fail"),
+        (41, "0 of 1 done, 0 failed, 1 under way, 0.1 s"),
+        (42, "0 of 1 done, 0 failed, 1 under way, 0.1 s"),
+    ] {
+        let (mut bench, _) = Bench::start_with(&["a.test"], Notes::Redrawn { under_results: true, columns });
+        bench.later(100);
+        assert_eq!(bench.notes(), line, "{columns} columns");
+    }
+}
+
+#[test]
+fn where_others_may_write_to_the_screen_there_are_failures_and_the_end_in_whole_lines() {
+    let (mut bench, _) = Bench::start_with(&["a.test", "b.test"], Notes::Sparse);
+    bench.later(1000);
+    bench.answer(0);
+    assert_eq!(bench.notes(), "");
+    failed(&mut bench, 1);
+    let notes = bench.notes();
+    assert!(notes.starts_with("b.test: failed after 1.000 s: ") && notes.ends_with("moment\n"), "{notes:?}");
+    let now = bench.now;
+    bench.list.close(now).expect("it can be written");
+    let last = "2 targets in 1.000 s; their times add up to 2.000 s: doing them at once saved up to 1.000 s\n";
+    assert_eq!(bench.notes(), last);
 }
 
 #[test]
 fn results_on_the_same_screen_go_above_the_line_of_progress() {
     for (notes, erased) in [(SHARED, true), (APART, false)] {
         let (mut bench, _) = Bench::start_with(&["a.test", "b.test"], notes);
+        bench.later(100);
         bench.notes();
         bench.answer(0);
         // Written before the turn ends, for results may be, too.
         let said = std::mem::take(bench.list.report.notes());
         assert_eq!(said == ERASE_LINE, erased, "{said:?}");
-        let redrawn = if erased { "1 of 2 done, 0 failed, 1 under way, 0.0 s" } else { "" };
+        let redrawn = if erased { "1 of 2 done, 0 failed, 1 under way, 0.1 s" } else { "" };
         assert_eq!(bench.notes(), redrawn);
         assert!(bench.results().starts_with("a.test: "));
     }
@@ -62,13 +100,33 @@ fn results_on_the_same_screen_go_above_the_line_of_progress() {
 fn on_a_shared_screen_no_note_goes_behind_a_body_or_erases_its_end() {
     for (notes, ended) in [(SHARED, "hello\n"), (APART, "hello"), (Notes::Lines, "hello")] {
         let (mut bench, _) = Bench::start_with(&["--body", "a.test", "b.test"], notes);
-        bench.head(0, super::super::testing::OK);
+        bench.head(0, testing::OK);
         bench.body(0, b"hello");
         bench.done(0);
         let results = bench.results();
         assert!(results.ends_with(&format!("\n\n{ended}")), "{results:?}");
         bench.answer(1);
         assert!(bench.results().trim_start_matches('\n').starts_with("b.test: "));
+    }
+}
+
+#[test]
+fn after_redirects_it_is_said_whose_the_phases_are() {
+    let outcome = |redirects| Outcome {
+        redirects,
+        answer: Some(answer()),
+        url: Url::parse("http://a.test/y").ok(),
+        ..Outcome::default()
+    };
+    for (redirects, line) in [
+        (0, ""),
+        (1, "  at http://a.test/y after 1 redirect; the phases are its own, the total is of all\n"),
+        (2, "  at http://a.test/y after 2 redirects; the phases are its own, the total is of all\n"),
+    ] {
+        let mut report = Report::new(Style::Text, Notes::Lines, Vec::new(), Vec::new());
+        report.ended("a.test", outcome(redirects)).expect("it can be written");
+        let text = String::from_utf8(report.results.buffer().to_vec()).expect("text");
+        assert!(text.ends_with(&format!(" ms, total 0.0 ms\n{line}HTTP/1.1 200 OK\nX: y\n\n")), "{text}");
     }
 }
 
@@ -101,14 +159,8 @@ fn a_turn_with_many_answers_is_one_write() {
     for n in 0..100 {
         report.started("a.test", &tally);
         let error = (n % 2 == 0).then(|| "it is away".to_owned());
-        let answer = super::super::trip::Answer {
-            status: 200,
-            minor_version: 1,
-            reason: "OK".into(),
-            headers: vec![("X".into(), b"y".to_vec())],
-            journey: super::super::testing::journey(),
-        };
-        report.ended("a.test", Outcome { error, answer: Some(answer), ..Outcome::default() }).expect("it counts");
+        let outcome = Outcome { error, answer: Some(answer()), ..Outcome::default() };
+        report.ended("a.test", outcome).expect("it counts");
     }
     report.flush(&tally, now, now).expect("it counts");
     assert_eq!((report.results.get_ref().0, report.errors.get_ref().0), (1, 1));

@@ -1,19 +1,33 @@
-//! What went wrong in TLS, in words for people. Rustls' own texts serve where they are clear.
+//! What went wrong in TLS, in words for people: what happened, and where it helps, what to do.
+//!
+//! Rustls' own texts serve where they are words; the names of its variants are spelled out. What exactly it said is the
+//! `source` of the error.
 
-use rustls::{CertificateError, Error, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, Error, ExtendedKeyPurpose, InvalidMessage, PeerIncompatible};
 use std::fmt;
 use std::io::{self, ErrorKind};
 
 /// Names of a certificate that a message lists; some have hundreds.
 const NAMES_MAX: usize = 3;
 
-/// A fatal error of a TLS connection; it is inside of the `InvalidData` errors of a stream.
+/// A fatal error of a TLS connection; the `InvalidData` errors of a stream carry it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TlsError(pub Error);
 
-/// The error of a stream.
+/// The same as an error of a stream.
 pub fn invalid_data(error: Error) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, TlsError(error))
+}
+
+/// What `error` means of a peer that has spoken TLS before.
+pub fn behind_handshake(error: Error) -> Error {
+    if is_no_record(&error) { Error::General("the peer sent something that is no TLS record".into()) } else { error }
+}
+
+/// What a record begins with is not what this begins with: an HTTP answer, for instance.
+fn is_no_record(error: &Error) -> bool {
+    use InvalidMessage::{InvalidContentType, UnknownProtocolVersion};
+    matches!(error, Error::InvalidMessage(InvalidContentType | UnknownProtocolVersion))
 }
 
 impl std::error::Error for TlsError {
@@ -24,59 +38,208 @@ impl std::error::Error for TlsError {
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use InvalidMessage::MessageTooLarge;
+        use PeerIncompatible::{ServerDoesNotSupportTls12Or13, Tls12NotOffered, Tls12NotOfferedOrEnabled};
         match &self.0 {
-            Error::InvalidCertificate(error) => certificate(error, f),
-            // What a record begins with is not what this begins with: an HTTP answer, for instance.
-            Error::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => {
-                f.write_str("the peer does not speak TLS")
+            Error::InvalidCertificate(error) => f.write_str(&certificate(error)),
+            error if is_no_record(error) => f.write_str("the peer does not speak TLS"),
+            Error::InvalidMessage(MessageTooLarge) => f.write_str("the peer sent a TLS record that is too long"),
+            Error::PeerIncompatible(ServerDoesNotSupportTls12Or13 | Tls12NotOffered | Tls12NotOfferedOrEnabled) => {
+                f.write_str("the peer speaks neither TLS 1.2 nor 1.3")
             }
-            Error::AlertReceived(alert) => write!(f, "the peer refused us: {alert:?}"),
+            Error::AlertReceived(alert) => {
+                let name = alert.as_str().map_or_else(|| u8::from(*alert).to_string(), str::to_owned);
+                let words = alert_words(*alert).map_or(String::new(), |words| format!(": {words}"));
+                write!(f, "the peer refused us{words} (alert {name})")
+            }
             Error::NoApplicationProtocol => f.write_str("the peer does not speak HTTP/1.1"),
             Error::General(text) => f.write_str(text),
-            error => error.fmt(f),
+            error => f.write_str(&spelled(&error.to_string())),
         }
     }
 }
 
-fn certificate(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// What the peer complains of (RFC 8446 section 6), where its name alone does not say so.
+fn alert_words(alert: AlertDescription) -> Option<&'static str> {
+    use AlertDescription::*;
+    Some(match alert {
+        HandshakeFailure => "it shares no cipher or kind of key with us, or wants a certificate of ours",
+        ProtocolVersion => "it shares no version of TLS with us",
+        InsufficientSecurity => "all ciphers that we share are too weak for it",
+        NoApplicationProtocol => "it does not speak HTTP/1.1",
+        UnrecognisedName => "it knows no site of this name",
+        CertificateRequired | NoCertificate => "it wants a certificate of ours",
+        BadCertificate | UnsupportedCertificate | CertificateUnknown => "it does not accept our certificate",
+        CertificateExpired => "our certificate has expired",
+        CertificateRevoked => "our certificate was revoked",
+        UnknownCA => "it does not trust the issuer of our certificate",
+        AccessDenied => "we may not connect",
+        BadRecordMac | DecryptionFailed | DecryptError => "it could not decrypt or verify what we sent",
+        UnexpectedMessage | IllegalParameter | DecodeError | RecordOverflow => "it found our messages wrong",
+        MissingExtension | UnsupportedExtension => "it found our messages wrong",
+        InternalError => "it has trouble of its own",
+        UserCanceled => "it gave up",
+        _ => return None,
+    })
+}
+
+fn certificate(error: &CertificateError) -> String {
     match error {
-        CertificateError::UnknownIssuer => f.write_str(
-            "the certificate is from an unknown issuer (of its own making, or of an authority not trusted here)",
-        ),
         CertificateError::ExpiredContext { time, not_after } => {
-            f.write_str("the certificate expired ")?;
-            age(time.as_secs().saturating_sub(not_after.as_secs()), f)?;
-            f.write_str(" ago")
+            format!("the certificate expired {} ago", age(time.as_secs().saturating_sub(not_after.as_secs())))
         }
         CertificateError::NotValidYetContext { time, not_before } => {
-            f.write_str("the certificate is valid only in ")?;
-            age(not_before.as_secs().saturating_sub(time.as_secs()), f)
+            format!("the certificate is valid only in {}", age(not_before.as_secs().saturating_sub(time.as_secs())))
         }
         CertificateError::NotValidForNameContext { expected, presented } => {
-            write!(f, "the certificate is not for {}", expected.to_str())?;
-            for (n, name) in presented.iter().take(NAMES_MAX).enumerate() {
-                // Rustls writes `DnsName("localhost")` and `IpAddress(127.0.0.1)`.
-                let plain = name.split(['(', ')']).nth(1).unwrap_or(name).trim_matches('"');
-                write!(f, "{}{plain}", if n == 0 { " but for " } else { ", " })?;
-            }
-            match presented.len().saturating_sub(NAMES_MAX) {
-                0 => Ok(()),
-                more => write!(f, " and {more} more"),
-            }
+            // Rustls writes `DnsName("localhost")` and `IpAddress(127.0.0.1)`.
+            let plain = |name: &String| name.split(['(', ')']).nth(1).unwrap_or(name).trim_matches('"').to_owned();
+            format!("the certificate is not for {}{}", expected.to_str(), but_for(presented, plain))
         }
-        // The verifier's own errors, of which this is the one that people meet: `openssl req -x509` makes such ones.
-        CertificateError::Other(other) if other.0.to_string() == "CaUsedAsEndEntity" => {
-            f.write_str("the certificate is that of an authority (CA:TRUE) and cannot stand for a site")
+        CertificateError::InvalidPurposeContext { required, presented } => {
+            format!("the certificate is not for {}{}", purpose(required), but_for(presented, purpose))
         }
-        error => write!(f, "the certificate is not acceptable: {error}"),
+        CertificateError::UnsupportedSignatureAlgorithmContext { signature_algorithm_id: algorithm, .. } => {
+            format!("the certificate, or one above it, is signed {}", signed(algorithm))
+        }
+        // The verifier's own errors, which show the names of their variants.
+        CertificateError::Other(other) => {
+            let text = other.to_string();
+            verifier_words(&text).map_or_else(|| not_valid(&text), str::to_owned)
+        }
+        error => certificate_words(error).map_or_else(|| not_valid(&error.to_string()), str::to_owned),
     }
 }
 
-fn age(seconds: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+const DAMAGED: &str = "the certificate is damaged or badly made";
+const DEMANDS: &str = "the certificate demands, in a critical extension, what is not known here";
+
+fn certificate_words(error: &CertificateError) -> Option<&'static str> {
+    use CertificateError::*;
+    Some(match error {
+        UnknownIssuer => {
+            "the certificate is from an unknown issuer (of its own making, or of an authority not trusted here)"
+        }
+        BadEncoding => DAMAGED,
+        UnhandledCriticalExtension => DEMANDS,
+        Expired => "the certificate has expired",
+        NotValidYet => "the certificate is not valid yet",
+        Revoked => "the certificate was revoked",
+        NotValidForName => "the certificate is not for this host",
+        InvalidPurpose => "the certificate is not for this purpose",
+        ApplicationVerificationFailure => "the certificate was refused",
+        UnknownRevocationStatus => "it is not known whether the certificate was revoked",
+        ExpiredRevocationList | ExpiredRevocationListContext { .. } => "the list of revoked certificates is too old",
+        // Ring's answer for a short key, too.
+        BadSignature => "the certificate, or one above it, has a wrong signature or an RSA key below 2048 bits",
+        UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "the certificate, or one above it, has a kind of key that is not known here (such as ECDSA with P-521)"
+        }
+        _ => return None,
+    })
+}
+
+fn verifier_words(variant: &str) -> Option<&'static str> {
+    Some(match variant {
+        "CaUsedAsEndEntity" => "the certificate is that of an authority and cannot stand for a site: it has CA:TRUE",
+        "EndEntityUsedAsCa" => "the certificate is signed by one that is no authority's: that has no CA:TRUE",
+        "UnsupportedCertVersion" => {
+            "the certificate is of an X.509 version below 3, as openssl x509 -req makes it without -extfile"
+        }
+        "UnsupportedCriticalExtension" => DEMANDS,
+        "NameConstraintViolation" => "the certificate has a name for which its authority may not speak",
+        "PathLenConstraintViolated" | "MaximumPathDepthExceeded" => {
+            "there are too many authorities between the certificate and its root"
+        }
+        "MaximumSignatureChecksExceeded" | "MaximumPathBuildCallsExceeded" => {
+            "there are too many ways from the certificate to a root"
+        }
+        "MalformedExtensions"
+        | "ExtensionValueInvalid"
+        | "InvalidSerialNumber"
+        | "MalformedDnsIdentifier"
+        | "SignatureAlgorithmMismatch"
+        | "EmptyEkuExtension" => DAMAGED,
+        _ => return None,
+    })
+}
+
+fn not_valid(why: &str) -> String {
+    match spelled(why) {
+        why if why.is_empty() => "the certificate is not valid here".to_owned(),
+        why => format!("the certificate is not valid here: {why}"),
+    }
+}
+
+/// What a certificate is for instead, as far as a message has room for it.
+fn but_for<T>(presented: &[T], plain: impl Fn(&T) -> String) -> String {
+    let names: Vec<String> = presented.iter().take(NAMES_MAX).map(plain).collect();
+    match (presented.len(), presented.len().saturating_sub(NAMES_MAX)) {
+        (0, _) => String::new(),
+        (_, 0) => format!(" but for {}", names.join(", ")),
+        (_, more) => format!(" but for {} and {more} more", names.join(", ")),
+    }
+}
+
+fn purpose(purpose: &ExtendedKeyPurpose) -> String {
+    match purpose {
+        ExtendedKeyPurpose::ServerAuth => "servers".to_owned(),
+        ExtendedKeyPurpose::ClientAuth => "clients".to_owned(),
+        ExtendedKeyPurpose::Other(numbers) => numbers.iter().map(usize::to_string).collect::<Vec<_>>().join("."),
+    }
+}
+
+/// How, by the identifier of the algorithm.
+fn signed(algorithm: &[u8]) -> String {
+    match object_identifier(algorithm).as_deref() {
+        Some("1.2.840.113549.1.1.5" | "1.2.840.10045.4.1") => "with SHA-1, which is not safe any more".to_owned(),
+        Some("1.2.840.113549.1.1.4") => "with MD5, which is not safe any more".to_owned(),
+        Some(dotted) => format!("in a way that is not known here ({dotted})"),
+        None => "in a way that is not known here".to_owned(),
+    }
+}
+
+/// The object identifier at the front of `der` (X.690 section 8.19): each number in groups of seven bits, the first two
+/// in one. `None` if there is none.
+fn object_identifier(der: &[u8]) -> Option<String> {
+    let [6, len, rest @ ..] = der else { return None };
+    let (mut text, mut number) = (String::new(), 0_u64);
+    for byte in rest.get(..usize::from(*len))? {
+        number = number << 7 | u64::from(byte & 0x7f);
+        if *byte < 0x80 {
+            let first = (number / 40).min(2);
+            text += &if text.is_empty() { format!("{first}.{}", number - 40 * first) } else { format!(".{number}") };
+            number = 0;
+        }
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// Rustls' text up to the first bracket, behind which are Rust's values, with names of variants as words:
+/// `peer misbehaved: TooManyKeyUpdates` gives `peer misbehaved: too many key updates`.
+fn spelled(text: &str) -> String {
+    let plain = text.split(['(', '{', '[']).next().unwrap_or("").trim_end();
+    plain.split(' ').map(spelled_word).collect::<Vec<_>>().join(" ")
+}
+
+fn spelled_word(word: &str) -> String {
+    let mut spaced = String::new();
+    for c in word.chars() {
+        if c.is_ascii_uppercase() && spaced.ends_with(|before: char| before.is_ascii_lowercase() || before.is_numeric())
+        {
+            spaced.push(' ');
+        }
+        spaced.push(c);
+    }
+    if spaced.len() > word.len() { spaced.to_ascii_lowercase() } else { spaced }
+}
+
+/// A time in its largest whole unit: `3 days`.
+fn age(seconds: u64) -> String {
     let (n, unit) = match seconds {
         0..3600 => (seconds / 60, "minute"),
         3600..86_400 => (seconds / 3600, "hour"),
         _ => (seconds / 86_400, "day"),
     };
-    write!(f, "{n} {unit}{}", if n == 1 { "" } else { "s" })
+    format!("{n} {unit}{}", if n == 1 { "" } else { "s" })
 }

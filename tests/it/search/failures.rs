@@ -47,9 +47,9 @@ fn a_name_that_does_not_exist_is_502_and_named() {
 
 #[test]
 #[cfg(not(feature = "tls"))]
-fn a_site_over_https_is_502_where_that_is_not_built_in() {
-    let site = Site::start(Limits::default(), &["--search-url", "https://localhost/?q={}"]);
-    failed(&site, 502, "this program was built without https");
+fn a_redirect_to_https_is_502_where_that_is_not_built_in() {
+    let stub = Stub::saying("HTTP/1.1 302 Found\r\nLocation: https://127.0.0.1/\r\nContent-Length: 0\r\n\r\n");
+    failed(&with_defaults(&stub), 502, "this program was built without https");
 }
 
 #[test]
