@@ -191,6 +191,12 @@ impl<S: Stream> Connection<S> {
         self.outbox.unsent() + self.stream.as_ref().map_or(0, Stream::unsent)
     }
 
+    /// Whether its TLS handshake is still under way.
+    #[inline]
+    pub fn is_securing(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::is_securing)
+    }
+
     /// Whether there is something to read, from the socket or from what was kept.
     pub fn has_input(&self) -> bool {
         self.unparsed || self.readable && !self.eof

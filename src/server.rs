@@ -71,6 +71,8 @@ pub struct Server<N: Network, A: App> {
     fetches: Fetches,
     /// Connections with something to do, in the order in which they came to it.
     ready: VecDeque<ConnId>,
+    /// Of these, those in a TLS handshake that have found no room in this turn.
+    handshakes: VecDeque<ConnId>,
     /// Connections that somebody else wrote to in this turn.
     touched: Vec<ConnId>,
     dead: Vec<ConnId>,
@@ -139,6 +141,7 @@ impl<N: Network, A: App> Server<N, A> {
             rooms: Rooms::default(),
             fetches: Fetches::default(),
             ready: VecDeque::new(),
+            handshakes: VecDeque::new(),
             touched: Vec::new(),
             dead: Vec::new(),
             inbuf: vec![0; INBUF_BYTES],
@@ -168,7 +171,16 @@ impl<N: Network, A: App> Server<N, A> {
         self.finish_jobs();
         // Whoever comes back with work left is served in the next turn, behind all the others.
         for _ in 0..self.ready.len() {
-            if let Some(id) = self.ready.pop_front() {
+            let Some(id) = self.ready.pop_front() else { break };
+            if self.conns.get(id).is_some_and(Connection::is_securing) {
+                self.handshakes.push_back(id);
+            } else {
+                self.serve(id);
+            }
+        }
+        // A burst of newcomers must not keep those waiting who are in.
+        for _ in 0..self.limits.handshakes_per_turn.min(self.handshakes.len()) {
+            if let Some(id) = self.handshakes.pop_front() {
                 self.serve(id);
             }
         }
@@ -385,6 +397,7 @@ impl<N: Network, A: App> Server<N, A> {
     fn wait_time(&self) -> Option<Duration> {
         let idle = !self.jobs_ready
             && self.ready.is_empty()
+            && self.handshakes.is_empty()
             && self.dead.is_empty()
             && self.touched.is_empty()
             && !self.rooms.are_dirty();

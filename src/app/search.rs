@@ -113,10 +113,11 @@ impl Search {
         }
     }
 
-    /// The same question to another place. The configured host is trusted; any other must be public.
+    /// The same question to another place. The configured host is trusted; any other must be public, and so must be
+    /// wherever that leads.
     fn redirect(&self, search: &mut UnderWay, url: Url) -> Fetch {
         search.redirects_left -= 1;
-        search.fetch.public_only = !self.allow_private && url.host != self.host;
+        search.fetch.public_only |= !self.allow_private && url.host != self.host;
         search.fetch.url = url;
         search.fetch.clone()
     }
@@ -147,7 +148,7 @@ impl Site {
                 Next::Redirect(url) => search.phase = Phase::Leaving(url, 0),
                 Next::Relay => {
                     let base = base_of(&search.fetch.url, |name| head.header(name));
-                    let length = head.length.map(|length| length.saturating_add(base.len() as u64));
+                    let length = head.length.and_then(|length| length.checked_add(base.len() as u64));
                     out.respond(from, relayed(head.status, |name| head.header(name), Body::Stream(length)));
                     search.phase = Phase::Relaying(base);
                     // Such an answer is whole with its head: the fetch is dropped, and nobody tells its end.
@@ -229,7 +230,7 @@ impl Site {
                 let base = base_of(&search.fetch.url, field);
                 let length = || std::str::from_utf8(field("content-length")?).ok()?.parse::<u64>().ok();
                 let body = match search.fetch.is_head() {
-                    true => Body::Stream(length().map(|length| length.saturating_add(base.len() as u64))),
+                    true => Body::Stream(length().and_then(|length| length.checked_add(base.len() as u64))),
                     false => {
                         let mut page = Vec::with_capacity(base.len() + answer.body.len());
                         write_behind(&base, &answer.body, &mut page);

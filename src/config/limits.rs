@@ -53,6 +53,9 @@ pub struct Limits {
     pub connections_max: usize,
     /// Accepts a turn: a burst of newcomers must not keep the others waiting.
     pub accepts_per_turn: usize,
+    /// TLS handshakes taken further in one turn; each step may cost a signature (0.1 ms with ECDSA, 1 ms with RSA), and
+    /// whoever is connected already waits for all of them.
+    pub handshakes_per_turn: usize,
     /// After EMFILE no edge comes, so accept is tried again so often.
     pub accept_retry: Duration,
     /// Bytes read from one connection in one slice.
@@ -148,6 +151,7 @@ impl Default for Limits {
             high_water: 256 << 10,
             connections_max: 10_000,
             accepts_per_turn: 256,
+            handshakes_per_turn: 16,
             accept_retry: Duration::from_millis(100),
             slice_bytes_max: 256 << 10,
             slice_steps_max: 1024,

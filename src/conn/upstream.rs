@@ -165,6 +165,8 @@ impl<S> Upstream<S> {
 
     /// The connection waits for the next request.
     pub fn keep(&mut self) {
+        // Only its origin is of use from now on.
+        (self.fetch.headers, self.fetch.body) = (Vec::new(), Vec::new());
         self.state = State::Kept;
     }
 

@@ -69,6 +69,8 @@ impl<N: Network, A: App> Server<N, A> {
         }
         self.timers.set(id, &mut conn.timer, until);
         self.fetches.waiting.push_back(id);
+        // Those before it may all wait for an origin that is full, and this one for another.
+        self.start_waiting_fetches();
     }
 
     /// Gives a fetch its place: on a kept connection, or on a new one. That one begins in its own slice, since it may
@@ -185,18 +187,18 @@ impl<N: Network, A: App> Server<N, A> {
         let mut at = 0;
         while self.fetches.running < self.limits.fetches_max {
             let Some(&id) = self.fetches.waiting.get(at) else { return };
-            let Some(upstream) = self.upstream(id).filter(|upstream| upstream.state() == State::Queued) else {
-                self.fetches.waiting.remove(at);
-                continue;
-            };
-            let url = upstream.fetch.url.clone();
-            if !self.is_place_for(&url) {
+            // One that was dropped meanwhile must not come back, although it is not reaped yet.
+            let waits = self.conns.get(id).filter(|conn| !conn.dead).map(|conn| &conn.protocol);
+            if let Some(Protocol::Upstream(upstream)) = waits
+                && !self.is_place_for(&upstream.fetch.url)
+            {
                 at += 1;
                 continue;
             }
+            let waits = waits.is_some();
             self.fetches.waiting.remove(at);
             // Its entry was only its place in the queue: it has no stream, and goes on under another id.
-            let Some(conn) = self.conns.remove(id) else { continue };
+            let Some(conn) = self.conns.remove(id).filter(|_| waits) else { continue };
             self.booked -= conn.booked as usize;
             if let Protocol::Upstream(upstream) = conn.protocol {
                 self.launch(upstream.owner, upstream.fetch, true);
@@ -215,7 +217,12 @@ impl<N: Network, A: App> Server<N, A> {
             })
         };
         let at = self.fetches.kept.iter().rposition(suits)?;
-        Some(self.fetches.kept.remove(at))
+        let id = self.fetches.kept.remove(at);
+        // While the end of its last answer is being told, it still has an owner and a place.
+        let owner = self.upstream(id)?.owner;
+        self.give_up_place(id);
+        self.disown(owner, id);
+        Some(id)
     }
 
     /// Tells the owner the end, once, and keeps or frees the connection. `reusable`: the answer is whole, nothing is
@@ -234,9 +241,14 @@ impl<N: Network, A: App> Server<N, A> {
             self.drop_fetch_of(owner);
             return self.launch(owner, fetch, false);
         }
+        let was_queued = upstream.state() == State::Queued;
         if !upstream.end() {
             return;
         }
+        if was_queued {
+            self.fetches.waiting.retain(|&waiting| waiting != id);
+        }
+        let Some(upstream) = self.upstream(id) else { return };
         if may_keep {
             upstream.keep();
             self.fetches.kept.push(id);

@@ -85,7 +85,13 @@ impl<A: App> Loop<A> {
     /// before stay.
     pub(super) fn reread_certificate(&mut self) {
         let Some(files) = self.tls.take() else { return };
-        match self.speak_tls(&files) {
+        // A pipe may serve at start; now somebody would have to write into it, and everybody would wait.
+        let pipe = [&files.cert, &files.key].into_iter().find(|path| path.exists() && !path.is_file());
+        let read = match pipe {
+            Some(path) => Err(format!("{} is not a file", path.display())),
+            None => self.speak_tls(&files),
+        };
+        match read {
             Ok(()) => log::info!("certificate and key were read again"),
             Err(why) => log::error!("the certificate stays as it was: {why}"),
         }

@@ -61,7 +61,7 @@ impl<N: Network, A: App> Server<N, A> {
             let progress = match conn.protocol {
                 Protocol::Http(_) => self.step_http(id, at, end),
                 Protocol::Ws(_) => self.step_ws(id, at, end),
-                Protocol::Upstream(_) => self.step_upstream(id, at, end),
+                Protocol::Upstream(_) => self.step_upstream(id, at, end, steps),
                 Protocol::Discarding(_) => self.step_discarding(id, end - at),
             };
             match progress {
@@ -160,10 +160,11 @@ impl<N: Network, A: App> Server<N, A> {
         Progress::Used(used)
     }
 
-    fn step_upstream(&mut self, id: ConnId, at: usize, end: usize) -> Progress {
+    fn step_upstream(&mut self, id: ConnId, at: usize, end: usize, steps: &mut usize) -> Progress {
         let Server { conns, inbuf, app, effects, limits, now, .. } = &mut *self;
         let Some(conn) = conns.get_mut(id) else { return Progress::Starved };
-        let Connection { protocol: Protocol::Upstream(upstream), outbox, eof, truncated, .. } = conn else {
+        let is_flushed = conn.is_flushed();
+        let Connection { protocol: Protocol::Upstream(upstream), eof, truncated, .. } = conn else {
             return Progress::Starved;
         };
         if upstream.state() == State::Kept {
@@ -186,6 +187,9 @@ impl<N: Network, A: App> Server<N, A> {
                 (used, None)
             }
             Ok((used, Some(ExchangeEvent::Body(piece)))) => {
+                // What was inflated costs the slice as much as if it had come so long: a bomb is small on the wire.
+                let bytes_per_step = (limits.slice_bytes_max / limits.slice_steps_max).max(1);
+                *steps += piece.len().saturating_sub(used) / bytes_per_step;
                 app.on_event(owner, Event::Fetched(Fetched::Body(piece)), *now, effects);
                 (used, None)
             }
@@ -193,7 +197,7 @@ impl<N: Network, A: App> Server<N, A> {
             Ok((used, Some(ExchangeEvent::Done))) => match *truncated && upstream.exchange.ends_with_connection() {
                 true => (0, Some(Err(FetchError::Broken { why: CUT_SHORT.into() }))),
                 false => {
-                    let quiet = at + used == end && !*eof && outbox.is_empty();
+                    let quiet = at + used == end && !*eof && is_flushed;
                     (used, Some(Ok(quiet && upstream.exchange.keeps_alive())))
                 }
             },

@@ -5,6 +5,7 @@
 
 use super::{Server, access, enqueue};
 use crate::conn::http::Clock;
+use crate::conn::upstream::State;
 use crate::conn::{Connection, Protocol};
 use crate::event::{App, Event, FetchError};
 use crate::id::ConnId;
@@ -224,7 +225,9 @@ impl<N: Network, A: App> Server<N, A> {
             Protocol::Http(http) if http.wants_input() && conn.outbox.is_empty() => {
                 self.refuse(id, 503, "The server's buffers are full. Try again in a moment.\n");
             }
-            Protocol::Upstream(_) => self.fetch_over(id, Err(FetchError::Busy), false),
+            Protocol::Upstream(upstream) if upstream.state() != State::Kept => {
+                self.fetch_over(id, Err(FetchError::Busy), false);
+            }
             _ => self.bury(id),
         }
     }

@@ -1,5 +1,7 @@
 //! Single turns of the loop over a network that says exactly what the test wants: races that no real socket repeats.
 
+mod fetches;
+
 use crate::support::{Dir, wait_for};
 use squall::config::Limits;
 use squall::event::{App, Body, Effect, Effects, Event, Fetch, Fetched, Finished, Job, Response, Url};

@@ -199,7 +199,7 @@ fn another_host_must_be_public_unless_private_ones_are_allowed() {
             ("http://other.test/", true),
             ("/still-there", true),
             ("http://127.0.0.1/", true),
-            ("//search.test/back", false),
+            ("//search.test/back", true),
         ] {
             let fetch = fetched(&redirect(&mut bench, location));
             assert_eq!(fetch.public_only, public_only && !allow_private, "{location}");

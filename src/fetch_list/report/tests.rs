@@ -56,7 +56,7 @@ fn the_line_of_progress_never_wraps() {
     for (columns, line) in [
         (1, ""),
         (20, "0 of 1 done, 0 fail"),
-        (41, "0 of 1 done, 0 failed, 1 under way, 0.1 s"),
+        (41, "0 of 1 done, 0 failed, 1 under way, 0.1 "),
         (42, "0 of 1 done, 0 failed, 1 under way, 0.1 s"),
     ] {
         let (mut bench, _) = Bench::start_with(&["a.test"], Notes::Redrawn { under_results: true, columns });

@@ -1,5 +1,6 @@
 mod peers;
 mod pipe;
+mod words;
 
 use super::*;
 use pipe::*;

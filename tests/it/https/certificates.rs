@@ -77,16 +77,17 @@ fn a_bad_file_at_the_start_is_named_with_what_is_wrong_with_it() {
     let other = KeyPair::generate().unwrap().serialize_pem();
     let key = "-----BEGIN PRIVATE KEY-----\n";
     type Spoil<'a> = (&'a str, Option<&'a str>, &'a str);
-    let cases: [Spoil; 9] = [
+    let cases: [Spoil; 10] = [
         ("cert.pem", None, "No such file"),
         ("key.pem", None, "No such file"),
         ("cert.pem", Some(""), "holds no certificate"),
         ("cert.pem", Some(&other), "holds no certificate"),
         ("key.pem", Some(""), "holds no unencrypted private key"),
         ("key.pem", Some(key), "damaged"),
-        ("cert.pem", Some("-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n"), "damaged"),
-        ("cert.pem", Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "unusable"),
+        ("cert.pem", Some("-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n"), "not Base64"),
+        ("cert.pem", Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "certificate is damaged"),
         ("key.pem", Some(&other), "the key is not the certificate's"),
+        ("key.pem", Some("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), "ECDSA with P-256"),
     ];
     for (name, content, why) in cases {
         let files = certified();
@@ -104,6 +105,16 @@ fn a_bad_file_at_the_start_is_named_with_what_is_wrong_with_it() {
     // A directory is no file.
     let (code, said) = refused(&[&cert, files.arg(), &key, files.arg()]);
     assert!(code == Some(1) && said.contains(files.arg()) && said.contains("cannot be read"), "{said}");
+}
+
+#[test]
+fn a_root_that_is_none_is_named_with_its_flag_and_file() {
+    let files = certified();
+    files.write("ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let path = format!("{}/ca.pem", files.arg());
+    let (code, said) = refused(&["--search-url", "https://127.0.0.1:1/{}", "--ca-file", &path]);
+    let begins = format!("squall: --ca-file {path}: root certificate number 1 is unusable: the certificate is damaged");
+    assert!(code == Some(1) && said.starts_with(&begins) && said.lines().count() == 1, "{code:?} {said}");
 }
 
 #[test]

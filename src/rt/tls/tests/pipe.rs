@@ -110,9 +110,15 @@ impl House {
     }
 
     pub fn named(name: &str) -> House {
+        House::of(name, |_| {})
+    }
+
+    /// An authority, after `change`.
+    pub fn of(name: &str, change: impl FnOnce(&mut CertificateParams)) -> House {
         let mut params = CertificateParams::new([]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
         let root = params.self_signed(&key).unwrap().der().clone();
         House { root, issuer: Issuer::new(params, key) }

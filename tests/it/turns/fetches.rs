@@ -1,0 +1,309 @@
+//! Fetches turn by turn: places, the queue, kept connections and handshakes, with sites that the test plays.
+
+use super::*;
+use squall::event::Fetched;
+use std::collections::VecDeque;
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// The other end of one connection.
+#[derive(Default)]
+struct End {
+    id: Option<ConnId>,
+    input: VecDeque<u8>,
+    sent: Vec<u8>,
+    reset: bool,
+    /// What the stream holds inside, bytes.
+    held: usize,
+    /// Its TLS handshake goes on and on.
+    securing: bool,
+    reads: usize,
+}
+
+#[derive(Clone, Default)]
+struct Wire(Rc<RefCell<End>>);
+
+impl Read for Wire {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut end = self.0.borrow_mut();
+        end.reads += 1;
+        let n = buf.len().min(end.input.len());
+        for (to, from) in buf.iter_mut().zip(end.input.drain(..n)) {
+            *to = from;
+        }
+        match (n, end.reset) {
+            (0, true) => Err(ErrorKind::ConnectionReset.into()),
+            (0, false) => Err(ErrorKind::WouldBlock.into()),
+            _ => Ok(n),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().sent.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Wire {
+    fn is_securing(&self) -> bool {
+        self.0.borrow().securing
+    }
+
+    fn held(&self) -> usize {
+        self.0.borrow().held
+    }
+
+    fn shutdown_write(&mut self) {}
+
+    fn reset_on_drop(&self) {}
+
+    fn take_error(&self) -> io::Result<Option<io::Error>> {
+        Ok(None)
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(([127, 0, 0, 1], 80).into())
+    }
+}
+
+/// All connections in the order in which they came to be, those of the backlog behind.
+#[derive(Clone, Default)]
+struct Sites {
+    ends: Rc<RefCell<Vec<Wire>>>,
+    backlog: Rc<RefCell<VecDeque<Wire>>>,
+}
+
+impl Network for Sites {
+    type Stream = Wire;
+
+    fn accept(&mut self, _: usize) -> io::Result<Wire> {
+        let wire = self.backlog.borrow_mut().pop_front().ok_or(ErrorKind::WouldBlock)?;
+        self.ends.borrow_mut().push(wire.clone());
+        Ok(wire)
+    }
+
+    fn connect(&mut self, _: SocketAddr) -> io::Result<Wire> {
+        let wire = Wire::default();
+        self.ends.borrow_mut().push(wire.clone());
+        Ok(wire)
+    }
+
+    fn watch(&mut self, wire: &mut Wire, id: ConnId) -> io::Result<()> {
+        wire.0.borrow_mut().id = Some(id);
+        Ok(())
+    }
+
+    fn listeners(&self) -> usize {
+        1
+    }
+
+    fn stop_listening(&mut self) {}
+}
+
+type OnDone = Box<dyn FnMut(&mut Effects)>;
+
+/// Writes down what it hears, and does something at every end.
+struct Recorder {
+    heard: Rc<RefCell<Vec<String>>>,
+    on_done: OnDone,
+}
+
+impl App for Recorder {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
+        let Event::Fetched(fetched) = event else { return };
+        let what = match fetched {
+            Fetched::Head(..) => return,
+            Fetched::Body(piece) => format!("{} bytes", piece.len()),
+            Fetched::Done => "done".to_owned(),
+            Fetched::Failed(e) => e.to_string(),
+        };
+        let is_done = what == "done";
+        self.heard.borrow_mut().push(format!("{}: {what}", from.slot()));
+        if is_done {
+            (self.on_done)(out);
+        }
+    }
+}
+
+struct World {
+    server: Server<Sites, Recorder>,
+    sites: Sites,
+    now: Instant,
+    heard: Rc<RefCell<Vec<String>>>,
+}
+
+fn fetch(url: &str, now: Instant) -> Box<Fetch> {
+    Box::new(Fetch::get(Url::parse(url).expect("a URL"), now, Duration::from_secs(20)))
+}
+
+impl World {
+    fn new(limits: Limits, on_done: OnDone) -> World {
+        let (sites, now, heard) = (Sites::default(), Instant::now(), Rc::default());
+        let recorder = Recorder { heard: Rc::clone(&heard), on_done };
+        World { server: Server::new(sites.clone(), recorder, limits, Arc::new(|| {}), now), sites, now, heard }
+    }
+
+    fn with(limits: Limits) -> World {
+        World::new(limits, Box::new(|_| {}))
+    }
+
+    fn fetch(&mut self, owner: usize, url: &str) {
+        let fetch = fetch(url, self.now);
+        self.server.start(|_, out| out.push(Effect::Fetch(ConnId::outside(owner), fetch)));
+    }
+
+    /// Turns until there is nothing left to do at once.
+    fn turn(&mut self, readiness: &[(Source, Ready)]) {
+        let mut wait = self.server.turn(readiness, self.now);
+        for _ in 0..20 {
+            if wait != Some(Duration::ZERO) {
+                return;
+            }
+            wait = self.server.turn(&[], self.now);
+        }
+        panic!("the loop spins");
+    }
+
+    fn site(&self, n: usize) -> Wire {
+        self.sites.ends.borrow()[n].clone()
+    }
+
+    /// Connection number `n` says something, and the loop hears it.
+    fn says(&mut self, n: usize, what: &[u8]) {
+        let readable = self.readable(n, what);
+        self.turn(&[readable]);
+    }
+
+    fn readable(&self, n: usize, what: &[u8]) -> (Source, Ready) {
+        let site = self.site(n);
+        let mut end = site.0.borrow_mut();
+        end.input.extend(what);
+        (Source::Connection(end.id.expect("it is watched")), Ready { readable: true, ..Ready::default() })
+    }
+
+    fn heard(&self) -> Vec<String> {
+        self.heard.borrow().clone()
+    }
+}
+
+#[test]
+fn those_whose_time_in_the_queue_is_over_make_room_in_it() {
+    let mut world = World::with(Limits { fetches_max: 1, fetches_waiting_max: 1, ..Limits::default() });
+    for owner in 0..2 {
+        world.fetch(owner, "http://127.0.0.1/");
+        world.turn(&[]);
+    }
+    world.now += Duration::from_secs(11);
+    world.turn(&[]);
+    assert_eq!(world.heard(), ["1: too many fetches are under way: no place became free within 10 s"]);
+    world.fetch(2, "http://127.0.0.1/");
+    world.turn(&[]);
+    assert_eq!(world.heard().len(), 1, "the third may wait: {:?}", world.heard());
+}
+
+#[test]
+fn a_full_origin_does_not_hold_up_a_fetch_to_another() {
+    let mut world = World::with(Limits { fetches_max: 4, origin_fetches_max: 1, ..Limits::default() });
+    for (owner, host) in ["127.0.0.1", "127.0.0.1", "127.0.0.2"].iter().enumerate() {
+        world.fetch(owner, &format!("http://{host}/"));
+    }
+    world.turn(&[]);
+    assert_eq!((world.sites.ends.borrow().len(), world.server.counts().fetches_running), (2, 2));
+}
+
+#[test]
+fn a_queued_fetch_that_was_replaced_does_not_come_back() {
+    let mut world = World::with(Limits { fetches_max: 1, ..Limits::default() });
+    world.fetch(0, "http://127.0.0.1/a");
+    world.turn(&[]);
+    world.fetch(1, "http://127.0.0.1/b");
+    world.turn(&[]);
+    world.fetch(1, "http://127.0.0.1/c");
+    world.site(0).0.borrow_mut().reset = true;
+    world.says(0, b"");
+    assert!(world.site(1).0.borrow().sent.starts_with(b"GET /c "), "/b was taken back");
+    world.says(1, OK.as_bytes());
+    assert_eq!(world.heard()[1..], ["1: 2 bytes", "1: done"]);
+    assert_eq!((world.server.counts().fetches, world.server.counts().fetches_running), (0, 0));
+}
+
+#[test]
+fn a_kept_connection_that_is_shed_is_not_kept() {
+    let mut world = World::with(Limits { buffer_bytes_max: 1 << 20, ..Limits::default() });
+    world.fetch(0, "http://127.0.0.1/");
+    world.turn(&[]);
+    world.says(0, OK.as_bytes());
+    assert_eq!(world.server.counts().kept, 1);
+    world.site(0).0.borrow_mut().held = 2 << 20;
+    world.says(0, b"");
+    assert_eq!((world.server.counts().kept, world.server.counts().fetches), (0, 0));
+    assert_eq!(world.heard(), ["0: 2 bytes", "0: done"], "nobody hears of it");
+}
+
+#[test]
+fn a_fetch_of_somebody_else_at_the_end_of_one_takes_no_place_twice() {
+    let (now, mut left) = (Instant::now(), 3);
+    let on_done = Box::new(move |out: &mut Effects| {
+        if left > 0 {
+            left -= 1;
+            out.push(Effect::Fetch(ConnId::outside(100 + left), fetch("http://127.0.0.1/next", now)));
+        }
+    });
+    let mut world = World::new(Limits { fetches_max: 8, ..Limits::default() }, on_done);
+    world.fetch(0, "http://127.0.0.1/");
+    world.turn(&[]);
+    for _ in 0..4 {
+        world.says(0, OK.as_bytes());
+    }
+    let counts = world.server.counts();
+    assert_eq!((counts.fetches, counts.fetches_running, counts.kept), (0, 0, 1));
+    assert_eq!(world.heard().iter().filter(|heard| heard.ends_with("done")).count(), 4);
+}
+
+#[test]
+#[cfg(feature = "deflate")]
+fn what_a_bomb_inflates_to_counts_for_its_slice() {
+    use flate2::{Compression, write::GzEncoder};
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(&vec![0; 32 << 20]).expect("a vector takes all");
+    let bomb = gzip.finish().expect("a vector takes all");
+    let limits = Limits { inflated_bytes_max: u64::MAX, ..Limits::default() };
+    let most = 2 * limits.slice_bytes_max;
+    let mut world = World::with(limits);
+    let fetch = Fetch { decode: true, ..*fetch("http://127.0.0.1/", world.now) };
+    world.server.start(|_, out| out.push(Effect::Fetch(ConnId::outside(0), Box::new(fetch))));
+    world.turn(&[]);
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", bomb.len());
+    let readable = world.readable(0, &[head.as_bytes(), &bomb].concat());
+    world.server.turn(&[readable], world.now);
+    let bytes = |heard: &String| heard.strip_prefix("0: ")?.strip_suffix(" bytes")?.parse::<usize>().ok();
+    let inflated: usize = world.heard().iter().filter_map(bytes).sum();
+    assert!((1..=most).contains(&inflated), "{inflated} bytes in one slice");
+}
+
+#[test]
+fn a_burst_of_handshakes_is_taken_in_small_parts_behind_those_who_are_in() {
+    let limits = Limits::default();
+    let (burst, part) = (5 * limits.handshakes_per_turn, limits.handshakes_per_turn);
+    let mut world = World::with(limits);
+    for n in 0..=burst {
+        let wire = Wire::default();
+        wire.0.borrow_mut().securing = n < burst;
+        world.sites.backlog.borrow_mut().push_back(wire);
+    }
+    world.turn(&[(Source::Listener(0), Ready { readable: true, ..Ready::default() })]);
+    let readiness: Vec<_> = (0..=burst).map(|n| world.readable(n, b"")).collect();
+    let reads = |world: &World| (0..burst).map(|n| world.site(n).0.borrow().reads).sum::<usize>();
+    let before = (reads(&world), world.site(burst).0.borrow().reads);
+    let wait = world.server.turn(&readiness, world.now);
+    assert_eq!(world.site(burst).0.borrow().reads, before.1 + 1, "whoever is in is served at once");
+    assert_eq!((reads(&world) - before.0, wait), (part, Some(Duration::ZERO)), "and the burst goes on at once");
+    world.turn(&[]);
+    assert_eq!(reads(&world) - before.0, burst, "to its end");
+}
