@@ -48,8 +48,7 @@ pub struct Report<O: Write, E: Write> {
     notes: Notes,
     /// The last result did not end its line.
     line_is_open: bool,
-    /// The line of progress is on the screen.
-    is_drawn: bool,
+    /// Since when this line of progress has been on the screen, if there is one.
     drawn_at: Option<Instant>,
 }
 
@@ -62,7 +61,6 @@ impl<O: Write, E: Write> Report<O, E> {
             style,
             notes,
             line_is_open: false,
-            is_drawn: false,
             drawn_at: None,
         }
     }
@@ -131,10 +129,8 @@ impl<O: Write, E: Write> Report<O, E> {
     /// Results cannot be written.
     pub fn flush(&mut self, tally: &Tally, began: Instant, now: Instant) -> io::Result<()> {
         self.end_line()?;
-        let is_fresh = |at| now.saturating_duration_since(at) < REDRAWN_EVERY;
-        let is_due = !is_fresh(began) && !(self.is_drawn && self.drawn_at.is_some_and(is_fresh));
         if let Notes::Redrawn { columns, .. } = self.notes
-            && is_due
+            && now.saturating_duration_since(self.drawn_at.unwrap_or(began)) >= REDRAWN_EVERY
         {
             self.erase();
             self.draw(tally, now.saturating_duration_since(began), columns);
@@ -176,7 +172,6 @@ impl<O: Write, E: Write> Report<O, E> {
         let line = format!("{done} of {targets} done, {failed} failed, {under_way} under way, {took:.1} s");
         // A line that wraps is two, and only the second would be erased.
         self.note(format_args!("{:.*}", columns - 1, line));
-        self.is_drawn = true;
     }
 
     fn shares_screen(&self) -> bool {
@@ -193,7 +188,7 @@ impl<O: Write, E: Write> Report<O, E> {
 
     /// Takes the line of progress away, at once: what follows may go another way to the same screen.
     fn erase(&mut self) {
-        if std::mem::take(&mut self.is_drawn) {
+        if self.drawn_at.take().is_some() {
             let _ = self.errors.write_all(ERASE_LINE);
             let _ = self.errors.flush();
         }

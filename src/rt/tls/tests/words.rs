@@ -228,7 +228,7 @@ fn certificates_that_tools_make_are_refused_in_words() {
     let house = House::new();
     let signed = |change: &dyn Fn(&mut rcgen::CertificateParams)| {
         let (chain, key) = house.sign(change);
-        complaint(&house, &server_config(chain, key).unwrap())
+        complaint(&house, &showing(&house, chain, key))
     };
     let critical = |params: &mut rcgen::CertificateParams| {
         let mut extension = rcgen::CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
@@ -250,8 +250,7 @@ fn certificates_that_tools_make_are_refused_in_words() {
 #[test]
 fn garbage_behind_the_handshake_is_told_from_a_peer_without_tls() {
     for garbage in [&b"HTTP/1.1 200 OK\r\n\r\n"[..], &[23, 9, 9, 0, 1, 0]] {
-        let (client, server) = pair();
-        for mut end in [client, server] {
+        for mut end in [pair().0, pair().1] {
             end.inner().input.borrow_mut().bytes.extend(garbage);
             let said = (ErrorKind::InvalidData, "the peer sent something that is no TLS record".to_owned());
             assert_eq!(error_of(end.read(&mut [0; 9])), said);
