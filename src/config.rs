@@ -11,7 +11,7 @@ pub use fetch_args::FetchArgs;
 pub use limits::Limits;
 
 use clap::builder::{BoolishValueParser, RangedU64ValueParser, TypedValueParser};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,6 +31,20 @@ pub struct Cli {
     pub command: Option<Command>,
     #[command(flatten)]
     pub serve: Serve,
+}
+
+impl Cli {
+    /// The command line of this program; a wrong one ends it with code 2.
+    ///
+    /// The variables of the server are not looked at if there is a command: it reads its own, and to clap one that is
+    /// wrong would be a mistake of any command line.
+    pub fn read() -> Cli {
+        let without_variables = Cli::command().mut_args(|flag| flag.env(None::<&str>));
+        match without_variables.try_get_matches() {
+            Ok(line) if line.subcommand_name().is_some() => Cli::from_arg_matches(&line).unwrap_or_else(|e| e.exit()),
+            _ => Cli::parse(),
+        }
+    }
 }
 
 /// What to do.
@@ -234,7 +248,6 @@ fn parse_seconds(text: &str, least: f64) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_sound_and_serve_is_the_default() {

@@ -113,6 +113,8 @@ fn limits(args: &FetchArgs, places: usize) -> Limits {
         fetches_waiting_max: places,
         fetch_queue_within: args.max_time,
         upstreams_kept_max: places,
+        // What is held is what its caller has asked for: so many places, bodies of such a size.
+        buffer_bytes_max: usize::MAX,
         upstream_body_bytes_max: body_bytes_max,
         inflated_bytes_max: body_bytes_max,
         name_threads: places.min(NAME_THREADS_MAX),

@@ -1,14 +1,13 @@
 //! The command line: starts the loop, says where it listens, turns its end into an exit code.
 #![forbid(unsafe_code)]
 
-use clap::Parser;
 use squall::config::{Cli, Command, Limits, Serve};
 use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    let cli = Cli::parse();
+    let cli = Cli::read();
     // A connection is a descriptor, whoever opens it; many systems start a program with a soft limit of 1,024.
     let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
     let outcome = match cli.command {

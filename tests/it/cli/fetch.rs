@@ -403,3 +403,15 @@ fn a_reader_that_has_gone_ends_the_fetches() {
     assert!(stderr.contains("squall: standard output: No space left"), "{stderr}");
     wait_for("the end of the other fetch", || (ended.load(SeqCst) == 2).then_some(()));
 }
+
+#[test]
+fn a_variable_of_the_server_that_is_wrong_does_not_stop_a_fetch() {
+    let stub = after(0, "200 OK");
+    let fetch = |command: &str, target: &str| {
+        let mut program = Command::new(PROGRAM);
+        let ended = program.args([command, target]).env("SQUALL_LISTEN", "nonsense").output();
+        ended.expect("the program starts").status.code()
+    };
+    assert_eq!(fetch("fetch", &stub.address.to_string()), Some(0));
+    assert_eq!(fetch("serve", "--lab"), Some(2), "it is the server's own");
+}

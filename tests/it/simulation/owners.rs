@@ -1,0 +1,215 @@
+//! Who has a fetch under way, and what it has heard. Owners outside ask at any moment, also instead of an answer and
+//! from within its news; browsers ask by the real site, and what it makes the server do is written down, too.
+
+use super::sites::{HOPS, ORIGINS, Plan, Weather};
+use super::world::Dice;
+use squall::app::Site;
+use squall::config::Limits;
+use squall::event::{App, Body, Effect, Effects, Event, Fetch, FetchError, Fetched, Url};
+use squall::id::ConnId;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// One fetch that has not ended.
+pub struct Live {
+    number: u64,
+    pub fetch: Fetch,
+    begun: Instant,
+    plan: Plan,
+    has_head: bool,
+    /// Bytes of the body that have come.
+    got: usize,
+}
+
+/// All fetches of a run.
+pub struct Book {
+    seed: u64,
+    weather: Weather,
+    limits: Limits,
+    dice: Dice,
+    pub live: HashMap<ConnId, Live>,
+    chains: u64,
+    /// Owners may still ask for something.
+    pub open: bool,
+    /// Fetches that ended well, that could not connect, and that broke.
+    pub done: usize,
+    pub unconnected: usize,
+    pub broken: usize,
+}
+
+impl Book {
+    pub fn new(seed: u64, weather: Weather, limits: Limits) -> Book {
+        let (live, dice) = (HashMap::new(), Dice::new(seed ^ 5 << 32));
+        Book { seed, weather, limits, dice, live, chains: 0, open: true, done: 0, unconnected: 0, broken: 0 }
+    }
+
+    /// A number that nobody has asked for.
+    pub fn next_number(&mut self) -> u64 {
+        self.chains += 1;
+        self.chains * HOPS
+    }
+
+    /// Something for an owner outside to ask.
+    pub fn ask(&mut self, owner: ConnId, now: Instant, out: &mut Effects) {
+        let number = self.next_number();
+        let dice = &mut self.dice;
+        let url = format!("http://{}/s?wd={number}", ORIGINS[dice.below(ORIGINS.len())]);
+        let method = ["GET", "GET", "GET", "GET", "HEAD", "POST", "POST", "PUT"][dice.below(8)];
+        let takes_body = matches!(method, "POST" | "PUT");
+        let body = if takes_body { vec![b'b'; [dice.below(50), dice.below(20_000)][dice.below(2)]] } else { vec![] };
+        let within =
+            Duration::from_millis(if self.weather == Weather::Wild { 50 + dice.below(1500) } else { HOUR } as u64);
+        let url = Url::parse(&url).expect("a URL");
+        let public_only = dice.one_in(8);
+        let fetch = Fetch { method: method.into(), body, public_only, ..Fetch::get(url, now, within) };
+        out.push(Effect::Fetch(owner, Box::new(fetch)));
+    }
+
+    /// What an owner outside does about its news.
+    fn react(&mut self, owner: ConnId, fetched: &Fetched, now: Instant, out: &mut Effects) {
+        let odds = match fetched {
+            Fetched::Head(..) => 12,
+            Fetched::Body(_) => 40,
+            Fetched::Done | Fetched::Failed(_) => 3,
+        };
+        if self.open && self.dice.one_in(odds) {
+            self.ask(owner, now, out);
+        }
+    }
+
+    /// News must be those of the fetch under way, in their order.
+    fn hear(&mut self, owner: ConnId, fetched: &Fetched, now: Instant) {
+        let live = self.live.get_mut(&owner).expect("news of a fetch that is over");
+        match fetched {
+            Fetched::Head(head, journey) => {
+                assert!(!std::mem::replace(&mut live.has_head, true), "two heads");
+                assert_eq!(head.header("x-number"), Some(live.number.to_string().as_bytes()), "somebody else's answer");
+                assert_eq!(head.status, live.plan.status);
+                assert_eq!(journey.address.to_string(), live.address());
+                assert!(!live.is_forbidden());
+            }
+            Fetched::Body(piece) => {
+                let end = live.got + piece.len();
+                assert!(live.has_head && !piece.is_empty());
+                assert!(live.plan.body.get(live.got..end) == Some(*piece), "{}: another body", live.number);
+                live.got = end;
+            }
+            Fetched::Done => {
+                let whole = if live.fetch.is_head() { 0 } else { live.plan.body.len() };
+                assert!(live.has_head && live.got == whole, "{}: {} of {whole} bytes", live.number, live.got);
+                self.done += 1;
+                self.live.remove(&owner);
+            }
+            Fetched::Failed(error) => {
+                let live = self.live.remove(&owner).expect("it was there");
+                self.justify(&live, error, now);
+            }
+        }
+    }
+
+    /// A failure must have its reason.
+    fn justify(&mut self, live: &Live, error: &FetchError, now: Instant) {
+        let is_wild = self.weather == Weather::Wild;
+        let passed = |limit: Duration| is_wild && now >= live.begun + limit;
+        let holds = match error {
+            FetchError::Forbidden { .. } => live.is_forbidden(),
+            FetchError::Busy => is_wild,
+            FetchError::QueueTimeout { after } | FetchError::ConnectTimeout { after } => passed(*after),
+            FetchError::Timeout { .. } => is_wild && now >= live.fetch.deadline,
+            FetchError::Connect { .. } => {
+                self.unconnected += 1;
+                is_wild
+            }
+            FetchError::Broken { .. } | FetchError::Protocol(_) => {
+                self.broken += 1;
+                is_wild || self.weather == Weather::Stale && !live.fetch.is_idempotent()
+            }
+            _ => false,
+        };
+        assert!(holds, "{} {}: {error}", live.fetch.method, live.number);
+    }
+
+    /// What the application has asked for: fetches begin, and an answer that is whole ends the one behind it.
+    fn note(&mut self, effects: &[Effect], now: Instant) {
+        for effect in effects {
+            match effect {
+                Effect::Fetch(owner, fetch) => {
+                    let number = fetch.url.target.strip_prefix("/s?wd=").and_then(|number| number.parse().ok());
+                    let number = number.expect("our target");
+                    let plan = Plan::of(self.seed, number);
+                    let fetch = Fetch::clone(fetch);
+                    self.live.insert(*owner, Live { number, fetch, begun: now, plan, has_head: false, got: 0 });
+                }
+                Effect::Respond(owner, response) => {
+                    let streams = matches!(response.body, Body::Stream(_)) && !matches!(response.status, 204 | 304);
+                    if !streams || self.live.get(owner).is_some_and(|live| live.fetch.is_head()) {
+                        self.live.remove(owner);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// How many fetches must be running once the loop has come to rest: as many as there are places for.
+    pub fn runnable(&self) -> usize {
+        let mut at = HashMap::<_, usize>::new();
+        for live in self.live.values() {
+            *at.entry(live.address()).or_default() += 1;
+        }
+        let most = self.limits.origin_fetches_max;
+        at.values().map(|&n| n.min(most)).sum::<usize>().min(self.limits.fetches_max)
+    }
+
+    /// The first deadline.
+    pub fn first_deadline(&self) -> Option<Instant> {
+        self.live.values().map(|live| live.fetch.deadline).min()
+    }
+}
+
+/// Milliseconds: so long that nobody waits for it.
+pub const HOUR: usize = 3_600_000;
+
+impl Live {
+    fn address(&self) -> String {
+        format!("{}:{}", self.fetch.url.host, self.fetch.url.port)
+    }
+
+    fn is_forbidden(&self) -> bool {
+        self.fetch.public_only && self.fetch.url.host.starts_with("127.")
+    }
+}
+
+/// The application: the real site for browsers, and owners outside.
+pub struct Owners {
+    pub site: Site,
+    pub book: Rc<RefCell<Book>>,
+}
+
+impl Owners {
+    /// An owner outside asks, out of nothing.
+    pub fn ask(&mut self, owner: ConnId, now: Instant, out: &mut Effects) {
+        let mut book = self.book.borrow_mut();
+        let before = out.list.len();
+        book.ask(owner, now, out);
+        book.note(&out.list[before..], now);
+    }
+}
+
+impl App for Owners {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
+        let (mut book, before) = (self.book.borrow_mut(), out.list.len());
+        match &event {
+            Event::Fetched(fetched) => book.hear(from, fetched, now),
+            Event::Left => drop(book.live.remove(&from)),
+            _ => {}
+        }
+        match event {
+            Event::Fetched(fetched) if from.is_outside() => book.react(from, &fetched, now, out),
+            event => self.site.on_event(from, event, now, out),
+        }
+        book.note(&out.list[before..], now);
+    }
+}
