@@ -110,7 +110,8 @@ impl<S: Stream> Connection<S> {
         self.broken |= ready.broken;
     }
 
-    /// Puts the kept bytes and then what the socket has into `shared`, with one read at most.
+    /// Puts the kept bytes into `shared`, and behind them what the socket has, with one read at most. If whole messages
+    /// may be among the kept ones, they come alone.
     ///
     /// # Errors
     /// What the socket says besides `WouldBlock` and `Interrupted`: the connection is dead.
@@ -118,9 +119,10 @@ impl<S: Stream> Connection<S> {
         let kept = self.kept.len();
         shared[..kept].copy_from_slice(&self.kept);
         self.kept = Vec::new();
-        self.unparsed = false;
+        // What is here comes first: a read may say that the peer has reset, and that would be the end of it.
+        let reads = !std::mem::take(&mut self.unparsed) && self.readable && !self.eof;
         let room = &mut shared[kept..];
-        let stream = self.stream.as_mut().filter(|_| self.readable && !self.eof && !room.is_empty());
+        let stream = self.stream.as_mut().filter(|_| reads && !room.is_empty());
         let Some(stream) = stream else { return Ok(Filled { end: kept, fresh: 0 }) };
         let fresh = loop {
             match stream.read(room) {

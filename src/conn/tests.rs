@@ -148,9 +148,17 @@ fn the_end_of_input_is_seen_also_without_its_event() {
 fn kept_bytes_come_first_and_are_given_back() {
     let mut conn = reading(vec![Ok("lo world")]);
     conn.kept = b"hel".to_vec();
-    conn.unparsed = true;
     assert_eq!(fill(&mut conn), filled("hello wo", 5));
     assert_eq!((conn.kept.capacity(), conn.unparsed, conn.readable), (0, false, true));
+}
+
+#[test]
+fn kept_bytes_that_may_be_whole_messages_come_before_anything_the_socket_may_say() {
+    let mut conn = reading(vec![Err(ErrorKind::ConnectionReset.into())]);
+    conn.kept = b"message".to_vec();
+    conn.unparsed = true;
+    assert_eq!(fill(&mut conn), filled("message", 0));
+    assert!(conn.fill(&mut [0; 8]).is_err(), "the reset comes behind them");
 }
 
 #[test]

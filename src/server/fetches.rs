@@ -187,18 +187,19 @@ impl<N: Network, A: App> Server<N, A> {
         let mut at = 0;
         while self.fetches.running < self.limits.fetches_max {
             let Some(&id) = self.fetches.waiting.get(at) else { return };
-            // One that was dropped meanwhile must not come back, although it is not reaped yet.
             let waits = self.conns.get(id).filter(|conn| !conn.dead).map(|conn| &conn.protocol);
-            if let Some(Protocol::Upstream(upstream)) = waits
-                && !self.is_place_for(&upstream.fetch.url)
-            {
+            let Some(Protocol::Upstream(upstream)) = waits else {
+                // It was dropped, and must not come back although it is not reaped yet.
+                self.fetches.waiting.remove(at);
+                continue;
+            };
+            if !self.is_place_for(&upstream.fetch.url) {
                 at += 1;
                 continue;
             }
-            let waits = waits.is_some();
             self.fetches.waiting.remove(at);
             // Its entry was only its place in the queue: it has no stream, and goes on under another id.
-            let Some(conn) = self.conns.remove(id).filter(|_| waits) else { continue };
+            let Some(conn) = self.conns.remove(id) else { continue };
             self.booked -= conn.booked as usize;
             if let Protocol::Upstream(upstream) = conn.protocol {
                 self.launch(upstream.owner, upstream.fetch, true);
