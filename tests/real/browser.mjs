@@ -38,7 +38,9 @@ async function tabTo(page, selector) {
 }
 
 // The search site: takes its time and sends its page in two pieces, or breaks the connection off.
+const dot = `<svg xmlns="http://www.w3.org/2000/svg" width="7" height="7"><rect width="7" height="7"/></svg>`;
 const site = createServer(async (request, response) => {
+  if (request.url === "/dot.svg") return response.writeHead(200, { "Content-Type": "image/svg+xml" }).end(dot);
   const words = new URL(request.url, "http://site").searchParams.get("wd");
   if (words === "break") return request.socket.destroy();
   const escaped = words.replace(/&/g, "&amp;").replace(/</g, "&lt;");
@@ -46,7 +48,7 @@ const site = createServer(async (request, response) => {
   response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", "Set-Cookie": "username=stolen", Refresh: "0" });
   response.write(`<!doctype html><title>found</title><h1>${escaped}</h1><script>document.body.append("scripted")</script>`);
   await new Promise((later) => setTimeout(later, 700));
-  response.end("<p>the end</p>");
+  response.end(`<img src="dot.svg" alt=""><p><a href="next?page=2">the end</a></p>`);
 });
 await new Promise((listening) => site.listen(0, "127.0.0.1", listening));
 const flags = ["--search-url", `http://127.0.0.1:${site.address().port}/s?wd={}`];
@@ -226,6 +228,11 @@ await act("a search says at once that it is under way and shows what it found, w
   await frame.getByText("the end").waitFor();
   assert.equal(await frame.locator("h1").textContent(), "a&b <i>好");
   assert.equal(await frame.getByText("scripted").count(), 0);
+  // Relative links and pictures are those of the site.
+  assert.equal(await frame.locator("a").evaluate((a) => a.href), `http://127.0.0.1:${site.address().port}/next?page=2`);
+  const width = () => frame.locator("img").evaluate((img) => img.naturalWidth);
+  for (let tries = 0; tries < 100 && (await width()) !== 7; tries++) await page.waitForTimeout(50);
+  assert.equal(await width(), 7);
   await page.waitForFunction(() => document.querySelector("#status").textContent.startsWith("Done in"));
   assert.equal(await page.locator("#progress.busy").count(), 0);
   assert.deepEqual(await ada.context.cookies(), []);
