@@ -207,6 +207,15 @@ pub fn is_alone(name: &str) -> bool {
     false
 }
 
+/// An address that refuses whoever connects, as long as the socket lives: it is bound, so that no other test gets the
+/// port, and does not listen.
+pub fn nobody() -> (socket2::Socket, SocketAddr) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a loopback address");
+    let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("an address");
+    (socket, address)
+}
+
 /// Open descriptors of a process (`self`, or an id as text).
 pub fn descriptors(pid: &str) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).expect("a /proc").count()

@@ -2,9 +2,8 @@
 
 use super::run;
 use crate::support::child::PROGRAM;
-use crate::support::{Dir, PATIENCE, Stub, ms, wait_for};
+use crate::support::{Dir, PATIENCE, Stub, ms, nobody, wait_for};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -86,7 +85,8 @@ fn an_answer_is_shown_before_the_slowest_has_come() {
 
 #[test]
 fn one_that_fails_is_named_with_its_reason_and_the_exit_code_is_1() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (_socket, nobody) = nobody();
+    let nobody = nobody.to_string();
     let (good, broken) = (after(0, "500 Internal Server Error"), Stub::saying("HTTP/1.1 200 OK\r\nContent-"));
     let (good, broken) = (good.address.to_string(), broken.address.to_string());
     let secure = format!("https://{nobody}/");
@@ -306,7 +306,7 @@ fn with_fail_a_status_of_400_is_a_failure() {
 
 #[test]
 fn json_is_a_line_a_target() {
-    let (good, nobody) = (after(0, "200 OK"), TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let (good, (_socket, nobody)) = (after(0, "200 OK"), nobody());
     let (good, nobody) = (good.address.to_string(), nobody.to_string());
     let (code, stdout, stderr) = run(&["fetch", "--json", "--body", &good, &nobody]);
     assert_eq!((code, stdout.lines().count()), (Some(1), 2), "{stdout}{stderr}");

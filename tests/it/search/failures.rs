@@ -1,9 +1,8 @@
 //! What can go wrong on the way to another site, and what the browser is told: 502 or 504 and the cause.
 
 use super::{asking, search_html, with_defaults};
-use crate::support::{Client, PATIENCE, Site, Stub, get, ms};
+use crate::support::{Client, PATIENCE, Site, Stub, get, ms, nobody};
 use squall::config::Limits;
-use std::net::TcpListener;
 
 #[track_caller]
 fn failed(site: &Site, status: u16, cause: &str) {
@@ -30,7 +29,7 @@ fn a_page_about_a_failed_search_may_be_shown_in_our_own_frame() {
 
 #[test]
 fn a_site_that_does_not_listen_is_502() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_socket, nobody) = nobody();
     let url = format!("http://{nobody}/?q={{}}");
     let site = Site::start(Limits::default(), &["--search-url", &url]);
     failed(&site, 502, &format!("no connection to {nobody}: Connection refused"));
