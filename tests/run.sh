@@ -88,7 +88,8 @@ install() {
   export DEBIAN_FRONTEND=noninteractive
   [[ $updated ]] || apt-get -q update || return 1
   updated=yes
-  apt-get -q install -y --no-install-recommends "$1"
+  # A package that brings a server (nginx) must not start it: it would sit on port 80.
+  RUNLEVEL=1 apt-get -q install -y --no-install-recommends "$1"
 }
 
 prepare() {
