@@ -41,6 +41,18 @@ fn after_sighup_newcomers_see_the_new_certificate_and_the_others_go_on() {
 }
 
 #[test]
+fn after_sighup_a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    let files = certified();
+    let child = child(&files, &[]);
+    let key = files.path().join("key.pem");
+    std::fs::remove_file(&key).expect("it was there");
+    assert!(Command::new("mkfifo").arg(&key).status().expect("mkfifo(1) exists").success());
+    child.signal("HUP");
+    wait_for("a complaint", || child.stderr().contains("key.pem is not a file").then_some(()));
+    serves(&mut connect(child.address));
+}
+
+#[test]
 fn after_sighup_with_a_broken_file_the_old_certificate_still_serves() {
     let files = certified();
     let child = child(&files, &[]);
