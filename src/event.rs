@@ -7,6 +7,7 @@
 pub mod fetch;
 
 use crate::id::{ConnId, FeedId};
+pub use crate::proto::deflate::Agreement;
 pub use crate::proto::exchange::{ExchangeError, ResponseHead};
 pub use crate::proto::http::Request;
 pub use crate::proto::response::{Body, Response};
@@ -93,8 +94,8 @@ pub enum Effect {
     Piece(ConnId, Range<usize>),
     /// The streamed body is whole; `false`: it broke off, so the connection must be cut to show it.
     End(ConnId, bool),
-    /// 101 with this Sec-WebSocket-Accept; then a message may have so many bytes at most.
-    Upgrade(ConnId, [u8; 28], usize),
+    /// 101 with this Sec-WebSocket-Accept; then messages may be compressed as agreed, and of so many bytes at most.
+    Upgrade { to: ConnId, accept: [u8; 28], compression: Option<Agreement>, message_bytes_max: usize },
     /// One message to one WebSocket.
     Send(ConnId, Kind, Range<usize>),
     /// Close a WebSocket with a code and a reason; it leaves its feed, and the session is over for the application.

@@ -7,6 +7,7 @@ pub mod address;
 pub mod base;
 pub mod body;
 pub mod chunked;
+pub mod deflate;
 pub mod exchange;
 pub mod http;
 pub mod inflate;

@@ -8,10 +8,14 @@ use super::language::Sentence;
 use super::pages::Page;
 use super::{Ask, Site, plaintext};
 use crate::event::{Body, Effect, Effects, Response};
+use crate::proto::deflate::{self, Agreement};
 use crate::proto::http::Method;
 use crate::proto::upgrade::{self, UpgradeError};
 use crate::proto::url::{decode_path, query_value};
 use std::borrow::Cow;
+
+/// What a 401 must say (RFC 9110 section 11.6.1). No browser knows the scheme, so none asks for a password.
+const CHALLENGE: &str = "Cookie form-action=\"/login\", cookie-name=\"username\"";
 
 /// Everything the site answers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,14 +148,22 @@ impl Site {
             Ok(accept) => accept,
             Err(response) => return out.respond(ask.from, response),
         };
-        let Some(name) = self.user(ask) else { return self.refuse(ask, 401, "why_no_name", out) };
-        out.push(Effect::Upgrade(ask.from, accept, self.limits.chat_message_bytes_max));
+        let Some(name) = self.user(ask) else {
+            let response = self.error(&self.visitor(ask), 401, &Sentence::new("why_no_name", []));
+            return out.respond(ask.from, response.header("WWW-Authenticate", CHALLENGE));
+        };
+        // Without windows that are kept, a message is compressed once for the whole room.
+        let (compression, message_bytes_max) = (negotiate(ask, true), self.limits.chat_message_bytes_max);
+        out.push(Effect::Upgrade { to: ask.from, accept, compression, message_bytes_max });
         self.chat.enter(ask.from, &name, ask.now, out);
     }
 
     fn echo(&self, ask: Ask, out: &mut Effects) {
         match self.check_upgrade(ask) {
-            Ok(accept) => out.push(Effect::Upgrade(ask.from, accept, self.limits.echo_message_bytes_max)),
+            Ok(accept) => {
+                let (compression, message_bytes_max) = (negotiate(ask, false), self.limits.echo_message_bytes_max);
+                out.push(Effect::Upgrade { to: ask.from, accept, compression, message_bytes_max });
+            }
             Err(response) => out.respond(ask.from, response),
         }
     }
@@ -166,6 +178,10 @@ impl Site {
         // A session that begins now would end in a moment, without the Close of those that were there.
         if self.draining { Err(Response::text(503, "draining\n")) } else { Ok(accept) }
     }
+}
+
+fn negotiate(ask: Ask, shared: bool) -> Option<Agreement> {
+    deflate::negotiate(ask.request.headers_named("sec-websocket-extensions"), shared)
 }
 
 fn allow(status: u16, methods: &'static str) -> Response {

@@ -32,6 +32,13 @@ pub struct Limits {
     pub chat_text_bytes_max: usize,
     /// A message on `/echo`, bytes.
     pub echo_message_bytes_max: usize,
+    /// A message of so many bytes or more is compressed for who has agreed to it; shorter ones hardly shrink.
+    pub deflate_bytes_min: usize,
+    /// A longer one is not: this one takes about 5 ms, in which everybody waits.
+    pub deflate_bytes_max: usize,
+    /// WebSockets at once that may keep windows from one message to the next, 350 KiB each; over it the handshake asks
+    /// for none.
+    pub deflate_windows_max: usize,
     /// Messages a second and member (`--message-rate`), 0 = no limit; over it 1008.
     pub message_rate: f64,
     /// Messages a member may send at once before the rate counts.
@@ -58,9 +65,11 @@ pub struct Limits {
     pub handshakes_per_turn: usize,
     /// After EMFILE no edge comes, so accept is tried again so often.
     pub accept_retry: Duration,
-    /// Bytes read from one connection in one slice.
+    /// Bytes read from one connection in one slice, and one read. Everybody waits for a slice of each that is busy: of
+    /// a hundred, these are some milliseconds.
     pub slice_bytes_max: usize,
-    /// Steps of its protocol (a request, a frame, a piece of a body) in one slice.
+    /// Steps of its protocol (a request, a frame, a piece of a body) in one slice; what is answered, inflated or deflated
+    /// counts as further steps, as if it had come.
     pub slice_steps_max: usize,
     /// What a closing connection may still send before it is dropped, bytes.
     pub discard_bytes_max: usize,
@@ -141,6 +150,9 @@ impl Default for Limits {
             chat_message_bytes_max: 64 << 10,
             chat_text_bytes_max: 4096,
             echo_message_bytes_max: 16 << 20,
+            deflate_bytes_min: 256,
+            deflate_bytes_max: 1 << 20,
+            deflate_windows_max: 64,
             message_rate: 10.0,
             message_burst: 20.0,
             ping_every: Duration::from_secs(30),
@@ -150,11 +162,11 @@ impl Default for Limits {
             buffer_bytes_max: 256 << 20,
             high_water: 256 << 10,
             connections_max: 10_000,
-            accepts_per_turn: 256,
+            accepts_per_turn: 64,
             handshakes_per_turn: 16,
             accept_retry: Duration::from_millis(100),
-            slice_bytes_max: 256 << 10,
-            slice_steps_max: 1024,
+            slice_bytes_max: 64 << 10,
+            slice_steps_max: 256,
             discard_bytes_max: 8 << 20,
             discard_for: Duration::from_secs(2),
             drain_within: Duration::from_secs(10),
@@ -188,8 +200,9 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What a room may hold for readers who are behind, bytes: a lag that would fill all buffers is too much as well.
+    /// What each of a room's two feeds may hold for readers who are behind, bytes: a lag that would fill all buffers is
+    /// too much as well.
     pub fn feed_bytes_max(&self) -> usize {
-        self.lag_bytes_max.min(self.buffer_bytes_max)
+        self.lag_bytes_max.min(self.buffer_bytes_max / 2)
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::config::Limits;
 use crate::id::FeedId;
+use crate::proto::deflate::Agreement;
 use crate::proto::ws_session::{Session, State};
 use crate::rt::lane::Lane;
 use std::time::{Duration, Instant};
@@ -21,9 +22,18 @@ pub struct Ws {
     pub ping: Option<Box<[u8]>>,
 }
 
+/// Which of its two feeds a member of a room reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    Plain,
+    /// Long messages are compressed, once for everybody.
+    Deflated,
+}
+
 /// A place among the readers of a feed.
 pub struct Membership {
     pub feed: FeedId,
+    pub coding: Coding,
     /// Index in the room's list of members.
     pub place: u32,
     pub lane: Lane,
@@ -31,8 +41,22 @@ pub struct Membership {
 
 impl Ws {
     /// A session that begins now.
-    pub fn new(message_bytes_max: usize, now: Instant) -> Ws {
-        Ws { session: Session::server(message_bytes_max), heard: now, membership: None, over: false, ping: None }
+    pub fn new(message_bytes_max: usize, compression: Option<Agreement>, now: Instant) -> Ws {
+        let session = Session::server(message_bytes_max).compressed_by(compression);
+        Ws { session, heard: now, membership: None, over: false, ping: None }
+    }
+
+    /// The feed that suits the peer.
+    pub fn coding(&self) -> Coding {
+        match self.session.agreement() {
+            Some(agreement) if agreement.is_broadcast() => Coding::Deflated,
+            _ => Coding::Plain,
+        }
+    }
+
+    /// Whether it counts among the sessions that hold machines of their own to compress with.
+    pub fn has_own_machines(&self) -> bool {
+        self.session.agreement().is_some_and(Agreement::has_own_machines)
     }
 
     /// Whether more input is of use: the peer may still speak, and takes what we say.
@@ -70,8 +94,13 @@ impl Ws {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::deflate::Codec;
     use crate::proto::ws_frame::{Opcode, encode_masked};
     use crate::rt::feed::Feed;
+
+    fn codec() -> Codec {
+        Codec::new(&Limits::default())
+    }
 
     fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
         let mut wire = Vec::new();
@@ -83,7 +112,7 @@ mod tests {
     fn the_next_heartbeat_is_a_ping_or_the_end_of_patience() {
         let limits = Limits::default();
         let start = Instant::now();
-        let mut ws = Ws::new(100, start);
+        let mut ws = Ws::new(100, None, start);
         let seconds = |s| start + Duration::from_secs(s);
         assert_eq!(ws.next_heartbeat(start, &limits), seconds(30));
         assert_eq!(ws.next_heartbeat(seconds(30), &limits), seconds(60));
@@ -96,35 +125,35 @@ mod tests {
 
     #[test]
     fn a_session_wants_input_until_the_peer_has_closed() {
-        let mut ws = Ws::new(100, Instant::now());
+        let mut ws = Ws::new(100, None, Instant::now());
         assert!(ws.wants_input(1) && !ws.is_finished());
         ws.session.on_close_sent();
         assert!(ws.wants_input(1) && !ws.is_finished(), "the peer's Close is still to come");
-        ws.session.receive(&mut frame(Opcode::Close, &1000u16.to_be_bytes())).expect("a Close");
+        ws.session.receive(&mut frame(Opcode::Close, &1000u16.to_be_bytes()), &mut codec()).expect("a Close");
         assert!(!ws.wants_input(1) && ws.is_finished());
-        let mut ws = Ws::new(100, Instant::now());
-        ws.session.receive(&mut frame(Opcode::Close, b"")).expect("a Close");
+        let mut ws = Ws::new(100, None, Instant::now());
+        ws.session.receive(&mut frame(Opcode::Close, b""), &mut codec()).expect("a Close");
         assert!(!ws.wants_input(1) && !ws.is_finished(), "ours is still to be sent");
     }
 
     #[test]
     fn a_member_that_takes_nothing_is_not_read_from() {
         let mut feed = Feed::new();
-        let mut ws = Ws::new(100, Instant::now());
+        let mut ws = Ws::new(100, None, Instant::now());
         let mut lane = Lane::new(feed.join());
         lane.send(&feed, b"12345678");
-        ws.membership = Some(Membership { feed: FeedId(0), place: 0, lane });
+        ws.membership = Some(Membership { feed: FeedId(0), coding: Coding::Plain, place: 0, lane });
         assert!(ws.wants_input(9) && !ws.wants_input(8));
         assert_eq!(ws.held(), 8);
     }
 
     #[test]
     fn an_unfinished_message_is_counted() {
-        let mut ws = Ws::new(100, Instant::now());
+        let mut ws = Ws::new(100, None, Instant::now());
         assert_eq!(ws.held(), 0);
         let mut wire = frame(Opcode::Text, b"hello world");
         let cut = wire.len() - 6;
-        let (used, event) = ws.session.receive(&mut wire[..cut]).expect("half a frame");
+        let (used, event) = ws.session.receive(&mut wire[..cut], &mut codec()).expect("half a frame");
         assert_eq!((used, event), (cut, None));
         assert!(ws.held() >= 5, "{}", ws.held());
     }

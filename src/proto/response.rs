@@ -96,13 +96,13 @@ impl Response {
         Response { status, content_type, headers: Vec::new(), body }
     }
 
-    /// A short answer in plain text, UTF-8.
+    /// A short answer in plain text, UTF-8, which no browser may take for anything else (it may quote its request).
     pub fn text(status: u16, text: impl Into<Cow<'static, str>>) -> Response {
         let body = match text.into() {
             Cow::Borrowed(text) => Body::Static(text.as_bytes()),
             Cow::Owned(text) => Body::Owned(text.into_bytes()),
         };
-        Response::new(status, "text/plain; charset=utf-8", body)
+        Response::new(status, "text/plain; charset=utf-8", body).header("X-Content-Type-Options", "nosniff")
     }
 
     /// A redirect (301, 302, 303, 307, 308) with a Location and a line of text for those who do not follow.
@@ -194,11 +194,15 @@ fn encode_fields(r: &Response, date: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends 101 with this Sec-WebSocket-Accept (RFC 6455 section 4.2.2).
-pub fn encode_switching(accept: &[u8; 28], date: &[u8], out: &mut Vec<u8>) {
+pub fn encode_switching(accept: &[u8; 28], extensions: Option<&str>, date: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nServer: squall\r\nDate: ");
     out.extend_from_slice(date);
     out.extend_from_slice(b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
     out.extend_from_slice(accept);
+    if let Some(extensions) = extensions {
+        out.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
+        out.extend_from_slice(extensions.as_bytes());
+    }
     out.extend_from_slice(b"\r\n\r\n");
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A request head goes in, the value of `Sec-WebSocket-Accept` comes out, or the status to refuse with. Of the
 //! checks in their order (head and key 400, version 426, Origin 403, cookie 401) the first two are made here; the
-//! other two are the application's. Subprotocols and extensions are not read: none is agreed on.
+//! other two are the application's. Subprotocols are not read: none is agreed on. Of extensions there is one,
+//! [`deflate`](super::deflate).
 
 use super::http::{Method, Request};
 use base64::Engine;
@@ -107,6 +108,13 @@ mod tests {
     fn the_handshake_of_the_rfc_is_accepted() {
         assert_eq!(check_with("", ""), Ok(*b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
         assert_eq!(accept_of(b"dGhlIHNhbXBsZSBub25jZQ=="), *b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn errors_are_sentences() {
+        let malformed = UpgradeError::Malformed("x");
+        assert_eq!(malformed.to_string(), "not a WebSocket handshake: x");
+        assert_eq!(UpgradeError::Required.to_string(), "WebSocket, version 13, is what can be had here");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub const CONTROL_BYTES_MAX: usize = 125;
 pub const HEADER_BYTES_MAX: usize = 14;
 
 const FIN: u8 = 0x80;
+/// RSV1: the message is compressed (RFC 7692 section 6).
+const COMPRESSED: u8 = 0x40;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
 const LENGTH_16: u8 = 126;
@@ -31,6 +33,8 @@ pub enum WsError {
     Protocol(&'static str),
     /// A text message or a close reason is not UTF-8.
     NotUtf8,
+    /// A compressed message cannot be inflated.
+    NotDeflate,
     /// A message longer than the session takes.
     TooBig,
 }
@@ -40,7 +44,7 @@ impl WsError {
     pub fn close_code(self) -> u16 {
         match self {
             WsError::Protocol(_) => 1002,
-            WsError::NotUtf8 => 1007,
+            WsError::NotUtf8 | WsError::NotDeflate => 1007,
             WsError::TooBig => 1009,
         }
     }
@@ -50,6 +54,7 @@ impl WsError {
         match self {
             WsError::Protocol(what) => what,
             WsError::NotUtf8 => "text is not UTF-8",
+            WsError::NotDeflate => "compressed data is broken",
             WsError::TooBig => "message too big",
         }
     }
@@ -91,6 +96,10 @@ impl Opcode {
     pub fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
     }
+
+    fn begins_a_message(self) -> bool {
+        matches!(self, Opcode::Text | Opcode::Binary)
+    }
 }
 
 /// Everything in front of a payload.
@@ -98,6 +107,8 @@ impl Opcode {
 pub struct Header {
     /// The last, or only, frame of its message.
     pub fin: bool,
+    /// The first frame of a compressed message.
+    pub compressed: bool,
     pub opcode: Opcode,
     /// `None`: the payload is sent as it is.
     pub mask: Option<[u8; 4]>,
@@ -105,7 +116,7 @@ pub struct Header {
     pub length: u64,
 }
 
-/// Parses the header at the front of `buf`.
+/// Parses the header at the front of `buf`. `compression`: the first frame of a message may say that it is compressed.
 ///
 /// `None` means: read more and call again with the longer slice. Otherwise the header and its own length in bytes
 /// (2 to [`HEADER_BYTES_MAX`]); the payload starts there.
@@ -113,12 +124,14 @@ pub struct Header {
 /// # Errors
 /// `Protocol` for a reserved bit or opcode, a fragmented or long control frame, a length that is not written in its
 /// shortest form or has its top bit set. Each is found with the first byte that shows it.
-pub fn parse_header(buf: &[u8]) -> Result<Option<(Header, usize)>, WsError> {
+pub fn parse_header(buf: &[u8], compression: bool) -> Result<Option<(Header, usize)>, WsError> {
     let Some(&first) = buf.first() else { return Ok(None) };
-    if first & RESERVED != 0 {
+    let opcode = Opcode::from_bits(first & 0x0f);
+    let compressed = compression && first & RESERVED == COMPRESSED && opcode.is_some_and(Opcode::begins_a_message);
+    if first & RESERVED != 0 && !compressed {
         return Err(WsError::Protocol("reserved bit set"));
     }
-    let opcode = Opcode::from_bits(first & 0x0f).ok_or(WsError::Protocol("reserved opcode"))?;
+    let opcode = opcode.ok_or(WsError::Protocol("reserved opcode"))?;
     let fin = first & FIN != 0;
     if opcode.is_control() && !fin {
         return Err(WsError::Protocol("fragmented control frame"));
@@ -150,7 +163,7 @@ pub fn parse_header(buf: &[u8]) -> Result<Option<(Header, usize)>, WsError> {
         mask = Some(*key);
         at += 4;
     }
-    Ok(Some((Header { fin, opcode, mask, length }, at)))
+    Ok(Some((Header { fin, compressed, opcode, mask, length }, at)))
 }
 
 /// The seven bits that announce a length: itself, or the size of the field that follows.
@@ -162,10 +175,11 @@ fn length_field(length: u64) -> u8 {
     }
 }
 
-fn encode_header(opcode: Opcode, fin: bool, mask_bit: u8, length: usize, out: &mut Vec<u8>) {
-    debug_assert!(!opcode.is_control() || (fin && length <= CONTROL_BYTES_MAX));
+/// `flags`: [`FIN`], [`COMPRESSED`].
+fn encode_header(opcode: Opcode, flags: u8, mask_bit: u8, length: usize, out: &mut Vec<u8>) {
+    debug_assert!(!opcode.is_control() || (flags == FIN && length <= CONTROL_BYTES_MAX));
     let field = length_field(length as u64);
-    out.extend_from_slice(&[if fin { FIN } else { 0 } | opcode as u8, mask_bit | field]);
+    out.extend_from_slice(&[flags | opcode as u8, mask_bit | field]);
     match field {
         LENGTH_16 => out.extend_from_slice(&(length as u16).to_be_bytes()),
         LENGTH_64 => out.extend_from_slice(&(length as u64).to_be_bytes()),
@@ -175,15 +189,24 @@ fn encode_header(opcode: Opcode, fin: bool, mask_bit: u8, length: usize, out: &m
 
 /// Appends a whole, unmasked frame: what a server sends.
 pub fn encode(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
+    encode_with(opcode, FIN, payload, out);
+}
+
+/// The same for a payload that was compressed by `deflate`.
+pub fn encode_compressed(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
+    encode_with(opcode, FIN | COMPRESSED, payload, out);
+}
+
+fn encode_with(opcode: Opcode, flags: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.reserve(HEADER_BYTES_MAX + payload.len());
-    encode_header(opcode, true, 0, payload.len(), out);
+    encode_header(opcode, flags, 0, payload.len(), out);
     out.extend_from_slice(payload);
 }
 
 /// Appends a masked frame: what a client sends. With `fin` false, `Continuation` frames must follow.
 pub fn encode_masked(opcode: Opcode, fin: bool, mask: [u8; 4], payload: &[u8], out: &mut Vec<u8>) {
     out.reserve(HEADER_BYTES_MAX + payload.len());
-    encode_header(opcode, fin, MASKED, payload.len(), out);
+    encode_header(opcode, if fin { FIN } else { 0 }, MASKED, payload.len(), out);
     out.extend_from_slice(&mask);
     let start = out.len();
     out.extend_from_slice(payload);
@@ -200,7 +223,7 @@ pub fn encode_close(code: Option<u16>, reason: &str, out: &mut Vec<u8>) {
     while !reason.is_char_boundary(length) {
         length -= 1;
     }
-    encode_header(Opcode::Close, true, 0, 2 + length, out);
+    encode_header(Opcode::Close, FIN, 0, 2 + length, out);
     out.extend_from_slice(&code.to_be_bytes());
     out.extend_from_slice(&reason.as_bytes()[..length]);
 }
@@ -232,11 +255,11 @@ mod tests {
 
     /// The header at the front of `bytes`, which must be whole.
     fn header(bytes: &[u8]) -> Result<Header, WsError> {
-        parse_header(bytes).map(|found| found.expect("a whole header").0)
+        parse_header(bytes, false).map(|found| found.expect("a whole header").0)
     }
 
     fn refused(bytes: &[u8]) -> &'static str {
-        match parse_header(bytes) {
+        match parse_header(bytes, false) {
             Err(WsError::Protocol(what)) => what,
             other => panic!("{bytes:02x?} gave {other:?}"),
         }
@@ -244,17 +267,20 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_rfc_are_read() {
-        let text = Header { fin: true, opcode: Opcode::Text, mask: None, length: 5 };
-        assert_eq!(parse_header(&[0x81, 0x05, b'H']), Ok(Some((text, 2))));
+        let text = Header { fin: true, compressed: false, opcode: Opcode::Text, mask: None, length: 5 };
+        assert_eq!(parse_header(&[0x81, 0x05, b'H'], false), Ok(Some((text, 2))));
         let masked = Header { mask: Some(KEY), ..text };
-        assert_eq!(parse_header(&[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f]), Ok(Some((masked, 6))));
+        assert_eq!(parse_header(&[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f], false), Ok(Some((masked, 6))));
         let fragment = Header { fin: false, length: 3, ..text };
         assert_eq!(header(&[0x01, 0x03]), Ok(fragment));
         assert_eq!(header(&[0x80, 0x02]), Ok(Header { opcode: Opcode::Continuation, length: 2, ..text }));
         assert_eq!(header(&[0x89, 0x05]), Ok(Header { opcode: Opcode::Ping, ..text }));
         assert_eq!(header(&[0x82, 0x7e, 1, 0]), Ok(Header { opcode: Opcode::Binary, length: 256, ..text }));
         let long = [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0];
-        assert_eq!(parse_header(&long), Ok(Some((Header { opcode: Opcode::Binary, length: 65536, ..text }, 10))));
+        assert_eq!(
+            parse_header(&long, false),
+            Ok(Some((Header { opcode: Opcode::Binary, length: 65536, ..text }, 10)))
+        );
     }
 
     #[test]
@@ -267,9 +293,12 @@ mod tests {
                     false => encode(Opcode::Text, &payload, &mut wire),
                     true => encode_masked(Opcode::Text, true, KEY, &payload, &mut wire),
                 }
-                let (header, at) = parse_header(&wire).unwrap().unwrap();
+                let (header, at) = parse_header(&wire, false).unwrap().unwrap();
                 let mask = masked.then_some(KEY);
-                assert_eq!(header, Header { fin: true, opcode: Opcode::Text, mask, length: length as u64 });
+                assert_eq!(
+                    header,
+                    Header { fin: true, compressed: false, opcode: Opcode::Text, mask, length: length as u64 }
+                );
                 unmask(&mut wire[at..], mask.unwrap_or_default(), 0);
                 assert!(at <= HEADER_BYTES_MAX && wire[at..] == payload);
             }
@@ -283,9 +312,9 @@ mod tests {
             encode_masked(Opcode::Binary, true, KEY, &vec![0; length], &mut wire);
             let at = wire.len() - length;
             for end in 0..at {
-                assert_eq!(parse_header(&wire[..end]), Ok(None));
+                assert_eq!(parse_header(&wire[..end], false), Ok(None));
             }
-            assert!(parse_header(&wire[..at]).unwrap().is_some());
+            assert!(parse_header(&wire[..at], false).unwrap().is_some());
         }
     }
 
@@ -346,7 +375,12 @@ mod tests {
 
     #[test]
     fn every_error_has_its_close_code() {
-        for (error, code) in [(WsError::Protocol("x"), 1002), (WsError::NotUtf8, 1007), (WsError::TooBig, 1009)] {
+        for (error, code) in [
+            (WsError::Protocol("x"), 1002),
+            (WsError::NotUtf8, 1007),
+            (WsError::NotDeflate, 1007),
+            (WsError::TooBig, 1009),
+        ] {
             assert_eq!(error.close_code(), code);
             assert_eq!(error.to_string(), error.reason());
         }

@@ -1,4 +1,4 @@
-//! WebSocket messages out of frames (RFC 6455 sections 5.4 to 5.5, 7.1 and 8.1).
+//! WebSocket messages out of frames (RFC 6455 sections 5.4 to 5.5, 7.1 and 8.1; compressed ones RFC 7692).
 //!
 //! ```text
 //! Open ── peer sends Close ──▶ ClosedByPeer ── we send Close ─────▶ Done
@@ -7,10 +7,12 @@
 //!
 //! Input is the front of a byte slice; output is the bytes used and at most one [`WsEvent`]. A message that lies in
 //! the slice as one whole frame is unmasked in place and borrowed. Any other is put together in the session as its
-//! bytes come, so the slice never has to hold more than a header or a control frame.
+//! bytes come, so the slice never has to hold more than a header or a control frame; a compressed one is inflated as it
+//! comes, a piece at each step.
 //! A peer that breaks a rule has said its last word, like one that sent Close: the rest of its input is swallowed.
 //! Sockets, deadlines, what is answered and who is in which room are decided elsewhere.
 
+use super::deflate::{Agreement, Codec, Compression, PIECE_BYTES_MAX};
 use super::utf8::Utf8;
 pub use super::ws_frame::WsError;
 use super::ws_frame::{Header, Opcode, parse_header, unmask};
@@ -64,7 +66,11 @@ enum Role {
     Client,
 }
 
-/// One side of one WebSocket, receiving. Small, because there is one per idle member: 56 bytes and no heap.
+/// Compressed bytes taken in one step: what they may grow to is looked at soon enough.
+const COMPRESSED_BYTES_MAX: usize = 4 << 10;
+
+/// One side of one WebSocket, receiving. Small, because there is one per idle member: 64 bytes, and without compression
+/// no heap.
 #[derive(Debug)]
 pub struct Session {
     role: Role,
@@ -77,6 +83,7 @@ pub struct Session {
     message: Vec<u8>,
     message_bytes_max: usize,
     utf8: Utf8,
+    compression: Option<Box<Compression>>,
 }
 
 /// What is left to come of a data frame.
@@ -110,8 +117,22 @@ impl Session {
     }
 
     fn new(role: Role, message_bytes_max: usize) -> Session {
-        let (message, utf8) = (Vec::new(), Utf8::default());
-        Session { role, state: State::Open, kind: None, frame: None, message, message_bytes_max, utf8 }
+        Session {
+            role,
+            state: State::Open,
+            kind: None,
+            frame: None,
+            message: Vec::new(),
+            message_bytes_max,
+            utf8: Utf8::default(),
+            compression: None,
+        }
+    }
+
+    /// The same session, with messages that may be compressed as agreed.
+    pub fn compressed_by(mut self, agreement: Option<Agreement>) -> Session {
+        self.compression = agreement.map(|agreement| Box::new(Compression::new(agreement)));
+        self
     }
 
     /// Takes one step over the front of `buf`: the bytes used, and an event if one is complete.
@@ -119,18 +140,23 @@ impl Session {
     /// `(0, None)` means: read more and call again with the longer slice; what lies there is less than a header, or
     /// less than a control frame. Bytes used were unmasked in place and must not be passed again. Call
     /// [`Session::release`] when the event is dealt with. Once the peer has sent Close everything is swallowed.
+    /// `codec` is lent to whatever is compressed.
     ///
     /// # Errors
-    /// `Protocol` (1002), `NotUtf8` (1007; at the first wrong byte, also in the middle of a frame) and `TooBig`
-    /// (1009; as soon as a header tells). The state is then `ClosedByPeer`, and our Close with that code is due; or
-    /// `Done`, if ours had been sent before.
-    pub fn receive<'a>(&'a mut self, buf: &'a mut [u8]) -> Result<(usize, Option<WsEvent<'a>>), WsError> {
+    /// `Protocol` (1002), `NotUtf8` (1007; at the first wrong byte, also in the middle of a frame), `NotDeflate` (1007)
+    /// and `TooBig` (1009; as soon as a header tells, or so much was inflated). The state is then `ClosedByPeer`, and
+    /// our Close with that code is due; or `Done`, if ours had been sent before.
+    pub fn receive<'a>(
+        &'a mut self,
+        buf: &'a mut [u8],
+        codec: &mut Codec,
+    ) -> Result<(usize, Option<WsEvent<'a>>), WsError> {
         if matches!(self.state, State::ClosedByPeer | State::Done) {
             return Ok((buf.len(), None));
         }
         self.release();
         let closing = self.state == State::ClosedByUs;
-        let (used, found) = self.step(buf).inspect_err(|_| self.on_last_word())?;
+        let (used, found) = self.step(buf, codec).inspect_err(|_| self.on_last_word())?;
         let event = match found {
             Found::Close(code, reason) => {
                 self.on_last_word();
@@ -156,7 +182,17 @@ impl Session {
 
     /// Memory held for a message that is not whole, or not released, in bytes.
     pub fn buffered(&self) -> usize {
-        self.message.capacity()
+        self.message.capacity() + self.compression.as_ref().map_or(0, |compression| compression.held())
+    }
+
+    /// What was agreed on, if messages may be compressed.
+    pub fn agreement(&self) -> Option<Agreement> {
+        self.compression.as_ref().map(|compression| compression.agreement())
+    }
+
+    /// Compresses a message for the peer. `None`: it is to be sent as it is.
+    pub fn deflate<'c>(&mut self, message: &[u8], codec: &'c mut Codec) -> Option<&'c [u8]> {
+        self.compression.as_mut()?.deflate(message, codec)
     }
 
     /// How far the close handshake is.
@@ -167,7 +203,7 @@ impl Session {
     /// To be called when our Close frame is queued, whoever is first. No message is of interest any more, so what there
     /// is of one is forgotten.
     pub fn on_close_sent(&mut self) {
-        self.message = Vec::new();
+        self.forget();
         self.state = match self.state {
             State::Open => State::ClosedByUs,
             State::ClosedByPeer => State::Done,
@@ -177,7 +213,8 @@ impl Session {
 
     /// The peer will say nothing more that counts.
     fn on_last_word(&mut self) {
-        (self.kind, self.frame, self.message) = (None, None, Vec::new());
+        (self.kind, self.frame) = (None, None);
+        self.forget();
         self.state = match self.state {
             State::Open => State::ClosedByPeer,
             State::ClosedByUs => State::Done,
@@ -185,11 +222,20 @@ impl Session {
         };
     }
 
-    fn step(&mut self, buf: &mut [u8]) -> Result<(usize, Found), WsError> {
-        if let Some(frame) = self.frame.take() {
-            return self.take_payload(frame, 0, buf);
+    fn forget(&mut self) {
+        self.message = Vec::new();
+        if let Some(compression) = &mut self.compression {
+            compression.forget();
         }
-        let Some((header, start)) = parse_header(buf)? else { return Ok((0, Found::Nothing)) };
+    }
+
+    fn step(&mut self, buf: &mut [u8], codec: &mut Codec) -> Result<(usize, Found), WsError> {
+        if let Some(frame) = self.frame.take() {
+            return self.take_payload(frame, 0, buf, codec);
+        }
+        let Some((header, start)) = parse_header(buf, self.compression.is_some())? else {
+            return Ok((0, Found::Nothing));
+        };
         self.check_mask(&header)?;
         let mask = header.mask.unwrap_or_default();
         if header.opcode.is_control() {
@@ -198,7 +244,7 @@ impl Session {
 
         let (kind, fresh) = self.kind_of(&header)?;
         let length = self.length_within_limit(&header)?;
-        if fresh && header.fin && length <= buf.len() - start {
+        if fresh && header.fin && !header.compressed && length <= buf.len() - start {
             let payload = start..start + length;
             unmask(&mut buf[payload.clone()], mask, 0);
             if kind == Kind::Text && str::from_utf8(&buf[payload.clone()]).is_err() {
@@ -208,21 +254,32 @@ impl Session {
         }
         if fresh {
             (self.kind, self.utf8) = (Some(kind), Utf8::default());
+            if let Some(compression) = self.compression.as_mut().filter(|_| header.compressed) {
+                compression.begin();
+            }
         }
-        self.take_payload(Frame { remaining: length, mask, phase: 0, fin: header.fin }, start, buf)
+        self.take_payload(Frame { remaining: length, mask, phase: 0, fin: header.fin }, start, buf, codec)
     }
 
     /// Takes what is there of a frame's payload, which goes on at `start`.
-    fn take_payload(&mut self, mut frame: Frame, start: usize, buf: &mut [u8]) -> Result<(usize, Found), WsError> {
-        let n = frame.remaining.min(buf.len() - start);
+    fn take_payload(
+        &mut self,
+        mut frame: Frame,
+        start: usize,
+        buf: &mut [u8],
+        codec: &mut Codec,
+    ) -> Result<(usize, Found), WsError> {
+        let compressed = self.compression.as_ref().is_some_and(|compression| compression.is_under_way());
+        let piece_max = if compressed { COMPRESSED_BYTES_MAX } else { usize::MAX };
+        let mut n = frame.remaining.min(buf.len() - start).min(piece_max);
         let piece = &mut buf[start..start + n];
         unmask(piece, frame.mask, usize::from(frame.phase));
-        if self.kind == Some(Kind::Text) && !self.utf8.push(piece) {
-            return Err(WsError::NotUtf8);
-        }
-        if self.state == State::Open {
-            self.reserve(n);
-            self.message.extend_from_slice(piece);
+        if compressed {
+            n = self.inflate(piece, codec)?;
+            // What is left for the next step stays as it came.
+            unmask(&mut piece[n..], frame.mask, usize::from(frame.phase) + n);
+        } else {
+            self.append(piece)?;
         }
         frame.remaining -= n;
         frame.phase = ((usize::from(frame.phase) + n) % 4) as u8;
@@ -230,6 +287,7 @@ impl Session {
         if frame.remaining > 0 {
             self.frame = Some(frame);
         } else if frame.fin {
+            self.end_compression(codec)?;
             if !self.utf8.is_whole() {
                 return Err(WsError::NotUtf8);
             }
@@ -237,6 +295,60 @@ impl Session {
             return Ok((start + n, Found::Assembled(kind)));
         }
         Ok((start + n, Found::Nothing))
+    }
+
+    /// Adds bytes to the message under way, and checks them if they are text.
+    fn append(&mut self, piece: &[u8]) -> Result<(), WsError> {
+        // Which of two faults is told must not depend on how large the pieces are: the first one.
+        let room = self.message_bytes_max - self.message.len();
+        if self.kind == Some(Kind::Text) && !self.utf8.push(&piece[..piece.len().min(room)]) {
+            return Err(WsError::NotUtf8);
+        }
+        if piece.len() > room {
+            return Err(WsError::TooBig);
+        }
+        if self.state == State::Open {
+            self.reserve(piece.len());
+            self.message.extend_from_slice(piece);
+        }
+        Ok(())
+    }
+
+    /// Inflates the front of `input` into the message: one piece, or all of it. Answers the bytes used, which are 0 only
+    /// if `input` is empty.
+    fn inflate(&mut self, input: &[u8], codec: &mut Codec) -> Result<usize, WsError> {
+        let mut used = 0;
+        while self.state == State::Open
+            && let Some(compression) = &mut self.compression
+        {
+            let inflated = compression.inflate(&input[used..], codec);
+            used += inflated.used;
+            let is_full = inflated.piece.len() == PIECE_BYTES_MAX;
+            self.append(inflated.piece)?;
+            if inflated.is_broken {
+                return Err(WsError::NotDeflate);
+            }
+            // Full, it may have more to give; what is left of the input is for the next step.
+            let rests = if is_full { used > 0 && used < input.len() } else { used == input.len() };
+            if rests {
+                return Ok(used);
+            }
+        }
+        // Nothing may be sent any more, so nothing needs to be known either.
+        Ok(input.len())
+    }
+
+    /// The message under way has had its last byte; if it is compressed, what is still inside the inflater comes out.
+    fn end_compression(&mut self, codec: &mut Codec) -> Result<(), WsError> {
+        let compression = self.compression.as_ref().filter(|compression| compression.is_under_way());
+        let Some(mut tail) = compression.map(|compression| compression.tail()) else { return Ok(()) };
+        while !tail.is_empty() {
+            tail = &tail[self.inflate(tail, codec)?..];
+        }
+        if let Some(compression) = &mut self.compression {
+            compression.end(codec);
+        }
+        Ok(())
     }
 
     /// Makes room for `n` bytes: doubled, so that many fragments are not copied many times, but never past the limit.
@@ -269,10 +381,15 @@ impl Session {
     }
 
     fn length_within_limit(&self, header: &Header) -> Result<usize, WsError> {
-        match usize::try_from(header.length) {
-            Ok(length) if length <= self.message_bytes_max - self.message.len() => Ok(length),
-            _ => Err(WsError::TooBig),
-        }
+        let left = match self.compression.as_ref().filter(|it| header.compressed || it.is_under_way()) {
+            None => self.message_bytes_max - self.message.len(),
+            // What does not shrink may grow, but only by so much.
+            Some(compression) => {
+                let most = self.message_bytes_max.saturating_add(self.message_bytes_max / 8 + 64);
+                most.saturating_sub(if header.compressed { 0 } else { compression.taken() })
+            }
+        };
+        usize::try_from(header.length).ok().filter(|length| *length <= left).ok_or(WsError::TooBig)
     }
 }
 

@@ -21,7 +21,9 @@ impl<N: Network, A: App> Server<N, A> {
                 Effect::Respond(id, response) => self.respond(id, &response),
                 Effect::Piece(id, range) => self.stream_piece(id, range),
                 Effect::End(id, whole) => self.stream_end(id, whole),
-                Effect::Upgrade(id, accept, message_bytes_max) => self.upgrade(id, &accept, message_bytes_max),
+                Effect::Upgrade { to, accept, compression, message_bytes_max } => {
+                    self.upgrade(to, &accept, compression, message_bytes_max);
+                }
                 Effect::Send(id, kind, range) => self.send_message(id, kind, range),
                 Effect::Close(id, code, reason) => self.close_for_app(id, code, reason),
                 Effect::Join(id, feed) => self.join(id, feed),

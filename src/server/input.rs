@@ -57,6 +57,7 @@ impl<N: Network, A: App> Server<N, A> {
         let mut starved = false;
         while !starved && self.wants_input(id) && *steps < self.limits.slice_steps_max {
             *steps += 1;
+            let answered = self.reply.len();
             let Some(conn) = self.conns.get_mut(id) else { return };
             let progress = match conn.protocol {
                 Protocol::Http(_) => self.step_http(id, at, end),
@@ -64,6 +65,10 @@ impl<N: Network, A: App> Server<N, A> {
                 Protocol::Upstream(_) => self.step_upstream(id, at, end, steps),
                 Protocol::Discarding(_) => self.step_discarding(id, end - at),
             };
+            // What is inflated or deflated costs the slice as much as if it had come so long: a bomb is small on the wire.
+            // So is what it is answered: a page is many times its request.
+            let work = self.codec.take_work() + self.reply.len().saturating_sub(answered);
+            *steps += work / self.bytes_per_step();
             match progress {
                 Progress::Used(n) => at += n,
                 Progress::Starved => starved = true,
@@ -73,8 +78,13 @@ impl<N: Network, A: App> Server<N, A> {
         if at < end {
             conn.kept.extend_from_slice(&self.inbuf[at..end]);
         }
-        // An answer may be whole without another byte, which only another step can tell.
-        let may_end = conn.eof || matches!(conn.protocol, Protocol::Upstream(_));
+        // A body may be whole without another byte, which only another step can tell.
+        let in_body = match &conn.protocol {
+            Protocol::Http(http) => http.is_in_body(),
+            Protocol::Upstream(_) => true,
+            Protocol::Ws(_) | Protocol::Discarding(_) => false,
+        };
+        let may_end = conn.eof || in_body;
         conn.unparsed = !starved && (at < end || may_end);
         if conn.eof && starved && !conn.dead {
             self.on_eof(id);
@@ -119,12 +129,12 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     fn step_ws(&mut self, id: ConnId, at: usize, end: usize) -> Progress {
-        let Server { conns, inbuf, app, effects, now, .. } = &mut *self;
+        let Server { conns, inbuf, app, effects, codec, now, .. } = &mut *self;
         let Some(Connection { protocol: Protocol::Ws(ws), .. }) = conns.get_mut(id) else {
             return Progress::Starved;
         };
         ws.heard = *now;
-        let received = ws.session.receive(&mut inbuf[at..end]);
+        let received = ws.session.receive(&mut inbuf[at..end], codec);
         let used = match received {
             Ok((0, None)) => return Progress::Starved,
             Ok((used, None)) => used,
@@ -161,6 +171,7 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     fn step_upstream(&mut self, id: ConnId, at: usize, end: usize, steps: &mut usize) -> Progress {
+        let bytes_per_step = self.bytes_per_step();
         let Server { conns, inbuf, app, effects, limits, now, .. } = &mut *self;
         let Some(conn) = conns.get_mut(id) else { return Progress::Starved };
         let is_flushed = conn.is_flushed();
@@ -187,8 +198,6 @@ impl<N: Network, A: App> Server<N, A> {
                 (used, None)
             }
             Ok((used, Some(ExchangeEvent::Body(piece)))) => {
-                // What was inflated costs the slice as much as if it had come so long: a bomb is small on the wire.
-                let bytes_per_step = (limits.slice_bytes_max / limits.slice_steps_max).max(1);
                 *steps += piece.len().saturating_sub(used) / bytes_per_step;
                 app.on_event(owner, Event::Fetched(Fetched::Body(piece)), *now, effects);
                 (used, None)
@@ -209,6 +218,11 @@ impl<N: Network, A: App> Server<N, A> {
             Some(Err(error)) => self.fetch_over(id, Err(error), false),
         }
         Progress::Used(used)
+    }
+
+    /// So many bytes of work count as one step.
+    fn bytes_per_step(&self) -> usize {
+        (self.limits.slice_bytes_max / self.limits.slice_steps_max).max(1)
     }
 
     fn step_discarding(&mut self, id: ConnId, bytes: usize) -> Progress {

@@ -1,10 +1,11 @@
 //! The feeds of the rooms, their readers, and the flush at the end of the turn.
 //!
-//! A feed is made at the first Join and dropped with its last reader. Publishing appends one frame and touches nobody;
-//! the flush then writes to each writable member, in member order, the bytes from its cursor to the end.
+//! A room is made at the first Join and dropped with its last member. It has two feeds of the same messages: one as they
+//! are, one with long ones compressed. Publishing appends one frame to each that has readers and touches nobody; the
+//! flush then writes to each writable member, in member order, the bytes from its cursor to the end.
 
 use super::Server;
-use crate::conn::ws::Membership;
+use crate::conn::ws::{Coding, Membership};
 use crate::conn::{Connection, Protocol};
 use crate::event::App;
 use crate::id::{ConnId, FeedId};
@@ -16,19 +17,36 @@ use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 
-/// All feeds that have readers.
+/// All rooms that have members.
 #[derive(Default)]
 pub(super) struct Rooms {
     rooms: HashMap<FeedId, Room>,
-    /// Feeds with something new in this turn.
+    /// Rooms with something new in this turn.
     dirty: Vec<FeedId>,
 }
 
 #[derive(Default)]
 struct Room {
-    feed: Feed,
+    plain: Feed,
+    deflated: Feed,
     members: Vec<ConnId>,
     dirty: bool,
+}
+
+impl Room {
+    fn feed(&self, coding: Coding) -> &Feed {
+        match coding {
+            Coding::Plain => &self.plain,
+            Coding::Deflated => &self.deflated,
+        }
+    }
+
+    fn feed_mut(&mut self, coding: Coding) -> &mut Feed {
+        match coding {
+            Coding::Plain => &mut self.plain,
+            Coding::Deflated => &mut self.deflated,
+        }
+    }
 }
 
 impl Rooms {
@@ -39,7 +57,7 @@ impl Rooms {
 
     /// Bytes that the feeds hold for readers who have not got them yet.
     pub fn held(&self) -> usize {
-        self.rooms.values().map(|room| room.feed.held()).sum()
+        self.rooms.values().map(|room| room.plain.held() + room.deflated.held()).sum()
     }
 
     /// Whether something was published since the last flush.
@@ -47,12 +65,19 @@ impl Rooms {
         !self.dirty.is_empty()
     }
 
-    pub fn feed(&self, id: FeedId) -> Option<&Feed> {
-        self.rooms.get(&id).map(|room| &room.feed)
+    /// Every room with the readers of its feeds, and its members, each at its place.
+    pub fn iter(&self) -> impl Iterator<Item = (FeedId, usize, &[ConnId])> {
+        let readers = |room: &Room| room.plain.readers() + room.deflated.readers();
+        self.rooms.iter().map(move |(&id, room)| (id, readers(room), room.members.as_slice()))
     }
 
-    pub fn feed_mut(&mut self, id: FeedId) -> Option<&mut Feed> {
-        self.rooms.get_mut(&id).map(|room| &mut room.feed)
+    /// The feed that a member reads.
+    pub fn feed_of(&self, member: &Membership) -> Option<&Feed> {
+        self.rooms.get(&member.feed).map(|room| room.feed(member.coding))
+    }
+
+    fn feed_of_mut(&mut self, member: &Membership) -> Option<&mut Feed> {
+        self.rooms.get_mut(&member.feed).map(|room| room.feed_mut(member.coding))
     }
 
     fn mark(&mut self, id: FeedId) {
@@ -73,25 +98,29 @@ impl<N: Network, A: App> Server<N, A> {
         let room = self.rooms.rooms.entry(feed).or_default();
         let place = room.members.len() as u32;
         room.members.push(id);
-        ws.membership = Some(Membership { feed, place, lane: Lane::new(room.feed.join()) });
+        let coding = ws.coding();
+        let lane = Lane::new(room.feed_mut(coding).join());
+        ws.membership = Some(Membership { feed, coding, place, lane });
     }
 
     /// It stops being one; the rest of a frame that is under way still goes out.
     pub(super) fn leave(&mut self, id: ConnId) {
         let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = self.conns.get_mut(id) else { return };
         let Some(membership) = ws.membership.take() else { return };
-        if let Some(feed) = self.rooms.feed_mut(membership.feed) {
+        let Membership { feed: id, place, .. } = membership;
+        if let Some(feed) = self.rooms.feed_of_mut(&membership) {
             outbox.push(&membership.lane.cut(feed));
         }
-        self.vacate(membership.feed, membership.place);
+        self.vacate(id, place);
     }
 
     /// The member is gone with its socket.
     pub(super) fn forget_member(&mut self, membership: Membership) {
-        if let Some(feed) = self.rooms.feed_mut(membership.feed) {
+        let Membership { feed: id, place, .. } = membership;
+        if let Some(feed) = self.rooms.feed_of_mut(&membership) {
             membership.lane.leave(feed);
         }
-        self.vacate(membership.feed, membership.place);
+        self.vacate(id, place);
     }
 
     fn vacate(&mut self, feed: FeedId, place: u32) {
@@ -108,12 +137,17 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
-    /// Appends one text message to the feed; its readers get it at the end of the turn.
+    /// Appends one text message to the room's feeds; their readers get it at the end of the turn.
     pub(super) fn publish(&mut self, feed: FeedId, text: Range<usize>) {
-        let Some(room) = self.rooms.rooms.get_mut(&feed) else { return };
-        let text = &self.effects.bytes[text];
-        room.feed.append(|out| ws_frame::encode(Opcode::Text, text, out));
-        self.rooms.mark(feed);
+        let Server { rooms, effects, codec, .. } = &mut *self;
+        let Some(room) = rooms.rooms.get_mut(&feed) else { return };
+        let text = &effects.bytes[text];
+        room.plain.append(|out| ws_frame::encode(Opcode::Text, text, out));
+        room.deflated.append(|out| match codec.deflate(text) {
+            Some(deflated) => ws_frame::encode_compressed(Opcode::Text, deflated, out),
+            None => ws_frame::encode(Opcode::Text, text, out),
+        });
+        rooms.mark(feed);
     }
 
     /// Writes everything new to every member that can take it, and cuts those that lag too far.
@@ -123,17 +157,20 @@ impl<N: Network, A: App> Server<N, A> {
             room.dirty = false;
             for &member in &room.members {
                 let Some(conn) = self.conns.get_mut(member) else { continue };
-                if conn.writable && !conn.dead && flush_lane(conn, &mut room.feed).is_err() {
+                let feeds = (&mut room.plain, &mut room.deflated);
+                if conn.writable && !conn.dead && flush_lane(conn, feeds).is_err() {
                     conn.dead = true;
                     self.dead.push(member);
                 }
-                // A ping that waited for this flush is answered behind it: no edge comes when everything was taken.
-                if !conn.touched && matches!(&conn.protocol, Protocol::Ws(ws) if ws.ping.is_some()) {
+                // No edge comes when everything was taken: a ping that waited for this flush is answered behind it, and
+                // who was above high water may be read again.
+                let held_back = conn.has_input() && !conn.queued;
+                if !conn.touched && (held_back || matches!(&conn.protocol, Protocol::Ws(ws) if ws.ping.is_some())) {
                     conn.touched = true;
                     self.touched.push(member);
                 }
             }
-            if room.feed.held() > self.limits.feed_bytes_max() {
+            if room.plain.held().max(room.deflated.held()) > self.limits.feed_bytes_max() {
                 self.cut_slow_readers(id);
             }
         }
@@ -147,7 +184,7 @@ impl<N: Network, A: App> Server<N, A> {
         // With news for all, it is flushed in member order at the end of the turn. Flushed first, a sender would send
         // its next message early, and that would wait for the whole pass (measured: 1.6 times the median delay).
         let Some(room) = self.rooms.rooms.get_mut(&feed).filter(|room| !room.dirty) else { return };
-        if flush_lane(conn, &mut room.feed).is_err() {
+        if flush_lane(conn, (&mut room.plain, &mut room.deflated)).is_err() {
             self.bury(id);
         }
     }
@@ -158,7 +195,7 @@ impl<N: Network, A: App> Server<N, A> {
         let behind_max = self.limits.feed_bytes_max();
         let slow = |&id: &ConnId| {
             let Some(Connection { protocol: Protocol::Ws(ws), .. }) = self.conns.get(id) else { return false };
-            let behind = ws.membership.as_ref().map_or(0, |m| m.lane.behind(&room.feed));
+            let behind = ws.membership.as_ref().map_or(0, |m| m.lane.behind(room.feed(m.coding)));
             behind > behind_max as u64
         };
         let slow: Vec<ConnId> = room.members.iter().copied().filter(slow).collect();
@@ -171,12 +208,16 @@ impl<N: Network, A: App> Server<N, A> {
 }
 
 /// Writes until the member has everything or its socket is full; one write where the feed's bytes are contiguous.
-fn flush_lane<S: Stream>(conn: &mut Connection<S>, feed: &mut Feed) -> io::Result<()> {
+fn flush_lane<S: Stream>(conn: &mut Connection<S>, (plain, deflated): (&mut Feed, &mut Feed)) -> io::Result<()> {
     conn.flush()?;
     let Connection { stream: Some(stream), writable, outbox, protocol: Protocol::Ws(ws), .. } = conn else {
         return Ok(());
     };
     let Some(membership) = &mut ws.membership else { return Ok(()) };
+    let feed = match membership.coding {
+        Coding::Plain => plain,
+        Coding::Deflated => deflated,
+    };
     while *writable && outbox.is_empty() {
         let bytes = membership.lane.next(feed);
         if bytes.is_empty() {

@@ -4,7 +4,7 @@
 use super::Server;
 use crate::conn::ws::Ws;
 use crate::conn::{Connection, Protocol};
-use crate::event::{App, Event};
+use crate::event::{Agreement, App, Event};
 use crate::id::ConnId;
 use crate::proto::response::encode_switching;
 use crate::proto::ws_frame::{self, Opcode};
@@ -17,18 +17,28 @@ const SILENT: (u16, &str) = (1001, "no answer to pings");
 
 impl<N: Network, A: App> Server<N, A> {
     /// Answers 101; from the next byte on the connection is a WebSocket.
-    pub(super) fn upgrade(&mut self, id: ConnId, accept: &[u8; 28], message_bytes_max: usize) {
+    pub(super) fn upgrade(
+        &mut self,
+        id: ConnId,
+        accept: &[u8; 28],
+        compression: Option<Agreement>,
+        message_bytes_max: usize,
+    ) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Protocol::Http(http) = &mut conn.protocol else { return };
         if !http.awaits_answer() {
             return;
         }
         let mut line = http.line.take();
-        let ws = Ws::new(message_bytes_max, self.now);
+        let is_full = self.windows >= self.limits.deflate_windows_max;
+        let compression = compression.map(|agreement| if is_full { agreement.to_shared() } else { agreement });
+        let ws = Ws::new(message_bytes_max, compression, self.now);
+        self.windows += usize::from(ws.has_own_machines());
         self.timers.set(id, &mut conn.timer, ws.next_heartbeat(self.now, &self.limits));
         conn.protocol = Protocol::Ws(Box::new(ws));
         let date = self.date.text;
-        self.output(id, |out| encode_switching(accept, &date, out));
+        let extensions = compression.map(Agreement::to_field);
+        self.output(id, |out| encode_switching(accept, extensions.as_deref(), &date, out));
         if let Some(line) = &mut line {
             line.status = 101;
         }
@@ -44,18 +54,25 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// One frame to one peer. A room member's own frames keep their place among those of the room.
     fn send_frame(&mut self, id: ConnId, opcode: Opcode, payload: &[u8]) {
-        let Server { conns, rooms, .. } = &mut *self;
-        if let Some(Connection { protocol: Protocol::Ws(ws), .. }) = conns.get_mut(id) {
-            let lane = ws.membership.as_mut().and_then(|m| Some((&mut m.lane, rooms.feed(m.feed)?)));
-            if let Some((lane, feed)) = lane {
-                let mut frame = Vec::with_capacity(payload.len() + ws_frame::HEADER_BYTES_MAX);
-                ws_frame::encode(opcode, payload, &mut frame);
-                lane.send(feed, &frame);
-                self.touch(id);
-            } else {
-                self.output(id, |out| ws_frame::encode(opcode, payload, out));
-            }
+        let Server { conns, rooms, codec, serving, reply, .. } = &mut *self;
+        let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = conns.get_mut(id) else { return };
+        let deflated = if opcode.is_control() { None } else { ws.session.deflate(payload, codec) };
+        let encode = |out: &mut Vec<u8>| match deflated {
+            Some(deflated) => ws_frame::encode_compressed(opcode, deflated, out),
+            None => ws_frame::encode(opcode, payload, out),
+        };
+        if let Some(member) = &mut ws.membership
+            && let Some(feed) = rooms.feed_of(member)
+        {
+            let mut frame = Vec::with_capacity(payload.len() + ws_frame::HEADER_BYTES_MAX);
+            encode(&mut frame);
+            member.lane.send(feed, &frame);
+        } else if *serving == Some(id) {
+            encode(reply);
+        } else {
+            outbox.write(encode);
         }
+        self.touch(id);
     }
 
     /// The peer has sent Close: answers it, and the session is over.

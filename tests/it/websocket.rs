@@ -1,5 +1,7 @@
 //! WebSocket on the wire (RFC 6455), with frames by hand where bytes matter and with tungstenite elsewhere.
 
+#[cfg(feature = "deflate")]
+mod compression;
 mod foreign;
 
 use crate::support::client::transcript;

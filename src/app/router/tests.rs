@@ -165,9 +165,9 @@ fn the_checks_of_an_upgrade_come_in_their_order() {
 fn whoever_passes_the_checks_is_upgraded_and_enters() {
     let fields = [&HANDSHAKE[..], &["Origin: http://squall.test", ALICE]].concat();
     let out = Bench::new().ask(conn(0), "GET /chat/", &fields);
-    let bytes_max = Limits::default().chat_message_bytes_max;
+    let message_bytes_max = Limits::default().chat_message_bytes_max;
     let entered = [
-        Effect::Upgrade(conn(0), ACCEPT, bytes_max),
+        Effect::Upgrade { to: conn(0), accept: ACCEPT, compression: None, message_bytes_max },
         Effect::Join(conn(0), FeedId(0)),
         Effect::Publish(FeedId(0), 0..16),
     ];
@@ -179,7 +179,7 @@ fn an_origin_is_ours_by_authority_or_by_permission() {
     let mut bench = Bench::with(|settings| settings.allow_origin = vec!["https://friend.test:8443".into()]);
     let mut is_taken = |origin: &str| {
         let out = bench.ask(conn(0), "GET /echo", &[&HANDSHAKE[..], &[origin]].concat());
-        matches!(&out.list[..], [Effect::Upgrade(..)])
+        matches!(&out.list[..], [Effect::Upgrade { .. }])
     };
     for origin in ["http://squall.test", "https://SQUALL.test:443", "http://squall.test:80", "https://Friend.test:8443"]
     {
@@ -202,9 +202,9 @@ fn an_origin_is_ours_by_authority_or_by_permission() {
 #[test]
 fn echo_is_a_websocket_for_everybody() {
     let mut bench = Bench::new();
-    let bytes_max = Limits::default().echo_message_bytes_max;
+    let message_bytes_max = Limits::default().echo_message_bytes_max;
     let out = bench.ask(conn(0), "GET /echo", &HANDSHAKE);
-    assert_eq!(out.list, [Effect::Upgrade(conn(0), ACCEPT, bytes_max)]);
+    assert_eq!(out.list, [Effect::Upgrade { to: conn(0), accept: ACCEPT, compression: None, message_bytes_max }]);
     assert!(bench.tell(conn(0), Event::Left).list.is_empty());
     for fields in [&[][..], &[HTML]] {
         let out = bench.ask(conn(0), "GET /echo", fields);
@@ -250,4 +250,21 @@ fn a_draining_server_says_so_to_whoever_asks_for_its_health() {
     let out = bench.ask(conn(0), "GET /healthz", &[]);
     assert_eq!(out.list, [Effect::Respond(conn(0), Response::text(503, "draining\n"))]);
     assert_eq!(answer(&bench.ask(conn(0), "GET /plaintext", &[])).status, 200, "what is under way is answered");
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn compression_is_agreed_on_and_a_room_keeps_no_window() {
+    const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits";
+    let agreed = |path: &str, fields: &[&str]| {
+        let out = Bench::new().ask(conn(0), path, &[&HANDSHAKE[..], fields].concat());
+        match &out.list[0] {
+            Effect::Upgrade { compression, .. } => compression.map(|agreement| agreement.to_field()),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(agreed("GET /echo", &[OFFER]).as_deref(), Some("permessage-deflate"));
+    let shared = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+    assert_eq!(agreed("GET /chat/", &[OFFER, ALICE]).as_deref(), Some(shared));
+    assert_eq!(agreed("GET /chat/", &[ALICE]), None);
 }

@@ -1,5 +1,6 @@
 use super::super::ws_frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, encode, encode_close, encode_masked};
 use super::*;
+use crate::config::Limits;
 use Opcode::{Binary, Close, Continuation, Ping, Pong, Text};
 use proptest::prelude::*;
 
@@ -13,6 +14,10 @@ enum Said {
     Pong(Vec<u8>),
     Close(Option<u16>, String),
     Wrong(WsError),
+}
+
+fn codec() -> Codec {
+    Codec::new(&Limits::default())
 }
 
 fn text(text: &str) -> Said {
@@ -44,7 +49,7 @@ fn hear(session: &mut Session, kept: &mut Vec<u8>, read: &[u8], said: &mut Vec<S
     kept.extend_from_slice(read);
     let mut at = 0;
     while at < kept.len() {
-        let (used, event) = match session.receive(&mut kept[at..]) {
+        let (used, event) = match session.receive(&mut kept[at..], &mut codec()) {
             Ok(step) => step,
             Err(error) => {
                 kept.clear();
@@ -215,9 +220,13 @@ fn the_longest_message_passes_and_one_byte_more_does_not() {
 fn too_big_is_said_when_the_header_says_so() {
     let mut session = Session::server(LIMIT);
     let mut header = [0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
-    assert_eq!(session.receive(&mut header), Err(WsError::TooBig));
+    assert_eq!(session.receive(&mut header, &mut codec()), Err(WsError::TooBig));
     let mut session = Session::server(usize::MAX);
-    assert_eq!(session.receive(&mut header), Ok((14, None)), "a length that nothing could hold allocates nothing");
+    assert_eq!(
+        session.receive(&mut header, &mut codec()),
+        Ok((14, None)),
+        "a length that nothing could hold allocates nothing"
+    );
     assert_eq!(session.buffered(), 0);
 }
 
@@ -253,15 +262,15 @@ fn nothing_counts_behind_a_close() {
 #[test]
 fn nothing_counts_behind_an_error() {
     let mut session = Session::server(LIMIT);
-    assert!(session.receive(&mut last(Continuation, "x")).is_err());
-    assert_eq!(session.receive(&mut last(Text, "late")), Ok((10, None)));
+    assert!(session.receive(&mut last(Continuation, "x"), &mut codec()).is_err());
+    assert_eq!(session.receive(&mut last(Text, "late"), &mut codec()), Ok((10, None)));
 }
 
 #[test]
 fn the_close_handshake_can_be_begun_by_either_side() {
     let mut peer_first = Session::server(LIMIT);
     assert_eq!(peer_first.state(), State::Open);
-    assert!(peer_first.receive(&mut last(Close, "")).is_ok());
+    assert!(peer_first.receive(&mut last(Close, ""), &mut codec()).is_ok());
     assert_eq!(peer_first.state(), State::ClosedByPeer);
     peer_first.on_close_sent();
     assert_eq!(peer_first.state(), State::Done);
@@ -270,7 +279,7 @@ fn the_close_handshake_can_be_begun_by_either_side() {
     we_first.on_close_sent();
     we_first.on_close_sent();
     assert_eq!(we_first.state(), State::ClosedByUs);
-    assert!(we_first.receive(&mut last(Close, "")).is_ok());
+    assert!(we_first.receive(&mut last(Close, ""), &mut codec()).is_ok());
     assert_eq!(we_first.state(), State::Done);
     we_first.on_close_sent();
     assert_eq!(we_first.state(), State::Done);
@@ -279,12 +288,12 @@ fn the_close_handshake_can_be_begun_by_either_side() {
 #[test]
 fn an_error_is_a_last_word_like_a_close() {
     let mut session = Session::server(LIMIT);
-    assert!(session.receive(&mut last(Continuation, "")).is_err());
+    assert!(session.receive(&mut last(Continuation, ""), &mut codec()).is_err());
     assert_eq!(session.state(), State::ClosedByPeer);
 
     let mut closing = Session::server(LIMIT);
     closing.on_close_sent();
-    assert!(closing.receive(&mut last(Continuation, "")).is_err());
+    assert!(closing.receive(&mut last(Continuation, ""), &mut codec()).is_err());
     assert_eq!(closing.state(), State::Done);
 }
 
@@ -303,26 +312,29 @@ fn after_our_close_only_the_peers_is_heard() {
 #[test]
 fn a_whole_frame_is_borrowed_and_an_assembled_one_given_back() {
     let mut session = Session::server(LIMIT);
-    let (used, event) = session.receive(&mut last(Text, "whole")).map(|(n, e)| (n, e.is_some())).unwrap();
+    let (used, event) = session.receive(&mut last(Text, "whole"), &mut codec()).map(|(n, e)| (n, e.is_some())).unwrap();
     assert_eq!((used, event, session.buffered()), (11, true, 0));
 
-    session.receive(&mut more(Text, "in ")).unwrap();
+    session.receive(&mut more(Text, "in "), &mut codec()).unwrap();
     session.release();
     assert!(session.buffered() >= 3, "a message under way stays");
     let mut wire = [last(Ping, "?"), last(Continuation, "two")].concat();
-    let (used, _) = session.receive(&mut wire).unwrap();
+    let (used, _) = session.receive(&mut wire, &mut codec()).unwrap();
     session.release();
-    assert_eq!(session.receive(&mut wire[used..]).unwrap().1, Some(WsEvent::Message(Kind::Text, b"in two")));
+    assert_eq!(
+        session.receive(&mut wire[used..], &mut codec()).unwrap().1,
+        Some(WsEvent::Message(Kind::Text, b"in two"))
+    );
     session.release();
     assert_eq!(session.buffered(), 0);
 }
 
 #[test]
 fn an_idle_session_is_small_and_holds_no_heap() {
-    assert!(size_of::<Session>() <= 56, "{} bytes", size_of::<Session>());
+    assert!(size_of::<Session>() <= 64, "{} bytes", size_of::<Session>());
     let mut session = Session::server(LIMIT);
-    session.receive(&mut more(Text, "half")).unwrap();
-    session.receive(&mut last(Close, "")).unwrap();
+    session.receive(&mut more(Text, "half"), &mut codec()).unwrap();
+    session.receive(&mut last(Close, ""), &mut codec()).unwrap();
     assert_eq!(session.buffered(), 0, "nothing is kept of a message that can never be whole");
 }
 
@@ -338,7 +350,7 @@ fn sixteen_mebibytes_come_in_many_fragments_and_in_one() {
         let (mut at, mut events) = (0, 0);
         while at < wire.len() {
             let end = wire.len().min(at + (64 << 10));
-            let (used, event) = session.receive(&mut wire[at..end]).unwrap();
+            let (used, event) = session.receive(&mut wire[at..end], &mut codec()).unwrap();
             if let Some(event) = event {
                 assert!(event == WsEvent::Message(Kind::Text, &message));
                 events += 1;
@@ -359,7 +371,7 @@ fn a_client_and_a_server_say_goodbye_over_two_vecs() {
     let mut to_client = Vec::new();
     let mut at = 0;
     while at < to_server.len() {
-        let (used, event) = server.receive(&mut to_server[at..]).unwrap();
+        let (used, event) = server.receive(&mut to_server[at..], &mut codec()).unwrap();
         match event {
             Some(WsEvent::Message(_, bytes)) => encode(Text, bytes, &mut to_client),
             Some(WsEvent::Ping(bytes)) => encode(Pong, bytes, &mut to_client),
@@ -408,3 +420,6 @@ proptest! {
         prop_assert_eq!(hear_in_pieces(Session::server(LIMIT), &pieces), whole);
     }
 }
+
+#[cfg(feature = "deflate")]
+mod compressed;

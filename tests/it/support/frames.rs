@@ -111,18 +111,24 @@ impl<S: Read + Write> WsClient<S> {
         self.send(frame(TEXT, text));
     }
 
-    /// The next frame; the server's are whole and not masked.
+    /// The first byte and the payload of the next frame.
     #[track_caller]
-    pub fn heard(&mut self) -> Said {
+    pub fn next_frame(&mut self) -> (u8, Vec<u8>) {
         let [first, second] = self.client.take(2).try_into().expect("two bytes");
         assert_eq!(second & 0x80, 0, "a server masks nothing");
-        assert_eq!(first & 0xf0, 0x80, "whole frames without extensions");
         let length = match second {
             126 => u16::from_be_bytes(self.client.take(2).try_into().expect("two bytes")) as usize,
             127 => u64::from_be_bytes(self.client.take(8).try_into().expect("eight bytes")) as usize,
             n => n as usize,
         };
-        let payload = self.client.take(length);
+        (first, self.client.take(length))
+    }
+
+    /// The next frame; the server's are whole and not masked.
+    #[track_caller]
+    pub fn heard(&mut self) -> Said {
+        let (first, payload) = self.next_frame();
+        assert_eq!(first & 0xf0, 0x80, "whole frames without extensions");
         match first & 0xf {
             TEXT => Said::Text(String::from_utf8(payload).expect("text is UTF-8")),
             BINARY => Said::Binary(payload),

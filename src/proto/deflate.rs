@@ -1,0 +1,167 @@
+//! permessage-deflate: compressed WebSocket messages (RFC 7692).
+//!
+//! ```text
+//! Sec-WebSocket-Extensions ─ negotiate ─▶ Agreement ─▶ Compression, one for each session that has agreed
+//!                                                          │ borrows
+//!                                                        Codec, one for each loop: an inflater and a deflater for all
+//! ```
+//!
+//! A sender that forgets its window between messages (no context takeover) leaves nothing to keep, so one inflater
+//! serves everybody, and a frame that was compressed once can go to a whole room. A session that keeps its windows has
+//! machines of its own, once it has used them: about 45 KiB to inflate, 300 KiB to deflate.
+//! What is inflated comes in pieces of at most [`PIECE_BYTES_MAX`]: a bomb costs one piece of memory, and each step a
+//! bounded time. Built in with the feature `deflate`; without it every offer is declined.
+
+#[cfg_attr(not(feature = "deflate"), path = "deflate/absent.rs")]
+mod machine;
+
+pub use machine::{Codec, Compression};
+use std::fmt::Write;
+
+/// The most that one step of inflating gives, bytes.
+pub const PIECE_BYTES_MAX: usize = 32 << 10;
+
+/// The window of deflate unless a smaller one is agreed on: 32 KiB.
+const FULL_WINDOW_BITS: u8 = 15;
+
+/// What one direction of a session is compressed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flow {
+    /// Base-2 logarithm of the window, 9 to 15, if it was spoken of; an offer that names it wants to hear it, 15 as well.
+    pub window_bits: Option<u8>,
+    /// The window is kept from one message to the next (context takeover).
+    pub keeps_window: bool,
+}
+
+impl Flow {
+    fn bits(self) -> u8 {
+        self.window_bits.unwrap_or(FULL_WINDOW_BITS)
+    }
+}
+
+/// What one step of inflating gave.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Inflated<'c> {
+    /// Bytes of the input that were used.
+    pub used: usize,
+    /// What they gave. A full piece: there may be more, even without input.
+    pub piece: &'c [u8],
+    /// What follows is not deflate; the piece came before it.
+    pub is_broken: bool,
+}
+
+/// What client and server have agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agreement {
+    /// What the server sends.
+    pub server: Flow,
+    /// What the client sends.
+    pub client: Flow,
+    /// The session has no machine of its own: what those of all cannot do is sent uncompressed.
+    pub shared: bool,
+}
+
+impl Agreement {
+    /// The same without windows that are kept, which a server may always ask for (RFC 7692 section 7.1.1).
+    pub fn to_shared(self) -> Agreement {
+        let forgetful = |flow: Flow| Flow { keeps_window: false, ..flow };
+        Agreement { server: forgetful(self.server), client: forgetful(self.client), shared: true }
+    }
+
+    /// Whether the session may come to hold machines of its own.
+    pub fn has_own_machines(self) -> bool {
+        !self.shared && (self.client.keeps_window || !self.is_broadcast())
+    }
+
+    /// Whether the client takes frames that were compressed for everybody: full window, nothing kept.
+    pub fn is_broadcast(self) -> bool {
+        self.server.bits() == FULL_WINDOW_BITS && !self.server.keeps_window
+    }
+
+    /// The value of the answer's Sec-WebSocket-Extensions.
+    pub fn to_field(self) -> String {
+        let mut field = String::from("permessage-deflate");
+        for (side, flow) in [("server", self.server), ("client", self.client)] {
+            if !flow.keeps_window {
+                let _ = write!(field, "; {side}_no_context_takeover");
+            }
+            if let Some(bits) = flow.window_bits {
+                let _ = write!(field, "; {side}_max_window_bits={bits}");
+            }
+        }
+        field
+    }
+}
+
+/// Takes the first offer that can be met (RFC 7692 section 5); `values` are those of all Sec-WebSocket-Extensions
+/// fields, in order. `shared`: no window is to be kept. `None`: the session is not compressed.
+///
+/// An offer is declined if it holds a parameter that is unknown, there twice or malformed, or a window of 8 bits, which
+/// zlib cannot compress with. Extensions of other names are passed over.
+pub fn negotiate<'a>(values: impl Iterator<Item = &'a [u8]>, shared: bool) -> Option<Agreement> {
+    if !cfg!(feature = "deflate") {
+        return None;
+    }
+    let mut values = values.filter_map(|value| std::str::from_utf8(value).ok());
+    let agreement = values.find_map(|value| split(value, ',').find_map(accept))?;
+    Some(if shared { agreement.to_shared() } else { agreement })
+}
+
+/// One element of the list: a name and its parameters (RFC 6455 section 9.1).
+fn accept(offer: &str) -> Option<Agreement> {
+    let mut parts = split(offer, ';');
+    if parts.next()? != "permessage-deflate" {
+        return None;
+    }
+    let flow = Flow { window_bits: None, keeps_window: true };
+    let (mut server, mut client) = (flow, flow);
+    let mut seen: Vec<&str> = Vec::new();
+    for part in parts {
+        let (name, value) = match part.split_once('=') {
+            Some((name, value)) => (name.trim_end(), Some(unquote(value.trim_start())?)),
+            None => (part, None),
+        };
+        match (name, value) {
+            (name, _) if seen.contains(&name) => return None,
+            ("server_no_context_takeover", None) => server.keeps_window = false,
+            ("client_no_context_takeover", None) => client.keeps_window = false,
+            ("server_max_window_bits", Some(bits)) => server.window_bits = Some(window_bits(bits)?),
+            ("client_max_window_bits", Some(bits)) => client.window_bits = Some(window_bits(bits)?),
+            // It would take a limit; there is no need for one.
+            ("client_max_window_bits", None) => {}
+            _ => return None,
+        }
+        seen.push(name);
+    }
+    Some(Agreement { server, client, shared: false })
+}
+
+/// The parts of a list, trimmed. A separator inside quotes separates nothing.
+fn split(list: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    list.split(move |c| {
+        quoted ^= c == '"';
+        c == separator && !quoted
+    })
+    .map(|part| part.trim_matches([' ', '\t']))
+}
+
+/// The value of a parameter: a token, or one in quotes (RFC 6455 section 9.1).
+fn unquote(value: &str) -> Option<&str> {
+    match value.strip_prefix('"') {
+        Some(rest) => rest.strip_suffix('"'),
+        None => Some(value),
+    }
+}
+
+/// 9 to 15, in decimal and without a leading zero (RFC 7692 section 7.1.2).
+fn window_bits(text: &str) -> Option<u8> {
+    match text.as_bytes() {
+        [b'9'] => Some(9),
+        [b'1', ones @ b'0'..=b'5'] => Some(10 + ones - b'0'),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
