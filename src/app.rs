@@ -96,8 +96,7 @@ struct PendingFile {
     visitor: Visitor,
     path: PathBuf,
     embedded: Option<&'static Asset>,
-    if_none_match: Option<Vec<u8>>,
-    if_modified_since: Option<Vec<u8>>,
+    conditions: Conditions,
 }
 
 impl Site {
@@ -183,19 +182,10 @@ impl Site {
 
     fn file(&mut self, ask: Ask, path: &str, out: &mut Effects) {
         let found = self.files.lookup(path);
-        let conditions = Conditions {
-            if_none_match: ask.request.header("if-none-match"),
-            if_modified_since: ask.request.header("if-modified-since"),
-        };
+        let conditions = Conditions::of(ask.request);
         match (found.overlay, found.embedded) {
             (Some(path), embedded) => {
-                let pending = PendingFile {
-                    visitor: self.visitor(ask),
-                    path: path.clone(),
-                    embedded,
-                    if_none_match: conditions.if_none_match.map(Into::into),
-                    if_modified_since: conditions.if_modified_since.map(Into::into),
-                };
+                let pending = PendingFile { visitor: self.visitor(ask), path: path.clone(), embedded, conditions };
                 self.pending.insert(ask.from, Pending::File(Box::new(pending)));
                 out.push(Effect::Run(ask.from, Job::ReadFile { path }));
             }
@@ -208,16 +198,14 @@ impl Site {
     }
 
     fn file_read(&self, file: PendingFile, read: std::io::Result<FileRead>) -> Response {
-        let ask = Conditions {
-            if_none_match: file.if_none_match.as_deref(),
-            if_modified_since: file.if_modified_since.as_deref(),
-        };
+        let ask = &file.conditions;
         match (read, file.embedded) {
-            (Ok(read), _) => files::answer_overlay(&file.path, read.bytes, read.modified, &ask),
-            (Err(e), Some(asset)) if is_absent(&e) => asset.answer(&ask),
+            (Ok(read), _) => files::answer_overlay(&file.path, read.bytes, read.modified, ask),
+            (Err(e), Some(asset)) if is_absent(&e) => asset.answer(ask),
             (Err(e), None) if is_absent(&e) => self.error(&file.visitor, 404, &Sentence::new("why_no_file", [])),
             (Err(e), _) => {
-                log::error!("{}: {e}", file.path.display());
+                // Escaped: a peer chooses the name.
+                log::error!("{:?}: {e}", file.path);
                 self.error(&file.visitor, 500, &Sentence::new("why_unreadable", []))
             }
         }
@@ -236,15 +224,16 @@ impl Site {
         }
     }
 
-    /// Whether a POST comes from a page of ours, or from no page at all; else what was compared.
+    /// Whether a request comes from a page of ours, or from no page at all; else what was compared.
     fn check_origin(&self, request: &Request) -> Result<(), Sentence> {
-        let Some(origin) = request.header("origin") else { return Ok(()) };
-        let origin = String::from_utf8_lossy(origin);
-        // `null` is no origin, whatever is allowed.
-        match parse_origin(&origin) {
-            Ok(ours) if same_authority(&ours, request.host) || self.settings.allow_origin.contains(&ours) => Ok(()),
-            _ => Err(Sentence::new("why_origin", [&origin, &request.host])),
+        for origin in request.headers_named("origin").map(String::from_utf8_lossy) {
+            // `null` is no origin, whatever is allowed.
+            match parse_origin(&origin) {
+                Ok(ours) if same_authority(&ours, request.host) || self.settings.allow_origin.contains(&ours) => {}
+                _ => return Err(Sentence::new("why_origin", [&origin, &request.host])),
+            }
         }
+        Ok(())
     }
 }
 
@@ -282,8 +271,8 @@ fn seconds_of(request: &Request, default: f64, most: f64) -> Result<f64, Sentenc
 }
 
 fn is_absent(e: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
-    matches!(e.kind(), NotFound | NotADirectory | IsADirectory)
+    use std::io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound};
+    matches!(e.kind(), NotFound | NotADirectory | IsADirectory | InvalidFilename)
 }
 
 /// `Hello, World!`, for load tests: as little as an answer can be.

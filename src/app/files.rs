@@ -1,13 +1,17 @@
-//! Static files: those embedded in the binary and those of `--www`, with their conditional answers (RFC 9110
-//! section 13).
+//! Static files: those embedded in the binary and those of `--www`.
 //!
 //! In goes a decoded path (`static/chat.js`, `favicon.ico`), out come [`Candidates`]: the overlay's path, which the
-//! caller reads on the pool, and the embedded [`Asset`] to fall back on. Either becomes a response here, or a 304.
+//! caller reads on the pool, and the embedded [`Asset`] to fall back on. Either becomes a response here; [`Conditions`]
+//! may make it a 304 or a 412.
 //! Directories, index files and ranges are not served. Embedded files carry the strict policy of the built-in pages;
 //! files of `--www` belong to somebody else and carry none.
 
+mod conditions;
+
 use crate::app::pages::POLICY;
 use crate::proto::response::{Body, Response};
+pub use conditions::Conditions;
+use conditions::Verdict;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
@@ -77,15 +81,6 @@ pub struct Candidates {
     pub embedded: Option<&'static Asset>,
 }
 
-/// What a request says about the copy it has already.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Conditions<'a> {
-    /// If-None-Match.
-    pub if_none_match: Option<&'a [u8]>,
-    /// If-Modified-Since; counts only without If-None-Match.
-    pub if_modified_since: Option<&'a [u8]>,
-}
-
 /// The files a server has.
 #[derive(Debug)]
 pub struct Files {
@@ -123,7 +118,7 @@ impl Asset {
         Asset { name, bytes, etag: format!("\"{digits}\"") }
     }
 
-    /// The file, or 304 if the peer has it.
+    /// The file, 304 if the peer has it, or 412.
     pub fn answer(&'static self, ask: &Conditions) -> Response {
         let validators = Validators { etag: Some(Cow::Borrowed(&self.etag)), modified: None };
         let mut response = answer(Body::Static(self.bytes), content_type(self.name), validators, ask);
@@ -132,7 +127,7 @@ impl Asset {
     }
 }
 
-/// Answers with a file of `--www`, or 304 if the peer has it. The tag is made of length and time, so reading a file
+/// Answers with a file of `--www`, 304 if the peer has it, or 412. The tag is made of length and time, so reading a file
 /// twice in the same nanosecond of its life is the same file.
 pub fn answer_overlay(path: &Path, bytes: Vec<u8>, modified: Option<SystemTime>, ask: &Conditions) -> Response {
     let age = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
@@ -148,56 +143,24 @@ struct Validators {
     modified: Option<Duration>,
 }
 
-impl Validators {
-    /// Does the peer have this very state (RFC 9110 sections 13.1.2, 13.1.3 and 13.2.2)?
-    fn are_met(&self, ask: &Conditions) -> bool {
-        match (ask.if_none_match, ask.if_modified_since) {
-            (Some(list), _) => self.etag.as_deref().is_some_and(|etag| lists_tag(list, etag)),
-            (None, Some(date)) => {
-                let since = std::str::from_utf8(date).ok().and_then(|date| httpdate::parse_http_date(date).ok());
-                let since = since.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-                // The date was sent in whole seconds, so it is compared in whole seconds.
-                matches!((self.modified, since), (Some(modified), Some(since)) if modified.as_secs() <= since.as_secs())
-            }
-            (None, None) => false,
-        }
-    }
-}
-
 fn answer(body: Body, content_type: &'static str, validators: Validators, ask: &Conditions) -> Response {
     let mut headers = vec![
         ("Cache-Control", Cow::Borrowed("no-cache")),
         ("Accept-Ranges", "none".into()),
         ("X-Content-Type-Options", "nosniff".into()),
     ];
-    let has_it = validators.are_met(ask);
+    let verdict = ask.judge(validators.etag.as_deref(), validators.modified);
     if let Some(modified) = validators.modified {
         headers.push(("Last-Modified", httpdate::fmt_http_date(UNIX_EPOCH + modified).into()));
     }
     if let Some(etag) = validators.etag {
         headers.push(("ETag", etag));
     }
-    match has_it {
-        true => Response { status: 304, content_type: "".into(), headers, body: Body::Static(b"") },
-        false => Response { status: 200, content_type: content_type.into(), headers, body },
+    match verdict {
+        Verdict::Holds => Response { status: 200, content_type: content_type.into(), headers, body },
+        Verdict::HasIt => Response { status: 304, content_type: "".into(), headers, body: Body::Static(b"") },
+        Verdict::Fails => Response::text(412, "The file is not in the state that was asked for.\n"),
     }
-}
-
-/// Weak comparison against `*` or a list of tags. A tag may hold a comma, so the list is not split at commas.
-fn lists_tag(list: &[u8], etag: &str) -> bool {
-    let mut rest = list.trim_ascii();
-    if rest == b"*" {
-        return true;
-    }
-    while let Some(open) = rest.iter().position(|&byte| byte == b'"') {
-        let Some(length) = rest[open + 1..].iter().position(|&byte| byte == b'"') else { return false };
-        let end = open + length + 2;
-        if &rest[open..end] == etag.as_bytes() {
-            return true;
-        }
-        rest = &rest[end..];
-    }
-    false
 }
 
 /// By extension, in any case; bytes that are not known are bytes.

@@ -252,10 +252,12 @@ impl<'b> Fields<'b> {
         match field.name.len() {
             4 if is("host") => self.note_host(field.value)?,
             6 if is("expect") => {
-                if !field.value.eq_ignore_ascii_case(b"100-continue") {
-                    return Err(HttpError::UnknownExpectation);
+                for expectation in elements(field.value).filter(|element| !element.is_empty()) {
+                    if !is_token("100-continue")(expectation) {
+                        return Err(HttpError::UnknownExpectation);
+                    }
+                    self.expects_continue = true;
                 }
-                self.expects_continue = true;
             }
             7 if is("upgrade") => self.websocket |= elements(field.value).any(is_token("websocket")),
             10 if is("connection") => self.note_connection(field.value),

@@ -1,15 +1,12 @@
+use super::conditions::tests::conditions;
 use super::*;
 
 fn field<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
     response.headers.iter().find(|field| field.0 == name).map(|field| &*field.1)
 }
 
-fn ask(if_none_match: &str) -> Conditions<'_> {
-    Conditions { if_none_match: Some(if_none_match.as_bytes()), if_modified_since: None }
-}
-
-fn since(date: &str) -> Conditions<'_> {
-    Conditions { if_none_match: None, if_modified_since: Some(date.as_bytes()) }
+fn none_match(list: &str) -> Conditions {
+    conditions(&[&format!("If-None-Match: {list}")])
 }
 
 fn overlay(ask: &Conditions) -> Response {
@@ -48,13 +45,13 @@ fn a_peer_that_has_the_tag_gets_304_with_the_tag() {
     let tag = asset.etag.clone();
     for list in [tag.clone(), format!("W/{tag}"), format!("\"x,y\", {tag}"), "*".into(), format!("\"a\",W/\"b\",{tag}")]
     {
-        let response = asset.answer(&ask(&list));
+        let response = asset.answer(&none_match(&list));
         assert_eq!((response.status, &*response.content_type), (304, ""), "{list}");
         assert_eq!(field(&response, "ETag"), Some(&*tag));
         assert_eq!(response.body, Body::Static(b""));
     }
-    for list in ["", "\"x\"", "\"", "x", &tag[1..], &tag[..17], "W/\"*\""] {
-        assert_eq!(asset.answer(&ask(list)).status, 200, "{list}");
+    for list in ["", "\"x\"", &tag[1..], &tag[..17]] {
+        assert_eq!(asset.answer(&none_match(list)).status, 200, "{list}");
     }
 }
 
@@ -73,19 +70,25 @@ fn a_file_of_the_overlay_has_time_and_tag_but_no_policy() {
     assert_eq!(field(&response, "X-Content-Type-Options"), Some("nosniff"));
     assert_eq!(field(&response, "Content-Security-Policy"), None);
     let tag = field(&response, "ETag").unwrap();
-    assert_eq!(overlay(&ask(tag)).status, 304);
+    assert_eq!(overlay(&none_match(tag)).status, 304);
 }
 
 #[test]
-fn the_date_counts_in_whole_seconds_and_only_without_a_tag() {
-    assert_eq!(overlay(&since("Tue, 14 Nov 2023 22:13:20 GMT")).status, 304);
-    assert_eq!(overlay(&since("Wed, 15 Nov 2023 00:00:00 GMT")).status, 304);
-    assert_eq!(overlay(&since("Tue, 14 Nov 2023 22:13:19 GMT")).status, 200);
-    assert_eq!(overlay(&since("yesterday")).status, 200);
-    let date = b"Wed, 15 Nov 2023 00:00:00 GMT";
-    let both = Conditions { if_none_match: Some(b"\"x\""), if_modified_since: Some(date) };
-    assert_eq!(overlay(&both).status, 200);
-    let timeless = answer_overlay(Path::new("a"), vec![], None, &Conditions { if_none_match: None, ..both });
+fn a_file_in_another_state_than_was_asked_for_is_412() {
+    let asset = Files::new(None).lookup("static/chat.js").embedded.unwrap();
+    let response = asset.answer(&conditions(&["If-Match: \"x\""]));
+    assert_eq!((response.status, &*response.content_type), (412, "text/plain; charset=utf-8"));
+    assert_eq!(asset.answer(&conditions(&[&format!("If-Match: {}", asset.etag)])).status, 200);
+    let before = "If-Unmodified-Since: Tue, 14 Nov 2023 22:13:19 GMT";
+    assert_eq!(overlay(&conditions(&[before])).status, 412);
+    assert_eq!(asset.answer(&conditions(&[before])).status, 200, "what is embedded has no time");
+}
+
+#[test]
+fn a_peer_whose_copy_is_as_new_gets_304() {
+    let at = "If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT";
+    assert_eq!(overlay(&conditions(&[at])).status, 304);
+    let timeless = answer_overlay(Path::new("a"), vec![], None, &conditions(&[at]));
     assert_eq!((timeless.status, field(&timeless, "ETag")), (200, None));
 }
 

@@ -1,0 +1,214 @@
+//! One row of the table: what is sent, and what may come back.
+//!
+//! What may come back is a pattern, so that the table can be read: the statuses of the answers in their order, then
+//! what becomes of the connection.
+//!
+//! ```text
+//! 303 200 open      two answers, and another request would be answered
+//! 400 close         one answer, and the server ends the connection
+//! 400 close | 200   either; `|` stands between what the RFC leaves to the server
+//! 4xx, any          a class of statuses, or all of them;  close (alone): no answer
+//! ```
+//!
+//! Interim answers (100) are not in the pattern; 101 is.
+
+use crate::answer::{Answer, End, Transcript};
+
+/// What the RFC says of it (RFC 2119).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Must,
+    Should,
+}
+
+/// What a server must have before a case means something to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    Nothing,
+    /// `/static/file.txt` with its validators.
+    Files,
+    /// WebSocket at `/echo`, and at `/chat/` for those who are logged in.
+    WebSocket,
+    /// A `POST /login` that compares Origin with the host of the request.
+    Origin,
+}
+
+#[derive(Debug, Clone)]
+pub enum Step {
+    Send(Vec<u8>),
+    /// FIN: no more will be sent.
+    Finish,
+    /// Wait for an answer, be it an interim one.
+    Await,
+}
+
+/// A look at the answers: what is wrong with them.
+type Check = Box<dyn Fn(&[Answer]) -> Result<(), String> + Send + Sync>;
+
+pub struct Case {
+    /// A sentence.
+    pub name: &'static str,
+    /// Number of the RFC, then the section.
+    pub section: &'static str,
+    pub level: Level,
+    pub needs: Needs,
+    pub steps: Vec<Step>,
+    pub expected: &'static str,
+    /// This answer is one to HEAD, so it has no body.
+    pub head_at: Option<usize>,
+    /// So many interim answers, if that counts.
+    pub interims: Option<usize>,
+    checks: Vec<Check>,
+}
+
+/// A case that an RFC demands with MUST, MUST NOT or REQUIRED.
+pub fn must(section: &'static str, name: &'static str, wire: impl Into<Vec<u8>>, expected: &'static str) -> Case {
+    Case {
+        name,
+        section,
+        level: Level::Must,
+        needs: Needs::Nothing,
+        steps: vec![Step::Send(wire.into())],
+        expected,
+        head_at: None,
+        interims: None,
+        checks: vec![],
+    }
+}
+
+/// A case that an RFC asks for with SHOULD, RECOMMENDED or in words without a keyword.
+pub fn should(section: &'static str, name: &'static str, wire: impl Into<Vec<u8>>, expected: &'static str) -> Case {
+    Case { level: Level::Should, ..must(section, name, wire, expected) }
+}
+
+impl Case {
+    pub fn needs(mut self, needs: Needs) -> Case {
+        self.needs = needs;
+        self
+    }
+
+    /// Then our FIN.
+    pub fn finish(mut self) -> Case {
+        self.steps.push(Step::Finish);
+        self
+    }
+
+    /// Then waits for an answer and sends more.
+    pub fn after_answer(mut self, wire: impl Into<Vec<u8>>) -> Case {
+        self.steps.extend([Step::Await, Step::Send(wire.into())]);
+        self
+    }
+
+    pub fn head_at(mut self, n: usize) -> Case {
+        self.head_at = Some(n);
+        self
+    }
+
+    pub fn interims(mut self, n: usize) -> Case {
+        self.interims = Some(n);
+        self
+    }
+
+    /// Answer `n`, if there is one, has a field of this name whose value holds `part`.
+    pub fn field(self, n: usize, name: &'static str, part: &'static str) -> Case {
+        self.check(move |answers| {
+            let Some(answer) = answers.get(n) else { return Ok(()) };
+            match answer.field(name) {
+                Some(value) if value.to_ascii_lowercase().contains(&part.to_ascii_lowercase()) => Ok(()),
+                found => Err(format!("{name} is {found:?}, expected {part:?} in it")),
+            }
+        })
+    }
+
+    /// Answer `n`, if there is one, has no such field.
+    pub fn no_field(self, n: usize, name: &'static str) -> Case {
+        self.check(move |answers| match answers.get(n).and_then(|answer| answer.field(name)) {
+            Some(value) => Err(format!("there is {name}: {value}")),
+            None => Ok(()),
+        })
+    }
+
+    /// Answer `n`, if there is one and it is 200, has this body.
+    pub fn body(self, n: usize, body: &'static str) -> Case {
+        self.check(move |answers| match answers.get(n).filter(|answer| answer.status == 200) {
+            Some(answer) if answer.body != body.as_bytes() => {
+                Err(format!("the body is {:?}", String::from_utf8_lossy(&answer.body)))
+            }
+            _ => Ok(()),
+        })
+    }
+
+    pub fn check(mut self, check: impl Fn(&[Answer]) -> Result<(), String> + Send + Sync + 'static) -> Case {
+        self.checks.push(Box::new(check));
+        self
+    }
+
+    /// All bytes that are sent.
+    pub fn wire(&self) -> Vec<u8> {
+        let sent = self.steps.iter().filter_map(|step| match step {
+            Step::Send(bytes) => Some(bytes.as_slice()),
+            Step::Finish | Step::Await => None,
+        });
+        sent.collect::<Vec<_>>().concat()
+    }
+
+    /// Judges what has come.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a few words.
+    pub fn judge(&self, transcript: &Transcript) -> Result<(), String> {
+        if let Some(why) = &transcript.garbled {
+            return Err(format!("an answer that is none: {why}"));
+        }
+        if !self.alternatives().any(|pattern| pattern.fits(transcript)) {
+            return Err(format!("expected {}, got {transcript}", self.expected));
+        }
+        if let Some(n) = self.interims.filter(|&n| n != transcript.interims) {
+            return Err(format!("expected {n} interim answers, got {}", transcript.interims));
+        }
+        self.checks.iter().try_for_each(|check| check(&transcript.answers))
+    }
+
+    /// Whether nothing more has to come: what is here fits, and the connection may stay.
+    pub fn may_rest(&self, transcript: &Transcript) -> bool {
+        self.alternatives().any(|pattern| pattern.end != Some(End::Closed) && pattern.statuses_fit(&transcript.answers))
+    }
+
+    fn alternatives(&self) -> impl Iterator<Item = Pattern> {
+        self.expected.split('|').map(Pattern::parse)
+    }
+}
+
+/// One alternative of what is expected.
+struct Pattern {
+    statuses: Vec<&'static str>,
+    end: Option<End>,
+}
+
+impl Pattern {
+    fn parse(text: &'static str) -> Pattern {
+        let mut statuses: Vec<_> = text.split_whitespace().collect();
+        let end = match statuses.last() {
+            Some(&"open") => Some(End::Open),
+            Some(&"close") => Some(End::Closed),
+            _ => None,
+        };
+        if end.is_some() {
+            statuses.pop();
+        }
+        Pattern { statuses, end }
+    }
+
+    fn fits(&self, transcript: &Transcript) -> bool {
+        self.end.is_none_or(|end| end == transcript.end) && self.statuses_fit(&transcript.answers)
+    }
+
+    fn statuses_fit(&self, answers: &[Answer]) -> bool {
+        let fits = |(pattern, answer): (&&str, &Answer)| match *pattern {
+            "any" => true,
+            class if class.ends_with("xx") => class.starts_with(char::from(b'0' + (answer.status / 100) as u8)),
+            status => status.parse() == Ok(answer.status),
+        };
+        self.statuses.len() == answers.len() && self.statuses.iter().zip(answers).all(fits)
+    }
+}

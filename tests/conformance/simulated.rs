@@ -1,0 +1,284 @@
+//! Every case against the real server over a network that is played: bytes arrive cut exactly where a split says, and
+//! time stands still, so each outcome is what it is, without a socket and without waiting.
+//!
+//! A run is: a part arrives, the server takes turns until it rests, the next part arrives. Files are read on the
+//! server's own threads; the harness knows from the effects how many reads are under way, and waits for them.
+
+use crate::answer::{End, Transcript};
+use crate::case::{Case, Step};
+use crate::support::{Dir, PATIENCE};
+use squall::app::{Settings, Site};
+use squall::config::Limits;
+use squall::event::{App, Effect, Effects, Event};
+use squall::id::ConnId;
+use squall::rt::net::{Network, Ready, Source, Stream};
+use squall::server::Server;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+/// A case up to so long is split at every byte, a longer one at the borders of lines, fields and chunks.
+const EVERY_BYTE_MAX: usize = 2 << 10;
+
+/// One connection, both ends.
+#[derive(Default)]
+struct Pipe {
+    id: Option<ConnId>,
+    to_server: VecDeque<u8>,
+    to_client: Vec<u8>,
+    finished: bool,
+    reset: bool,
+    server_closed: bool,
+    edge: Ready,
+}
+
+#[derive(Clone, Default)]
+struct Wire(Rc<RefCell<Pipe>>);
+
+impl Read for Wire {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut pipe = self.0.borrow_mut();
+        let n = pipe.to_server.read(buf)?;
+        match n {
+            0 if pipe.reset => Err(ErrorKind::ConnectionReset.into()),
+            0 if !pipe.finished => Err(ErrorKind::WouldBlock.into()),
+            n => Ok(n),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().to_client.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Wire {
+    fn shutdown_write(&mut self) {
+        self.0.borrow_mut().server_closed = true;
+    }
+
+    fn reset_on_drop(&self) {}
+
+    fn take_error(&self) -> io::Result<Option<io::Error>> {
+        Ok(None)
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(([127, 0, 0, 1], 1).into())
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.0.borrow_mut().server_closed = true;
+    }
+}
+
+/// The backlog of the one listener.
+#[derive(Clone, Default)]
+struct Backlog(Rc<RefCell<Option<Rc<RefCell<Pipe>>>>>);
+
+impl Network for Backlog {
+    type Stream = Wire;
+
+    fn accept(&mut self, _: usize) -> io::Result<Wire> {
+        self.0.borrow_mut().take().map(Wire).ok_or(ErrorKind::WouldBlock.into())
+    }
+
+    fn connect(&mut self, _: SocketAddr) -> io::Result<Wire> {
+        Err(ErrorKind::ConnectionRefused.into())
+    }
+
+    fn watch(&mut self, stream: &mut Wire, id: ConnId) -> io::Result<()> {
+        stream.0.borrow_mut().id = Some(id);
+        Ok(())
+    }
+
+    fn listeners(&self) -> usize {
+        1
+    }
+
+    fn stop_listening(&mut self) {}
+}
+
+/// The site, and how many of its reads are under way.
+struct Watched {
+    site: Site,
+    reads: Rc<Cell<usize>>,
+}
+
+impl App for Watched {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
+        let (before, ended) = (out.list.len(), matches!(event, Event::Finished(_)) as usize);
+        self.site.on_event(from, event, now, out);
+        let begun = out.list[before..].iter().filter(|effect| matches!(effect, Effect::Run(..))).count();
+        self.reads.set(self.reads.get() + begun - ended);
+    }
+}
+
+/// A server that is played with, case after case.
+pub struct Stage {
+    server: Server<Backlog, Watched>,
+    backlog: Backlog,
+    reads: Rc<Cell<usize>>,
+    woken: Arc<(Mutex<bool>, Condvar)>,
+    now: Instant,
+}
+
+impl Stage {
+    /// A server whose `--www` is this directory.
+    pub fn new(www: &Dir) -> Stage {
+        let (now, limits) = (Instant::now(), Limits::default());
+        let settings = Settings {
+            secret: b"conformance".to_vec(),
+            cookie_secure: false,
+            allow_origin: vec![],
+            www: Some(www.path().to_owned()),
+            search_url: "http://127.0.0.1:9/?{}".into(),
+            allow_private: false,
+            lab: false,
+        };
+        let site = Site::new(settings, &limits, (now, SystemTime::now())).expect("the settings are sound");
+        let (backlog, reads) = (Backlog::default(), Rc::new(Cell::new(0)));
+        let woken = Arc::new((Mutex::new(false), Condvar::new()));
+        let wake = Arc::new({
+            let woken = woken.clone();
+            move || {
+                *woken.0.lock().expect("nobody panics with it") = true;
+                woken.1.notify_one();
+            }
+        });
+        let app = Watched { site, reads: reads.clone() };
+        let server = Server::new(backlog.clone(), app, limits, wake, now);
+        Stage { server, backlog, reads, woken, now }
+    }
+
+    /// Runs the case whole, byte by byte and in two parts at every split; answers how many runs that were.
+    ///
+    /// # Errors
+    /// What is wrong with the outcome, or with which split it is another one.
+    pub fn play(&mut self, case: &Case) -> Result<usize, String> {
+        let whole = self.run(case, &[])?;
+        case.judge(&Transcript::parse(&whole.bytes, case.head_at, whole.end))?;
+        let wire = case.wire();
+        let splits: Vec<usize> = match wire.len() <= EVERY_BYTE_MAX {
+            true => (1..wire.len()).collect(),
+            false => (1..wire.len()).filter(|&at| is_border(&wire, at)).collect(),
+        };
+        for split in &splits {
+            self.compare(case, &whole, std::slice::from_ref(split), &format!("split at byte {split}"))?;
+        }
+        self.compare(case, &whole, &splits, "in the smallest parts")?;
+        Ok(splits.len() + 2)
+    }
+
+    fn compare(&mut self, case: &Case, whole: &Outcome, cuts: &[usize], how: &str) -> Result<(), String> {
+        let outcome = self.run(case, cuts).map_err(|why| format!("{how}: {why}"))?;
+        if outcome.without_continue() == whole.without_continue() && outcome.end == whole.end {
+            return Ok(());
+        }
+        let [one, other] = [whole, &outcome].map(|outcome| String::from_utf8_lossy(&outcome.bytes).into_owned());
+        Err(format!("{how} it ends {:?} with {other:?}, whole {:?} with {one:?}", outcome.end, whole.end))
+    }
+
+    /// One connection, from its accept to the last byte of the case.
+    fn run(&mut self, case: &Case, cuts: &[usize]) -> Result<Outcome, String> {
+        let pipe = Rc::<RefCell<Pipe>>::default();
+        *self.backlog.0.borrow_mut() = Some(pipe.clone());
+        let mut at = 0;
+        self.rest(&pipe, Ready::default());
+        for step in &case.steps {
+            match step {
+                Step::Send(bytes) => {
+                    for part in parts(bytes, at, cuts) {
+                        pipe.borrow_mut().to_server.extend(part);
+                        self.rest(&pipe, Ready { readable: true, ..Ready::default() });
+                    }
+                    at += bytes.len();
+                }
+                Step::Finish => {
+                    pipe.borrow_mut().finished = true;
+                    self.rest(&pipe, Ready { readable: true, read_closed: true, ..Ready::default() });
+                }
+                Step::Await if pipe.borrow().to_client.is_empty() => return Err("no answer was there in time".into()),
+                Step::Await => {}
+            }
+        }
+        let end = if pipe.borrow().server_closed { End::Closed } else { End::Open };
+        let bytes = std::mem::take(&mut pipe.borrow_mut().to_client);
+        // Then the client goes away, and nothing may be left of it.
+        (pipe.borrow_mut().reset, pipe.borrow_mut().finished) = (true, true);
+        self.rest(&pipe, Ready { readable: true, writable: true, read_closed: true, broken: true });
+        let counts = self.server.counts();
+        match (counts.connections, counts.members, counts.booked) {
+            (0, 0, 0) => Ok(Outcome { bytes, end }),
+            _ => Err(format!("something was left: {counts:?}")),
+        }
+    }
+
+    /// Tells what the kernel would, and lets the server take turns until it has nothing more to do.
+    fn rest(&mut self, pipe: &Rc<RefCell<Pipe>>, ready: Ready) {
+        pipe.borrow_mut().edge = ready;
+        let listener = (Source::Listener(0), Ready { readable: true, ..Ready::default() });
+        loop {
+            let mut readiness = vec![listener];
+            let edge = std::mem::take(&mut pipe.borrow_mut().edge);
+            if let Some(id) = pipe.borrow().id.filter(|_| edge != Ready::default()) {
+                readiness.push((Source::Connection(id), edge));
+            }
+            if std::mem::take(&mut *self.woken.0.lock().expect("nobody panics with it")) {
+                readiness.push((Source::Jobs, Ready { readable: true, ..Ready::default() }));
+            }
+            let wait = self.server.turn(&readiness, self.now);
+            if wait == Some(Duration::ZERO) {
+                continue;
+            }
+            if self.reads.get() == 0 {
+                return;
+            }
+            let woken = self.woken.0.lock().expect("nobody panics with it");
+            let waited = self.woken.1.wait_timeout_while(woken, PATIENCE, |woken| !*woken);
+            assert!(!waited.expect("nobody panics with it").1.timed_out(), "a file was never read");
+        }
+    }
+}
+
+/// What the client has.
+struct Outcome {
+    bytes: Vec<u8>,
+    end: End,
+}
+
+impl Outcome {
+    /// A server says 100 unless some of the body is there already (RFC 9110 section 10.1.1), so a split may bring one.
+    fn without_continue(&self) -> Vec<u8> {
+        let text = String::from_utf8_lossy(&self.bytes);
+        text.replacen("HTTP/1.1 100 Continue\r\n\r\n", "", 1).into_bytes()
+    }
+}
+
+/// The bytes, of which the first is number `at` of the case, cut before each of the bytes numbered in `cuts`.
+fn parts<'a>(bytes: &'a [u8], at: usize, cuts: &[usize]) -> Vec<&'a [u8]> {
+    let inside = cuts.iter().filter(|&&cut| cut > at && cut < at + bytes.len());
+    let (mut parts, mut from) = (vec![], 0);
+    for to in inside.map(|cut| cut - at).chain([bytes.len()]) {
+        parts.push(&bytes[from..to]);
+        from = to;
+    }
+    parts
+}
+
+/// Whether a line, a field's name or value, or a chunk begins or ends at `at`.
+fn is_border(wire: &[u8], at: usize) -> bool {
+    matches!(wire[at], b'\r' | b'\n' | b':') || matches!(wire[at - 1], b'\r' | b'\n' | b':')
+}
