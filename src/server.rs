@@ -14,6 +14,7 @@
 
 mod access;
 mod apply;
+mod audit;
 mod blocking;
 mod connects;
 mod drain;
@@ -32,6 +33,7 @@ use crate::conn::http::Http;
 use crate::conn::{Connection, Protocol};
 use crate::event::{App, Effects, Event, Finished};
 use crate::id::ConnId;
+use crate::proto::deflate::Codec;
 use crate::rt::accept::{Accepted, Acceptor};
 use crate::rt::jobs::Jobs;
 use crate::rt::line_log::LineLog;
@@ -81,6 +83,10 @@ pub struct Server<N: Network, A: App> {
     /// Answers to the connection being served; written at the end of its slice.
     reply: Vec<u8>,
     effects: Effects,
+    /// Compresses and inflates for everybody.
+    codec: Codec,
+    /// WebSockets that may keep windows of their own.
+    windows: usize,
     serving: Option<ConnId>,
     date: Date,
     now: Instant,
@@ -130,6 +136,8 @@ impl<N: Network, A: App> Server<N, A> {
         assert!(heads < INBUF_BYTES, "a head must fit the read buffer");
         Server {
             acceptor: Acceptor::new(network.listeners()),
+            codec: Codec::new(&limits),
+            windows: 0,
             jobs: Jobs::new(limits.job_threads, limits.jobs_waiting_max, wake.clone()),
             names: Names::new(&limits, wake),
             network,
@@ -207,9 +215,9 @@ impl<N: Network, A: App> Server<N, A> {
     pub fn counts(&self) -> Counts {
         Counts {
             connections: self.inbound,
-            fetches: self.conns.len() - self.inbound - self.fetches.kept(),
-            kept: self.fetches.kept(),
-            fetches_running: self.fetches.running(),
+            fetches: self.conns.len() - self.inbound - self.fetches.kept.len(),
+            kept: self.fetches.kept.len(),
+            fetches_running: self.fetches.running,
             names_stuck: self.names.stuck(),
             members: self.rooms.members(),
             timers: self.timers.len(),
@@ -381,6 +389,7 @@ impl<N: Network, A: App> Server<N, A> {
                     http.is_answering()
                 }
                 Protocol::Ws(mut ws) => {
+                    self.windows -= usize::from(ws.has_own_machines());
                     if let Some(membership) = ws.membership.take() {
                         self.forget_member(membership);
                     }
@@ -412,11 +421,13 @@ impl<N: Network, A: App> Server<N, A> {
     }
 }
 
-/// Drops the stream. Where the end of the connection would look like the end of a body, only a reset tells the truth.
+/// Drops the stream. Where the end of the connection would look like the end of a body, only a reset tells the truth:
+/// while it streams, and while the last of it waits here.
 fn close<S: Stream>(conn: &mut Connection<S>) {
+    let is_flushed = conn.is_flushed();
     let Some(mut stream) = conn.stream.take() else { return };
     match &conn.protocol {
-        Protocol::Http(http) if http.ends_with_connection() => stream.reset_on_drop(),
+        Protocol::Http(http) if http.ends_with_connection() || !is_flushed => stream.reset_on_drop(),
         _ => stream.say_goodbye(),
     }
 }

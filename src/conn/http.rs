@@ -186,9 +186,21 @@ impl Http {
         self.line = line;
     }
 
+    /// What there is of a request will never be a whole one: an answer goes by what is known of it, and not by the
+    /// terms of the request before.
+    pub fn give_up(&mut self, kept: &[u8]) {
+        self.terms.head = self.begun(kept).trim_ascii_start().starts_with(b"HEAD ");
+        self.terms.keep_alive = false;
+    }
+
     /// Whether more input is of use now; output above high water is the caller's affair.
     pub fn wants_input(&self) -> bool {
         matches!(self.phase, Phase::Head | Phase::Body(_))
+    }
+
+    /// Whether the head of a request is whole, and its body may still have to come.
+    pub fn is_in_body(&self) -> bool {
+        matches!(self.phase, Phase::Body(_))
     }
 
     /// Whether the application has not answered yet.

@@ -114,10 +114,11 @@ impl Acceptor {
         self.gate_open
     }
 
-    /// Closed at the limit, it opens a sixteenth lower: at the limit itself it would flap with every departure.
+    /// Closed at the limit, it opens a sixty-fourth lower: at the limit itself it would flap with every departure. A
+    /// small limit has no such gap, for there whoever waits would see the free place.
     fn gate(&self, limits: &Limits) -> usize {
         let max = limits.connections_max;
-        if self.gate_open { max } else { (max - max / 16).max(1) }
+        if self.gate_open { max } else { max - max / 64 }
     }
 }
 
@@ -265,32 +266,34 @@ mod tests {
     }
 
     #[test]
-    fn the_gate_closes_at_the_limit_and_opens_a_sixteenth_lower() {
+    fn the_gate_closes_at_the_limit_and_opens_a_sixty_fourth_lower() {
         let mut door = Door::new(vec![(1..9).map(Ok).collect()]);
-        door.living = 31;
+        door.limits.connections_max = 128;
+        door.living = 127;
         assert_eq!(door.next(), stream(1));
-        door.living = 32;
+        door.living = 128;
         assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None));
-        for living in [31, 30] {
+        for living in [127, 126] {
             door.living = living;
             assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None), "{living}");
         }
-        door.living = 29;
+        door.living = 125;
         assert_eq!(door.next_in(), Some(Duration::ZERO), "no edge comes, so the loop must come by itself");
         assert_eq!(door.next(), stream(2));
-        door.living = 31;
+        door.living = 127;
         assert_eq!(door.next(), stream(3), "open, it stays open up to the limit");
     }
 
     #[test]
-    fn a_gate_of_one_opens_again() {
-        let mut door = Door::new(vec![vec![Ok(1), Ok(2)]]);
-        door.limits.connections_max = 1;
-        assert_eq!(door.next(), stream(1));
-        door.living = 1;
-        assert_eq!(door.next(), Accepted::Nothing);
-        door.living = 0;
-        assert_eq!(door.next(), stream(2));
+    fn a_small_gate_lets_somebody_in_for_each_who_leaves() {
+        let mut door = Door::new(vec![(1..9).map(Ok).collect()]);
+        for (n, max) in [1, 2, 32, 63].into_iter().enumerate() {
+            door.limits.connections_max = max;
+            door.living = max;
+            assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None), "{max}");
+            door.living = max - 1;
+            assert_eq!((door.next_in(), door.next()), (Some(Duration::ZERO), stream(n + 1)), "{max}");
+        }
     }
 
     #[test]

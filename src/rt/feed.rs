@@ -66,7 +66,7 @@ impl Feed {
     ///
     /// Without readers nothing is kept, and `encode` is not called.
     pub fn append(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
-        if self.chunks.len() == 1 && self.chunks[0].readers == 0 {
+        if !self.has_readers() {
             return;
         }
         let mut frame = std::mem::take(&mut self.spare);
@@ -85,6 +85,11 @@ impl Feed {
         }
     }
 
+    /// Whether anybody reads.
+    pub fn has_readers(&self) -> bool {
+        self.chunks.len() > 1 || self.chunks[0].readers > 0
+    }
+
     /// A new reader, of what is published from now on.
     pub fn join(&mut self) -> Cursor {
         let last = self.chunks.back_mut().expect("a feed has a chunk");
@@ -98,6 +103,11 @@ impl Feed {
         let index = self.index(&cursor);
         self.chunks[index].readers -= 1;
         self.drop_front();
+    }
+
+    /// Cursors given out and not taken back.
+    pub fn readers(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.readers as usize).sum()
     }
 
     /// The position behind the last frame: bytes ever published to a reader.

@@ -9,7 +9,7 @@
 
 use crate::id::ConnId;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 use std::time::{Duration, Instant};
 
 const NEVER: u64 = u64::MAX;
@@ -92,6 +92,18 @@ impl Timers {
         }
     }
 
+    /// When `timer` is due, rounded up; `None` if it was never set, or has fired.
+    pub fn due(&self, timer: &Timer) -> Option<Instant> {
+        (timer.due != NEVER).then(|| self.epoch + Duration::from_millis(timer.due))
+    }
+
+    /// The first of these timers that would not fire by its deadline, or has none. Walks the whole heap: for audits.
+    pub fn unarmed<'a>(&self, timers: impl Iterator<Item = (ConnId, &'a Timer)>) -> Option<ConnId> {
+        let entries: HashSet<(u64, ConnId)> = self.heap.iter().map(|&Reverse(entry)| entry).collect();
+        let fires = |id: ConnId, timer: &Timer| timer.armed <= timer.due && entries.contains(&(timer.armed, id));
+        timers.into_iter().find(|&(id, timer)| timer.due == NEVER || !fires(id, timer)).map(|(id, _)| id)
+    }
+
     /// Entries in the heap, stale ones included.
     pub fn len(&self) -> usize {
         self.heap.len()
@@ -157,6 +169,21 @@ mod tests {
         assert!(wait >= Duration::from_micros(1500), "{wait:?}");
         assert_eq!(timers.pop(start + Duration::from_micros(1999)), None);
         assert!(timers.pop(start + wait).is_some());
+    }
+
+    #[test]
+    fn a_timer_that_would_not_fire_by_its_deadline_is_found() {
+        let start = Instant::now();
+        let (first, second) = (ConnId::new(0, 1), ConnId::new(1, 2));
+        let (mut timers, mut one, mut other) = (Timers::new(start), Timer::default(), Timer::default());
+        timers.set(first, &mut one, start + ms(10));
+        timers.set(first, &mut one, start + ms(20));
+        assert_eq!(timers.due(&one), Some(start + ms(20)));
+        assert_eq!((timers.due(&other), timers.unarmed([(second, &other)].into_iter())), (None, Some(second)));
+        timers.set(second, &mut other, start + ms(30));
+        assert_eq!(timers.unarmed([(first, &one), (second, &other)].into_iter()), None);
+        timers.pop(start + ms(10));
+        assert_eq!(timers.unarmed([(first, &one), (second, &other)].into_iter()), Some(first), "its entry is lost");
     }
 
     #[test]

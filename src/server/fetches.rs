@@ -24,31 +24,19 @@ use std::time::Instant;
 /// Who runs, who waits, and who is kept.
 #[derive(Default)]
 pub(super) struct Fetches {
-    running: usize,
-    running_at: HashMap<Origin, usize>,
-    waiting: VecDeque<ConnId>,
+    pub running: usize,
+    pub running_at: HashMap<Origin, usize>,
+    pub waiting: VecDeque<ConnId>,
     /// Connections without a request, the one used last at the end.
-    kept: Vec<ConnId>,
+    pub kept: Vec<ConnId>,
     /// The fetches of owners that are no connections.
-    of_outside: HashMap<ConnId, ConnId>,
+    pub of_outside: HashMap<ConnId, ConnId>,
 }
 
 /// Where a connection leads (RFC 9110 section 4.3.1).
-type Origin = (Scheme, String, u16);
+pub(super) type Origin = (Scheme, String, u16);
 
-impl Fetches {
-    /// Places taken.
-    pub fn running(&self) -> usize {
-        self.running
-    }
-
-    /// Connections kept for later.
-    pub fn kept(&self) -> usize {
-        self.kept.len()
-    }
-}
-
-fn origin(url: &Url) -> Origin {
+pub(super) fn origin(url: &Url) -> Origin {
     (url.scheme, url.host.clone(), url.port)
 }
 
@@ -69,6 +57,8 @@ impl<N: Network, A: App> Server<N, A> {
         }
         self.timers.set(id, &mut conn.timer, until);
         self.fetches.waiting.push_back(id);
+        // What it is to ask is held until then, and booked.
+        self.touch(id);
         // Those before it may all wait for an origin that is full, and this one for another.
         self.start_waiting_fetches();
     }
@@ -157,7 +147,7 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     /// Whether one more may run, and one more to this origin.
-    fn is_place_for(&self, url: &Url) -> bool {
+    pub(super) fn is_place_for(&self, url: &Url) -> bool {
         let limits = &self.limits;
         let at_origin = self.fetches.running_at.get(&origin(url)).copied().unwrap_or_default();
         self.fetches.running < limits.fetches_max && at_origin < limits.origin_fetches_max

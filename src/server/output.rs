@@ -145,7 +145,7 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// Whether the peer has left and nothing it sent can still be handled; while it waits for a search, its FIN alone
     /// means so. While draining, whether nothing is under way.
-    fn is_done(&self, id: ConnId) -> bool {
+    pub(super) fn is_done(&self, id: ConnId) -> bool {
         let Some(conn) = self.conns.get(id) else { return false };
         let gone = conn.broken && !self.wants_input(id);
         match &conn.protocol {
@@ -179,7 +179,10 @@ impl<N: Network, A: App> Server<N, A> {
             stream.shutdown_write();
         }
         conn.kept = Vec::new();
-        conn.protocol = Protocol::Discarding(self.limits.discard_bytes_max);
+        let before = std::mem::replace(&mut conn.protocol, Protocol::Discarding(self.limits.discard_bytes_max));
+        if let Protocol::Ws(ws) = before {
+            self.windows -= usize::from(ws.has_own_machines());
+        }
         self.timers.set(id, &mut conn.timer, self.now + self.limits.discard_for);
     }
 
@@ -240,7 +243,7 @@ impl<N: Network, A: App> Server<N, A> {
             let begun = http.begun(&conn.kept);
             access::line_of_no_request(conn.stream.as_ref(), &self.date.text, begun)
         });
-        http.terms.keep_alive = false;
+        http.give_up(&conn.kept);
         http.owe(line);
         conn.kept = Vec::new();
         conn.lingers = true;
@@ -250,7 +253,12 @@ impl<N: Network, A: App> Server<N, A> {
     /// The deadline of `id` has passed.
     pub(super) fn on_deadline(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
+        let (output_waits, is_securing) = (!conn.is_flushed(), conn.is_securing());
         match &mut conn.protocol {
+            // What it stood for has ended in this very turn; settling winds it up again.
+            Protocol::Http(http) if !is_securing && http.clock != http.clock_wanted(&conn.kept, output_waits) => {
+                self.touch(id);
+            }
             Protocol::Http(http) if http.awaits_answer() && http.asleep => {
                 http.asleep = false;
                 self.timers.set(id, &mut conn.timer, self.now + self.limits.answer_within);

@@ -13,6 +13,8 @@ pub struct Browser {
     got: Vec<u8>,
     /// Number and whether HEAD was asked.
     asked: Vec<(u64, bool)>,
+    /// It reads no more behind so many bytes.
+    patience: usize,
     pub gone: bool,
 }
 
@@ -25,17 +27,19 @@ enum End {
 }
 
 impl Browser {
-    pub fn new(book: &mut Book, dice: &mut Dice) -> Browser {
+    pub fn new(book: &mut Book, is_wild: bool, dice: &mut Dice) -> Browser {
         let (mut script, mut asked) = (String::new(), vec![]);
-        let count = 1 + dice.below(3);
+        let count = [1, 1, 2, 3][dice.below(4)];
         for n in 0..count {
             let (number, is_head) = (book.next_number(), dice.one_in(6));
             let method = if is_head { "HEAD" } else { "GET" };
-            let version = if n + 1 == count && dice.one_in(4) { 0 } else { 1 };
+            let version = if n + 1 == count && dice.one_in(3) { 0 } else { 1 };
             script += &format!("{method} /search?wd={number} HTTP/1.{version}\r\nHost: sim\r\n\r\n");
             asked.push((number, is_head));
         }
-        Browser { pipe: PipeRef::default(), script: script.into_bytes().into(), got: vec![], asked, gone: false }
+        let patience = if is_wild && dice.one_in(5) { dice.below(3000) } else { usize::MAX };
+        let (pipe, script) = (PipeRef::default(), script.into_bytes().into());
+        Browser { pipe, script, got: vec![], asked, patience, gone: false }
     }
 
     /// Sends some bytes, reads some bytes, perhaps leaves; answers whether it has something more to do.
@@ -49,7 +53,8 @@ impl Browser {
         if n > 0 {
             pipe.put(self.script.drain(..n));
         }
-        if dice.one_in(3) {
+        let is_deaf = self.got.len() >= self.patience;
+        if !is_deaf && dice.one_in(3) {
             let most = [200, 5000][dice.below(2)];
             let n = dice.below(most).min(pipe.to_peer.len());
             self.got.extend(pipe.to_peer.drain(..n));
@@ -60,7 +65,17 @@ impl Browser {
             self.gone = true;
             if dice.one_in(2) { pipe.fin() } else { pipe.reset(dice.one_in(2)) }
         }
-        !self.script.is_empty() || pipe.blocked || !pipe.to_peer.is_empty()
+        !self.script.is_empty() || !is_deaf && (pipe.blocked || !pipe.to_peer.is_empty())
+    }
+
+    /// Reads whatever is left to be read.
+    pub fn read_all(&mut self) {
+        self.got.extend(self.pipe.borrow_mut().to_peer.drain(..));
+    }
+
+    /// What it was sent, and has read.
+    pub fn got(&self) -> &[u8] {
+        &self.got
     }
 
     /// It has seen all that it wanted.
@@ -79,7 +94,7 @@ impl Browser {
             let &(first, is_head) = asked.next().unwrap_or_else(|| panic!("an answer that nobody asked for: {head}"));
             let status: u16 = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
             let (body, end) = self.body(&head, is_head, &rest[end + 4..]);
-            if matches!(status, 502..=504) {
+            if matches!(status, 408 | 502..=504) {
                 assert!(!all, "{first}: {head}");
             } else {
                 check_answer(seed, first, is_head, status, &body, matches!(end, End::Whole(_)));

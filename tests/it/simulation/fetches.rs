@@ -1,33 +1,27 @@
 //! Fetches of browsers and of owners outside, over the simulated network.
 //!
-//! Checked in every turn: places, kept connections and deadlines; at rest: nobody waits while there is a place, and all
-//! that the server counts is what the owners count. The loop is called only when the kernel has something to say or
-//! when the time has come that the last turn named: a wake-up that is lost leaves a fetch behind.
+//! Checked after every turn: every deadline is waited for and kept, and all that the server counts is what the owners
+//! count. In fair weather every fetch succeeds; in any, it has one end, and a failure has its reason.
 
 use super::browsers::Browser;
+use super::driver::{Driver, ms, wall_clock};
 use super::owners::{Book, HOUR, Owners};
 use super::sites::{Line, ORIGINS, Seen, Weather};
-use super::world::{Dice, Manner, SimNetwork, World, edges};
-use squall::app::{Settings, Site};
+use super::strangers::settings;
+use super::world::{Dice, Manner, World};
+use squall::app::Site;
 use squall::config::Limits;
 use squall::id::ConnId;
-use squall::rt::net::{Ready, Source};
-use squall::server::Server;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Steps in which things are begun; what is under way then comes to its end.
 const ACTIVE_STEPS: usize = 300;
 const STEPS_MAX: usize = 20_000;
 const OWNERS: usize = 6;
 const BROWSERS_MAX: usize = 6;
-
-fn ms(n: usize) -> Duration {
-    Duration::from_millis(n as u64)
-}
 
 fn limits(weather: Weather, dice: &mut Dice) -> Limits {
     let wild = weather == Weather::Wild;
@@ -48,6 +42,7 @@ fn limits(weather: Weather, dice: &mut Dice) -> Limits {
         high_water: 500 + dice.below(1500),
         slice_steps_max: 1 + dice.below(5),
         slice_bytes_max: 50 + dice.below(300),
+        drain_within: ms(dice.below(1500)),
         ..Limits::default()
     }
 }
@@ -56,29 +51,13 @@ fn limits(weather: Weather, dice: &mut Dice) -> Limits {
 struct Run {
     seed: u64,
     weather: Weather,
-    limits: Limits,
     dice: Dice,
-    world: Rc<RefCell<World>>,
-    server: Server<SimNetwork, Owners>,
+    driver: Driver<Owners>,
     book: Rc<RefCell<Book>>,
     seen: Seen,
     lines: Vec<Line>,
     browsers: Vec<Browser>,
-    now: Instant,
-    /// When the last turn was, and how long it said to wait.
-    last: Instant,
-    wait: Option<Duration>,
-}
-
-/// What a step came to.
-#[derive(PartialEq, Eq)]
-enum Step {
-    /// The loop had its turn.
-    Turn,
-    /// There was no reason for one, but somebody has something more to do.
-    Busy,
-    /// Nothing will ever happen, unless a deadline comes.
-    Rest,
+    drains: bool,
 }
 
 impl Run {
@@ -88,55 +67,49 @@ impl Run {
         let (limits, now) = (limits(weather, &mut dice), Instant::now());
         let faulty = weather == Weather::Wild;
         let world = World { dice: Some(Dice::new(seed ^ 3 << 32)), faulty, ..World::default() };
-        let world = Rc::new(RefCell::new(world));
-        let settings = Settings {
-            secret: b"simulated".to_vec(),
-            cookie_secure: false,
-            allow_origin: vec![],
-            www: None,
-            search_url: format!("http://{}/s?wd={{}}", ORIGINS[0]),
-            allow_private: true,
-            lab: false,
-        };
-        let site = Site::new(settings, &limits, (now, SystemTime::now())).expect("sound settings");
+        let settings = settings(format!("http://{}/s?wd={{}}", ORIGINS[0]));
+        let site = Site::new(settings, &limits, (now, wall_clock())).expect("sound settings");
         let book = Rc::new(RefCell::new(Book::new(seed, weather, limits.clone())));
         let app = Owners { site, book: book.clone() };
-        let server = Server::new(SimNetwork(world.clone()), app, limits.clone(), Arc::new(|| ()), now);
-        let (seen, wait) = (Seen::new(seed, weather), Some(Duration::ZERO));
-        let (lines, browsers) = (vec![], vec![]);
-        Run { seed, weather, limits, dice, world, server, book, seen, lines, browsers, now, last: now, wait }
+        let driver = Driver::new(world, app, limits, now);
+        let (seen, lines, browsers) = (Seen::new(seed, weather), vec![], vec![]);
+        Run { seed, weather, dice, driver, book, seen, lines, browsers, drains: false }
     }
 
     fn begin_something(&mut self) {
         let owner = ConnId::outside(self.dice.below(OWNERS));
         let is_free = !self.book.borrow().live.contains_key(&owner);
-        if self.dice.one_in(5) && (is_free || self.dice.one_in(5)) {
+        if self.dice.one_in(5) && (is_free || self.dice.one_in(5)) && !self.drains {
             // What begins outside any turn begins at the time of the last one, and has a turn of its own.
-            let now = self.last;
-            self.server.start(|app, out| app.ask(owner, now, out));
-            self.turn(&[]);
+            let now = self.driver.last;
+            self.driver.server.start(|app, out| app.ask(owner, now, out));
+            self.driver.turn(&[]);
+            self.check_turn(now);
         }
         let present = self.browsers.iter().filter(|browser| !browser.gone).count();
         if present < BROWSERS_MAX && self.dice.one_in(25) {
-            let browser = Browser::new(&mut self.book.borrow_mut(), &mut self.dice);
-            let mut world = self.world.borrow_mut();
-            world.backlog.push_back(browser.pipe.clone());
+            let browser = Browser::new(&mut self.book.borrow_mut(), self.weather == Weather::Wild, &mut self.dice);
+            let mut world = self.driver.world.borrow_mut();
+            world.arrive(&browser.pipe);
             world.shortage += (self.weather == Weather::Wild && self.dice.one_in(5)) as usize;
             self.browsers.push(browser);
         }
+        if self.weather == Weather::Wild && self.dice.one_in(300) {
+            self.driver.now += ms(self.dice.below(2 * HOUR));
+        }
     }
 
-    /// Everybody does something, then the kernel speaks, then the loop has its turn, if there is a reason.
-    fn step(&mut self, is_active: bool) -> Step {
+    /// Everybody does something, then the loop has its turn, if there is a reason; answers whether anything goes on.
+    fn step(&mut self, is_active: bool) -> bool {
         if is_active {
             self.begin_something();
         }
         let (dice, mortal) = (&mut self.dice, is_active && self.weather == Weather::Wild);
-        let mut busy = false;
+        let mut busy = is_active;
         for browser in &mut self.browsers {
             busy |= browser.act(dice, mortal);
         }
-        self.lines.extend(self.world.borrow_mut().dialed.drain(..).map(Line::new));
+        self.lines.extend(self.driver.world.borrow_mut().dialed.drain(..).map(Line::new));
         for line in &mut self.lines {
             busy |= line.act(dice, &mut self.seen);
         }
@@ -147,33 +120,32 @@ impl Run {
             Weather::Wild => Manner::Whimsical,
             _ => Manner::Late,
         };
-        let list = edges(&self.world, &mut self.dice, manner);
-        let speaks = |&(source, _): &(Source, Ready)| source != Source::Listener(0);
-        let clients_wait = !self.world.borrow().backlog.is_empty();
-        self.now += ms(self.dice.below(if self.weather == Weather::Wild { 20 } else { 3 }));
-        let is_due = self.wait.is_some_and(|wait| self.now >= self.last + wait);
-        if is_due || clients_wait || list.iter().any(speaks) {
-            self.turn(&list);
-            return Step::Turn;
+        let before = self.driver.last;
+        let most = ms(if self.weather == Weather::Wild { 20 } else { 3 });
+        let has_turn = self.driver.step(&mut self.dice, most, manner);
+        if has_turn {
+            self.check_turn(before);
         }
-        if busy || is_active { Step::Busy } else { Step::Rest }
+        has_turn || busy
     }
 
-    fn turn(&mut self, list: &[(Source, Ready)]) {
-        let before = std::mem::replace(&mut self.last, self.now);
-        self.wait = self.server.turn(list, self.now);
-        let (counts, book) = (self.server.counts(), self.book.borrow());
-        assert!(counts.fetches_running <= self.limits.fetches_max, "{counts:?}");
-        assert!(counts.kept <= self.limits.upstreams_kept_max, "{counts:?}");
+    /// All that the server counts is what the owners count. `before`: when the turn before was.
+    fn check_turn(&self, before: Instant) {
+        let (counts, book) = (self.driver.server.counts(), self.book.borrow());
+        let (now, wait) = (self.driver.now, self.driver.wait);
+        if self.drains {
+            // At its deadline nobody is told anything any more.
+            return;
+        }
         let deadline = book.first_deadline();
         assert!(deadline.is_none_or(|deadline| deadline > before), "a deadline has passed, and nobody heard of it");
-        if self.wait == Some(Duration::ZERO) {
+        if wait == Some(Duration::ZERO) {
             return;
         }
         assert_eq!(counts.fetches, book.live.len(), "{counts:?}");
         assert_eq!(counts.fetches_running, book.runnable(), "{counts:?}");
         if let Some(deadline) = deadline {
-            assert!(self.wait.is_some_and(|wait| self.now + wait <= deadline), "a deadline is not waited for");
+            assert!(wait.is_some_and(|wait| now + wait <= deadline), "a deadline is not waited for");
         }
     }
 
@@ -183,22 +155,25 @@ impl Run {
         for line in self.lines.iter().filter(|line| line.is_busy()) {
             *busy.entry(line.pipe.borrow().address).or_default() += 1;
         }
-        assert!(busy.values().all(|&n| n <= self.limits.origin_fetches_max), "{busy:?}");
+        assert!(busy.values().all(|&n| n <= self.driver.limits.origin_fetches_max), "{busy:?}");
     }
 
     /// What is under way ends: by itself, or where something was spoiled, by its deadline.
     fn settle(&mut self) {
         self.book.borrow_mut().open = false;
         for _ in 0..STEPS_MAX {
-            if self.step(false) == Step::Rest {
+            if self.driver.server.is_over() {
+                return;
+            }
+            if !self.step(false) {
                 if self.book.borrow().live.is_empty() {
                     return;
                 }
                 assert!(self.weather == Weather::Wild, "a wake-up was lost");
-                self.now = self.last + self.wait.expect("a deadline");
+                assert!(self.driver.wait(), "no deadline");
             }
         }
-        panic!("the simulation does not come to rest: {:?}", self.server.counts());
+        panic!("the simulation does not come to rest: {:?}", self.driver.server.counts());
     }
 
     fn check(&self) {
@@ -207,7 +182,7 @@ impl Run {
         }
         let book = self.book.borrow();
         assert!(book.done > 0 || self.weather == Weather::Wild);
-        assert!(book.unconnected <= self.world.borrow().failed, "a connect failed for no reason");
+        assert!(book.unconnected <= self.driver.world.borrow().failed, "a connect failed for no reason");
         assert!(book.broken <= self.seen.spoiled, "a connection broke for no reason");
     }
 
@@ -215,23 +190,35 @@ impl Run {
     fn leave(&mut self) {
         self.browsers.iter_mut().for_each(Browser::leave);
         for _ in 0..STEPS_MAX {
-            if self.step(false) == Step::Rest {
-                let Some(wait) = self.wait else { break };
-                self.now = self.last + wait;
+            if self.driver.server.is_over() {
+                return;
+            }
+            if !self.step(false) && !self.driver.wait() {
+                break;
             }
         }
-        assert_eq!(self.server.counts(), Default::default());
-        assert!(self.world.borrow().pipes.iter().all(|pipe| pipe.borrow().server_gone), "a stream was not dropped");
+        self.driver.assert_empty();
     }
 }
 
 /// One run.
-pub fn simulate(seed: u64) {
+pub fn simulate(seed: u64) -> u64 {
     let mut run = Run::new(seed);
-    for _ in 0..ACTIVE_STEPS {
+    let may_drain = run.weather == Weather::Wild && run.dice.one_in(3);
+    let drains_at = if may_drain { run.dice.below(ACTIVE_STEPS) } else { usize::MAX };
+    for step in 0..ACTIVE_STEPS {
+        if step == drains_at {
+            (run.drains, run.book.borrow_mut().open) = (true, false);
+            run.driver.drain();
+        }
+        if run.driver.server.is_over() {
+            break;
+        }
         run.step(true);
     }
     run.settle();
+    run.browsers.iter_mut().for_each(Browser::read_all);
     run.check();
     run.leave();
+    run.driver.transcript(run.browsers.iter().map(Browser::got))
 }

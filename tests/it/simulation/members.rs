@@ -1,45 +1,83 @@
-//! Members chat and browsers load pages. What a member is sent is exactly a stretch of the room's log, and pipelined
-//! answers are complete and in order.
+//! Members chat. What the application has published is the room's log, and what a member is sent is exactly a stretch
+//! of it, from its own enter line on: to the end if it stays, and up to a border between two lines if it is closed.
 
-use super::world::{Dice, Manner, PipeRef, SimNetwork, World, edges};
+use super::driver::{Driver, ms, wall_clock};
+use super::strangers::settings;
+use super::talk;
+use super::world::{Dice, Manner, PipeRef, World};
+use squall::app::Site;
 use squall::app::cookie::Signer;
-use squall::app::{Settings, Site};
 use squall::config::Limits;
+use squall::event::{App, Effect, Effects, Event};
+use squall::id::ConnId;
 use squall::proto::ws_frame::{Opcode, encode_masked};
-use squall::proto::ws_session::{Session, WsEvent};
-use squall::server::Server;
+use squall::proto::ws_session::WsEvent;
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
-const SECRET: &[u8] = b"simulated";
+/// Steps in which members come.
+const ACTIVE_STEPS: usize = 500;
+const STEPS_MAX: usize = 10_000;
+const MEMBERS_MAX: usize = 25;
+/// Milliseconds: so long that nobody waits for it.
+const HOUR: usize = 3_600_000;
 
-/// What a simulated client does and has seen.
-struct Client {
+/// What the room has said.
+#[derive(Default)]
+struct Log {
+    lines: Vec<String>,
+    /// How many lines there were when a member joined, and what it was told alone.
+    joined: HashMap<ConnId, (usize, Vec<String>)>,
+}
+
+/// The site, and what it publishes.
+struct Recorded {
+    site: Site,
+    log: Rc<RefCell<Log>>,
+}
+
+impl App for Recorded {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
+        let before = out.list.len();
+        self.site.on_event(from, event, now, out);
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+        let Log { lines, joined } = &mut *self.log.borrow_mut();
+        for effect in &out.list[before..] {
+            match effect {
+                Effect::Join(id, _) => drop(joined.insert(*id, (lines.len(), vec![]))),
+                Effect::Publish(_, range) => lines.push(text(&out.bytes[range.clone()])),
+                Effect::Send(id, _, range) => {
+                    joined.get_mut(id).expect("a member").1.push(text(&out.bytes[range.clone()]));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What a simulated member does and has seen.
+struct Member {
     pipe: PipeRef,
     name: String,
     /// Bytes it still wants to send.
     script: VecDeque<u8>,
     got: Vec<u8>,
-    requests: usize,
-    is_member: bool,
+    is_deaf: bool,
     gone: bool,
 }
 
-impl Client {
-    fn member(name: String, signer: &Signer, now: u64, dice: &mut Dice) -> Client {
-        let cookie = signer.sign("username", name.as_bytes(), now);
-        let mut script = format!(
-            "GET /chat/ HTTP/1.1\r\nHost: sim\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: username={cookie}\r\n\r\n"
-        )
-        .into_bytes();
+impl Member {
+    fn new(name: String, signer: &Signer, is_wild: bool, dice: &mut Dice) -> Member {
+        let unix = wall_clock().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
+        let cookie = signer.sign("username", name.as_bytes(), unix);
+        let mut script = talk::handshake("/chat/", Some(&cookie), talk::offer(dice)).into_bytes();
         for n in 0..dice.below(12) {
             let text = format!("{n} {}", "x".repeat(dice.below(400)));
             if dice.one_in(4) {
-                encode_masked(Opcode::Ping, true, [1, 2, 3, 4], b"are you there", &mut script);
+                let payload = vec![b'p'; dice.below(126)];
+                encode_masked(Opcode::Ping, true, [1, 2, 3, 4], &payload, &mut script);
             }
             let cut = dice.below(text.len());
             if dice.one_in(3) {
@@ -49,190 +87,202 @@ impl Client {
                 encode_masked(Opcode::Text, true, [4, 3, 2, 1], text.as_bytes(), &mut script);
             }
         }
-        Client::with(name, script, 0, true)
+        if is_wild && dice.one_in(4) {
+            encode_masked(Opcode::Close, true, [4, 3, 2, 1], &1000_u16.to_be_bytes(), &mut script);
+        }
+        let is_deaf = is_wild && dice.one_in(8);
+        Member { pipe: Rc::default(), name, script: script.into(), got: vec![], is_deaf, gone: false }
     }
 
-    fn browser(dice: &mut Dice) -> Client {
-        let requests = 1 + dice.below(40);
-        Client::with(
-            "browser".into(),
-            b"GET /plaintext HTTP/1.1\r\nHost: sim\r\n\r\n".repeat(requests),
-            requests,
-            false,
-        )
-    }
-
-    fn with(name: String, script: Vec<u8>, requests: usize, is_member: bool) -> Client {
-        let (pipe, script, got) = (Rc::default(), script.into(), Vec::new());
-        Client { pipe, name, script, got, requests, is_member, gone: false }
-    }
-
-    /// Sends some bytes, reads some bytes, perhaps leaves.
-    fn act(&mut self, dice: &mut Dice, mortal: bool) {
+    /// Sends some bytes, reads some bytes, perhaps vanishes; answers whether it has more to do.
+    fn act(&mut self, dice: &mut Dice, mortal: bool) -> bool {
         let mut pipe = self.pipe.borrow_mut();
-        if self.gone {
-            return;
+        if self.gone || pipe.server_gone {
+            self.got.extend(pipe.to_peer.drain(..));
+            return false;
         }
         let n = dice.below(200).min(self.script.len());
         if n > 0 {
-            pipe.to_server.extend(self.script.drain(..n));
-            pipe.edge.readable = true;
+            pipe.put(self.script.drain(..n));
         }
-        if dice.one_in(2) {
+        if !self.is_deaf && dice.one_in(2) {
             let n = dice.below(3000).min(pipe.to_peer.len());
             self.got.extend(pipe.to_peer.drain(..n));
-            pipe.room = dice.below(1500);
-            if pipe.blocked && pipe.room > 0 {
-                pipe.blocked = false;
-                pipe.edge.writable = true;
-            }
+            let room = dice.below(1500);
+            pipe.give_room(room);
         }
         if mortal && dice.one_in(400) {
             self.gone = true;
-            pipe.peer_fin = true;
-            pipe.edge.read_closed = true;
-            if dice.one_in(2) {
-                pipe.peer_reset = true;
-                pipe.edge.broken = true;
-                pipe.to_server.clear();
-            }
+            if dice.one_in(2) { pipe.fin() } else { pipe.reset(dice.one_in(2)) }
         }
+        !self.script.is_empty() || !self.is_deaf && (pipe.blocked || !pipe.to_peer.is_empty())
+    }
+
+    /// Compares what has come with the log; `all`: to its end.
+    fn check(&self, log: &Log, all: bool) {
+        let (seen, id) = (lines(&self.got), self.pipe.borrow().id);
+        let Some((start, own)) = id.and_then(|id| log.joined.get(&id)) else {
+            assert!(seen.is_empty() && !all, "{} was never a member", self.name);
+            return;
+        };
+        assert!(own.len() <= 1);
+        let due: Vec<_> = own.iter().chain(&log.lines[*start..]).collect();
+        assert!(seen.iter().zip(&due).all(|(seen, due)| seen == *due), "{} saw something else", self.name);
+        assert!(seen.len() <= due.len() && (!all || seen.len() == due.len()), "{} of {}", seen.len(), due.len());
+        assert!(seen.is_empty() || seen[0] == format!("{} enter room", self.name));
     }
 }
 
 /// The text messages behind the 101, in order.
 fn lines(got: &[u8]) -> Vec<String> {
     let Some(end) = got.windows(4).position(|w| w == b"\r\n\r\n") else { return vec![] };
+    if got.starts_with(b"HTTP/1.1 503 ") || got.starts_with(b"HTTP/1.1 408 ") {
+        return vec![];
+    }
     assert!(got.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&got[..end]));
-    let mut rest = got[end + 4..].to_vec();
-    let (mut session, mut at, mut lines) = (Session::client(1 << 20), 0, vec![]);
+    let (mut rest, mut at, mut lines) = (got[end + 4..].to_vec(), 0, vec![]);
+    let (mut session, mut codec) = talk::session(std::str::from_utf8(&got[..end]).expect("heads are ASCII"));
     loop {
-        match session.receive(&mut rest[at..]).expect("the server breaks no rule") {
+        match session.receive(&mut rest[at..], &mut codec).expect("the server breaks no rule") {
             (0, None) => return lines,
             (used, event) => {
-                if let Some(WsEvent::Message(_, text)) = event {
-                    lines.push(String::from_utf8(text.to_vec()).unwrap());
-                }
                 at += used;
+                match event {
+                    Some(WsEvent::Message(_, text)) => lines.push(String::from_utf8(text.to_vec()).expect("text")),
+                    Some(WsEvent::Close(..)) => {
+                        assert_eq!(at, rest.len(), "something follows the last frame");
+                        return lines;
+                    }
+                    _ => {}
+                }
             }
         }
     }
 }
 
-fn server(world: &Rc<RefCell<World>>, now: Instant) -> Server<SimNetwork, Site> {
-    let settings = Settings {
-        secret: SECRET.to_vec(),
-        cookie_secure: false,
-        allow_origin: vec![],
-        www: None,
-        search_url: "http://127.0.0.1:1/{}".into(),
-        allow_private: false,
-        lab: false,
-    };
-    let limits = Limits {
+fn limits(is_wild: bool, dice: &mut Dice) -> Limits {
+    let hour = ms(HOUR);
+    let calm = Limits {
         message_rate: 0.0,
-        high_water: 4096,
-        slice_steps_max: 5,
-        slice_bytes_max: 300,
-        ping_every: Duration::from_secs(3600),
-        silent_for: Duration::from_secs(7200),
-        write_stall: Duration::from_secs(3600),
-        idle_for: Duration::from_secs(3600),
-        head_within: Duration::from_secs(3600),
+        high_water: 20 + [dice.below(150), dice.below(5000)][dice.below(2)],
+        slice_steps_max: 1 + dice.below(6),
+        slice_bytes_max: 50 + dice.below(400),
+        ping_every: hour,
+        silent_for: hour,
+        write_stall: hour,
+        idle_for: hour,
+        head_within: hour,
+        deflate_bytes_min: [1, 256][dice.below(2)],
         ..Limits::default()
     };
-    let site = Site::new(settings, &limits, (now, SystemTime::now())).unwrap();
-    Server::new(SimNetwork(world.clone()), site, limits, Arc::new(|| ()), now)
+    if !is_wild {
+        return calm;
+    }
+    Limits {
+        message_rate: [0.0, 20.0][dice.below(2)],
+        ping_every: ms(200 + dice.below(2000)),
+        silent_for: ms(500 + dice.below(5000)),
+        close_within: ms(300),
+        discard_for: ms(100),
+        head_within: ms(1000),
+        write_stall: ms(1000),
+        drain_within: ms(dice.below(1000)),
+        lag_bytes_max: [500, 5000, 1 << 20][dice.below(3)],
+        buffer_bytes_max: [2000, 20_000, 1 << 30][dice.below(3)],
+        connections_max: [4, 10, 1000][dice.below(3)],
+        ..calm
+    }
+}
+
+struct Run {
+    is_wild: bool,
+    dice: Dice,
+    driver: Driver<Recorded>,
+    log: Rc<RefCell<Log>>,
+    signer: Signer,
+    members: Vec<Member>,
+}
+
+impl Run {
+    fn new(seed: u64) -> Run {
+        let (mut dice, now) = (Dice::new(seed), Instant::now());
+        let is_wild = dice.one_in(2);
+        let limits = limits(is_wild, &mut dice);
+        let settings = settings("http://127.0.0.1:1/{}".into());
+        let (signer, log) = (Signer::new(&settings.secret), Rc::<RefCell<Log>>::default());
+        let site = Site::new(settings, &limits, (now, wall_clock())).expect("a site");
+        let app = Recorded { site, log: log.clone() };
+        let world = World { dice: Some(Dice::new(seed ^ 3 << 32)), faulty: is_wild, ..World::default() };
+        let driver = Driver::new(world, app, limits, now);
+        Run { is_wild, dice, driver, log, signer, members: vec![] }
+    }
+
+    fn begin_something(&mut self) {
+        let (dice, n) = (&mut self.dice, self.members.len());
+        if n < MEMBERS_MAX && dice.one_in(20) {
+            // Some names come from two places.
+            let name = format!("member{}", if dice.one_in(5) { dice.below(n) } else { n });
+            let member = Member::new(name, &self.signer, self.is_wild, dice);
+            let mut world = self.driver.world.borrow_mut();
+            world.arrive(&member.pipe);
+            world.shortage += dice.one_in(5) as usize;
+            self.members.push(member);
+        }
+        if self.is_wild && dice.one_in(400) {
+            self.driver.now += ms(dice.below(2 * HOUR));
+        }
+    }
+
+    /// Everybody does something, and the loop has its turn if there is a reason; answers whether anything goes on.
+    fn step(&mut self, is_active: bool) -> bool {
+        if is_active {
+            self.begin_something();
+        }
+        let (dice, mut busy) = (&mut self.dice, is_active);
+        for member in &mut self.members {
+            busy |= member.act(dice, is_active);
+        }
+        let manner = if is_active { Manner::Whimsical } else { Manner::Prompt };
+        self.driver.step(dice, ms(40), manner) || busy
+    }
+
+    /// Goes on until nothing more will happen; unless `patient`, in a time that nobody notices.
+    fn settle(&mut self, patient: bool) {
+        for _ in 0..STEPS_MAX {
+            let soon = patient || self.driver.wait.is_some_and(|wait| wait < ms(HOUR / 60));
+            let goes_on = !self.driver.server.is_over() && (self.step(false) || soon && self.driver.wait());
+            if !goes_on {
+                return;
+            }
+        }
+        panic!("the simulation does not come to rest: {:?}", self.driver.server.counts());
+    }
 }
 
 /// One run.
-pub fn simulate(seed: u64) {
-    let mut dice = Dice::new(seed);
-    let (world, mut now) = (Rc::new(RefCell::new(World::default())), Instant::now());
-    let (mut server, signer) = (server(&world, now), Signer::new(SECRET));
-    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-    // The witness joins first, never leaves, and so sees the whole log.
-    let mut clients = vec![Client::member("witness".into(), &signer, unix, &mut dice)];
-    world.borrow_mut().backlog.push_back(clients[0].pipe.clone());
-    let mut wait = Some(Duration::ZERO);
-    let mut quiet = 0;
-    for turn in 0.. {
-        let settling = turn > 600;
-        if !settling && server.counts().members > 0 && dice.one_in(20) {
-            let n = clients.len();
-            let client = match dice.one_in(3) {
-                true => Client::browser(&mut dice),
-                false => Client::member(format!("member{n}"), &signer, unix, &mut dice),
-            };
-            let mut world = world.borrow_mut();
-            world.backlog.push_back(client.pipe.clone());
-            world.shortage += dice.one_in(5) as usize;
-            clients.push(client);
+pub fn simulate(seed: u64) -> u64 {
+    let mut run = Run::new(seed);
+    let drains_at = if run.is_wild && run.dice.one_in(3) { run.dice.below(ACTIVE_STEPS) } else { usize::MAX };
+    for step in 0..ACTIVE_STEPS {
+        if step == drains_at {
+            run.driver.drain();
         }
-        for (n, client) in clients.iter_mut().enumerate() {
-            client.act(&mut dice, n > 0 && !settling);
-            if settling && !client.gone {
-                let mut pipe = client.pipe.borrow_mut();
-                client.got.extend(pipe.to_peer.drain(..));
-                pipe.room = 1 << 20;
-                pipe.edge.writable |= std::mem::take(&mut pipe.blocked);
-            }
-        }
-        let list = edges(&world, &mut dice, if settling { Manner::Prompt } else { Manner::Whimsical });
-        let all_in = world.borrow().backlog.is_empty();
-        quiet = if all_in && list.len() <= 1 && wait != Some(Duration::ZERO) { quiet + 1 } else { 0 };
-        now += Duration::from_millis(dice.below(40) as u64);
-        wait = server.turn(&list, now);
-        let counts = server.counts();
-        assert!(counts.members <= counts.connections, "{counts:?}");
-        if settling && quiet > 20 && clients.iter().all(|client| client.gone || client.script.is_empty()) {
+        if run.driver.server.is_over() {
             break;
         }
-        assert!(turn < 20_000, "the simulation does not come to rest: {counts:?}");
+        run.step(true);
     }
-    check(&clients);
-    leave(&mut clients, &world, &mut server, &mut dice, now);
-}
-
-fn check(clients: &[Client]) {
-    let log = lines(&clients[0].got);
-    assert_eq!(log[0], "witness enter room");
-    for client in clients.iter().filter(|client| !client.gone) {
-        if client.is_member {
-            let seen = lines(&client.got);
-            let enter = format!("{} enter room", client.name);
-            let start = log.iter().position(|line| *line == enter).expect("the witness saw everybody enter");
-            assert_eq!(seen, log[start..], "{} saw something else than the witness", client.name);
-        } else {
-            let text = String::from_utf8_lossy(&client.got);
-            assert_eq!(text.matches("Hello, World!").count(), client.requests);
-            assert!(text.ends_with("Hello, World!"));
+    run.settle(run.is_wild);
+    for member in &run.members {
+        member.check(&run.log.borrow(), !run.is_wild && !member.gone);
+    }
+    if !run.driver.server.is_over() {
+        for member in run.members.iter_mut().filter(|member| !member.gone) {
+            member.gone = true;
+            member.pipe.borrow_mut().fin();
         }
+        run.settle(true);
+        run.driver.assert_empty();
     }
-}
-
-/// Everybody leaves, and nothing is left.
-fn leave(
-    clients: &mut [Client],
-    world: &Rc<RefCell<World>>,
-    server: &mut Server<SimNetwork, Site>,
-    dice: &mut Dice,
-    mut now: Instant,
-) {
-    for client in clients.iter_mut().filter(|client| !client.gone) {
-        let mut pipe = client.pipe.borrow_mut();
-        pipe.peer_fin = true;
-        pipe.edge.read_closed = true;
-    }
-    for _ in 0..200 {
-        now += Duration::from_millis(100);
-        server.turn(&edges(world, dice, Manner::Prompt), now);
-    }
-    // One that vanished without reading its answers is given up when its output has stalled for long enough.
-    server.turn(&[], now + Duration::from_secs(4000));
-    let counts = server.counts();
-    assert_eq!((counts.connections, counts.members, counts.fetches, counts.booked), (0, 0, 0, 0), "{counts:?}");
-    assert!(world.borrow().pipes.iter().all(|pipe| pipe.borrow().server_gone), "a stream was not dropped");
-    server.turn(&[], now + Duration::from_secs(8000));
-    assert_eq!(server.counts().timers, 0);
+    run.driver.transcript(run.members.iter().map(|member| member.got.as_slice()))
 }

@@ -13,6 +13,8 @@ use std::rc::Rc;
 
 /// EMFILE.
 const NO_DESCRIPTOR: i32 = 24;
+/// ENOSPC: the limit of watches is reached.
+const NO_WATCH: i32 = 28;
 /// What the kernel says of a connection that is no more.
 pub const ALL: Ready = Ready { readable: true, writable: true, read_closed: true, broken: true };
 
@@ -64,8 +66,9 @@ pub struct Pipe {
     pub connect: Connect,
     pub to_server: VecDeque<u8>,
     pub to_peer: VecDeque<u8>,
-    /// Bytes that the server has read.
+    /// Bytes that the server has read, and written.
     pub read: usize,
+    pub written: usize,
     pub peer_fin: bool,
     pub peer_reset: bool,
     pub server_fin: bool,
@@ -121,19 +124,29 @@ pub type PipeRef = Rc<RefCell<Pipe>>;
 pub struct World {
     pub pipes: Vec<PipeRef>,
     pub backlog: VecDeque<PipeRef>,
+    /// Somebody has come to the listener, and the kernel has not said so.
+    pub has_arrival: bool,
     /// Accepts that fail with EMFILE before the next one works.
     pub shortage: usize,
     /// Connected to by the server, and not yet taken over by a site.
     pub dialed: Vec<PipeRef>,
     /// Decides what becomes of a connect; without it nobody can be connected to.
     pub dice: Option<Dice>,
-    /// Connects may fail.
+    /// Connects may fail, and so may the watch.
     pub faulty: bool,
+    /// The server accepts no more.
+    pub is_closed: bool,
     /// So many did, or will.
     pub failed: usize,
 }
 
 impl World {
+    /// A client connects, and waits to be accepted.
+    pub fn arrive(&mut self, pipe: &PipeRef) {
+        self.backlog.push_back(pipe.clone());
+        self.has_arrival = true;
+    }
+
     fn dial(&mut self, to: SocketAddr) -> io::Result<SimStream> {
         let Some(dice) = &mut self.dice else { return Err(ErrorKind::ConnectionRefused.into()) };
         let fate = if self.faulty { dice.below(16) } else { usize::MAX };
@@ -190,6 +203,7 @@ impl Write for SimStream {
         let n = bytes.len().min(pipe.room);
         pipe.to_peer.extend(&bytes[..n]);
         pipe.room -= n;
+        pipe.written += n;
         pipe.blocked = n < bytes.len();
         if n == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(n) }
     }
@@ -223,7 +237,12 @@ impl Stream for SimStream {
 
 impl Drop for SimStream {
     fn drop(&mut self) {
-        self.0.borrow_mut().server_gone = true;
+        let mut pipe = self.0.borrow_mut();
+        pipe.server_gone = true;
+        // Closed with unread input, the kernel sends a reset: it overtakes what the peer has not read.
+        if pipe.server_reset || !pipe.to_server.is_empty() {
+            pipe.to_peer.clear();
+        }
     }
 }
 
@@ -234,6 +253,7 @@ impl Network for SimNetwork {
 
     fn accept(&mut self, _: usize) -> io::Result<SimStream> {
         let mut world = self.0.borrow_mut();
+        assert!(!world.is_closed, "accepted while draining");
         if world.shortage > 0 && !world.backlog.is_empty() {
             world.shortage -= 1;
             return Err(io::Error::from_raw_os_error(NO_DESCRIPTOR));
@@ -248,6 +268,12 @@ impl Network for SimNetwork {
     }
 
     fn watch(&mut self, stream: &mut SimStream, id: ConnId) -> io::Result<()> {
+        let mut world = self.0.borrow_mut();
+        if world.faulty && world.dice.as_mut().is_some_and(|dice| dice.one_in(40)) {
+            world.failed += stream.0.borrow().address.is_some() as usize;
+            return Err(io::Error::from_raw_os_error(NO_WATCH));
+        }
+        drop(world);
         let mut pipe = stream.0.borrow_mut();
         pipe.id = Some(id);
         pipe.edge.readable |= !pipe.to_server.is_empty();
@@ -259,7 +285,9 @@ impl Network for SimNetwork {
         1
     }
 
-    fn stop_listening(&mut self) {}
+    fn stop_listening(&mut self) {
+        self.0.borrow_mut().is_closed = true;
+    }
 }
 
 /// How the kernel speaks.
@@ -277,7 +305,9 @@ pub enum Manner {
 pub fn edges(world: &Rc<RefCell<World>>, dice: &mut Dice, manner: Manner) -> Vec<(Source, Ready)> {
     let mut list = vec![];
     let all = manner == Manner::Prompt;
-    if all || dice.one_in(3) {
+    let has_arrival = world.borrow().has_arrival;
+    if has_arrival && (all || dice.one_in(3)) || manner == Manner::Whimsical && dice.one_in(50) {
+        world.borrow_mut().has_arrival = false;
         list.push((Source::Listener(0), Ready { readable: true, ..Ready::default() }));
     }
     for pipe in &world.borrow().pipes {
@@ -288,7 +318,8 @@ pub fn edges(world: &Rc<RefCell<World>>, dice: &mut Dice, manner: Manner) -> Vec
             list.extend(pipe.id.map(|id| (Source::Connection(id), ready)));
         } else if manner == Manner::Whimsical && dice.one_in(50) {
             // A spurious wake-up; for a connection that is gone, a stale token.
-            list.extend(pipe.id.map(|id| (Source::Connection(id), Ready { readable: true, ..Ready::default() })));
+            let ready = Ready { readable: dice.one_in(2), writable: dice.one_in(2), ..Ready::default() };
+            list.extend(pipe.id.map(|id| (Source::Connection(id), ready)));
         }
     }
     for n in (1..list.len()).rev() {

@@ -1,0 +1,70 @@
+//! What the server has promised the application: a request is owed one answer and none comes before it has one, news
+//! come only to those who wait for them, and whoever is gone is reported once. An application that forgets to answer
+//! is told that it is too late.
+
+use squall::app::Site;
+use squall::event::{App, Body, Effect, Effects, Event};
+use squall::id::ConnId;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Instant;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Waiting {
+    /// For an answer, or for the rest of one.
+    Answer,
+    /// A session is open.
+    Session,
+}
+
+/// Whom the application still expects something of.
+#[derive(Default)]
+pub struct Open(HashMap<ConnId, Waiting>);
+
+impl Open {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn hear(&mut self, from: ConnId, event: &Event) {
+        let state = self.0.get(&from).copied();
+        match event {
+            Event::Request(..) => {
+                assert_eq!(state, None, "{from:?} asks again before it has its answer");
+                self.0.insert(from, Waiting::Answer);
+            }
+            Event::Message(..) => assert_eq!(state, Some(Waiting::Session), "{from:?} speaks out of its session"),
+            Event::Woke | Event::Fetched(_) => assert_eq!(state, Some(Waiting::Answer), "{from:?} waits for nothing"),
+            Event::Left => assert!(self.0.remove(&from).is_some(), "{from:?} leaves twice"),
+            Event::Finished(_) | Event::Draining => {}
+        }
+    }
+
+    fn say(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Respond(id, response) if !matches!(response.body, Body::Stream(_)) => drop(self.0.remove(id)),
+            Effect::End(id, _) | Effect::Close(id, ..) => drop(self.0.remove(id)),
+            Effect::Upgrade { to, .. } => drop(self.0.insert(*to, Waiting::Session)),
+            _ => {}
+        }
+    }
+}
+
+/// The site, and what it was promised.
+pub struct Promised {
+    pub site: Site,
+    pub open: Rc<RefCell<Open>>,
+}
+
+impl App for Promised {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
+        let before = out.list.len();
+        self.open.borrow_mut().hear(from, &event);
+        if matches!(&event, Event::Request(request, _) if request.path == "/forgotten") {
+            return;
+        }
+        self.site.on_event(from, event, now, out);
+        out.list[before..].iter().for_each(|effect| self.open.borrow_mut().say(effect));
+    }
+}
