@@ -12,14 +12,28 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// What built-in pages and files may do: load our own scripts, styles and pictures, talk to us, post forms to us.
-/// In `connect-src`, 'self' covers ws: and wss: of the same authority (CSP 3, section 6.7.2.8).
-pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-                          form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// What every built-in page and file may do: wear our styles, show our pictures, post forms to us; and more, if its
+/// script needs it.
+macro_rules! policy {
+    ($($more:literal)?) => {
+        concat!(
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+             frame-ancestors 'none'"
+            $(, "; ", $more)?
+        )
+    };
+}
+
+/// Without a script: files, too, which a browser may be shown as pages.
+pub const POLICY: &str = policy!();
+/// With one, which talks to us and makes no markup out of text (Trusted Types). In `connect-src`, 'self' covers ws: and
+/// wss: of the same authority (CSP 3, section 6.7.2.8).
+const SCRIPT_POLICY: &str =
+    policy!("script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'");
 /// The search form shows the relayed page in a frame.
-const SEARCH_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-                             connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
-                             frame-src 'self'";
+const SEARCH_POLICY: &str = policy!(
+    "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'; frame-src 'self'"
+);
 /// An error in the place of a relayed page: no scripts, no forms, and that frame may hold it.
 const SANDBOX_POLICY: &str = "sandbox; default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
                              frame-ancestors 'self'";
@@ -138,9 +152,10 @@ impl<'a> Page<'a> {
 
     fn policy(&self) -> &'static str {
         match self {
+            Page::Index { .. } | Page::Chat { .. } => SCRIPT_POLICY,
             Page::Search { .. } => SEARCH_POLICY,
             Page::Error { place: Place::Relay | Place::Frame, .. } => SANDBOX_POLICY,
-            _ => POLICY,
+            Page::Login { .. } | Page::Error { place: Place::Page, .. } => POLICY,
         }
     }
 
@@ -207,9 +222,7 @@ impl Pages {
             Ok(html) => html,
             Err(e) => {
                 log::error!("the page {name} cannot be rendered: {e:#}");
-                let headers = vec![("X-Content-Type-Options", "nosniff".into())];
-                let body = Body::Static(b"This page cannot be shown: its template is broken. The log says where.\n");
-                return Response { status: 500, content_type: "text/plain; charset=utf-8".into(), headers, body };
+                return Response::text(500, "This page cannot be shown: its template is broken. The log says where.\n");
             }
         };
         let caching = if page.user().is_some() { "no-store" } else { "no-cache" };
@@ -254,6 +267,10 @@ fn read_overlay(directory: &Path) -> Result<Vec<(String, String)>, String> {
     for entry in entries {
         let path = entry.map_err(|e| failed(directory, e))?.path();
         if let (Some(name), Some("html")) = (path.file_name(), path.extension().and_then(|end| end.to_str())) {
+            // Opening a pipe would wait for its writer.
+            if !path.is_file() {
+                return Err(format!("the template {} is not a file", path.display()));
+            }
             let source = std::fs::read_to_string(&path).map_err(|e| failed(&path, e))?;
             found.push((name.to_string_lossy().into_owned(), source));
         }

@@ -25,6 +25,21 @@ use std::time::Duration;
 /// A deny-list would miss some: Clear-Site-Data, Refresh or Set-Cookie would act on our origin.
 /// Content-Type and Content-Length are relayed, too, as parts of the [`Response`].
 const RELAYED: [(&str, &str); 2] = [("content-encoding", "Content-Encoding"), ("content-language", "Content-Language")];
+/// What may be shown as what it says it is; everything else becomes bytes to be saved. A relayed script or style sheet
+/// would be one of ours to the policy of our pages, and the parts of a `multipart` bring header fields of their own.
+const SHOWN: [&str; 7] = [
+    "text/html",
+    "text/plain",
+    "text/xml",
+    "application/xhtml+xml",
+    "application/xml",
+    "application/json",
+    "application/pdf",
+];
+/// The same of whole kinds.
+const SHOWN_KINDS: [&str; 3] = ["image/", "audio/", "video/"];
+/// What is only saved.
+const BYTES: &str = "application/octet-stream";
 /// Someone else's page is shown under our origin, in our frame: nothing in it may run.
 const POLICY: &str = "sandbox; frame-ancestors 'self'";
 
@@ -282,7 +297,11 @@ fn base_of<'a>(url: &Url, field: impl Fn(&str) -> Option<&'a [u8]>) -> String {
 /// The answer as we pass it on.
 fn relayed<'a>(status: u16, field: impl Fn(&str) -> Option<&'a [u8]>, body: Body) -> Response {
     let text = |name: &str| Some(std::str::from_utf8(field(name)?).ok()?.to_owned());
-    let mut response = Response::new(status, text("content-type").unwrap_or_default(), body);
+    let content_type = match field("content-type") {
+        None => String::new(),
+        Some(_) => text("content-type").filter(|kind| is_shown(kind)).unwrap_or_else(|| BYTES.into()),
+    };
+    let mut response = Response::new(status, content_type, body).header("X-Content-Type-Options", "nosniff");
     for (name, ours) in RELAYED {
         if let Some(value) = text(name) {
             response = response.header(ours, value);
@@ -291,8 +310,16 @@ fn relayed<'a>(status: u16, field: impl Fn(&str) -> Option<&'a [u8]>, body: Body
     sandboxed(response)
 }
 
+/// Whether a Content-Type is one of those that browsers show. A list of several types is read by each in its own way.
+fn is_shown(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_listed = SHOWN.contains(&kind.as_str()) || SHOWN_KINDS.iter().any(|begin| kind.starts_with(begin));
+    is_listed && !content_type.contains(',')
+}
+
+/// Nothing in it runs, and nobody whose pictures it shows is told what was searched for.
 fn sandboxed(response: Response) -> Response {
-    response.header("Content-Security-Policy", POLICY).header("X-Content-Type-Options", "nosniff")
+    response.header("Content-Security-Policy", POLICY).header("Referrer-Policy", "same-origin")
 }
 
 #[cfg(test)]

@@ -113,9 +113,9 @@ impl<O: Write, E: Write> Report<O, E> {
         if let Some(file) = &outcome.file {
             writeln!(out, "  {} bytes in {}", outcome.bytes, file.display())?;
         }
-        writeln!(out, "HTTP/1.{} {} {}", answer.minor_version, answer.status, answer.reason)?;
+        writeln!(out, "HTTP/1.{} {} {}", answer.minor_version, answer.status, visible(answer.reason.as_bytes()))?;
         for (name, value) in &answer.headers {
-            writeln!(out, "{name}: {}", String::from_utf8_lossy(value))?;
+            writeln!(out, "{name}: {}", visible(value))?;
         }
         out.write_all(b"\n")?;
         let body = outcome.body.as_deref().unwrap_or_default();
@@ -198,6 +198,12 @@ impl<O: Write, E: Write> Report<O, E> {
     fn note(&mut self, what: std::fmt::Arguments) {
         let _ = self.errors.write_fmt(what);
     }
+}
+
+/// A site's words without what a terminal would obey: some take U+0080 to U+009F for the beginning of a command.
+fn visible(words: &[u8]) -> String {
+    let words = String::from_utf8_lossy(words);
+    words.chars().map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn millis(time: Duration) -> String {

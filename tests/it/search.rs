@@ -125,10 +125,11 @@ fn fields_pass_by_an_allow_list_and_the_page_is_sandboxed() {
             "server",
             "date",
             "content-type",
+            "x-content-type-options",
             "content-encoding",
             "content-language",
             "content-security-policy",
-            "x-content-type-options",
+            "referrer-policy",
             "content-length",
             "connection"
         ]

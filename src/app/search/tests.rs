@@ -129,11 +129,40 @@ fn an_answer_is_relayed_by_the_allow_list_and_sandboxed() {
          Access-Control-Allow-Origin: *\r\nLink: </x>; rel=preload\r\nServer: x\r\n\r\n",
     );
     let relayed = Response::new(404, "text/html; charset=gbk", Body::Stream(Some(10)))
+        .header("X-Content-Type-Options", "nosniff")
         .header("Content-Encoding", "gzip")
         .header("Content-Language", "zh")
         .header("Content-Security-Policy", "sandbox; frame-ancestors 'self'")
-        .header("X-Content-Type-Options", "nosniff");
+        .header("Referrer-Policy", "same-origin");
     assert_eq!(out.list, [Effect::Respond(conn(0), relayed)]);
+}
+
+#[test]
+fn what_is_no_page_text_or_picture_is_relayed_as_bytes_to_be_saved() {
+    for (told, relayed) in [
+        ("text/html;charset=gbk", "text/html;charset=gbk"),
+        ("TEXT/HTML ; x=y", "TEXT/HTML ; x=y"),
+        ("text/plain", "text/plain"),
+        ("application/json", "application/json"),
+        ("application/xhtml+xml", "application/xhtml+xml"),
+        ("image/svg+xml", "image/svg+xml"),
+        ("video/mp4", "video/mp4"),
+        ("text/javascript", BYTES),
+        ("application/x-javascript; charset=utf-8", BYTES),
+        ("text/css", BYTES),
+        ("multipart/x-mixed-replace; boundary=a", BYTES),
+        ("text/html, multipart/x-mixed-replace; boundary=a", BYTES),
+        ("text/html; a=\", text/javascript", BYTES),
+        ("application/wasm", BYTES),
+        ("text/cache-manifest", BYTES),
+        ("html", BYTES),
+        ("", BYTES),
+    ] {
+        let mut bench = Bench::new();
+        search(&mut bench);
+        let out = hear(&mut bench, &format!("HTTP/1.1 200 OK\r\nContent-Type: {told}\r\n\r\n"));
+        assert_eq!(answer(&out).content_type, relayed, "{told}");
+    }
 }
 
 #[test]
@@ -396,8 +425,9 @@ fn the_blocking_search_follows_redirects_and_relays_in_one_piece() {
     let out = bench.tell(conn(0), finished(Ok(WholeAnswer { status: 200, headers, body: b"found".into() })));
     let page = b"<!doctype html><base href=\"http://other.test/\">found";
     let relayed = Response::new(200, "text/html", Body::Owned(page.into()))
+        .header("X-Content-Type-Options", "nosniff")
         .header("Content-Security-Policy", "sandbox; frame-ancestors 'self'")
-        .header("X-Content-Type-Options", "nosniff");
+        .header("Referrer-Policy", "same-origin");
     assert_eq!(out.list, [Effect::Respond(conn(0), relayed)]);
     assert!(is_forgotten(&bench));
 

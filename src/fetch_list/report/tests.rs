@@ -165,3 +165,9 @@ fn a_turn_with_many_answers_is_one_write() {
     report.flush(&tally, now, now).expect("it counts");
     assert_eq!((report.results.get_ref().0, report.errors.get_ref().0), (1, 1));
 }
+
+#[test]
+fn what_a_terminal_would_obey_is_not_printed() {
+    assert_eq!(visible("a\u{9b}31m\tü\u{85}".as_bytes()), "a\u{fffd}31m\tü\u{fffd}");
+    assert_eq!(visible(b"a\xff"), "a\u{fffd}");
+}
