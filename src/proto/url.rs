@@ -230,8 +230,10 @@ fn parse_authority(authority: &str) -> Result<(String, Option<u16>), UrlError> {
         None if port.is_empty() => Ok((host, None)),
         None => Err(bad_host()),
         Some("") => Ok((host, None)),
-        Some(port) if is_port(port) && port != "0" => Ok((host, port.parse().ok())),
-        Some(port) => Err(UrlError::BadPort(port.to_owned())),
+        Some(text) => match text.parse().ok().filter(|&port: &u16| is_port(text) && port > 0) {
+            Some(port) => Ok((host, Some(port))),
+            None => Err(UrlError::BadPort(text.to_owned())),
+        },
     }
 }
 

@@ -71,6 +71,14 @@ fn each_way_to_be_wrong_has_its_name() {
 
 /// RFC 3986 sections 5.4.1 and 5.4.2, less the schemes that are not fetched.
 #[test]
+fn a_port_of_zeros_is_no_port_in_any_length_issue_4() {
+    for port in ["0", "00", "00000"] {
+        assert_eq!(Url::parse(&format!("https://c:{port}")), Err(UrlError::BadPort(port.into())));
+    }
+    assert_eq!(url("http://c:00081/"), url("http://c:81/"));
+}
+
+#[test]
 fn references_are_resolved_as_in_the_rfc() {
     let base = url("http://a/b/c/d;p?q");
     for (reference, expected) in [
