@@ -3,7 +3,8 @@
 #
 #   tests/run.sh                  all parts
 #   tests/run.sh NAME...          only these parts (tests/run.sh --list names them)
-#   tests/run.sh --full [NAME...] longer runs and more requests, for figures
+#   tests/run.sh --full [NAME...] longer runs and more requests, for figures: all compression cases, an hour of fuzzing
+#   tests/run.sh --without-autobahn   where no Python 2.7 can be had
 #   tests/run.sh --shots browser  also takes the pictures of the README anew (tests/shots)
 #
 # It starts with Rust and a C compiler. What else a part needs comes from apt-get where this is a Debian and we are
@@ -12,10 +13,15 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-PARTS=(fmt clippy doc build test core rules curl https ab wrk sleepers browser tornado course bench readme)
+PARTS=(fmt clippy doc build test core rules autobahn deflate controls hostile fuzz coverage
+  curl https ab wrk sleepers browser tornado course bench readme)
 PLAYWRIGHT=playwright-core@1.65.1
+WS=ws@8.23.0
 TORNADO=tornado==6.6.1
 AIOHTTP=aiohttp==3.14.5
+WEBSOCKETS=websockets==17.4
+CARGO_FUZZ=cargo-fuzz@0.13.2
+CARGO_LLVM_COV=cargo-llvm-cov@0.9.1
 
 target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target"
@@ -23,7 +29,9 @@ target=$(cd "$target" && pwd)
 export BIN=$target/release/squall # what the parts run
 export TOOLS=$target/tools        # what npm and pip bring
 export RUST_LOG=warn             # the servers say less
-export FULL='' SHOTS=''
+export FULL='' SHOTS='' WITHOUT_AUTOBAHN=''
+export RESULTS=$target/results # a line from everything that counts cases
+: > "$RESULTS"
 # The parts talk to nobody but this machine, and to servers with the flags that they name.
 export no_proxy=127.0.0.1,localhost NO_PROXY=127.0.0.1,localhost
 unset "${!SQUALL_@}"
@@ -38,6 +46,7 @@ command_of() {
     doc) command=(env RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps) ;;
     build) command=(cargo build --locked --release) ;;
     test) command=(cargo test --locked) ;;
+    hostile) command=(cargo test --locked --test hostile) ;;
     sleepers) command=(bash tests/real/with_squall.sh python3 tests/real/sleepers.py) ;;
     tornado) command=(bash tests/real/with_squall.sh "$TOOLS/venv/bin/python" tests/real/tornado_cookie.py) ;;
     browser | course) command=(node "tests/real/$1.mjs") ;;
@@ -49,6 +58,11 @@ command_of() {
 # Programs that a part needs besides Rust and the system's own, each with its Debian package.
 needs_of() {
   case $1 in
+    autobahn) [[ $WITHOUT_AUTOBAHN ]] || echo python3:python3-venv node:nodejs npm:npm ;;
+    deflate) echo python3:python3-venv node:nodejs npm:npm chromium:chromium ;;
+    controls) echo python3:python3-venv node:nodejs npm:npm nginx:nginx-light ;;
+    fuzz) echo python3:python3 node:nodejs nginx:nginx-light c++:g++ ;;
+    coverage) echo llvm-cov-19:llvm-19 ;;
     curl) echo curl:curl ;;
     https) echo curl:curl openssl:openssl ;;
     bench) echo python3:python3-venv wrk:wrk curl:curl openssl:openssl nginx:nginx-light ;;
@@ -64,7 +78,9 @@ needs_of() {
 # Seconds after which a part is stopped and has failed.
 limit_of() {
   case $1 in
-    clippy | doc | build | test | core) echo 1200 ;;
+    clippy | doc | build | test | core | coverage | controls | hostile) echo 1200 ;;
+    autobahn) echo $((FULL ? 2000 : 480)) ;;
+    fuzz) echo $((FULL ? 6000 : 900)) ;;
     *) echo $((FULL ? 900 : 240)) ;;
   esac
 }
@@ -103,6 +119,11 @@ prepare() {
     return 1
   done
   case $1 in
+    autobahn) [[ $WITHOUT_AUTOBAHN ]] || from_npm ;;
+    deflate) from_npm && from_pypi venv-websockets "$WEBSOCKETS" ;;
+    controls) from_npm && from_pypi venv "$TORNADO" ;;
+    fuzz) from_cargo "$CARGO_FUZZ" ;;
+    coverage) from_cargo "$CARGO_LLVM_COV" ;;
     browser | course) from_npm ;;
     tornado) from_pypi venv "$TORNADO" ;;
     bench) from_pypi venv-aiohttp "$AIOHTTP" ;;
@@ -110,9 +131,18 @@ prepare() {
 }
 
 from_npm() {
-  [[ -e $TOOLS/$PLAYWRIGHT ]] && return
-  mkdir -p "$TOOLS" && npm install --prefix "$TOOLS" --no-audit --no-fund "$PLAYWRIGHT" && touch "$TOOLS/$PLAYWRIGHT" && return
-  echo "MISSING: $PLAYWRIGHT, which npm could not install."
+  [[ -e $TOOLS/$PLAYWRIGHT && -e $TOOLS/$WS ]] && return
+  mkdir -p "$TOOLS" && npm install --prefix "$TOOLS" --no-audit --no-fund "$PLAYWRIGHT" "$WS" &&
+    touch "$TOOLS/$PLAYWRIGHT" "$TOOLS/$WS" && return
+  echo "MISSING: $PLAYWRIGHT or $WS, which npm could not install."
+  return 1
+}
+
+# from_cargo PACKAGE: its programs, into $TOOLS/bin.
+from_cargo() {
+  [[ -e $TOOLS/$1 ]] && return
+  cargo install --locked --quiet --root "$TOOLS" "$1" && touch "$TOOLS/$1" && return
+  echo "MISSING: $1, which cargo could not install."
   return 1
 }
 
@@ -160,6 +190,7 @@ chosen=()
 for argument in "$@"; do
   case $argument in
     --full) FULL=1 ;;
+    --without-autobahn) WITHOUT_AUTOBAHN=1 ;;
     --shots) SHOTS=$PWD/tests/shots ;;
     --list) printf '%s\n' "${PARTS[@]}" && exit ;;
     -h | --help) usage && exit ;;
@@ -174,7 +205,7 @@ for argument in "$@"; do
 done
 if ((${#chosen[@]} == 0)); then chosen=("${PARTS[@]}"); fi
 # The real programs run the release binary as it is now.
-if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (curl|https|ab|wrk|sleepers|browser|tornado|course|bench|readme)\  ]]; then
+if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (autobahn|deflate|controls|fuzz|curl|https|ab|wrk|sleepers|browser|tornado|course|bench|readme)\  ]]; then
   chosen=(build "${chosen[@]}")
 fi
 
@@ -182,5 +213,7 @@ for name in "${chosen[@]}"; do run "$name"; done
 
 printf '\n%-10s %-28s %4s\n' part result s
 printf '%s\n' "${rows[@]}" "$(printf '%-10s %-28s %4d' total '' "$SECONDS")"
+printf '\nWhat they counted:\n\n'
+cat "$RESULTS"
 printf '\n%d passed, %d failed\n' "$passed" "$failed"
 ((failed == 0))

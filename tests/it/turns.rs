@@ -1,6 +1,7 @@
 //! Single turns of the loop over a network that says exactly what the test wants: races that no real socket repeats.
 
 mod fetches;
+mod slices;
 
 use crate::support::{Dir, wait_for};
 use squall::config::Limits;

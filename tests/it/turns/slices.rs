@@ -1,0 +1,144 @@
+//! How much one connection gets done in one turn.
+
+use squall::config::Limits;
+use squall::event::{App, Body, Effects, Event, Response};
+use squall::id::ConnId;
+use squall::rt::net::{Network, Ready, Source, Stream};
+use squall::server::Server;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What one peer has said and not been read, and how much it has been told.
+#[derive(Default)]
+struct Wire {
+    says: RefCell<VecDeque<u8>>,
+    told: Cell<usize>,
+}
+
+/// The server's end of it; it takes everything.
+struct End(Rc<Wire>);
+
+impl Read for End {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.0.says.borrow_mut().read(buf)? {
+            0 => Err(ErrorKind::WouldBlock.into()),
+            n => Ok(n),
+        }
+    }
+}
+
+impl Write for End {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.told.set(self.0.told.get() + bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for End {
+    fn shutdown_write(&mut self) {}
+
+    fn reset_on_drop(&self) {}
+
+    fn take_error(&self) -> io::Result<Option<io::Error>> {
+        Ok(None)
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(([127, 0, 0, 1], 80).into())
+    }
+}
+
+/// Peers that wait to be accepted, and the names that those who were have got.
+#[derive(Clone, Default)]
+struct Peers {
+    waiting: Rc<RefCell<VecDeque<Rc<Wire>>>>,
+    ids: Rc<RefCell<Vec<ConnId>>>,
+}
+
+impl Network for Peers {
+    type Stream = End;
+
+    fn accept(&mut self, _: usize) -> io::Result<End> {
+        Ok(End(self.waiting.borrow_mut().pop_front().ok_or(ErrorKind::WouldBlock)?))
+    }
+
+    fn connect(&mut self, _: SocketAddr) -> io::Result<End> {
+        unreachable!("nothing is fetched")
+    }
+
+    fn watch(&mut self, _: &mut End, id: ConnId) -> io::Result<()> {
+        self.ids.borrow_mut().push(id);
+        Ok(())
+    }
+
+    fn listeners(&self) -> usize {
+        1
+    }
+
+    fn stop_listening(&mut self) {}
+}
+
+/// A server whose `count` peers have been accepted, and their wires in the order of their ids.
+fn meet<A: App>(app: A, limits: Limits, count: usize) -> (Server<Peers, A>, Vec<ConnId>, Vec<Rc<Wire>>) {
+    let (peers, now) = (Peers::default(), Instant::now());
+    let wires: Vec<Rc<Wire>> = (0..count).map(|_| Rc::default()).collect();
+    peers.waiting.borrow_mut().extend(wires.iter().cloned());
+    let mut server = Server::new(peers.clone(), app, limits, Arc::new(|| {}), now);
+    while peers.ids.borrow().len() < count {
+        server.turn(&[], now);
+    }
+    let ids = peers.ids.borrow().clone();
+    (server, ids, wires)
+}
+
+impl Wire {
+    fn say(&self, bytes: impl AsRef<[u8]>) {
+        self.says.borrow_mut().extend(bytes.as_ref());
+    }
+}
+
+fn readable(id: ConnId) -> (Source, Ready) {
+    (Source::Connection(id), Ready { readable: true, ..Ready::default() })
+}
+
+const ASK: &str = "GET / HTTP/1.1\r\nHost: squall\r\n\r\n";
+
+/// Answers every request with so many bytes, and counts them.
+struct Pages(usize, Rc<Cell<usize>>);
+
+impl App for Pages {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
+        if let Event::Request(..) = event {
+            self.1.set(self.1.get() + 1);
+            out.respond(from, Response::new(200, "text/plain", Body::Owned(vec![b'x'; self.0])));
+        }
+    }
+}
+
+#[test]
+fn a_long_answer_costs_a_slice_as_much_as_many_steps() {
+    for (page, answers) in [(10, 64), (10 << 10, 6)] {
+        let asked = Rc::default();
+        let limits = Limits { slice_steps_max: 64, slice_bytes_max: 64 << 10, ..Limits::default() };
+        let (mut server, ids, wires) = meet(Pages(page, Rc::clone(&asked)), limits, 1);
+        wires[0].say(ASK.repeat(200));
+        server.turn(&[readable(ids[0])], Instant::now());
+        assert_eq!(asked.get(), answers, "answers of {page} bytes in one turn");
+        let mut turns = 1;
+        while asked.get() < 200 {
+            server.turn(&[], Instant::now());
+            turns += 1;
+            assert!(turns <= 200, "nothing is left lying");
+        }
+        assert!(wires[0].told.get() > 200 * page);
+    }
+}
