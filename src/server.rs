@@ -183,6 +183,8 @@ impl<N: Network, A: App> Server<N, A> {
             let Some(id) = self.ready.pop_front() else { break };
             if self.conns.get(id).is_some_and(Connection::is_securing) {
                 self.handshakes.push_back(id);
+            } else if self.waits_for_room(id) {
+                self.ready.push_back(id);
             } else {
                 self.serve(id);
             }

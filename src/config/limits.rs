@@ -71,6 +71,9 @@ pub struct Limits {
     /// Steps of its protocol (a request, a frame, a piece of a body) in one slice; what is answered, inflated or deflated
     /// counts as further steps, as if it had come.
     pub slice_steps_max: usize,
+    /// Bytes that rooms write in one turn, about, to all members together; a write counts as 4 KiB more. The rest
+    /// follows in the next turns, so that nobody waits for the whole of a large room.
+    pub flush_bytes_max: usize,
     /// What a closing connection may still send before it is dropped, bytes.
     pub discard_bytes_max: usize,
     /// How long it may do so.
@@ -167,6 +170,7 @@ impl Default for Limits {
             accept_retry: Duration::from_millis(100),
             slice_bytes_max: 64 << 10,
             slice_steps_max: 256,
+            flush_bytes_max: 1 << 20,
             discard_bytes_max: 8 << 20,
             discard_for: Duration::from_secs(2),
             drain_within: Duration::from_secs(10),

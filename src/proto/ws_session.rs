@@ -69,6 +69,14 @@ enum Role {
 /// Compressed bytes taken in one step: what they may grow to is looked at soon enough.
 const COMPRESSED_BYTES_MAX: usize = 4 << 10;
 
+/// A message that grows past this moves once more, to a place with room for all that may come.
+const LARGE_FROM: usize = 128 << 10;
+
+/// Address space of that place, bytes; what of it is not written to costs nothing. glibc gives a block of more than
+/// 32 MiB back to the kernel when it is freed. Of smaller ones it keeps what it likes: tens of MiB after a few long
+/// messages (mallopt(3), M_MMAP_THRESHOLD).
+const LARGE_ROOM: usize = 33 << 20;
+
 /// One side of one WebSocket, receiving. Small, because there is one per idle member: 64 bytes, and without compression
 /// no heap.
 #[derive(Debug)]
@@ -182,7 +190,10 @@ impl Session {
 
     /// Memory held for a message that is not whole, or not released, in bytes.
     pub fn buffered(&self) -> usize {
-        self.message.capacity() + self.compression.as_ref().map_or(0, |compression| compression.held())
+        // Of a large one only what was written to is there.
+        let room = self.message.capacity();
+        let message = if room < LARGE_ROOM { room } else { self.message.len() };
+        message + self.compression.as_ref().map_or(0, |compression| compression.held())
     }
 
     /// What was agreed on, if messages may be compressed.
@@ -351,13 +362,18 @@ impl Session {
         Ok(())
     }
 
-    /// Makes room for `n` bytes: doubled, so that many fragments are not copied many times, but never past the limit.
+    /// Makes room for `n` bytes: doubled, so that many fragments are not copied many times, but never past the limit;
+    /// and for a large message once and for all, unless so much address space is not to be had.
     fn reserve(&mut self, n: usize) {
-        let needed = self.message.len() + n;
-        if needed > self.message.capacity() {
-            let doubled = (2 * self.message.capacity()).min(self.message_bytes_max);
-            self.message.reserve_exact(needed.max(doubled) - self.message.len());
+        let (length, room) = (self.message.len(), self.message.capacity());
+        let needed = length + n;
+        if needed <= room
+            || needed > LARGE_FROM && self.message.try_reserve_exact(LARGE_ROOM.max(needed) - length).is_ok()
+        {
+            return;
         }
+        let doubled = (2 * room).min(self.message_bytes_max);
+        self.message.reserve_exact(needed.max(doubled) - length);
     }
 
     /// A client masks, a server does not (RFC 6455 section 5.1).

@@ -34,10 +34,10 @@ impl<N: Network, A: App> Server<N, A> {
     pub(super) fn read_slice(&mut self, id: ConnId) {
         let (mut bytes, mut steps) = (0, 0);
         while self.wants_input(id) {
-            let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.has_input()) else { return };
-            if bytes >= self.limits.slice_bytes_max || steps >= self.limits.slice_steps_max {
+            if bytes >= self.limits.slice_bytes_max || !self.may_step(steps) {
                 return;
             }
+            let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.has_input()) else { return };
             match conn.fill(&mut self.inbuf) {
                 Ok(filled) => {
                     bytes += filled.fresh;
@@ -51,11 +51,16 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
+    /// Whether a slice of so many steps goes on; it ends early when enough was said in a room.
+    fn may_step(&self, steps: usize) -> bool {
+        steps < self.limits.slice_steps_max && (steps == 0 || !self.rooms_are_busy())
+    }
+
     /// Lets the protocol find everything in the first `end` bytes of the buffer, and keeps the rest.
     fn take_apart(&mut self, id: ConnId, end: usize, steps: &mut usize) {
         let mut at = 0;
         let mut starved = false;
-        while !starved && self.wants_input(id) && *steps < self.limits.slice_steps_max {
+        while !starved && self.wants_input(id) && self.may_step(*steps) {
             *steps += 1;
             let answered = self.reply.len();
             let Some(conn) = self.conns.get_mut(id) else { return };

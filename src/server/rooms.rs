@@ -2,7 +2,8 @@
 //!
 //! A room is made at the first Join and dropped with its last member. It has two feeds of the same messages: one as they
 //! are, one with long ones compressed. Publishing appends one frame to each that has readers and touches nobody; the
-//! flush then writes to each writable member, in member order, the bytes from its cursor to the end.
+//! flush then writes to each writable member, in member order, the bytes from its cursor to the end. A turn has a budget
+//! for that: a large room is flushed in several turns, and its members say nothing more until all have been visited.
 
 use super::Server;
 use crate::conn::ws::{Coding, Membership};
@@ -17,12 +18,19 @@ use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 
+/// A write takes about as much time as so many more bytes in it.
+const WRITE_COST: usize = 4 << 10;
+
 /// All rooms that have members.
 #[derive(Default)]
 pub(super) struct Rooms {
     rooms: HashMap<FeedId, Room>,
-    /// Rooms with something new in this turn.
+    /// Rooms with something new for members that have not been visited since.
     dirty: Vec<FeedId>,
+    /// What the next flush has to write, bytes times members.
+    said: usize,
+    /// The last flush has used up its budget.
+    is_behind: bool,
 }
 
 #[derive(Default)]
@@ -30,7 +38,10 @@ struct Room {
     plain: Feed,
     deflated: Feed,
     members: Vec<ConnId>,
-    dirty: bool,
+    /// The flush goes round: the place of whom it visits next.
+    next: usize,
+    /// So many members have still to be visited.
+    left: usize,
 }
 
 impl Room {
@@ -45,6 +56,21 @@ impl Room {
         match coding {
             Coding::Plain => &mut self.plain,
             Coding::Deflated => &mut self.deflated,
+        }
+    }
+}
+
+impl Room {
+    /// Whether the flush that is under way has something for the member at this place still.
+    fn is_to_visit(&self, place: u32) -> bool {
+        let (count, visited) = (self.members.len(), self.members.len() - self.left);
+        self.left > 0 && (self.next + count - 1 - place as usize) % count >= visited
+    }
+
+    /// Members have changed their places, so a flush that is under way may not know whom it has visited.
+    fn go_round_again(&mut self) {
+        if self.left > 0 {
+            self.left = self.members.len();
         }
     }
 }
@@ -81,12 +107,11 @@ impl Rooms {
     }
 
     fn mark(&mut self, id: FeedId) {
-        if let Some(room) = self.rooms.get_mut(&id)
-            && !room.dirty
-        {
-            room.dirty = true;
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        if room.left == 0 {
             self.dirty.push(id);
         }
+        room.left = room.members.len();
     }
 }
 
@@ -98,6 +123,7 @@ impl<N: Network, A: App> Server<N, A> {
         let room = self.rooms.rooms.entry(feed).or_default();
         let place = room.members.len() as u32;
         room.members.push(id);
+        room.go_round_again();
         let coding = ws.coding();
         let lane = Lane::new(room.feed_mut(coding).join());
         ws.membership = Some(Membership { feed, coding, place, lane });
@@ -132,6 +158,7 @@ impl<N: Network, A: App> Server<N, A> {
         {
             membership.place = place;
         }
+        room.go_round_again();
         if room.members.is_empty() {
             self.rooms.rooms.remove(&feed);
         }
@@ -147,20 +174,42 @@ impl<N: Network, A: App> Server<N, A> {
             Some(deflated) => ws_frame::encode_compressed(Opcode::Text, deflated, out),
             None => ws_frame::encode(Opcode::Text, text, out),
         });
+        rooms.said += text.len() * room.members.len();
         rooms.mark(feed);
     }
 
-    /// Writes everything new to every member that can take it, and cuts those that lag too far.
+    /// Whether rooms have enough to write: their members are not heard for the rest of this turn.
+    pub(super) fn rooms_are_busy(&self) -> bool {
+        self.rooms.is_behind || self.rooms.said >= self.limits.flush_bytes_max
+    }
+
+    /// Whether the connection is one of a room, and has to wait for that.
+    pub(super) fn waits_for_room(&self, id: ConnId) -> bool {
+        let is_member =
+            |conn: &Connection<N::Stream>| matches!(&conn.protocol, Protocol::Ws(ws) if ws.membership.is_some());
+        self.rooms_are_busy() && self.conns.get(id).is_some_and(is_member)
+    }
+
+    /// Writes everything new to every member that can take it, as far as the budget of a turn goes, and cuts those that
+    /// lag too far.
     pub(super) fn flush_rooms(&mut self) {
-        while let Some(id) = self.rooms.dirty.pop() {
+        let mut budget = self.limits.flush_bytes_max;
+        for id in std::mem::take(&mut self.rooms.dirty) {
             let Some(room) = self.rooms.rooms.get_mut(&id) else { continue };
-            room.dirty = false;
-            for &member in &room.members {
+            while room.left > 0 && budget > 0 {
+                room.left -= 1;
+                let place = if room.next < room.members.len() { room.next } else { 0 };
+                room.next = place + 1;
+                let member = room.members[place];
                 let Some(conn) = self.conns.get_mut(member) else { continue };
-                let feeds = (&mut room.plain, &mut room.deflated);
-                if conn.writable && !conn.dead && flush_lane(conn, feeds).is_err() {
-                    conn.dead = true;
-                    self.dead.push(member);
+                if conn.writable && !conn.dead {
+                    match flush_lane(conn, (&mut room.plain, &mut room.deflated)) {
+                        Ok(written) => budget = budget.saturating_sub(written + WRITE_COST),
+                        Err(_) => {
+                            conn.dead = true;
+                            self.dead.push(member);
+                        }
+                    }
                 }
                 // No edge comes when everything was taken: a ping that waited for this flush is answered behind it, and
                 // who was above high water may be read again.
@@ -170,20 +219,24 @@ impl<N: Network, A: App> Server<N, A> {
                     self.touched.push(member);
                 }
             }
+            if room.left > 0 {
+                self.rooms.dirty.push(id);
+            }
             if room.plain.held().max(room.deflated.held()) > self.limits.feed_bytes_max() {
                 self.cut_slow_readers(id);
             }
         }
+        (self.rooms.said, self.rooms.is_behind) = (0, budget == 0);
     }
 
     /// Sends what the room has for one member whose socket may have become writable.
     pub(super) fn flush_member(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.writable && !conn.dead) else { return };
         let Protocol::Ws(ws) = &conn.protocol else { return };
-        let Some(feed) = ws.membership.as_ref().map(|m| m.feed) else { return };
+        let Some((feed, place)) = ws.membership.as_ref().map(|m| (m.feed, m.place)) else { return };
         // With news for all, it is flushed in member order at the end of the turn. Flushed first, a sender would send
         // its next message early, and that would wait for the whole pass (measured: 1.6 times the median delay).
-        let Some(room) = self.rooms.rooms.get_mut(&feed).filter(|room| !room.dirty) else { return };
+        let Some(room) = self.rooms.rooms.get_mut(&feed).filter(|room| !room.is_to_visit(place)) else { return };
         if flush_lane(conn, (&mut room.plain, &mut room.deflated)).is_err() {
             self.bury(id);
         }
@@ -208,12 +261,14 @@ impl<N: Network, A: App> Server<N, A> {
 }
 
 /// Writes until the member has everything or its socket is full; one write where the feed's bytes are contiguous.
-fn flush_lane<S: Stream>(conn: &mut Connection<S>, (plain, deflated): (&mut Feed, &mut Feed)) -> io::Result<()> {
+/// Answers how many bytes of the feed that were.
+fn flush_lane<S: Stream>(conn: &mut Connection<S>, (plain, deflated): (&mut Feed, &mut Feed)) -> io::Result<usize> {
+    let mut written = 0;
     conn.flush()?;
     let Connection { stream: Some(stream), writable, outbox, protocol: Protocol::Ws(ws), .. } = conn else {
-        return Ok(());
+        return Ok(0);
     };
-    let Some(membership) = &mut ws.membership else { return Ok(()) };
+    let Some(membership) = &mut ws.membership else { return Ok(0) };
     let feed = match membership.coding {
         Coding::Plain => plain,
         Coding::Deflated => deflated,
@@ -225,6 +280,7 @@ fn flush_lane<S: Stream>(conn: &mut Connection<S>, (plain, deflated): (&mut Feed
         }
         let sent = write_some(stream, bytes, writable)?;
         membership.lane.sent(feed, sent);
+        written += sent;
     }
-    Ok(())
+    Ok(written)
 }

@@ -29,7 +29,6 @@ attack() {
 }
 
 failed=0
-for name in "${@:-nginx node tornado}"; do
-  for name in $name; do attack "$name" || failed=1; done
-done
+(($#)) || set -- nginx node tornado
+for name in "$@"; do attack "$name" || failed=1; done
 exit $failed

@@ -68,7 +68,7 @@ fn play(listener: &TcpListener, shared: &Shared) -> io::Result<()> {
     while !shared.stop.load(SeqCst) {
         while let Ok((stream, _)) = listener.accept() {
             let key = swarm.adopt(stream, &head, 0)?;
-            if shared.came.fetch_add(1, SeqCst) % 2 == 0 {
+            if shared.came.fetch_add(1, SeqCst).is_multiple_of(2) {
                 swarm.allow(key, HEAD.len() as u64);
             }
         }

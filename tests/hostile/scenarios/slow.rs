@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 pub fn heads(stage: &mut Stage, size: Size) -> io::Result<String> {
     let head = format!("GET /plaintext HTTP/1.1\r\nHost: squall\r\nX-Slow: {}\r\n\r\n", "slow ".repeat(100));
-    drip(stage, size, &[head.into()])
+    drip(stage, size, &[head])
 }
 
 pub fn bodies(stage: &mut Stage, size: Size) -> io::Result<String> {
@@ -23,7 +23,7 @@ pub fn bodies(stage: &mut Stage, size: Size) -> io::Result<String> {
     let body = format!("username={}", "s".repeat(1000));
     let whole = format!("{fields}Content-Length: {}\r\n\r\n{body}", body.len());
     let chunked = format!("{fields}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
-    drip(stage, size, &[whole.into(), chunked.into()])
+    drip(stage, size, &[whole, chunked])
 }
 
 fn drip(stage: &mut Stage, size: Size, requests: &[String]) -> io::Result<String> {

@@ -1,8 +1,9 @@
 //! How much one connection gets done in one turn.
 
+use crate::support::frames::{CLOSE, TEXT, frame};
 use squall::config::Limits;
-use squall::event::{App, Body, Effects, Event, Response};
-use squall::id::ConnId;
+use squall::event::{App, Body, Effect, Effects, Event, Response};
+use squall::id::{ConnId, FeedId};
 use squall::rt::net::{Network, Ready, Source, Stream};
 use squall::server::Server;
 use std::cell::{Cell, RefCell};
@@ -141,4 +142,88 @@ fn a_long_answer_costs_a_slice_as_much_as_many_steps() {
         }
         assert!(wires[0].told.get() > 200 * page);
     }
+}
+
+/// A room of all, in which everything is said to all.
+struct Everybody;
+
+impl App for Everybody {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
+        match event {
+            Event::Request(request, _) if request.wants_upgrade => {
+                let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
+                out.push(Effect::Upgrade { to: from, accept, compression: None, message_bytes_max });
+                out.push(Effect::Join(from, FeedId(0)));
+            }
+            Event::Request(..) => out.respond(from, Response::text(200, "hello")),
+            Event::Message(_, text) => {
+                let range = out.write(|bytes| bytes.extend_from_slice(text));
+                out.push(Effect::Publish(FeedId(0), range));
+            }
+            _ => {}
+        }
+    }
+}
+
+const MEMBERS: usize = 100;
+const TEXT_BYTES: usize = 1000;
+
+/// A server with a room, and somebody more who asks for pages.
+fn room(limits: Limits) -> (Server<Peers, Everybody>, Vec<ConnId>, Vec<Rc<Wire>>) {
+    let (mut server, ids, wires) = meet(Everybody, limits, MEMBERS + 1);
+    let enter = ASK.replacen("\r\n", "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n", 1);
+    wires[..MEMBERS].iter().for_each(|wire| wire.say(&enter));
+    server.turn(&ids.iter().map(|&id| readable(id)).collect::<Vec<_>>(), Instant::now());
+    assert_eq!(server.counts().members, MEMBERS);
+    wires.iter().for_each(|wire| wire.told.set(0));
+    (server, ids, wires)
+}
+
+#[test]
+fn a_large_room_is_flushed_in_several_turns_while_others_are_served() {
+    // A write of a text counts as 5 KiB.
+    let (mut server, ids, wires) = room(Limits { flush_bytes_max: 50 << 10, ..Limits::default() });
+    wires[0].say(frame(TEXT, [b'x'; TEXT_BYTES]));
+    server.turn(&[readable(ids[0])], Instant::now());
+    let heard = || wires[..MEMBERS].iter().filter(|wire| wire.told.get() > 0).count();
+    assert_eq!(heard(), 11);
+    wires[MEMBERS].say(ASK);
+    assert_eq!(server.turn(&[readable(ids[MEMBERS])], Instant::now()), Some(std::time::Duration::ZERO));
+    assert!(wires[MEMBERS].told.get() > 0 && heard() == 22, "{}", heard());
+    for _ in 0..8 {
+        server.turn(&[], Instant::now());
+    }
+    assert!(wires[..MEMBERS].iter().all(|wire| wire.told.get() == TEXT_BYTES + 4), "everybody has it once");
+}
+
+#[test]
+fn members_say_no_more_than_the_room_can_write() {
+    let (mut server, ids, wires) = room(Limits { flush_bytes_max: 50 << 10, ..Limits::default() });
+    for wire in &wires[..MEMBERS] {
+        wire.say(frame(TEXT, [b'x'; TEXT_BYTES]).repeat(3));
+    }
+    server.turn(&ids.iter().map(|&id| readable(id)).collect::<Vec<_>>(), Instant::now());
+    // One message to all is more than the budget already.
+    assert_eq!(wires[0].told.get(), TEXT_BYTES + 4);
+    let mut turns = 0;
+    while wires[..MEMBERS].iter().any(|wire| wire.told.get() < 3 * MEMBERS * (TEXT_BYTES + 4)) {
+        server.turn(&[], Instant::now());
+        turns += 1;
+        assert!(turns < 10_000, "nothing is left lying");
+    }
+    assert_eq!(server.counts().cut, 0);
+}
+
+#[test]
+fn who_leaves_in_the_middle_of_a_flush_hides_nobody_from_it() {
+    let (mut server, ids, wires) = room(Limits { flush_bytes_max: 50 << 10, ..Limits::default() });
+    wires[0].say(frame(TEXT, [b'x'; TEXT_BYTES]));
+    server.turn(&[readable(ids[0])], Instant::now());
+    // The last one takes the place of the first, which the flush has passed.
+    wires[0].say(frame(CLOSE, 1000u16.to_be_bytes()));
+    server.turn(&[readable(ids[0])], Instant::now());
+    for _ in 0..20 {
+        server.turn(&[], Instant::now());
+    }
+    assert!(wires[1..MEMBERS].iter().all(|wire| wire.told.get() == TEXT_BYTES + 4));
 }
