@@ -66,7 +66,7 @@ pub struct Limits {
     /// After EMFILE no edge comes, so accept is tried again so often.
     pub accept_retry: Duration,
     /// Bytes read from one connection in one slice, and one read. Everybody waits for a slice of each that is busy: of
-    /// a hundred, these are some milliseconds.
+    /// a hundred, these are some milliseconds. As many bytes of answers count as all its steps, six pages of 5 KiB.
     pub slice_bytes_max: usize,
     /// Steps of its protocol (a request, a frame, a piece of a body) in one slice; what is answered, inflated or deflated
     /// counts as further steps, as if it had come.
@@ -74,6 +74,9 @@ pub struct Limits {
     /// Bytes that rooms write in one turn, about, to all members together; a write counts as 4 KiB more. The rest
     /// follows in the next turns, so that nobody waits for the whole of a large room.
     pub flush_bytes_max: usize,
+    /// Bytes said in rooms in one turn, about, before their members are heard again: what comes in faster than it goes out
+    /// waits with its sender. Many messages to a flush are what makes a large room fast.
+    pub said_bytes_max: usize,
     /// What a closing connection may still send before it is dropped, bytes.
     pub discard_bytes_max: usize,
     /// How long it may do so.
@@ -168,9 +171,10 @@ impl Default for Limits {
             accepts_per_turn: 64,
             handshakes_per_turn: 16,
             accept_retry: Duration::from_millis(100),
-            slice_bytes_max: 64 << 10,
+            slice_bytes_max: 32 << 10,
             slice_steps_max: 256,
             flush_bytes_max: 1 << 20,
+            said_bytes_max: 64 << 10,
             discard_bytes_max: 8 << 20,
             discard_for: Duration::from_secs(2),
             drain_within: Duration::from_secs(10),

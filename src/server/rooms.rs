@@ -27,7 +27,7 @@ pub(super) struct Rooms {
     rooms: HashMap<FeedId, Room>,
     /// Rooms with something new for members that have not been visited since.
     dirty: Vec<FeedId>,
-    /// What the next flush has to write, bytes times members.
+    /// Bytes said since the last flush.
     said: usize,
     /// The last flush has used up its budget.
     is_behind: bool,
@@ -174,13 +174,13 @@ impl<N: Network, A: App> Server<N, A> {
             Some(deflated) => ws_frame::encode_compressed(Opcode::Text, deflated, out),
             None => ws_frame::encode(Opcode::Text, text, out),
         });
-        rooms.said += text.len() * room.members.len();
+        rooms.said += text.len();
         rooms.mark(feed);
     }
 
     /// Whether rooms have enough to write: their members are not heard for the rest of this turn.
     pub(super) fn rooms_are_busy(&self) -> bool {
-        self.rooms.is_behind || self.rooms.said >= self.limits.flush_bytes_max
+        self.rooms.is_behind || self.rooms.said >= self.limits.said_bytes_max
     }
 
     /// Whether the connection is one of a room, and has to wait for that.
