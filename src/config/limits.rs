@@ -66,7 +66,7 @@ pub struct Limits {
     /// After EMFILE no edge comes, so accept is tried again so often.
     pub accept_retry: Duration,
     /// Bytes read from one connection in one slice, and one read. Everybody waits for a slice of each that is busy: of
-    /// a hundred, these are some milliseconds. As many bytes of answers count as all its steps, six pages of 5 KiB.
+    /// a hundred, these are some milliseconds. As many bytes of answers count as all its steps.
     pub slice_bytes_max: usize,
     /// Steps of its protocol (a request, a frame, a piece of a body) in one slice; what is answered, inflated or deflated
     /// counts as further steps, as if it had come.

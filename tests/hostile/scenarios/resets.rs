@@ -28,7 +28,10 @@ pub fn attack(stage: &mut Stage, size: Size) -> io::Result<String> {
     while connected < clients && stage.goes_on() {
         let wave = WAVE.min(clients - connected);
         connected += wave;
-        for _ in 0..wave {
+        for place in 0..wave {
+            if place % 10 == 0 {
+                swarm.turn(Duration::ZERO)?;
+            }
             let n = stage.random.below(lines.len());
             let allowed = if n == 0 { 0 } else { lines[n].len() as u64 };
             let key = swarm.connect(stage.address, &lines[n], allowed)?;
