@@ -34,9 +34,9 @@ pub struct Limits {
     pub echo_message_bytes_max: usize,
     /// A message of so many bytes or more is compressed for who has agreed to it; shorter ones hardly shrink.
     pub deflate_bytes_min: usize,
-    /// A longer one is not: this one takes about 5 ms, in which everybody waits.
+    /// A longer one is not: this one takes about 6 ms, in which everybody waits.
     pub deflate_bytes_max: usize,
-    /// WebSockets at once that may keep windows from one message to the next, 350 KiB each; over it the handshake asks
+    /// WebSockets at once that may keep windows from one message to the next, 340 KiB each; over it the handshake asks
     /// for none.
     pub deflate_windows_max: usize,
     /// Messages a second and member (`--message-rate`), 0 = no limit; over it 1008.

@@ -58,9 +58,7 @@ impl Room {
             Coding::Deflated => &mut self.deflated,
         }
     }
-}
 
-impl Room {
     /// Whether the flush that is under way has something for the member at this place still.
     fn is_to_visit(&self, place: u32) -> bool {
         let (count, visited) = (self.members.len(), self.members.len() - self.left);
@@ -204,6 +202,7 @@ impl<N: Network, A: App> Server<N, A> {
                 let Some(conn) = self.conns.get_mut(member) else { continue };
                 if conn.writable && !conn.dead {
                     match flush_lane(conn, (&mut room.plain, &mut room.deflated)) {
+                        Ok(0) => {}
                         Ok(written) => budget = budget.saturating_sub(written + WRITE_COST),
                         Err(_) => {
                             conn.dead = true;

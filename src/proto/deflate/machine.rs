@@ -7,6 +7,10 @@ use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
 /// Ends a message; it is not sent, and put back to inflate (RFC 7692 section 7.2).
 const TAIL: &[u8] = &[0, 0, 0xff, 0xff];
 
+/// How hard deflate tries. Level 1 leaves texts of 1 to 4 KiB 30 % longer than level 9 does, level 2 less than 2 %, at 9 µs
+/// for a KiB (zlib-rs, measured).
+const LEVEL: u32 = 2;
+
 /// What an inflater holds, measured: the window and the state.
 const INFLATER_BYTES: usize = 45 << 10;
 
@@ -169,9 +173,8 @@ impl Compression {
     }
 }
 
-/// The fastest level: on texts it is within a few percent of the best one, and costs a fraction.
 fn deflater(window_bits: u8) -> Box<Compress> {
-    Box::new(Compress::new_with_window_bits(flate2::Compression::fast(), false, window_bits))
+    Box::new(Compress::new_with_window_bits(flate2::Compression::new(LEVEL), false, window_bits))
 }
 
 /// Leaves the compressed message in `out`, without its tail (RFC 7692 section 7.2.1).

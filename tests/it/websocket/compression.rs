@@ -202,7 +202,7 @@ fn a_member_that_reads_no_compressed_frames_is_cut_and_the_others_read_on() {
         sender.say(&noise);
         sent += 1;
         assert!(sent < 20_000, "nobody is cut");
-        while sender.next_frame().1.len() < 2000 {}
+        while sender.next_frame().1.len() < 1000 {}
         short_lines.extend(lines_until(&mut plain, |line| line.len() > 3000));
     }
     sender.say("still here");
