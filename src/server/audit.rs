@@ -207,11 +207,11 @@ impl<N: Network, A: App> Server<N, A> {
         ensure!(!(ws.is_finished() || conn.eof) || !conn.is_flushed(), "all is said, and it is not closed");
         let room = ws.membership.as_ref().and_then(|m| Some((m, self.rooms.feed_of(m)?)));
         let behind = room.map_or(0, |(membership, feed)| membership.lane.behind(feed));
-        let is_flushed_later = self.rooms.are_dirty();
+        let is_flushed_later = room.is_some_and(|(membership, _)| self.rooms.comes_to(membership));
         ensure!(behind == 0 || !conn.writable || is_flushed_later, "its room has {behind} bytes that it would take");
         let behind_room = room.map_or(0, |(membership, _)| behind - membership.lane.own_bytes() as u64);
         let is_late = behind_room > self.limits.feed_bytes_max() as u64;
-        ensure!(!is_late || is_flushed_later, "it is {behind_room} bytes behind its room");
+        ensure!(!is_late || self.rooms.are_dirty(), "it is {behind_room} bytes behind its room");
         let output_waits = !conn.outbox.is_empty() || behind > 0;
         ensure!(ws.ping.is_none() || output_waits, "a ping waits for nothing");
         Ok(())

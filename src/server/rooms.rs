@@ -100,6 +100,11 @@ impl Rooms {
         self.rooms.get(&member.feed).map(|room| room.feed(member.coding))
     }
 
+    /// Whether the flush that is under way comes to this member still.
+    pub fn comes_to(&self, member: &Membership) -> bool {
+        self.rooms.get(&member.feed).is_some_and(|room| room.is_to_visit(member.place))
+    }
+
     fn feed_of_mut(&mut self, member: &Membership) -> Option<&mut Feed> {
         self.rooms.get_mut(&member.feed).map(|room| room.feed_mut(member.coding))
     }

@@ -173,6 +173,9 @@ fn limits(is_wild: bool, dice: &mut Dice) -> Limits {
         idle_for: hour,
         head_within: hour,
         deflate_bytes_min: [1, 256][dice.below(2)],
+        // A visit with a write costs 4 KiB: from now and then one member a turn to all of them.
+        flush_bytes_max: [1 + dice.below(20_000), 1 << 20][dice.below(2)],
+        said_bytes_max: [1 + dice.below(300), 64 << 10][dice.below(2)],
         ..Limits::default()
     };
     if !is_wild {

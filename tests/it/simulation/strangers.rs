@@ -81,6 +81,8 @@ fn calm_limits(dice: &mut Dice) -> Limits {
         fetches_max: 1 + dice.below(3),
         deflate_bytes_min: [1, 256][dice.below(2)],
         deflate_windows_max: dice.below(4),
+        flush_bytes_max: [1 + dice.below(10_000), 1 << 20][dice.below(2)],
+        said_bytes_max: [1 + dice.below(100), 64 << 10][dice.below(2)],
         ..Limits::default()
     }
 }
