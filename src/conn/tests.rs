@@ -100,7 +100,7 @@ fn a_connection_is_small() {
         Tls(Box<u64>),
     }
     let bytes = size_of::<Connection<Wire>>();
-    assert!(bytes <= 152, "{bytes} bytes");
+    assert!(bytes <= 128, "{bytes} bytes");
     if !cfg!(debug_assertions) && cfg!(feature = "tls") {
         assert_eq!(bytes, size_of::<Connection<crate::rt::wire::Wire>>());
     }

@@ -5,10 +5,17 @@
 /// Sent bytes in front of the unsent that are moved away when more is pushed.
 const SLACK_MAX: usize = 64 << 10;
 
-/// The unsent tail of one connection's output.
+/// The unsent tail of one connection's output; one pointer while there is none.
 #[derive(Debug, Default)]
 pub struct Outbox {
+    /// `None` nearly always; of what is there, something is unsent.
+    waiting: Option<Box<Waiting>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
     bytes: Vec<u8>,
+    /// So many of them are with the socket.
     sent: usize,
 }
 
@@ -20,42 +27,46 @@ impl Outbox {
 
     /// Lets `encode` append behind whatever waits already.
     pub fn write<R>(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        if self.sent > SLACK_MAX && self.sent > self.bytes.len() / 2 {
-            self.bytes.drain(..self.sent);
-            self.sent = 0;
+        let Waiting { bytes, sent } = &mut **self.waiting.get_or_insert_default();
+        if *sent > SLACK_MAX && *sent > bytes.len() / 2 {
+            bytes.drain(..*sent);
+            *sent = 0;
         }
-        encode(&mut self.bytes)
+        let encoded = encode(bytes);
+        self.sent(0);
+        encoded
     }
 
     /// Bytes that still have to be sent.
     #[inline]
     pub fn unsent(&self) -> usize {
-        self.bytes.len() - self.sent
+        self.waiting.as_ref().map_or(0, |waiting| waiting.bytes.len() - waiting.sent)
     }
 
     /// Whether nothing waits.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.unsent() == 0
+        self.waiting.is_none()
     }
 
     /// Memory held, bytes.
     #[inline]
     pub fn held(&self) -> usize {
-        self.bytes.capacity()
+        self.waiting.as_ref().map_or(0, |waiting| waiting.bytes.capacity())
     }
 
     /// The bytes to write next, as many as there are. Call [`Outbox::sent`] with what was taken of them.
     #[inline]
     pub fn next(&self) -> &[u8] {
-        &self.bytes[self.sent..]
+        self.waiting.as_ref().map_or(&[], |waiting| &waiting.bytes[waiting.sent..])
     }
 
     /// A write took `n` bytes of what [`Outbox::next`] gave. Once all are gone, the memory goes, too.
     pub fn sent(&mut self, n: usize) {
-        self.sent += n;
-        if self.is_empty() {
-            *self = Outbox::default();
+        let Some(waiting) = &mut self.waiting else { return };
+        waiting.sent += n;
+        if waiting.sent == waiting.bytes.len() {
+            self.waiting = None;
         }
     }
 }
@@ -74,7 +85,10 @@ mod tests {
         assert_eq!((outbox.next(), outbox.unsent()), (&b"o world"[..], 7));
         outbox.sent(7);
         assert!(outbox.is_empty());
-        assert_eq!(outbox.bytes.capacity(), 0);
+        assert!(outbox.waiting.is_none());
+        outbox.push(b"");
+        assert!(outbox.is_empty() && outbox.waiting.is_none());
+        assert_eq!(size_of::<Outbox>(), size_of::<usize>());
     }
 
     #[test]
