@@ -211,8 +211,8 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "Not seen back yet, so it is here again: it may have arrived.",
         "还没有看到它出现，所以放回这里：它也许已经送达。",
     ),
-    ("chat_left", "{} bytes left", "还可输入 {} 字节"),
-    ("chat_over", "{} bytes too many", "超出 {} 字节"),
+    ("chat_left", "Bytes left: {}", "还可输入 {} 字节"),
+    ("chat_over", "Bytes too many: {}", "超出 {} 字节"),
     ("chat_noscript", "The chat needs JavaScript.", "聊天需要 JavaScript。"),
     // Search.
     ("search_title", "Search elsewhere", "去别处搜索"),

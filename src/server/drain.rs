@@ -21,7 +21,7 @@ impl<N: Network, A: App> Server<N, A> {
             self.quit = true;
             return;
         }
-        log::info!("draining: {} connections", self.inbound);
+        log::info!("draining; connections: {}", self.inbound);
         self.draining = Some(self.now + self.limits.drain_within);
         self.network.stop_listening();
         self.drop_kept();

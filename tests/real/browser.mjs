@@ -304,7 +304,7 @@ await act("a browser in Chinese gets Chinese pages", async () => {
 });
 
 await act("no page is wider than a phone", async () => {
-  const phone = await person(browser, "a phone", { viewport: { width: 375, height: 720 }, hasTouch: true, isMobile: true });
+  const phone = await person(browser, "a phone", { viewport: { width: 320, height: 568 }, hasTouch: true, isMobile: true });
   phone.expected = /status of 404/;
   await logIn(phone.page, base, "M".repeat(32));
   await say(phone.page, `${"long".repeat(200)}\nhttps://example.org/${"x".repeat(300)}`);

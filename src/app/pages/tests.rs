@@ -181,6 +181,13 @@ fn the_lab_is_shown_only_where_it_is() {
 }
 
 #[test]
+fn the_chat_page_knows_how_long_a_text_may_be() {
+    let limit = crate::config::Limits::default().chat_text_bytes_max;
+    let response = pages().render(&Page::Chat { user: "Ann" }, Lang::En, 200);
+    assert!(html(&response).contains(&format!("data-text-bytes=\"{limit}\"")));
+}
+
+#[test]
 fn each_problem_with_a_name_has_its_own_words() {
     let problems = [NameProblem::Empty, NameProblem::TooLong, NameProblem::BadCharacter, NameProblem::Taken];
     for lang in Lang::ALL {
