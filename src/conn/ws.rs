@@ -109,6 +109,11 @@ mod tests {
     }
 
     #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<Ws>() <= 104, "{} bytes", size_of::<Ws>());
+    }
+
+    #[test]
     fn the_next_heartbeat_is_a_ping_or_the_end_of_patience() {
         let limits = Limits::default();
         let start = Instant::now();

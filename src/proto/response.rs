@@ -2,7 +2,7 @@
 //!
 //! [`Response`] is what an application says, [`Terms`] is what its request asked for; [`encode_response`] makes the
 //! head (Date, Server, framing, Connection) and the body out of both. Nothing here can fail: a field that could
-//! split the head is left out by `Response::header`.
+//! split the head is left out.
 //!
 //! How the body is framed, from the status, the body and the terms:
 //! ```text
@@ -87,13 +87,9 @@ pub enum BodyCoding {
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Response {
-    /// An answer with this body. An empty `content_type` means none; one that could split the head counts as empty.
+    /// An answer with this body. An empty `content_type` means none.
     pub fn new(status: u16, content_type: impl Into<Cow<'static, str>>, body: Body) -> Response {
-        let mut content_type = content_type.into();
-        if !is_field_value(&content_type) {
-            content_type = Cow::Borrowed("");
-        }
-        Response { status, content_type, headers: Vec::new(), body }
+        Response { status, content_type: content_type.into(), headers: Vec::new(), body }
     }
 
     /// A short answer in plain text, UTF-8, which no browser may take for anything else (it may quote its request).
@@ -110,12 +106,9 @@ impl Response {
         Response::text(status, "See the Location field.\n").header("Location", location)
     }
 
-    /// Adds one field. A value with CR, LF or NUL is left out: it would end the field and begin another.
+    /// Adds one field. An owned value with CR, LF or NUL is never sent: it would end the field and begin another.
     pub fn header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Response {
-        let value = value.into();
-        if is_field_value(&value) {
-            self.headers.push((name, value));
-        }
+        self.headers.push((name, value.into()));
         self
     }
 }
@@ -289,7 +282,7 @@ fn encode_status_line(status: u16, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Literals of the program are trusted; a value that came from somewhere is looked at, whoever put it there.
+/// Literals of the program are trusted; a value that came from somewhere is looked at.
 #[expect(clippy::ptr_arg, reason = "whether the text is borrowed is the question")]
 fn is_trusted(value: &Cow<'static, str>) -> bool {
     matches!(value, Cow::Borrowed(_)) || is_field_value(value)

@@ -77,21 +77,29 @@ const LARGE_FROM: usize = 128 << 10;
 /// messages (mallopt(3), M_MMAP_THRESHOLD).
 const LARGE_ROOM: usize = 33 << 20;
 
-/// One side of one WebSocket, receiving. Small, because there is one per idle member: 64 bytes, and without compression
+/// One side of one WebSocket, receiving. Small, because there is one per idle member: 32 bytes, and without compression
 /// no heap.
 #[derive(Debug)]
 pub struct Session {
     role: Role,
     state: State,
-    /// The kind of the message under way. `None`: the next data frame starts one, and `message` is not needed.
-    kind: Option<Kind>,
+    message_bytes_max: usize,
+    /// `None`: the next data frame starts one.
+    message: Option<Box<Message>>,
+    compression: Option<Box<Compression>>,
+}
+
+/// A message that has to be put together.
+#[derive(Debug)]
+struct Message {
+    kind: Kind,
+    /// The payload, unmasked, inflated and, if it is text, checked.
+    bytes: Vec<u8>,
+    utf8: Utf8,
     /// The frame under way, if its header is read but not all of its payload.
     frame: Option<Frame>,
-    /// The payload of the message under way, unmasked and, if it is text, checked.
-    message: Vec<u8>,
-    message_bytes_max: usize,
-    utf8: Utf8,
-    compression: Option<Box<Compression>>,
+    /// Nothing is missing: it lies here until its event is dealt with.
+    is_whole: bool,
 }
 
 /// What is left to come of a data frame.
@@ -107,7 +115,7 @@ struct Frame {
 enum Found {
     Nothing,
     Whole(Kind, Range<usize>),
-    Assembled(Kind),
+    Assembled,
     Ping(Range<usize>),
     Pong(Range<usize>),
     Close(Option<u16>, Range<usize>),
@@ -125,16 +133,7 @@ impl Session {
     }
 
     fn new(role: Role, message_bytes_max: usize) -> Session {
-        Session {
-            role,
-            state: State::Open,
-            kind: None,
-            frame: None,
-            message: Vec::new(),
-            message_bytes_max,
-            utf8: Utf8::default(),
-            compression: None,
-        }
+        Session { role, state: State::Open, message_bytes_max, message: None, compression: None }
     }
 
     /// The same session, with messages that may be compressed as agreed.
@@ -174,7 +173,10 @@ impl Session {
             // Nothing may be sent any more, so nothing needs to be known either.
             _ if closing => return Ok((used, None)),
             Found::Whole(kind, payload) => WsEvent::Message(kind, &buf[payload]),
-            Found::Assembled(kind) => WsEvent::Message(kind, &self.message),
+            Found::Assembled => match &self.message {
+                Some(message) => WsEvent::Message(message.kind, &message.bytes),
+                None => return Ok((used, None)),
+            },
             Found::Ping(payload) => WsEvent::Ping(&buf[payload]),
             Found::Pong(payload) => WsEvent::Pong(&buf[payload]),
         };
@@ -183,16 +185,12 @@ impl Session {
 
     /// Gives back the memory of a message whose event is dealt with. One that is still under way stays.
     pub fn release(&mut self) {
-        if self.kind.is_none() {
-            self.message = Vec::new();
-        }
+        self.message.take_if(|message| message.is_whole);
     }
 
     /// Memory held for a message that is not whole, or not released, in bytes.
     pub fn buffered(&self) -> usize {
-        // Of a large one only what was written to is there.
-        let room = self.message.capacity();
-        let message = if room < LARGE_ROOM { room } else { self.message.len() };
+        let message = self.message.as_ref().map_or(0, |message| message.held());
         message + self.compression.as_ref().map_or(0, |compression| compression.held())
     }
 
@@ -224,8 +222,8 @@ impl Session {
 
     /// The peer will say nothing more that counts.
     fn on_last_word(&mut self) {
-        (self.kind, self.frame) = (None, None);
         self.forget();
+        self.message = None;
         self.state = match self.state {
             State::Open => State::ClosedByPeer,
             State::ClosedByUs => State::Done,
@@ -234,14 +232,16 @@ impl Session {
     }
 
     fn forget(&mut self) {
-        self.message = Vec::new();
+        if let Some(message) = &mut self.message {
+            message.bytes = Vec::new();
+        }
         if let Some(compression) = &mut self.compression {
             compression.forget();
         }
     }
 
     fn step(&mut self, buf: &mut [u8], codec: &mut Codec) -> Result<(usize, Found), WsError> {
-        if let Some(frame) = self.frame.take() {
+        if let Some(frame) = self.message.as_mut().and_then(|message| message.frame.take()) {
             return self.take_payload(frame, 0, buf, codec);
         }
         let Some((header, start)) = parse_header(buf, self.compression.is_some())? else {
@@ -264,7 +264,7 @@ impl Session {
             return Ok((payload.end, Found::Whole(kind, payload)));
         }
         if fresh {
-            (self.kind, self.utf8) = (Some(kind), Utf8::default());
+            self.message = Some(Box::new(Message::new(kind)));
             if let Some(compression) = self.compression.as_mut().filter(|_| header.compressed) {
                 compression.begin();
             }
@@ -295,32 +295,33 @@ impl Session {
         frame.remaining -= n;
         frame.phase = ((usize::from(frame.phase) + n) % 4) as u8;
 
-        if frame.remaining > 0 {
-            self.frame = Some(frame);
-        } else if frame.fin {
+        let is_last = frame.remaining == 0 && frame.fin;
+        if is_last {
             self.end_compression(codec)?;
-            if !self.utf8.is_whole() {
-                return Err(WsError::NotUtf8);
-            }
-            let kind = self.kind.take().expect("a payload belongs to a message");
-            return Ok((start + n, Found::Assembled(kind)));
         }
-        Ok((start + n, Found::Nothing))
+        let Some(message) = &mut self.message else { return Ok((start + n, Found::Nothing)) };
+        if is_last && !message.utf8.is_whole() {
+            return Err(WsError::NotUtf8);
+        }
+        message.frame = Some(frame).filter(|frame| frame.remaining > 0);
+        message.is_whole = is_last;
+        Ok((start + n, if is_last { Found::Assembled } else { Found::Nothing }))
     }
 
     /// Adds bytes to the message under way, and checks them if they are text.
     fn append(&mut self, piece: &[u8]) -> Result<(), WsError> {
+        let Some(message) = &mut self.message else { return Ok(()) };
         // Which of two faults is told must not depend on how large the pieces are: the first one.
-        let room = self.message_bytes_max - self.message.len();
-        if self.kind == Some(Kind::Text) && !self.utf8.push(&piece[..piece.len().min(room)]) {
+        let room = self.message_bytes_max - message.bytes.len();
+        if message.kind == Kind::Text && !message.utf8.push(&piece[..piece.len().min(room)]) {
             return Err(WsError::NotUtf8);
         }
         if piece.len() > room {
             return Err(WsError::TooBig);
         }
         if self.state == State::Open {
-            self.reserve(piece.len());
-            self.message.extend_from_slice(piece);
+            message.reserve(piece.len(), self.message_bytes_max);
+            message.bytes.extend_from_slice(piece);
         }
         Ok(())
     }
@@ -362,20 +363,6 @@ impl Session {
         Ok(())
     }
 
-    /// Makes room for `n` bytes: doubled, so that many fragments are not copied many times, but never past the limit;
-    /// and for a large message once and for all, unless so much address space is not to be had.
-    fn reserve(&mut self, n: usize) {
-        let (length, room) = (self.message.len(), self.message.capacity());
-        let needed = length + n;
-        if needed <= room
-            || needed > LARGE_FROM && self.message.try_reserve_exact(LARGE_ROOM.max(needed) - length).is_ok()
-        {
-            return;
-        }
-        let doubled = (2 * room).min(self.message_bytes_max);
-        self.message.reserve_exact(needed.max(doubled) - length);
-    }
-
     /// A client masks, a server does not (RFC 6455 section 5.1).
     fn check_mask(&self, header: &Header) -> Result<(), WsError> {
         match (self.role, header.mask) {
@@ -387,7 +374,7 @@ impl Session {
 
     /// The kind of message that a data frame belongs to, and whether it starts one (RFC 6455 section 5.4).
     fn kind_of(&self, header: &Header) -> Result<(Kind, bool), WsError> {
-        match (header.opcode, self.kind) {
+        match (header.opcode, self.message.as_ref().map(|message| message.kind)) {
             (Opcode::Continuation, Some(kind)) => Ok((kind, false)),
             (Opcode::Continuation, None) => Err(WsError::Protocol("continuation without a message")),
             (_, Some(_)) => Err(WsError::Protocol("new message inside a fragmented one")),
@@ -398,7 +385,7 @@ impl Session {
 
     fn length_within_limit(&self, header: &Header) -> Result<usize, WsError> {
         let left = match self.compression.as_ref().filter(|it| header.compressed || it.is_under_way()) {
-            None => self.message_bytes_max - self.message.len(),
+            None => self.message_bytes_max - self.message.as_ref().map_or(0, |message| message.bytes.len()),
             // What does not shrink may grow, but only by so much.
             Some(compression) => {
                 let most = self.message_bytes_max.saturating_add(self.message_bytes_max / 8 + 64);
@@ -406,6 +393,32 @@ impl Session {
             }
         };
         usize::try_from(header.length).ok().filter(|length| *length <= left).ok_or(WsError::TooBig)
+    }
+}
+
+impl Message {
+    fn new(kind: Kind) -> Message {
+        Message { kind, bytes: Vec::new(), utf8: Utf8::default(), frame: None, is_whole: false }
+    }
+
+    /// Memory, bytes: of a large one only what was written to is there.
+    fn held(&self) -> usize {
+        let room = self.bytes.capacity();
+        if room < LARGE_ROOM { room } else { self.bytes.len() }
+    }
+
+    /// Makes room for `n` bytes more, of `most` in all: doubled, so that many fragments are not copied many times, but
+    /// never past the limit; and for a large message once and for all, unless so much address space is not to be had.
+    fn reserve(&mut self, n: usize, most: usize) {
+        let (length, room) = (self.bytes.len(), self.bytes.capacity());
+        let needed = length + n;
+        if needed <= room
+            || needed > LARGE_FROM && self.bytes.try_reserve_exact(LARGE_ROOM.max(needed) - length).is_ok()
+        {
+            return;
+        }
+        let doubled = (2 * room).min(most);
+        self.bytes.reserve_exact(needed.max(doubled) - length);
     }
 }
 

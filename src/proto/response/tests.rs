@@ -101,11 +101,7 @@ fn a_stream_of_unknown_length_is_chunked_on_1_1_and_until_close_on_1_0() {
 fn a_value_that_would_split_the_head_is_left_out() {
     let evil = ["a\r\nSet-Cookie: b", "a\nb", "a\rb", "a\0b"];
     for value in evil {
-        assert_eq!(hello().header("X", value).headers, []);
-        assert_eq!(Response::new(200, value, Body::Static(b"")).content_type, "");
-        let mut response = hello();
-        response.content_type = Cow::Owned(value.to_owned());
-        response.headers.push(("X-Evil", Cow::Owned(value.to_owned())));
+        let response = Response::new(200, value.to_owned(), Body::Static(b"")).header("X-Evil", value.to_owned());
         let (bytes, _) = encoded(&response, GET);
         assert!(!bytes.contains("X-Evil") && !bytes.contains("Content-Type"), "{bytes}");
     }
@@ -116,7 +112,8 @@ fn a_redirect_names_its_target() {
     let (bytes, _) = encoded(&Response::redirect(303, "/chat/"), GET);
     assert!(bytes.starts_with("HTTP/1.1 303 See Other\r\n"), "{bytes}");
     assert!(bytes.contains("\r\nLocation: /chat/\r\n"), "{bytes}");
-    assert_eq!(Response::redirect(303, "/\r\nSet-Cookie: x".to_owned()).headers, Response::text(303, "").headers);
+    let (bytes, _) = encoded(&Response::redirect(303, "/\r\nSet-Cookie: x".to_owned()), GET);
+    assert!(!bytes.contains("Location:"), "{bytes}");
 }
 
 #[test]

@@ -331,7 +331,7 @@ fn a_whole_frame_is_borrowed_and_an_assembled_one_given_back() {
 
 #[test]
 fn an_idle_session_is_small_and_holds_no_heap() {
-    assert!(size_of::<Session>() <= 64, "{} bytes", size_of::<Session>());
+    assert!(size_of::<Session>() <= 32, "{} bytes", size_of::<Session>());
     let mut session = Session::server(LIMIT);
     session.receive(&mut more(Text, "half"), &mut codec()).unwrap();
     session.receive(&mut last(Close, ""), &mut codec()).unwrap();
