@@ -3,7 +3,7 @@
 //! A request head goes in, the value of `Sec-WebSocket-Accept` comes out, or the status to refuse with. Of the
 //! checks in their order (head and key 400, version 426, Origin 403, cookie 401) the first two are made here; the
 //! other two are the application's. Subprotocols are not read: none is agreed on. Of extensions there is one,
-//! [`deflate`](super::deflate).
+//! [`deflate`](super::deflate), which reads what is offered; here only the grammar is checked.
 
 use super::http::{Method, Request};
 use base64::Engine;
@@ -45,7 +45,8 @@ impl std::error::Error for UpgradeError {}
 /// # Errors
 /// `Required` unless Upgrade lists `websocket`, Connection lists `upgrade`, the request is HTTP/1.1 (else Upgrade is
 /// ignored: RFC 9110 section 7.8) and, behind the other checks, exactly one version is given, 13. `Malformed` unless
-/// it is a GET with exactly one key, 16 bytes in base64. The connection may go on with HTTP.
+/// it is a GET with exactly one key, 16 bytes in base64, and what extensions are offered can be read. The connection
+/// may go on with HTTP.
 pub fn check(request: &Request) -> Result<[u8; 28], UpgradeError> {
     if !request.wants_upgrade {
         return Err(UpgradeError::Required);
@@ -58,6 +59,9 @@ pub fn check(request: &Request) -> Result<[u8; 28], UpgradeError> {
     };
     if !matches!(BASE64.decode_slice(key, &mut [0; 18]), Ok(16)) {
         return Err(UpgradeError::Malformed("Sec-WebSocket-Key is not 16 bytes in base64"));
+    }
+    if !request.headers_named("sec-websocket-extensions").all(is_extension_list) {
+        return Err(UpgradeError::Malformed("Sec-WebSocket-Extensions is not a list of extensions"));
     }
     if only(request, "sec-websocket-version") != Some(b"13") {
         return Err(UpgradeError::Required);
@@ -77,6 +81,43 @@ fn accept_of(key: &[u8]) -> [u8; 28] {
 fn only<'b>(request: &Request<'_, 'b>, name: &str) -> Option<&'b [u8]> {
     let mut values = request.headers_named(name);
     values.next().filter(|_| values.next().is_none())
+}
+
+/// Whether these are names, each with parameters (RFC 6455 section 9.1: what is not must fail). Elements may be empty,
+/// since the list may lie in several fields.
+fn is_extension_list(value: &[u8]) -> bool {
+    let mut rest = value.trim_ascii();
+    while !rest.is_empty() {
+        let behind = if rest[0] == b',' { Some(rest) } else { skip_extension(rest) };
+        rest = match behind.map(<[u8]>::split_first) {
+            Some(None) => return true,
+            Some(Some((b',', next))) => next.trim_ascii_start(),
+            _ => return false,
+        };
+    }
+    true
+}
+
+/// What is behind one element of the list.
+fn skip_extension(list: &[u8]) -> Option<&[u8]> {
+    let mut rest = skip_token(list)?;
+    while let Some(parameter) = rest.strip_prefix(b";") {
+        rest = skip_token(parameter.trim_ascii_start())?;
+        if let Some(value) = rest.strip_prefix(b"=").map(<[u8]>::trim_ascii_start) {
+            rest = match value.strip_prefix(b"\"") {
+                Some(quoted) => skip_token(quoted)?.strip_prefix(b"\"")?.trim_ascii_start(),
+                None => skip_token(value)?,
+            };
+        }
+    }
+    Some(rest)
+}
+
+/// What is behind a token (RFC 9110 section 5.6.2) and the blanks that follow it. Inside quotes there may be a backslash.
+fn skip_token(text: &[u8]) -> Option<&[u8]> {
+    let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~\\".contains(byte);
+    let length = text.iter().take_while(is_part).count();
+    (length > 0).then(|| text[length..].trim_ascii_start())
 }
 
 #[cfg(test)]
@@ -160,6 +201,36 @@ mod tests {
             assert_eq!(refused("dGhlIHNhbXBsZSBub25jZQ==", key), length, "{key}");
         }
         assert!(check_with("dGhlIHNhbXBsZSBub25jZQ==", "abcdefghijklmnopqrstuv==").is_ok(), "four bits too many");
+    }
+
+    #[test]
+    fn extensions_are_a_list_of_names_with_parameters() {
+        let offering = |value: &str| format!("Version: 13\r\nSec-WebSocket-Extensions:{value}");
+        for value in [
+            "permessage-deflate",
+            " permessage-deflate; client_max_window_bits, x-webkit-deflate-frame",
+            "a;b=1;c = \"2\" ;d , ,e",
+            "a;b=\"1\\0\"",
+            "a,\r\nSec-WebSocket-Extensions: ,b;c",
+            "",
+        ] {
+            assert!(check_with("Version: 13", &offering(value)).is_ok(), "{value}");
+        }
+        for value in [
+            "a b",
+            "a;",
+            "a;;b",
+            "a;=1",
+            "a;b=",
+            "a;b=\"\"",
+            "a;b=\"1",
+            "a;b=\"1,2\"",
+            "=",
+            "a\r\nSec-WebSocket-Extensions: ;",
+        ] {
+            let why = "Sec-WebSocket-Extensions is not a list of extensions";
+            assert_eq!(refused("Version: 13", &offering(value)), why, "{value}");
+        }
     }
 
     #[test]

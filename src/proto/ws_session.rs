@@ -136,7 +136,8 @@ impl Session {
         Session { role, state: State::Open, message_bytes_max, message: None, compression: None }
     }
 
-    /// The same session, with messages that may be compressed as agreed.
+    /// The same session, with messages that may be compressed as agreed. On the client's side `server` and `client` of the
+    /// agreement have to change places.
     pub fn compressed_by(mut self, agreement: Option<Agreement>) -> Session {
         self.compression = agreement.map(|agreement| Box::new(Compression::new(agreement)));
         self
@@ -300,7 +301,8 @@ impl Session {
             self.end_compression(codec)?;
         }
         let Some(message) = &mut self.message else { return Ok((start + n, Found::Nothing)) };
-        if is_last && !message.utf8.is_whole() {
+        // Of what came behind our Close, nothing was inflated.
+        if is_last && self.state == State::Open && !message.utf8.is_whole() {
             return Err(WsError::NotUtf8);
         }
         message.frame = Some(frame).filter(|frame| frame.remaining > 0);

@@ -153,6 +153,12 @@ fn refused() -> Vec<Case> {
             &format!("{ASKS}Sec-WebSocket-Key: !!!!!!!!!!!!!!!!!!!!!!==\r\n{VERSION}"),
         ),
         error("6455 11.3.1", "there is one key", line, &format!("{ASKS}{KEY}{KEY}{VERSION}")),
+        error(
+            "6455 9.1",
+            "a handshake whose extensions are no list is refused",
+            line,
+            &format!("{ASKS}{KEY}{VERSION}Sec-WebSocket-Extensions: a;;b\r\n"),
+        ),
         error("6455 4.2.1", "a handshake without a version is refused", line, &format!("{ASKS}{KEY}")),
         error(
             "6455 4.2.1",

@@ -74,6 +74,21 @@ fn a_final_block_without_padding_ends_a_message_too() {
 }
 
 #[test]
+fn a_compressed_message_without_a_byte_is_empty_and_leaves_the_window_as_it_was() {
+    let hello = deflated(b"Hello", 6);
+    for parameters in ["", SHARED] {
+        let frames = [
+            flagged(last(Text, "")),
+            flagged(last(Text, &hello)),
+            flagged(more(Text, "")),
+            last(Continuation, ""),
+            flagged(last(Text, &hello)),
+        ];
+        assert_eq!(heard(parameters, &frames), [text(""), text("Hello"), text(""), text("Hello")], "{parameters}");
+    }
+}
+
+#[test]
 fn compressed_and_plain_messages_and_control_frames_mix() {
     let long: String = "hello ".repeat(100);
     let compressed = deflated(long.as_bytes(), 6);
@@ -238,6 +253,17 @@ fn after_our_close_nothing_is_inflated_any_more() {
     assert_eq!(said, [Said::Close(None, String::new())]);
 }
 
+#[test]
+fn our_close_inside_a_compressed_character_leaves_the_peer_blameless() {
+    let mut session = session("", LIMIT);
+    let cut = deflated(&"水".as_bytes()[..2], 6);
+    session.receive(&mut flagged(more(Text, cut)), &mut codec()).expect("a beginning");
+    session.on_close_sent();
+    let mut said = Vec::new();
+    hear(&mut session, &mut Vec::new(), &[last(Continuation, [0]), last(Close, "")].concat(), &mut said);
+    assert_eq!(said, [Said::Close(None, String::new())]);
+}
+
 /// Sends messages from one session's deflater to a client that agreed on the same; answers what it hears and the size
 /// of each frame.
 fn sent(parameters: &str, messages: &[&[u8]]) -> Vec<usize> {
@@ -295,6 +321,35 @@ fn short_long_and_dense_messages_are_sent_as_they_are() {
     let small = agreement("; server_max_window_bits=9").to_shared();
     let mut session = Session::server(LIMIT).compressed_by(Some(small));
     assert!(session.deflate(&[0; 500], &mut codec).is_none(), "the deflater of all has too large a window");
+}
+
+#[test]
+fn a_message_that_grows_goes_as_it_is_unless_later_ones_refer_to_it() {
+    let noise: Vec<u8> = (0..500u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let forgetful = sent("; server_no_context_takeover; server_max_window_bits=10", &[&noise]);
+    assert_eq!(forgetful, [4 + noise.len()]);
+}
+
+#[test]
+fn an_empty_message_is_never_compressed_whatever_the_limit() {
+    let mut codec = Codec::new(&Limits { deflate_bytes_min: 0, ..Limits::default() });
+    let mut session = session("", LIMIT);
+    for _ in 0..2 {
+        assert_eq!(session.deflate(b"", &mut codec), None);
+    }
+    assert_eq!(codec.deflate(b""), None);
+}
+
+#[test]
+fn a_stream_that_ends_counts_as_work_and_a_small_window_makes_no_difference() {
+    let ends = [3, 0].repeat(1000);
+    for parameters in ["", "; client_max_window_bits=9", SHARED] {
+        let (mut session, mut codec) = (session(parameters, 16 << 10), codec());
+        let mut wire = flagged(last(Binary, &ends));
+        let said = session.receive(&mut wire, &mut codec).expect("no bytes in a thousand streams").1;
+        assert_eq!(said, Some(WsEvent::Message(Kind::Binary, b"")));
+        assert!(codec.take_work() >= 100_000, "{parameters}");
+    }
 }
 
 proptest! {
