@@ -229,8 +229,8 @@ impl Site {
         for origin in request.headers_named("origin").map(String::from_utf8_lossy) {
             // `null` is no origin, whatever is allowed.
             match parse_origin(&origin) {
-                Ok(ours) if same_authority(&ours, request.host) || self.settings.allow_origin.contains(&ours) => {}
-                _ => return Err(Sentence::new("why_origin", [&origin, &request.host])),
+                Ok(ours) if same_authority(&ours, request.host()) || self.settings.allow_origin.contains(&ours) => {}
+                _ => return Err(Sentence::new("why_origin", [&origin, &request.host()])),
             }
         }
         Ok(())

@@ -76,11 +76,14 @@ impl Route {
 impl Site {
     /// Answers one request, or sees to it that it will be.
     pub(super) fn route(&mut self, ask: Ask, out: &mut Effects) {
-        let path = match ask.request.path.contains('%') {
-            true => decode_path(ask.request.path).map_or(Cow::Borrowed(""), |path| Cow::Owned(format!("/{path}"))),
-            false => Cow::Borrowed(ask.request.path),
-        };
-        match (Route::of(&path, self.settings.lab), ask.request.method) {
+        let mut path = Cow::Borrowed(ask.request.path);
+        let mut route = Route::of(&path, self.settings.lab);
+        // What is a route as it was sent has nothing to decode, but for the name of a file.
+        if matches!(route, None | Some(Route::Static)) && path.contains('%') {
+            path = decode_path(&path).map_or(Cow::Borrowed(""), |path| Cow::Owned(format!("/{path}")));
+            route = Route::of(&path, self.settings.lab);
+        }
+        match (route, ask.request.method) {
             (_, Method::Other | Method::Connect) => self.refuse(ask, 501, "why_no_method", out),
             (None, Method::Options) if ask.request.path == "*" => {
                 out.respond(ask.from, allow(204, "GET, HEAD, POST, OPTIONS"))

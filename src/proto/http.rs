@@ -53,8 +53,8 @@ pub struct Request<'h, 'b> {
     pub path: &'b str,
     /// The target behind `?`, still percent-encoded; empty if there is none.
     pub query: &'b str,
-    /// The authority: of the target if that has one, else Host; empty on an HTTP/1.0 request without Host.
-    pub host: &'b str,
+    /// What [`Request::host`] answers.
+    authority: &'b [u8],
     pub http_1_0: bool,
     /// All fields in order, values without the white space around them.
     pub headers: &'h [Header<'b>],
@@ -136,6 +136,12 @@ impl<'b> Request<'_, 'b> {
         self.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     }
 
+    /// The authority: of the target if that has one, else Host; empty on an HTTP/1.0 request without Host.
+    pub fn host(&self) -> &'b str {
+        // It is ASCII. Few ask, so not every request is made to prove it.
+        str::from_utf8(self.authority).unwrap_or_default()
+    }
+
     /// What the answer must keep to.
     pub fn terms(&self) -> Terms {
         Terms { head: self.method == Method::Head, http_1_0: self.http_1_0, keep_alive: self.keep_alive }
@@ -206,10 +212,10 @@ pub fn parse_request<'h, 'b>(
     }
     let framing = fields.framing(http_1_0, limits)?;
     let (authority, path, query) = split_target(method, target)?;
-    let host = match (fields.host, authority) {
+    let authority = match (fields.host, authority) {
         (None, _) if !http_1_0 => return Err(HttpError::BadHost("an HTTP/1.1 request needs a Host field")),
         // The target's authority wins, but Host must be right nevertheless (RFC 9112 section 3.2.2).
-        (_, Some(authority)) => authority,
+        (_, Some(authority)) => authority.as_bytes(),
         (host, None) => host.unwrap_or_default(),
     };
     let body_follows = !matches!(framing, Framing::None | Framing::Length(0));
@@ -218,7 +224,7 @@ pub fn parse_request<'h, 'b>(
         target,
         path,
         query,
-        host,
+        authority,
         http_1_0,
         headers,
         framing,
@@ -233,7 +239,7 @@ const NOT_A_REQUEST_LINE: HttpError = HttpError::Malformed("the request line is 
 /// What the fields of one head say to the server itself.
 #[derive(Default)]
 struct Fields<'b> {
-    host: Option<&'b str>,
+    host: Option<&'b [u8]>,
     length: Option<u64>,
     codings: Codings,
     close: bool,
@@ -272,9 +278,10 @@ impl<'b> Fields<'b> {
     }
 
     fn note_host(&mut self, value: &'b [u8]) -> Result<(), HttpError> {
-        let host = std::str::from_utf8(value).ok().filter(|host| is_authority(host));
-        let host = host.ok_or(HttpError::BadHost("the Host field is not a host with an optional port"))?;
-        if self.host.replace(host).is_some() {
+        if !is_authority(value) {
+            return Err(HttpError::BadHost("the Host field is not a host with an optional port"));
+        }
+        if self.host.replace(value).is_some() {
             return Err(HttpError::BadHost("there are two Host fields"));
         }
         Ok(())

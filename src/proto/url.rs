@@ -230,7 +230,7 @@ fn parse_authority(authority: &str) -> Result<(String, Option<u16>), UrlError> {
         None if port.is_empty() => Ok((host, None)),
         None => Err(bad_host()),
         Some("") => Ok((host, None)),
-        Some(text) => match text.parse().ok().filter(|&port: &u16| is_port(text) && port > 0) {
+        Some(text) => match text.parse().ok().filter(|&port: &u16| is_port(text.as_bytes()) && port > 0) {
             Some(port) => Ok((host, Some(port))),
             None => Err(UrlError::BadPort(text.to_owned())),
         },
@@ -239,19 +239,17 @@ fn parse_authority(authority: &str) -> Result<(String, Option<u16>), UrlError> {
 
 /// `true` if the text is a host with an optional port, as in a Host field: a registered name, an IPv4 address or an
 /// IPv6 address in brackets; no user name (RFC 9110 section 7.2). An empty host is none.
-pub fn is_authority(text: &str) -> bool {
-    let (valid, port) = match text.strip_prefix('[') {
-        Some(rest) => match rest.split_once(']') {
-            Some((address, port)) => (address.parse::<Ipv6Addr>().is_ok(), port),
-            None => return false,
-        },
-        None => {
-            let end = text.bytes().position(|byte| !HOST_BYTES[usize::from(byte)]).unwrap_or(text.len());
-            let (host, port) = text.split_at(end);
-            (!host.is_empty(), port)
-        }
+pub fn is_authority(text: impl AsRef<[u8]>) -> bool {
+    let text = text.as_ref();
+    let (valid, port) = if let Some(rest) = text.strip_prefix(b"[") {
+        let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
+        let address = str::from_utf8(&rest[..end]).ok().and_then(|text| text.parse::<Ipv6Addr>().ok());
+        (address.is_some(), &rest[end + 1..])
+    } else {
+        let end = text.iter().position(|&byte| !HOST_BYTES[usize::from(byte)]).unwrap_or(text.len());
+        (end > 0, &text[end..])
     };
-    valid && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+    valid && (port.is_empty() || port.strip_prefix(b":").is_some_and(is_port))
 }
 
 /// What a registered name is made of (RFC 3986 section 3.2.2): unreserved and sub-delims. Not `%`: nobody's name is
@@ -268,8 +266,12 @@ static HOST_BYTES: [bool; 256] = {
 };
 
 /// Digits up to 65535, or none at all: `example.org:` is valid (RFC 3986 section 3.2.3).
-fn is_port(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit()) && (text.is_empty() || text.parse::<u16>().is_ok())
+fn is_port(text: &[u8]) -> bool {
+    let port = text.iter().try_fold(0_u16, |port, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
+        port.checked_mul(10)?.checked_add(digit)
+    });
+    port.is_some()
 }
 
 /// Whether two hex digits are behind every `%`.

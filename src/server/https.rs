@@ -24,7 +24,7 @@ impl ToHttps {
     /// The same on https (308: also what is not GET). Host was checked by the parser; a request without one gets 400,
     /// for there is nowhere to send it.
     pub fn response(&self, request: &Request) -> Response {
-        let Some(host) = host_of(request.host) else {
+        let Some(host) = host_of(request.host()) else {
             return Response::text(400, "There is https here, and Host does not say under which name.\n");
         };
         let port = if self.port == 443 { String::new() } else { format!(":{}", self.port) };

@@ -82,7 +82,7 @@ impl Head {
             target: request.target.to_owned(),
             path: request.path.to_owned(),
             query: request.query.to_owned(),
-            host: request.host.to_owned(),
+            host: request.host().to_owned(),
             http_1_0: request.http_1_0,
             fields: request.headers.iter().map(|field| (field.name.to_owned(), field.value.to_vec())).collect(),
             framing: request.framing,
