@@ -6,6 +6,7 @@
 #   tests/run.sh --full [NAME...] longer runs and more requests, for figures: all compression cases, an hour of fuzzing
 #   tests/run.sh --without-autobahn   where no Python 2.7 can be had
 #   tests/run.sh --shots browser  also takes the pictures of the README anew (tests/shots)
+#   tests/run.sh --prepare [NAME...]  only installs what the parts need
 #
 # It starts with Rust and a C compiler. What else a part needs comes from apt-get where this is a Debian and we are
 # root, and from npm and PyPI into target/tools; a part that cannot get what it needs fails and says what is missing.
@@ -31,7 +32,6 @@ export TOOLS=$target/tools        # what npm and pip bring
 export RUST_LOG=warn             # the servers say less
 export FULL='' SHOTS='' WITHOUT_AUTOBAHN=''
 export RESULTS=$target/results # a line from everything that counts cases
-: > "$RESULTS"
 # The parts talk to nobody but this machine, and to servers with the flags that they name.
 export no_proxy=127.0.0.1,localhost NO_PROXY=127.0.0.1,localhost
 unset "${!SQUALL_@}"
@@ -65,7 +65,7 @@ needs_of() {
     coverage) echo llvm-cov-19:llvm-19 ;;
     curl) echo curl:curl ;;
     https) echo curl:curl openssl:openssl ;;
-    bench) echo python3:python3-venv wrk:wrk curl:curl openssl:openssl nginx:nginx-light ;;
+    bench) echo python3:python3-venv wrk:wrk curl:curl openssl:openssl nginx:nginx-light ab:apache2-utils ;;
     ab) echo ab:apache2-utils ;;
     wrk) echo wrk:wrk ;;
     sleepers) echo python3:python3 ;;
@@ -126,7 +126,7 @@ prepare() {
     coverage) from_cargo "$CARGO_LLVM_COV" ;;
     browser | course) from_npm ;;
     tornado) from_pypi venv "$TORNADO" ;;
-    bench) from_pypi venv-aiohttp "$AIOHTTP" ;;
+    bench) from_pypi venv-aiohttp "$AIOHTTP" && from_pypi venv "$TORNADO" ;;
   esac
 }
 
@@ -186,12 +186,13 @@ run() {
   printf '=== %s: %s in %d s\n' "$name" "$result" $((SECONDS - began))
 }
 
-chosen=()
+chosen=() only_prepare=''
 for argument in "$@"; do
   case $argument in
     --full) FULL=1 ;;
     --without-autobahn) WITHOUT_AUTOBAHN=1 ;;
     --shots) SHOTS=$PWD/tests/shots ;;
+    --prepare) only_prepare=1 ;;
     --list) printf '%s\n' "${PARTS[@]}" && exit ;;
     -h | --help) usage && exit ;;
     *)
@@ -204,6 +205,11 @@ for argument in "$@"; do
   esac
 done
 if ((${#chosen[@]} == 0)); then chosen=("${PARTS[@]}"); fi
+if [[ $only_prepare ]]; then
+  for name in "${chosen[@]}"; do prepare "$name"; done
+  exit
+fi
+: > "$RESULTS"
 # The real programs run the release binary as it is now.
 if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (autobahn|deflate|controls|fuzz|curl|https|ab|wrk|sleepers|browser|tornado|course|bench|readme)\  ]]; then
   chosen=(build "${chosen[@]}")

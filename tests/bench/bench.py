@@ -9,6 +9,8 @@ binds loopback addresses, on ports below those that the kernel gives to clients.
 """
 
 import argparse
+import functools
+import json
 import os
 import random
 import re
@@ -23,10 +25,12 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TARGET = os.environ.get("CARGO_TARGET_DIR") or os.path.join(ROOT, "target")
+TARGET = os.path.abspath(os.environ.get("CARGO_TARGET_DIR") or os.path.join(ROOT, "target"))
 BIN = os.path.abspath(os.environ.get("BIN") or os.path.join(TARGET, "release", "squall"))
 TOOLS = os.path.abspath(os.environ.get("TOOLS") or os.path.join(TARGET, "tools"))
-PACKAGES = {"nginx": "nginx", "wrk": "wrk", "curl": "curl", "openssl": "openssl", "taskset": "util-linux"}
+PACKAGES = {"nginx": "nginx", "wrk": "wrk", "ab": "apache2-utils", "curl": "curl", "openssl": "openssl",
+            "taskset": "util-linux", "chrt": "util-linux"}
+TORNADO = os.path.join(TOOLS, "venv", "bin", "python")
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
 TICK = os.sysconf("SC_CLK_TCK")
@@ -41,15 +45,18 @@ ENV |= {"RUST_LOG": "warn", "no_proxy": "*", "NO_PROXY": "*"}
 
 
 def arguments(doc, **defaults):
-    """Flags `--NAME N` for the given names and defaults; the help is the program's own doc."""
+    """Flags `--NAME VALUE` for the given names and defaults, or `--NAME` where that is False; the help is `doc`."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in defaults.items():
         kind = type(value)
+        if kind is bool:
+            parser.add_argument("--" + name, action="store_true")
+            continue
         many = {"nargs": "*", "type": str} if kind is tuple else {"type": kind}
-        shown = " ".join(value) if kind is tuple else value
+        shown = " ".join(value) if kind is tuple else value or "none"
         parser.add_argument("--" + name, default=value, help=f"default: {shown}", **many)
     args = parser.parse_args()
-    if any(value < 1 for value in vars(args).values() if isinstance(value, int)):
+    if any(value < 1 for value in vars(args).values() if type(value) is int):
         parser.error("a number is 1 or more")
     return args
 
@@ -65,6 +72,21 @@ def need(*programs, also=()):
         sys.exit(2)
     if SERVER_CORE == LOAD_CORE:
         print("Only one core: servers and load share it, so latencies say little.")
+
+
+@functools.cache
+def tools():
+    """Builds the floor and the load: their paths by name."""
+    folder, manifest = os.path.join(TARGET, "bench"), os.path.join(ROOT, "tests", "bench", "tools", "Cargo.toml")
+    command = ["cargo", "build", "--locked", "--release", "--manifest-path", manifest, "--target-dir", folder]
+    if subprocess.run(command).returncode:
+        sys.exit("the bench's own tools cannot be built")
+    return {name: os.path.join(folder, "release", name) for name in ("floor", "load")}
+
+
+def has_tornado():
+    command = [TORNADO, "-c", "import tornado"]
+    return os.access(TORNADO, os.X_OK) and not subprocess.run(command, stderr=subprocess.DEVNULL).returncode
 
 
 def find(program):
@@ -232,6 +254,15 @@ server {{
         log = self.path(f"{name}.error")
         return Child(self, name, core, ["nginx", "-p", self.work, "-e", log, "-c", conf], address, port)
 
+    def floor(self, name="floor", core=SERVER_CORE):
+        port = free_port()
+        return Child(self, name, core, [tools()["floor"], f"127.0.0.1:{port}"], "127.0.0.1", port)
+
+    def tornado(self, name="tornado", upstream="", core=SERVER_CORE):
+        port = free_port()
+        site = os.path.join(ROOT, "tests", "bench", "tornado_site.py")
+        return Child(self, name, core, [TORNADO, "-B", site, str(port), upstream], "127.0.0.1", port)
+
 
 def free_port():
     """A port that nobody uses, below those of the kernel's clients: many connections come and go meanwhile."""
@@ -276,6 +307,23 @@ def wrk(server, url, connections, seconds, upstream=None, env=None):
     return result
 
 
+def load(server, what, *flags, within=60):
+    """One run of the bench's own load (tests/bench/tools/src/load): its figures, and `other` as in `wrk`."""
+    command = [tools()["load"], what, f"127.0.0.1:{server.port}", "--pids", ",".join(map(str, tree(server.pid)))]
+    machine, before = machine_cpu(), server.cpu()
+    text, client, wall = run([*command, *map(str, flags)], within)
+    other = machine_cpu() - machine - client - (server.cpu() - before)
+    return json.loads(text) | {"other": max(0, other / wall * 100)}
+
+
+def quietest(once, tries=3, most=12):
+    """Runs again, so often at most, while the rest of the machine uses more percent of a core: the quietest run."""
+    results = []
+    while len(results) < tries and all(result["other"] > most for result in results):
+        results.append(once())
+    return min(results, key=lambda result: result["other"])
+
+
 def interleave(rounds, runs):
     """Each of `runs` (a function by name) once a round, in turns another first: the results of each by name."""
     names, results = list(runs), {name: [] for name in runs}
@@ -305,14 +353,19 @@ def spread(results, key):
 
 
 def table(head, rows):
-    """Prints a table of Markdown: text to the left, everything else to the right."""
+    print(markdown(head, rows))
+
+
+def markdown(head, rows):
+    """A table of Markdown: text to the left, everything else to the right."""
     rows = [[cell if isinstance(cell, str) else "" if cell is None else number(cell) for cell in row] for row in rows]
     widths = [max(len(row[n]) for row in [head, *rows]) for n in range(len(head))]
     rule = ["-" * width if n == 0 else "-" * (width - 1) + ":" for n, width in enumerate(widths)]
+    lines = []
     for row in [head, rule, *rows]:
         cells = [cell.ljust(width) if n == 0 else cell.rjust(width) for n, (cell, width) in enumerate(zip(row, widths))]
-        print("| " + " | ".join(cells) + " |")
-    print()
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def number(value):
