@@ -7,8 +7,7 @@
 //! `serve` reads one connection within its budgets and lets its protocol find events; each event goes to the
 //! application, whose effects are applied before the next one is looked for. Nothing is freed inside: whoever is done
 //! is marked dead and reaped before the flush, so that its leave line goes out in the same turn. The flush is one
-//! write per connection that somebody else wrote to and one per room member; a large room is flushed in several turns, and
-//! its members are heard again when all have been visited.
+//! write per connection that somebody else wrote to and one per room member; a large room is flushed in several turns.
 //! Who is in a TLS handshake is served behind the others, `handshakes_per_turn` of them.
 //!
 //! `turn` takes readiness as a list and time as an argument, so a test can play both. Only `run` touches the poll.
@@ -61,6 +60,8 @@ pub struct Server<N: Network, A: App> {
     network: N,
     app: A,
     limits: Limits,
+    /// What a step of a protocol costs of a slice, as if it had made so many bytes.
+    step_cost: usize,
     conns: Slab<Connection<N::Stream>>,
     acceptor: Acceptor,
     /// Connections that were accepted and are not gone; upstreams are not among them.
@@ -143,6 +144,7 @@ impl<N: Network, A: App> Server<N, A> {
             names: Names::new(&limits, wake),
             network,
             app,
+            step_cost: limits.slice_bytes_max.div_ceil(limits.slice_steps_max),
             limits,
             conns: Slab::default(),
             inbound: 0,
@@ -184,9 +186,7 @@ impl<N: Network, A: App> Server<N, A> {
             let Some(id) = self.ready.pop_front() else { break };
             if self.conns.get(id).is_some_and(Connection::is_securing) {
                 self.handshakes.push_back(id);
-            } else if self.waits_for_room(id) {
-                self.ready.push_back(id);
-            } else {
+            } else if !self.waits_for_room(id) {
                 self.serve(id);
             }
         }

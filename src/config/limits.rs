@@ -66,16 +66,16 @@ pub struct Limits {
     /// After EMFILE no edge comes, so accept is tried again so often.
     pub accept_retry: Duration,
     /// Bytes read from one connection in one slice, and one read. Everybody waits for a slice of each that is busy: of
-    /// a hundred, these are some milliseconds. As many bytes of answers count as all its steps.
+    /// a hundred, these are some milliseconds.
     pub slice_bytes_max: usize,
-    /// Steps of its protocol (a request, a frame, a piece of a body) in one slice; what is answered, inflated or deflated
-    /// counts as further steps, as if it had come.
+    /// Steps of its protocol (a request, a frame, a piece of a body) in one slice. What is answered, inflated or deflated
+    /// takes the place of steps, as many bytes that of all of them.
     pub slice_steps_max: usize,
     /// Bytes that rooms write in one turn, about, to all members together; a write counts as 4 KiB more. The rest
     /// follows in the next turns, so that nobody waits for the whole of a large room.
     pub flush_bytes_max: usize,
-    /// Bytes said in rooms in one turn, about, before their members are heard again: what comes in faster than it goes out
-    /// waits with its sender. Many messages to a flush are what makes a large room fast.
+    /// Bytes said in one room, about, until its flush has come round to its first member again: what comes in faster than
+    /// it goes out waits with its sender. Many messages to a flush are what makes a large room fast.
     pub said_bytes_max: usize,
     /// What a closing connection may still send before it is dropped, bytes.
     pub discard_bytes_max: usize,

@@ -363,7 +363,7 @@ fn split_target(method: Method, target: &str) -> Result<(Option<&str>, &str, &st
 }
 
 fn split_query(target: &str) -> Result<(&str, &str), HttpError> {
-    let Some(at) = memchr2(b'?', b'#', target.as_bytes()) else { return Ok((target, "")) };
+    let Some(at) = target.bytes().position(|byte| matches!(byte, b'?' | b'#')) else { return Ok((target, "")) };
     let (path, query) = (&target[..at], &target[at + 1..]);
     if target.as_bytes()[at] == b'#' || memchr(b'#', query.as_bytes()).is_some() {
         return Err(HttpError::Malformed("the target has a fragment"));

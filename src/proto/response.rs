@@ -120,10 +120,10 @@ pub fn is_field_value(value: &str) -> bool {
 
 /// Appends the head and, unless the body is a stream, the body of an answer to `out`.
 ///
-/// `date` is an IMF-fixdate, 29 bytes (RFC 9110 section 5.6.7). Content-Length is on every answer but 204, 304 and
+/// `date` is an IMF-fixdate (RFC 9110 section 5.6.7). Content-Length is on every answer but 204, 304 and
 /// streams of unknown length; `Connection` is said only where it differs from what the request's version implies.
 /// Not for 1xx: see [`CONTINUE`] and [`encode_switching`].
-pub fn encode_response(r: &Response, terms: Terms, date: &[u8], out: &mut Vec<u8>) -> Sent {
+pub fn encode_response(r: &Response, terms: Terms, date: &[u8; 29], out: &mut Vec<u8>) -> Sent {
     debug_assert!(r.status >= 200, "an interim answer has no framing");
     let bytes: &[u8] = match &r.body {
         Body::Static(bytes) => bytes,
@@ -171,7 +171,7 @@ pub fn encode_response(r: &Response, terms: Terms, date: &[u8], out: &mut Vec<u8
 }
 
 /// Every field but those of framing and connection; the last one is not ended yet.
-fn encode_fields(r: &Response, date: &[u8], out: &mut Vec<u8>) {
+fn encode_fields(r: &Response, date: &[u8; 29], out: &mut Vec<u8>) {
     out.extend_from_slice(b"Server: squall\r\nDate: ");
     out.extend_from_slice(date);
     if !r.content_type.is_empty() && is_trusted(&r.content_type) {
@@ -187,7 +187,7 @@ fn encode_fields(r: &Response, date: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends 101 with this Sec-WebSocket-Accept (RFC 6455 section 4.2.2).
-pub fn encode_switching(accept: &[u8; 28], extensions: Option<&str>, date: &[u8], out: &mut Vec<u8>) {
+pub fn encode_switching(accept: &[u8; 28], extensions: Option<&str>, date: &[u8; 29], out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nServer: squall\r\nDate: ");
     out.extend_from_slice(date);
     out.extend_from_slice(b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
@@ -256,18 +256,11 @@ fn reason(status: u16) -> &'static str {
 }
 
 /// Appends `n` in decimal digits.
-fn encode_decimal(mut n: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (n % 10) as u8;
-        n /= 10;
-        if n == 0 {
-            break;
-        }
+fn encode_decimal(n: u64, out: &mut Vec<u8>) {
+    if n >= 10 {
+        encode_decimal(n / 10, out);
     }
-    out.extend_from_slice(&digits[at..]);
+    out.push(b'0' + (n % 10) as u8);
 }
 
 fn encode_status_line(status: u16, out: &mut Vec<u8>) {

@@ -53,7 +53,7 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// Every mark in a connection stands for one place on its list.
     fn audit_lists(&self) -> Verdict {
-        let ready = count(self.ready.iter().chain(&self.handshakes));
+        let ready = count(self.ready.iter().chain(&self.handshakes).chain(self.rooms.unheard()));
         let (touched, dead) = (count(&self.touched), count(&self.dead));
         for (id, conn) in self.conns.iter() {
             for (name, list, mark) in
@@ -86,6 +86,8 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// No member without a connection, no connection in a room that does not list it.
     fn audit_rooms(&self) -> Verdict {
+        let forgotten = self.rooms.forgotten();
+        ensure!(forgotten.is_none(), "{forgotten:?} has something to do, and no flush will come to it");
         for (feed_id, readers, members) in self.rooms.iter() {
             ensure!(!members.is_empty(), "{feed_id:?} has no reader");
             ensure!(readers == members.len(), "{feed_id:?} has {readers} cursors for {} members", members.len());

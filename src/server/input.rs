@@ -32,16 +32,16 @@ enum Progress {
 impl<N: Network, A: App> Server<N, A> {
     /// Reads and handles what one connection has, within its budgets.
     pub(super) fn read_slice(&mut self, id: ConnId) {
-        let (mut bytes, mut steps) = (0, 0);
+        let (mut bytes, mut work) = (0, 0);
         while self.wants_input(id) {
-            if bytes >= self.limits.slice_bytes_max || !self.may_step(steps) {
+            if bytes >= self.limits.slice_bytes_max || !self.may_step(id, work) {
                 return;
             }
             let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.has_input()) else { return };
             match conn.fill(&mut self.inbuf) {
                 Ok(filled) => {
                     bytes += filled.fresh;
-                    self.take_apart(id, filled.end, &mut steps);
+                    self.take_apart(id, filled.end, &mut work);
                 }
                 Err(e) => {
                     self.on_socket_error(id, &e);
@@ -51,29 +51,29 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
-    /// Whether a slice of so many steps goes on; it ends early when enough was said in a room.
-    fn may_step(&self, steps: usize) -> bool {
-        steps < self.limits.slice_steps_max && (steps == 0 || !self.rooms_are_busy())
+    /// Whether a slice with so much work behind it goes on; it ends early when enough was said in its room.
+    fn may_step(&self, id: ConnId, work: usize) -> bool {
+        work == 0 || work < self.limits.slice_bytes_max && self.busy_room(id).is_none()
     }
 
-    /// Lets the protocol find everything in the first `end` bytes of the buffer, and keeps the rest.
-    fn take_apart(&mut self, id: ConnId, end: usize, steps: &mut usize) {
+    /// Lets the protocol find everything in the first `end` bytes of the buffer, and keeps the rest. Work is counted in
+    /// bytes: a step has its price, and what it makes comes on top.
+    fn take_apart(&mut self, id: ConnId, end: usize, work: &mut usize) {
         let mut at = 0;
         let mut starved = false;
-        while !starved && self.wants_input(id) && self.may_step(*steps) {
-            *steps += 1;
+        while !starved && self.wants_input(id) && self.may_step(id, *work) {
+            *work += self.step_cost;
             let answered = self.reply.len();
             let Some(conn) = self.conns.get_mut(id) else { return };
             let progress = match conn.protocol {
                 Protocol::Http(_) => self.step_http(id, at, end),
                 Protocol::Ws(_) => self.step_ws(id, at, end),
-                Protocol::Upstream(_) => self.step_upstream(id, at, end, steps),
+                Protocol::Upstream(_) => self.step_upstream(id, at, end, work),
                 Protocol::Discarding(_) => self.step_discarding(id, end - at),
             };
             // What is inflated or deflated costs the slice as much as if it had come so long: a bomb is small on the wire.
             // So is what it is answered: a page is many times its request.
-            let work = self.codec.take_work() + self.reply.len().saturating_sub(answered);
-            *steps += work / self.bytes_per_step();
+            *work += self.codec.take_work() + self.reply.len().saturating_sub(answered);
             match progress {
                 Progress::Used(n) => at += n,
                 Progress::Starved => starved = true,
@@ -175,8 +175,7 @@ impl<N: Network, A: App> Server<N, A> {
         Progress::Used(used)
     }
 
-    fn step_upstream(&mut self, id: ConnId, at: usize, end: usize, steps: &mut usize) -> Progress {
-        let bytes_per_step = self.bytes_per_step();
+    fn step_upstream(&mut self, id: ConnId, at: usize, end: usize, work: &mut usize) -> Progress {
         let Server { conns, inbuf, app, effects, limits, now, .. } = &mut *self;
         let Some(conn) = conns.get_mut(id) else { return Progress::Starved };
         let is_flushed = conn.is_flushed();
@@ -203,7 +202,7 @@ impl<N: Network, A: App> Server<N, A> {
                 (used, None)
             }
             Ok((used, Some(ExchangeEvent::Body(piece)))) => {
-                *steps += piece.len().saturating_sub(used) / bytes_per_step;
+                *work += piece.len().saturating_sub(used);
                 app.on_event(owner, Event::Fetched(Fetched::Body(piece)), *now, effects);
                 (used, None)
             }
@@ -223,11 +222,6 @@ impl<N: Network, A: App> Server<N, A> {
             Some(Err(error)) => self.fetch_over(id, Err(error), false),
         }
         Progress::Used(used)
-    }
-
-    /// So many bytes of work count as one step.
-    fn bytes_per_step(&self) -> usize {
-        (self.limits.slice_bytes_max / self.limits.slice_steps_max).max(1)
     }
 
     fn step_discarding(&mut self, id: ConnId, bytes: usize) -> Progress {

@@ -2,8 +2,11 @@
 //!
 //! A room is made at the first Join and dropped with its last member. It has two feeds of the same messages: one as they
 //! are, one with long ones compressed. Publishing appends one frame to each that has readers and touches nobody; the
-//! flush then writes to each writable member, in member order, the bytes from its cursor to the end. A turn has a budget
-//! for that: a large room is flushed in several turns, and its members say nothing more until all have been visited.
+//! flush then writes to each writable member, in member order, the bytes from its cursor to the end.
+//!
+//! A turn has a budget for that: a large room is flushed in several turns, and rooms take turns. The flush goes round: what
+//! is said meanwhile, whoever comes and whoever goes only let it go on. Each time it comes round to the first member, the
+//! room may say so much more; whoever would say more than that waits, in front of those who have just been heard.
 
 use super::Server;
 use crate::conn::ws::{Coding, Membership};
@@ -14,7 +17,7 @@ use crate::proto::ws_frame::{self, Opcode};
 use crate::rt::feed::Feed;
 use crate::rt::lane::Lane;
 use crate::rt::net::{Network, Stream, write_some};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::ops::Range;
 
@@ -26,11 +29,7 @@ const WRITE_COST: usize = 4 << 10;
 pub(super) struct Rooms {
     rooms: HashMap<FeedId, Room>,
     /// Rooms with something new for members that have not been visited since.
-    dirty: Vec<FeedId>,
-    /// Bytes said since the last flush.
-    said: usize,
-    /// The last flush has used up its budget.
-    is_behind: bool,
+    dirty: VecDeque<FeedId>,
 }
 
 #[derive(Default)]
@@ -42,6 +41,10 @@ struct Room {
     next: usize,
     /// So many members have still to be visited.
     left: usize,
+    /// Bytes said since it came round to the first one.
+    said: usize,
+    /// Members with something to do who wait until it comes round again; they count as queued.
+    unheard: VecDeque<ConnId>,
 }
 
 impl Room {
@@ -63,6 +66,22 @@ impl Room {
     fn is_to_visit(&self, place: u32) -> bool {
         let (count, visited) = (self.members.len(), self.members.len() - self.left);
         self.left > 0 && (self.next + count - 1 - place as usize) % count >= visited
+    }
+
+    /// The place of the member that is visited now; the first one comes behind the last.
+    fn visit(&mut self) -> usize {
+        let place = if self.next < self.members.len() { self.next } else { 0 };
+        (self.next, self.left) = (place + 1, self.left - 1);
+        place
+    }
+
+    /// It has come round: whoever had to wait comes before all that are ready, or who says much would be heard before
+    /// them again.
+    fn hear_again(&mut self, ready: &mut VecDeque<ConnId>) {
+        self.said = 0;
+        while let Some(id) = self.unheard.pop_back() {
+            ready.push_front(id);
+        }
     }
 
     /// Members have changed their places, so a flush that is under way may not know whom it has visited.
@@ -89,6 +108,18 @@ impl Rooms {
         !self.dirty.is_empty()
     }
 
+    /// Members who wait until they are heard again.
+    pub fn unheard(&self) -> impl Iterator<Item = &ConnId> {
+        self.rooms.values().flat_map(|room| &room.unheard)
+    }
+
+    /// A room with members to visit, or to hear again, that no flush would come to: a bug.
+    pub fn forgotten(&self) -> Option<FeedId> {
+        let has_more = |room: &Room| room.left > 0 || room.said > 0 || !room.unheard.is_empty();
+        let mut waiting = self.rooms.iter().filter(|(_, room)| has_more(room));
+        waiting.find(|(id, _)| !self.dirty.contains(id)).map(|(&id, _)| id)
+    }
+
     /// Every room with the readers of its feeds, and its members, each at its place.
     pub fn iter(&self) -> impl Iterator<Item = (FeedId, usize, &[ConnId])> {
         let readers = |room: &Room| room.plain.readers() + room.deflated.readers();
@@ -112,7 +143,7 @@ impl Rooms {
     fn mark(&mut self, id: FeedId) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         if room.left == 0 {
-            self.dirty.push(id);
+            self.dirty.push_back(id);
         }
         room.left = room.members.len();
     }
@@ -132,8 +163,13 @@ impl<N: Network, A: App> Server<N, A> {
         ws.membership = Some(Membership { feed, coding, place, lane });
     }
 
-    /// It stops being one; the rest of a frame that is under way still goes out.
+    /// It stops being one. What was said before still goes out, as far as the socket takes it, and the rest of a frame
+    /// that is under way in any case.
     pub(super) fn leave(&mut self, id: ConnId) {
+        // In the slice in which it came, the answer to its handshake has still to go out.
+        if self.serving != Some(id) || self.reply.is_empty() {
+            self.write_to_member(id);
+        }
         let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = self.conns.get_mut(id) else { return };
         let Some(membership) = ws.membership.take() else { return };
         let Membership { feed: id, place, .. } = membership;
@@ -162,8 +198,10 @@ impl<N: Network, A: App> Server<N, A> {
             membership.place = place;
         }
         room.go_round_again();
-        if room.members.is_empty() {
-            self.rooms.rooms.remove(&feed);
+        if room.members.is_empty()
+            && let Some(room) = self.rooms.rooms.remove(&feed)
+        {
+            self.ready.extend(room.unheard);
         }
     }
 
@@ -177,32 +215,40 @@ impl<N: Network, A: App> Server<N, A> {
             Some(deflated) => ws_frame::encode_compressed(Opcode::Text, deflated, out),
             None => ws_frame::encode(Opcode::Text, text, out),
         });
-        rooms.said += text.len();
+        room.said += text.len();
         rooms.mark(feed);
     }
 
-    /// Whether rooms have enough to write: their members are not heard for the rest of this turn.
-    pub(super) fn rooms_are_busy(&self) -> bool {
-        self.rooms.is_behind || self.rooms.said >= self.limits.said_bytes_max
+    /// The room that it is a member of, if enough has been said there for now.
+    pub(super) fn busy_room(&self, id: ConnId) -> Option<FeedId> {
+        // Nearly always no room is dirty while somebody is served, and nothing is looked up.
+        let conn = self.conns.get(id).filter(|_| self.rooms.are_dirty())?;
+        let Protocol::Ws(ws) = &conn.protocol else { return None };
+        let feed = ws.membership.as_ref()?.feed;
+        (self.rooms.rooms.get(&feed)?.said >= self.limits.said_bytes_max).then_some(feed)
     }
 
-    /// Whether the connection is one of a room, and has to wait for that.
-    pub(super) fn waits_for_room(&self, id: ConnId) -> bool {
-        let is_member =
-            |conn: &Connection<N::Stream>| matches!(&conn.protocol, Protocol::Ws(ws) if ws.membership.is_some());
-        self.rooms_are_busy() && self.conns.get(id).is_some_and(is_member)
+    /// Lets it wait until its room may say more, if that is busy.
+    pub(super) fn waits_for_room(&mut self, id: ConnId) -> bool {
+        let room = self.busy_room(id).and_then(|feed| self.rooms.rooms.get_mut(&feed));
+        room.map(|room| room.unheard.push_back(id)).is_some()
     }
 
     /// Writes everything new to every member that can take it, as far as the budget of a turn goes, and cuts those that
     /// lag too far.
     pub(super) fn flush_rooms(&mut self) {
         let mut budget = self.limits.flush_bytes_max;
-        for id in std::mem::take(&mut self.rooms.dirty) {
+        for _ in 0..self.rooms.dirty.len() {
+            if budget == 0 {
+                break;
+            }
+            // When the budget is used up, whose turn has not come is the first in the next flush.
+            let Some(id) = self.rooms.dirty.pop_front() else { break };
             let Some(room) = self.rooms.rooms.get_mut(&id) else { continue };
+            let mut came_round = false;
             while room.left > 0 && budget > 0 {
-                room.left -= 1;
-                let place = if room.next < room.members.len() { room.next } else { 0 };
-                room.next = place + 1;
+                let place = room.visit();
+                came_round |= place == 0;
                 let member = room.members[place];
                 let Some(conn) = self.conns.get_mut(member) else { continue };
                 if conn.writable && !conn.dead {
@@ -223,37 +269,49 @@ impl<N: Network, A: App> Server<N, A> {
                     self.touched.push(member);
                 }
             }
-            if room.left > 0 {
-                self.rooms.dirty.push(id);
+            if came_round {
+                room.hear_again(&mut self.ready);
             }
-            if room.plain.held().max(room.deflated.held()) > self.limits.feed_bytes_max() {
+            if room.left > 0 {
+                self.rooms.dirty.push_back(id);
+            }
+            let holds_much = room.plain.held().max(room.deflated.held()) > self.limits.feed_bytes_max();
+            if holds_much && (came_round || room.left == 0) {
                 self.cut_slow_readers(id);
             }
         }
-        (self.rooms.said, self.rooms.is_behind) = (0, budget == 0);
     }
 
     /// Sends what the room has for one member whose socket may have become writable.
     pub(super) fn flush_member(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.writable && !conn.dead) else { return };
-        let Protocol::Ws(ws) = &conn.protocol else { return };
-        let Some((feed, place)) = ws.membership.as_ref().map(|m| (m.feed, m.place)) else { return };
+        let Some(Connection { protocol: Protocol::Ws(ws), .. }) = self.conns.get(id) else { return };
         // With news for all, it is flushed in member order at the end of the turn. Flushed first, a sender would send
         // its next message early, and that would wait for the whole pass (measured: 1.6 times the median delay).
-        let Some(room) = self.rooms.rooms.get_mut(&feed).filter(|room| !room.is_to_visit(place)) else { return };
+        if ws.membership.as_ref().is_some_and(|membership| !self.rooms.comes_to(membership)) {
+            self.write_to_member(id);
+        }
+    }
+
+    fn write_to_member(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.writable && !conn.dead) else { return };
+        let Protocol::Ws(ws) = &conn.protocol else { return };
+        let Some(room) = ws.membership.as_ref().and_then(|m| self.rooms.rooms.get_mut(&m.feed)) else { return };
         if flush_lane(conn, (&mut room.plain, &mut room.deflated)).is_err() {
             self.bury(id);
         }
     }
 
-    /// Looked for only when the feed as a whole holds too much, so a room without laggards never searches.
+    /// Looked for only when the feed as a whole holds too much, so a room without laggards never searches, and then once or
+    /// twice a round. Who would take more has only not been visited yet.
     fn cut_slow_readers(&mut self, feed: FeedId) {
         let Some(room) = self.rooms.rooms.get(&feed) else { return };
         let behind_max = self.limits.feed_bytes_max();
         let slow = |&id: &ConnId| {
-            let Some(Connection { protocol: Protocol::Ws(ws), .. }) = self.conns.get(id) else { return false };
+            let Some(Connection { protocol: Protocol::Ws(ws), writable, .. }) = self.conns.get(id) else {
+                return false;
+            };
             let behind = ws.membership.as_ref().map_or(0, |m| m.lane.behind(room.feed(m.coding)));
-            behind > behind_max as u64
+            behind > behind_max as u64 && (!writable || room.left == 0)
         };
         let slow: Vec<ConnId> = room.members.iter().copied().filter(slow).collect();
         for id in slow {

@@ -11,7 +11,7 @@ use squall_fuzz::cuts::{Cuts, at_any_cut};
 use squall_fuzz::http::{Asked, Fields, Heard, answer, requests, usual};
 use std::borrow::Cow;
 
-const DATE: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "-"];
 const NAMES: [&str; 12] = [
     "Host",

@@ -1,0 +1,229 @@
+//! Rooms that share the turns: what each gets of the budget of the flush, and whose members are heard when.
+
+use super::*;
+
+/// Rooms, one for each path. Whoever upgrades enters, whoever only asks brings news from outside.
+struct Halls {
+    inside: HashMap<ConnId, FeedId>,
+    /// Whose messages were heard, in order.
+    heard: Rc<RefCell<Vec<ConnId>>>,
+}
+
+impl App for Halls {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
+        match event {
+            Event::Request(request, _) => {
+                let feed = FeedId(request.path[1..].parse().expect("a number"));
+                if request.wants_upgrade {
+                    let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
+                    out.push(Effect::Upgrade { to: from, accept, compression: None, message_bytes_max });
+                    out.push(Effect::Join(from, feed));
+                    self.inside.insert(from, feed);
+                } else {
+                    out.respond(from, Response::text(200, "heard"));
+                }
+                let news = out.write(|bytes| bytes.extend([b'n'; TEXT_BYTES]));
+                out.push(Effect::Publish(feed, news));
+            }
+            Event::Message(_, text) => {
+                self.heard.borrow_mut().push(from);
+                let text = out.write(|bytes| bytes.extend_from_slice(text));
+                out.push(Effect::Publish(self.inside[&from], text));
+            }
+            _ => {}
+        }
+    }
+}
+
+const FRAME_BYTES: usize = TEXT_BYTES + 4;
+
+/// Eleven members of a hundred are written to in one turn.
+fn limits() -> Limits {
+    Limits { flush_bytes_max: 50 << 10, ..Limits::default() }
+}
+
+struct Stage {
+    server: Server<Peers, Halls>,
+    ids: Vec<ConnId>,
+    wires: Vec<Rc<Wire>>,
+    heard: Rc<RefCell<Vec<ConnId>>>,
+    now: Instant,
+}
+
+impl Stage {
+    /// A hundred members of room 0, then ten of room 1, all of whom have read everything, then `outside` others.
+    fn new(limits: Limits, outside: usize) -> Stage {
+        let heard = Rc::default();
+        let app = Halls { inside: HashMap::new(), heard: Rc::clone(&heard) };
+        let (server, ids, wires) = meet(app, limits, MEMBERS + 10 + outside);
+        let mut stage = Stage { server, ids, wires, heard, now: Instant::now() };
+        (0..MEMBERS).for_each(|n| stage.ask(n, 0, true));
+        (MEMBERS..MEMBERS + 10).for_each(|n| stage.ask(n, 1, true));
+        stage.turn_until("all are in", |stage| stage.server.counts().members == MEMBERS + 10 && stage.is_quiet());
+        stage.wires.iter().for_each(|wire| wire.told.set(0));
+        stage
+    }
+
+    fn says(&mut self, n: usize, bytes: impl AsRef<[u8]>) {
+        self.wires[n].say(bytes);
+        self.turn(&[readable(self.ids[n])]);
+    }
+
+    fn ask(&mut self, n: usize, room: usize, enter: bool) {
+        let upgrade = if enter { "Upgrade: websocket\r\nConnection: Upgrade\r\n" } else { "" };
+        self.says(n, format!("GET /{room} HTTP/1.1\r\nHost: squall\r\n{upgrade}\r\n"));
+    }
+
+    fn turn(&mut self, readiness: &[(Source, Ready)]) -> Option<Duration> {
+        let wait = self.server.turn(readiness, self.now);
+        assert_eq!(self.server.audit(), Ok(()));
+        wait
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        self.turn(&[]) != Some(Duration::ZERO)
+    }
+
+    /// Five hundred turns are more than anything takes that comes to its end.
+    fn turn_until(&mut self, what: &str, mut holds: impl FnMut(&mut Stage) -> bool) {
+        assert!((0..500).any(|_| holds(self)), "{what}: never");
+    }
+
+    fn told(&self, n: usize) -> usize {
+        self.wires[n].told.get()
+    }
+}
+
+fn text() -> Vec<u8> {
+    frame(TEXT, [b'x'; TEXT_BYTES])
+}
+
+#[test]
+fn members_are_heard_while_somebody_comes_in_every_turn() {
+    let mut stage = Stage::new(limits(), 100);
+    for n in MEMBERS + 10..MEMBERS + 60 {
+        stage.ask(n, 0, true);
+    }
+    stage.says(0, text());
+    for n in MEMBERS + 60..MEMBERS + 110 {
+        stage.ask(n, 0, true);
+    }
+    assert_eq!(*stage.heard.borrow(), [stage.ids[0]], "fifty turns are several rounds");
+}
+
+#[test]
+fn a_room_that_always_has_news_leaves_turns_to_the_others() {
+    let mut stage = Stage::new(limits(), 1);
+    stage.ask(MEMBERS + 10, 0, false);
+    stage.says(MEMBERS, text());
+    for _ in 0..3 {
+        stage.ask(MEMBERS + 10, 0, false);
+    }
+    assert_eq!(*stage.heard.borrow(), [stage.ids[MEMBERS]], "its members are heard meanwhile");
+    assert!((MEMBERS..MEMBERS + 10).all(|n| stage.told(n) == FRAME_BYTES), "and written to");
+    stage.turn_until("all have everything", Stage::is_quiet);
+    assert!((0..MEMBERS).all(|n| stage.told(n) == 4 * FRAME_BYTES));
+}
+
+#[test]
+fn whoever_had_to_wait_is_heard_before_those_who_say_much() {
+    for flush_bytes_max in [50 << 10, 1 << 20] {
+        let mut stage = Stage::new(Limits { said_bytes_max: 2 * TEXT_BYTES, flush_bytes_max, ..limits() }, 0);
+        for n in 0..20 {
+            stage.wires[n].say(text().repeat(100));
+        }
+        let everybody: Vec<_> = (0..20).map(|n| readable(stage.ids[n])).collect();
+        stage.turn(&everybody);
+        stage.turn_until("forty messages", |stage| {
+            stage.turn(&[]);
+            stage.heard.borrow().len() >= 40
+        });
+        let heard = stage.heard.borrow();
+        for n in 0..20 {
+            let times = heard.iter().filter(|id| **id == stage.ids[n]).count();
+            assert!((1..=4).contains(&times), "of {} messages {times} were the {n}th's", heard.len());
+        }
+    }
+}
+
+#[test]
+fn who_asks_for_pages_does_not_wait_for_a_room_that_has_enough_to_write() {
+    let mut stage = Stage::new(Limits { said_bytes_max: 1, ..limits() }, 1);
+    stage.says(0, text());
+    stage.says(MEMBERS + 10, "GET /7 HTTP/1.1\r\nHost: squall\r\n\r\n".repeat(100));
+    let answers = stage.told(MEMBERS + 10);
+    stage.turn(&[]);
+    assert_eq!((stage.told(MEMBERS + 10), answers > 0), (answers, true), "all hundred in one slice");
+}
+
+#[test]
+fn whoever_the_flush_has_not_come_to_is_not_cut_for_it() {
+    let mut stage = Stage::new(Limits { lag_bytes_max: 2 * TEXT_BYTES, ..limits() }, 1);
+    for _ in 0..50 {
+        stage.ask(MEMBERS + 10, 0, false);
+    }
+    stage.turn_until("all have everything", Stage::is_quiet);
+    assert_eq!((stage.server.counts().cut, stage.server.counts().members), (0, MEMBERS + 10));
+    assert!((0..MEMBERS).all(|n| stage.told(n) == 50 * FRAME_BYTES));
+}
+
+#[test]
+fn whoever_takes_nothing_is_cut_although_the_flush_never_comes_to_its_end() {
+    let mut stage = Stage::new(Limits { lag_bytes_max: 20 * TEXT_BYTES, ..limits() }, 1);
+    stage.wires[50].deaf.set(true);
+    let mut asked = 0;
+    stage.turn_until("it is cut", |stage| {
+        stage.ask(MEMBERS + 10, 0, false);
+        asked += 1;
+        // More than a message in three turns, and a budget for half of one would never be enough.
+        stage.turn(&[]);
+        stage.turn(&[]);
+        stage.server.counts().cut == 1
+    });
+    assert!((20..40).contains(&asked), "after {asked} messages");
+}
+
+#[test]
+fn what_was_said_before_the_end_still_goes_out() {
+    let close = frame(CLOSE, 1000u16.to_be_bytes());
+    let mut stage = Stage::new(Limits { said_bytes_max: TEXT_BYTES, ..limits() }, 0);
+    stage.says(0, text());
+    stage.says(99, [text(), close.clone()].concat());
+    assert_eq!((stage.told(98), stage.told(99)), (0, 0));
+    stage.server.drain(stage.now);
+    let heard = stage.heard.borrow().len();
+    for n in 0..MEMBERS {
+        assert!(stage.told(n) > heard * FRAME_BYTES, "the {n}th has all messages, and our Close");
+    }
+    (0..MEMBERS + 10).filter(|n| *n != 99).for_each(|n| stage.wires[n].say(&close));
+    let everybody: Vec<_> = stage.ids.iter().map(|&id| readable(id)).collect();
+    stage.turn(&everybody);
+    stage.turn_until("all are gone", |stage| {
+        stage.turn(&[]);
+        stage.server.is_over()
+    });
+}
+
+#[test]
+fn a_member_that_closes_in_the_middle_of_a_flush_has_everything_said_before() {
+    let mut stage = Stage::new(limits(), 0);
+    stage.says(0, text());
+    stage.says(99, [text(), frame(CLOSE, 1000u16.to_be_bytes())].concat());
+    stage.turn_until("all have everything", Stage::is_quiet);
+    assert_eq!(stage.told(99), 2 * FRAME_BYTES + 4, "both messages and our Close");
+}
+
+#[test]
+fn nobody_is_passed_over_whoever_comes_and_goes() {
+    let mut stage = Stage::new(limits(), 200);
+    let close = frame(CLOSE, 1000u16.to_be_bytes());
+    // In each turn one comes, and who came before goes: the last place is filled, and emptied, again and again.
+    for n in MEMBERS + 10..MEMBERS + 210 {
+        stage.ask(n, 0, true);
+        if n > MEMBERS + 10 {
+            stage.says(n - 1, &close);
+        }
+    }
+    stage.turn_until("all have everything", Stage::is_quiet);
+    assert!((0..MEMBERS).all(|n| stage.told(n) == 200 * FRAME_BYTES));
+}
