@@ -83,14 +83,14 @@ impl Chat {
         if self.members.len() <= from.slot() {
             self.members.resize_with(from.slot() + 1, || None);
         }
-        let allowance = Allowance { messages: self.burst as f32, at: self.millis(now) };
+        let allowance = Allowance { messages: self.burst as f32, at: millis(self.epoch, now) };
         self.members[from.slot()] = Some(Member { generation: from.generation(), name, allowance });
     }
 
     /// A message: to the room if its sender is in it, else back.
     pub fn on_message(&mut self, from: ConnId, kind: Kind, bytes: &[u8], now: Instant, out: &mut Effects) {
-        let at = self.millis(now);
         let (rate, burst, text_bytes_max) = (self.rate, self.burst, self.text_bytes_max);
+        let epoch = self.epoch;
         let Some(member) = self.member(from) else {
             let range = out.write(|echo| echo.extend_from_slice(bytes));
             return out.push(Effect::Send(from, kind, range));
@@ -98,7 +98,7 @@ impl Chat {
         if kind == Kind::Binary {
             return self.expel(from, UNSUPPORTED_DATA, "text only", out);
         }
-        if rate > 0.0 && !member.allowance.take(at, rate, burst) {
+        if rate > 0.0 && !member.allowance.take(millis(epoch, now), rate, burst) {
             return self.expel(from, POLICY_VIOLATION, "too fast", out);
         }
         if bytes.len() > text_bytes_max {
@@ -140,11 +140,11 @@ impl Chat {
         let member = self.members.get_mut(id.slot())?.as_mut()?;
         (member.generation == id.generation()).then_some(member)
     }
+}
 
-    fn millis(&self, now: Instant) -> u32 {
-        // Wraps after 49 days, which costs a member one refill.
-        now.saturating_duration_since(self.epoch).as_millis() as u32
-    }
+fn millis(epoch: Instant, now: Instant) -> u32 {
+    // Wraps after 49 days, which costs a member one refill.
+    now.saturating_duration_since(epoch).as_millis() as u32
 }
 
 impl Allowance {

@@ -28,6 +28,8 @@ pub struct Feed {
     end: u64,
     /// Empty: the next frame is encoded into it, and it becomes the next chunk when the last one is full.
     spare: Vec<u8>,
+    /// Empty: the frame ends of the chunk that is dropped go into the next one.
+    spare_ends: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -59,7 +61,7 @@ impl Default for Feed {
 impl Feed {
     /// A feed without frames and readers. Holds no frame memory until the first frame.
     pub fn new() -> Feed {
-        Feed { chunks: VecDeque::from([Chunk::new(0)]), first: 0, end: 0, spare: Vec::new() }
+        Feed { chunks: VecDeque::from([Chunk::new(0)]), first: 0, end: 0, spare: Vec::new(), spare_ends: Vec::new() }
     }
 
     /// Publishes the one frame that `encode` writes (below 4 GiB). Nobody is touched; O(1).
@@ -78,7 +80,9 @@ impl Feed {
             last.push(&frame);
             return self.keep(frame);
         }
-        self.chunks.push_back(Chunk { bytes: frame, ends: vec![offset(length)], ..Chunk::new(start) });
+        let mut ends = std::mem::take(&mut self.spare_ends);
+        ends.push(offset(length));
+        self.chunks.push_back(Chunk { bytes: frame, ends, ..Chunk::new(start) });
         if length > CHUNK_BYTES {
             // Readers step to an empty chunk behind it: else a room that falls silent would keep a long frame.
             self.chunks.push_back(Chunk::new(self.end));
@@ -175,12 +179,14 @@ impl Feed {
         while self.chunks[0].readers == 0 {
             if self.chunks.len() == 1 {
                 self.chunks[0] = Chunk::new(self.end);
-                self.spare = Vec::new();
+                (self.spare, self.spare_ends) = (Vec::new(), Vec::new());
                 return;
             }
             let chunk = self.chunks.pop_front().expect("there are two");
             self.first = self.first.wrapping_add(1);
             self.keep(chunk.bytes);
+            self.spare_ends = chunk.ends;
+            self.spare_ends.clear();
         }
     }
 

@@ -33,11 +33,12 @@ impl<N: Network, A: App> Server<N, A> {
     /// Reads and handles what one connection has, within its budgets.
     pub(super) fn read_slice(&mut self, id: ConnId) {
         let (mut bytes, mut work) = (0, 0);
-        while self.wants_input(id) {
+        // Nearly always the first read was short, and nothing else has to be asked.
+        while self.conns.get(id).is_some_and(Connection::has_input) && self.wants_input(id) {
             if bytes >= self.limits.slice_bytes_max || !self.may_step(id, work) {
                 return;
             }
-            let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.has_input()) else { return };
+            let Some(conn) = self.conns.get_mut(id) else { return };
             match conn.fill(&mut self.inbuf) {
                 Ok(filled) => {
                     bytes += filled.fresh;
@@ -61,7 +62,7 @@ impl<N: Network, A: App> Server<N, A> {
     fn take_apart(&mut self, id: ConnId, end: usize, work: &mut usize) {
         let mut at = 0;
         let mut starved = false;
-        while !starved && self.wants_input(id) && self.may_step(id, *work) {
+        while !starved && (at < end || self.may_end(id)) && self.wants_input(id) && self.may_step(id, *work) {
             *work += self.step_cost;
             let answered = self.reply.len();
             let Some(conn) = self.conns.get_mut(id) else { return };
@@ -79,21 +80,25 @@ impl<N: Network, A: App> Server<N, A> {
                 Progress::Starved => starved = true,
             }
         }
+        let may_end = self.may_end(id);
         let Some(conn) = self.conns.get_mut(id) else { return };
         if at < end {
             conn.kept.extend_from_slice(&self.inbuf[at..end]);
         }
-        // A body may be whole without another byte, which only another step can tell.
-        let in_body = match &conn.protocol {
-            Protocol::Http(http) => http.is_in_body(),
-            Protocol::Upstream(_) => true,
-            Protocol::Ws(_) | Protocol::Discarding(_) => false,
-        };
-        let may_end = conn.eof || in_body;
         conn.unparsed = !starved && (at < end || may_end);
         if conn.eof && starved && !conn.dead {
             self.on_eof(id);
         }
+    }
+
+    /// Whether a step may tell something without another byte: that the input has ended, or a body is whole.
+    fn may_end(&self, id: ConnId) -> bool {
+        let in_body = |protocol: &Protocol<N::Stream>| match protocol {
+            Protocol::Http(http) => http.is_in_body(),
+            Protocol::Upstream(_) => true,
+            Protocol::Ws(_) | Protocol::Discarding(_) => false,
+        };
+        self.conns.get(id).is_some_and(|conn| conn.eof || in_body(&conn.protocol))
     }
 
     fn step_http(&mut self, id: ConnId, at: usize, end: usize) -> Progress {

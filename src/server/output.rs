@@ -134,9 +134,9 @@ impl<N: Network, A: App> Server<N, A> {
         self.finish_closing(id);
         self.wind_clock(id, progress);
         self.book(id);
-        if self.wants_input(id)
+        if self.conns.get(id).is_some_and(Connection::has_input)
+            && self.wants_input(id)
             && let Some(conn) = self.conns.get_mut(id)
-            && conn.has_input()
         {
             enqueue(&mut self.ready, conn, id);
         }
