@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PARTS=(fmt clippy doc build test core rules autobahn deflate controls hostile fuzz coverage
-  curl https ab wrk sleepers browser tornado course bench readme)
+  curl https ab wrk syscalls sleepers browser tornado course bench readme)
 PLAYWRIGHT=playwright-core@1.65.1
 WS=ws@8.23.0
 TORNADO=tornado==6.6.1
@@ -68,6 +68,7 @@ needs_of() {
     bench) echo python3:python3-venv wrk:wrk curl:curl openssl:openssl nginx:nginx-light ab:apache2-utils ;;
     ab) echo ab:apache2-utils ;;
     wrk) echo wrk:wrk ;;
+    syscalls) echo python3:python3 strace:strace ;;
     sleepers) echo python3:python3 ;;
     browser | course) echo node:nodejs npm:npm chromium:chromium ;;
     tornado) echo python3:python3-venv ;;
@@ -211,7 +212,7 @@ if [[ $only_prepare ]]; then
 fi
 : > "$RESULTS"
 # The real programs run the release binary as it is now.
-if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (autobahn|deflate|controls|fuzz|curl|https|ab|wrk|sleepers|browser|tornado|course|bench|readme)\  ]]; then
+if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (autobahn|deflate|controls|fuzz|curl|https|ab|wrk|syscalls|sleepers|browser|tornado|course|bench|readme)\  ]]; then
   chosen=(build "${chosen[@]}")
 fi
 

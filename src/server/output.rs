@@ -11,7 +11,9 @@ use crate::event::{App, Event, FetchError};
 use crate::id::ConnId;
 use crate::proto::response::{BodyCoding, Response, encode_response};
 use crate::rt::net::{Network, Stream};
+use httpdate::HttpDate;
 use std::borrow::Cow;
+use std::io::Write;
 use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -299,6 +301,7 @@ impl Date {
         let wall = SystemTime::now();
         let into_second = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().subsec_nanos();
         self.due = Some(now + Duration::from_nanos(1_000_000_000 - u64::from(into_second)));
-        self.text.copy_from_slice(&httpdate::fmt_http_date(wall).as_bytes()[..29]);
+        // Not `fmt_http_date`, which makes a String.
+        let _ = write!(&mut self.text[..], "{}", HttpDate::from(wall));
     }
 }

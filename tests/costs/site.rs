@@ -1,0 +1,90 @@
+//! A server on a thread of its own, whose calls to the allocator are counted between two turns.
+
+use crate::it::support::Dir;
+use crate::meter::{self, Calls};
+use clap::Parser;
+use squall::config::{Cli, Limits};
+use squall::server::bind;
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often the thread looks whether it is told something, at least.
+const LOOKS_EVERY: Duration = Duration::from_millis(5);
+
+/// What a stretch has cost the server.
+pub struct Costs {
+    pub calls: Calls,
+    /// Where the first calls came from.
+    pub places: String,
+}
+
+pub struct Site {
+    pub address: SocketAddr,
+    /// Asks for the costs since it was last asked; the thread answers between two turns. Its drop ends the thread.
+    ask: Option<Sender<()>>,
+    answers: Receiver<Costs>,
+    thread: Option<JoinHandle<()>>,
+    _data: Dir,
+}
+
+impl Site {
+    /// With default limits and these flags.
+    pub fn start(flags: &[&str]) -> Site {
+        let data = Dir::new();
+        let line = ["squall", "--listen", "127.0.0.1:0", "--data-dir", data.arg()];
+        let cli = Cli::try_parse_from(line.iter().chain(flags)).unwrap_or_else(|e| panic!("{e}"));
+        let (tell, told) = channel();
+        let ((ask, asked), (report, answers)) = (channel(), channel());
+        let thread = std::thread::spawn(move || {
+            let mut running = bind(&cli.serve, Limits::default()).unwrap_or_else(|e| panic!("{e}"));
+            tell.send(running.addresses()[0]).expect("somebody waits for the address");
+            loop {
+                running.once(Some(LOOKS_EVERY)).expect("the poll works");
+                let (calls, traces) = match asked.try_recv() {
+                    Ok(()) => meter::end(),
+                    Err(TryRecvError::Empty) => continue,
+                    Err(TryRecvError::Disconnected) => return,
+                };
+                let places = traces.iter().map(|trace| ours(&trace.to_string())).collect::<Vec<_>>().join("\n");
+                report.send(Costs { calls, places }).expect("somebody waits for the costs");
+                meter::begin();
+            }
+        });
+        let address = told.recv().expect("the server has started");
+        Site { address, ask: Some(ask), answers, thread: Some(thread), _data: data }
+    }
+
+    /// What `work` costs the server, to the end of the turn in which the last answer went out.
+    pub fn costs_of(&self, work: impl FnOnce()) -> Costs {
+        self.costs();
+        work();
+        self.costs()
+    }
+
+    fn costs(&self) -> Costs {
+        self.ask.as_ref().expect("the thread runs").send(()).expect("the server lives");
+        self.answers.recv().expect("the server lives")
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.ask = None;
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(std::thread::panicking() || matches!(ended, Some(Ok(()))), "the server panicked");
+    }
+}
+
+/// The frames of a backtrace that are in this project's sources, innermost first, in one line.
+fn ours(trace: &str) -> String {
+    let places = trace.lines().filter_map(|line| line.trim().strip_prefix("at "));
+    let places = places.filter_map(|place| place.split_once("/src/").filter(|(before, _)| is_ours(before)));
+    let places: Vec<String> = places.take(6).map(|(_, place)| format!("src/{place}")).collect();
+    places.join(" < ")
+}
+
+fn is_ours(before: &str) -> bool {
+    before == "." || before == env!("CARGO_MANIFEST_DIR")
+}
