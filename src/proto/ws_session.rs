@@ -233,8 +233,13 @@ impl Session {
     }
 
     fn forget(&mut self) {
+        let compressed = self.compression.as_ref().is_some_and(|compression| compression.is_under_way());
         if let Some(message) = &mut self.message {
             message.bytes = Vec::new();
+            if compressed {
+                // The rest is not inflated, so nobody knows how its text goes on.
+                message.utf8 = Utf8::default();
+            }
         }
         if let Some(compression) = &mut self.compression {
             compression.forget();
@@ -301,8 +306,7 @@ impl Session {
             self.end_compression(codec)?;
         }
         let Some(message) = &mut self.message else { return Ok((start + n, Found::Nothing)) };
-        // Of what came behind our Close, nothing was inflated.
-        if is_last && self.state == State::Open && !message.utf8.is_whole() {
+        if is_last && !message.utf8.is_whole() {
             return Err(WsError::NotUtf8);
         }
         message.frame = Some(frame).filter(|frame| frame.remaining > 0);

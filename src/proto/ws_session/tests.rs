@@ -330,6 +330,17 @@ fn a_whole_frame_is_borrowed_and_an_assembled_one_given_back() {
 }
 
 #[test]
+fn text_behind_our_close_is_judged_the_same_at_any_split_issue_4() {
+    let wire = last(Text, b"\xce");
+    for split in 0..=wire.len() {
+        let mut session = Session::server(LIMIT);
+        session.on_close_sent();
+        let said = hear_in_pieces(session, &[&wire[..split], &wire[split..]]);
+        assert_eq!(said, [Said::Wrong(WsError::NotUtf8)], "split at {split}");
+    }
+}
+
+#[test]
 fn an_idle_session_is_small_and_holds_no_heap() {
     assert!(size_of::<Session>() <= 32, "{} bytes", size_of::<Session>());
     let mut session = Session::server(LIMIT);

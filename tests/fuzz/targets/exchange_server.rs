@@ -159,7 +159,8 @@ fn answers(u: &mut Unstructured, asked: &[Asked], cuts: Cuts) -> Result<()> {
         let heard = at_any_cut(rest, cuts, |wire, cuts| answer(wire, cuts, terms.head, false, &usual()));
         let heard = heard.unwrap_or_else(|e| panic!("refused: {e}"));
         assert_eq!((heard.status, heard.body, heard.kept), (response.status, body, sent.keep_alive));
-        check_fields(&heard.fields, response.headers.iter().map(|(name, value)| (*name, value.as_ref())));
+        let given = response.headers.iter().filter(|(_, value)| !value.contains(['\r', '\n', '\0']));
+        check_fields(&heard.fields, given.map(|(name, value)| (*name, value.as_ref())));
         rest = &rest[heard.used..];
     }
     assert!(rest.is_empty(), "{} bytes belong to no answer", rest.len());
