@@ -170,9 +170,8 @@ pub fn encode_response(r: &Response, terms: Terms, date: &[u8; 29], out: &mut Ve
     Sent { keep_alive, body }
 }
 
-/// Every field but those of framing and connection; the last one is not ended yet.
+/// From the value of Date on, every field but those of framing and connection; the last one is not ended yet.
 fn encode_fields(r: &Response, date: &[u8; 29], out: &mut Vec<u8>) {
-    out.extend_from_slice(b"Server: squall\r\nDate: ");
     out.extend_from_slice(date);
     if !r.content_type.is_empty() && is_trusted(&r.content_type) {
         out.extend_from_slice(b"\r\nContent-Type: ");
@@ -263,16 +262,17 @@ fn encode_decimal(n: u64, out: &mut Vec<u8>) {
     out.push(b'0' + (n % 10) as u8);
 }
 
+/// Of every answer the same follows behind the status line: up to the value of Date.
 fn encode_status_line(status: u16, out: &mut Vec<u8>) {
     if status == 200 {
-        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\nServer: squall\r\nDate: ");
         return;
     }
     out.extend_from_slice(b"HTTP/1.1 ");
     encode_decimal(u64::from(status), out);
     out.push(b' ');
     out.extend_from_slice(reason(status).as_bytes());
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(b"\r\nServer: squall\r\nDate: ");
 }
 
 /// Literals of the program are trusted; a value that came from somewhere is looked at.

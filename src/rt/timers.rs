@@ -33,20 +33,25 @@ impl Default for Timer {
 /// The heap of all deadlines.
 pub struct Timers {
     epoch: Instant,
+    /// The last deadline that was set, and its milliseconds: in one turn most are the same.
+    last: (Instant, u64),
     heap: BinaryHeap<Reverse<(u64, ConnId)>>,
 }
 
 impl Timers {
     /// A heap whose time starts at `epoch`.
     pub fn new(epoch: Instant) -> Timers {
-        Timers { epoch, heap: BinaryHeap::new() }
+        Timers { epoch, last: (epoch, 0), heap: BinaryHeap::new() }
     }
 
     /// Sets the deadline of `id`, whose timer is `timer`.
     #[inline]
     pub fn set(&mut self, id: ConnId, timer: &mut Timer, at: Instant) {
-        let after = self.after_epoch(at);
-        timer.due = after.as_secs() * 1000 + u64::from(after.subsec_nanos().div_ceil(1_000_000));
+        if at != self.last.0 {
+            let after = self.after_epoch(at);
+            self.last = (at, after.as_secs() * 1000 + u64::from(after.subsec_nanos().div_ceil(1_000_000)));
+        }
+        timer.due = self.last.1;
         if timer.due < timer.armed {
             timer.armed = timer.due;
             self.heap.push(Reverse((timer.due, id)));
