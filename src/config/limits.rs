@@ -69,7 +69,7 @@ pub struct Limits {
     /// a hundred, these are some milliseconds.
     pub slice_bytes_max: usize,
     /// Steps of its protocol (a request, a frame, a piece of a body) in one slice. What is answered, inflated or deflated
-    /// takes the place of steps, as many bytes that of all of them.
+    /// takes their place: `slice_bytes_max` of it is as much work as all of them.
     pub slice_steps_max: usize,
     /// Bytes that rooms write in one turn, about, to all members together; a write counts as 4 KiB more. The rest
     /// follows in the next turns, so that nobody waits for the whole of a large room.
