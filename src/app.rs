@@ -241,7 +241,7 @@ impl App for Site {
     fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
         match event {
             Event::Request(request, body) => self.route(Ask { from, request, body, now }, out),
-            Event::Message(kind, bytes) => self.chat.on_message(from, kind, bytes, now, out),
+            Event::Message(kind, payload) => self.chat.on_message(from, kind, payload, now, out),
             Event::Fetched(fetched) => self.on_fetched(from, fetched, out),
             Event::Finished(finished) => self.on_finished(from, finished, out),
             Event::Woke => {

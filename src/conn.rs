@@ -14,6 +14,7 @@ pub mod race;
 pub mod upstream;
 pub mod ws;
 
+use crate::id::ConnId;
 use crate::rt::net::{Ready, Stream, write_some};
 use crate::rt::outbox::Outbox;
 use crate::rt::timers::Timer;
@@ -110,18 +111,19 @@ impl<S: Stream> Connection<S> {
         self.broken |= ready.broken;
     }
 
-    /// Puts the kept bytes into `shared`, and behind them what the socket has, with one read at most. If whole messages
-    /// may be among the kept ones, they come alone.
+    /// Puts the kept bytes into `shared`, and behind them what the socket has: one read, of `most` bytes. If whole
+    /// messages may be among the kept ones, they come alone.
     ///
     /// # Errors
     /// What the socket says besides `WouldBlock` and `Interrupted`: the connection is dead.
-    pub fn fill(&mut self, shared: &mut [u8]) -> io::Result<Filled> {
+    pub fn fill(&mut self, shared: &mut [u8], most: usize) -> io::Result<Filled> {
         let kept = self.kept.len();
         shared[..kept].copy_from_slice(&self.kept);
         self.kept = Vec::new();
         // What is here comes first: a read may say that the peer has reset, and that would be the end of it.
         let reads = !std::mem::take(&mut self.unparsed) && self.readable && !self.eof;
-        let room = &mut shared[kept..];
+        let room = shared.len().min(kept + most);
+        let room = &mut shared[kept..room];
         let stream = self.stream.as_mut().filter(|_| reads && !room.is_empty());
         let Some(stream) = stream else { return Ok(Filled { end: kept, fresh: 0 }) };
         let fresh = loop {
@@ -167,18 +169,21 @@ impl<S: Stream> Connection<S> {
         Ok(())
     }
 
-    /// Sends what waits in the outbox, as far as the socket takes it.
+    /// Sends what waits in the outbox, as far as the socket takes it, `most` bytes at most.
     ///
     /// # Errors
     /// The peer is gone: the connection is dead.
-    pub fn flush(&mut self) -> io::Result<()> {
+    pub fn flush(&mut self, most: usize) -> io::Result<()> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
         if self.writable && stream.unsent() > 0 {
             flush_stream(stream, &mut self.writable)?;
         }
-        while self.writable && !self.outbox.is_empty() {
-            let sent = write_some(stream, self.outbox.next(), &mut self.writable)?;
+        let mut left = most;
+        while self.writable && !self.outbox.is_empty() && left > 0 {
+            let next = self.outbox.next();
+            let sent = write_some(stream, &next[..next.len().min(left)], &mut self.writable)?;
             self.outbox.sent(sent);
+            left -= sent;
         }
         Ok(())
     }
@@ -197,6 +202,23 @@ impl<S: Stream> Connection<S> {
     #[inline]
     pub fn is_securing(&self) -> bool {
         self.stream.as_ref().is_some_and(Stream::is_securing)
+    }
+
+    /// Whether no message is under way and nothing waits in either direction: to settle it could only wind up its clock.
+    pub fn is_at_rest(&self) -> bool {
+        let speaks = match &self.protocol {
+            Protocol::Http(http) => http.is_between_requests() && http.fetch == ConnId::NOBODY,
+            Protocol::Ws(ws) => ws.is_at_rest(),
+            Protocol::Upstream(_) | Protocol::Discarding(_) => false,
+        };
+        let is_stirred = self.readable | self.read_closed | self.broken | self.eof | self.unparsed | self.dead;
+        let is_waiting = !self.kept.is_empty() || !self.is_flushed() || self.is_securing();
+        speaks && !is_stirred && !is_waiting && self.held() == self.booked as usize
+    }
+
+    /// Whether there is something to write that the socket would take.
+    pub fn has_output(&self) -> bool {
+        self.writable && !self.outbox.is_empty()
     }
 
     /// Whether there is something to read, from the socket or from what was kept.

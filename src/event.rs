@@ -6,13 +6,14 @@
 
 pub mod fetch;
 
+use crate::blocks::Blocks;
 use crate::id::{ConnId, FeedId};
 pub use crate::proto::deflate::Agreement;
 pub use crate::proto::exchange::{ExchangeError, ResponseHead};
 pub use crate::proto::http::Request;
 pub use crate::proto::response::{Body, Response};
 pub use crate::proto::url::Url;
-pub use crate::proto::ws_session::Kind;
+pub use crate::proto::ws_session::{Kind, Payload};
 pub use fetch::{Fetch, FetchError, Fetched, Journey, Reached};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ pub enum Event<'a> {
     /// until then nothing more is read from this connection.
     Request(&'a Request<'a, 'a>, &'a [u8]),
     /// One whole WebSocket message; text is valid UTF-8.
-    Message(Kind, &'a [u8]),
+    Message(Kind, Payload<'a>),
     /// The moment asked for by [`Effect::Sleep`].
     Woke,
     /// News of the fetch that this connection waits for.
@@ -80,7 +81,7 @@ pub struct WholeAnswer {
 /// The bytes of a file and what conditional requests need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileRead {
-    pub bytes: Vec<u8>,
+    pub bytes: Blocks,
     pub modified: Option<SystemTime>,
 }
 
@@ -98,6 +99,8 @@ pub enum Effect {
     Upgrade { to: ConnId, accept: [u8; 28], compression: Option<Agreement>, message_bytes_max: usize },
     /// One message to one WebSocket.
     Send(ConnId, Kind, Range<usize>),
+    /// The same with a long message, which is not copied.
+    SendBlocks(ConnId, Kind, Blocks),
     /// Close a WebSocket with a code and a reason; it leaves its feed, and the session is over for the application.
     Close(ConnId, u16, &'static str),
     /// The connection becomes a reader of the feed, from here on.
@@ -142,6 +145,18 @@ impl Effects {
     /// The answer to the request under way.
     pub fn respond(&mut self, to: ConnId, response: Response) {
         self.list.push(Effect::Respond(to, response));
+    }
+
+    /// One message to one WebSocket. A long one that can be handed on is not copied.
+    pub fn send(&mut self, to: ConnId, kind: Kind, payload: Payload<'_>) {
+        let effect = match payload {
+            Payload::Assembled(blocks) if blocks.contiguous().is_none() => Effect::SendBlocks(to, kind, blocks),
+            short => {
+                let bytes = short.contiguous().unwrap_or_default();
+                Effect::Send(to, kind, self.write(|out| out.extend_from_slice(bytes)))
+            }
+        };
+        self.list.push(effect);
     }
 
     /// Forgets everything, keeps the memory.

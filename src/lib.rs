@@ -78,6 +78,7 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod blocks;
 pub mod config;
 pub mod conn;
 pub mod event;

@@ -9,7 +9,7 @@
 //! ```
 
 use crate::config::Limits;
-use crate::event::{Effect, Effects, Kind};
+use crate::event::{Effect, Effects, Kind, Payload};
 use crate::id::{ConnId, FeedId};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -88,12 +88,11 @@ impl Chat {
     }
 
     /// A message: to the room if its sender is in it, else back.
-    pub fn on_message(&mut self, from: ConnId, kind: Kind, bytes: &[u8], now: Instant, out: &mut Effects) {
+    pub fn on_message(&mut self, from: ConnId, kind: Kind, payload: Payload<'_>, now: Instant, out: &mut Effects) {
         let (rate, burst, text_bytes_max) = (self.rate, self.burst, self.text_bytes_max);
         let epoch = self.epoch;
         let Some(member) = self.member(from) else {
-            let range = out.write(|echo| echo.extend_from_slice(bytes));
-            return out.push(Effect::Send(from, kind, range));
+            return out.send(from, kind, payload);
         };
         if kind == Kind::Binary {
             return self.expel(from, UNSUPPORTED_DATA, "text only", out);
@@ -101,10 +100,10 @@ impl Chat {
         if rate > 0.0 && !member.allowance.take(millis(epoch, now), rate, burst) {
             return self.expel(from, POLICY_VIOLATION, "too fast", out);
         }
-        if bytes.len() > text_bytes_max {
+        let Some(text) = payload.contiguous().filter(|text| text.len() <= text_bytes_max) else {
             return self.expel(from, TOO_BIG, "too long", out);
-        }
-        let line = out.write(|line| write_line(line, &member.name, ":", bytes));
+        };
+        let line = out.write(|line| write_line(line, &member.name, ":", text));
         out.push(Effect::Publish(LOBBY, line));
     }
 

@@ -9,6 +9,7 @@
 mod conditions;
 
 use crate::app::pages::POLICY;
+use crate::blocks::Blocks;
 use crate::proto::response::{Body, Response};
 pub use conditions::Conditions;
 use conditions::Verdict;
@@ -129,11 +130,11 @@ impl Asset {
 
 /// Answers with a file of `--www`, 304 if the peer has it, or 412. The tag is made of length and time, so reading a file
 /// twice in the same nanosecond of its life is the same file.
-pub fn answer_overlay(path: &Path, bytes: Vec<u8>, modified: Option<SystemTime>, ask: &Conditions) -> Response {
+pub fn answer_overlay(path: &Path, bytes: Blocks, modified: Option<SystemTime>, ask: &Conditions) -> Response {
     let age = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let etag = age.map(|age| Cow::Owned(format!("\"{:x}-{:x}\"", bytes.len(), age.as_nanos())));
     let validators = Validators { etag, modified: age };
-    answer(Body::Owned(bytes), content_type(&path.to_string_lossy()), validators, ask)
+    answer(Body::Blocks(Box::new(bytes)), content_type(&path.to_string_lossy()), validators, ask)
 }
 
 /// What tells one state of a file from another.

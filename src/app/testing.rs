@@ -122,6 +122,7 @@ pub fn text(response: &Response) -> &str {
     let bytes = match &response.body {
         Body::Static(bytes) => bytes,
         Body::Owned(bytes) => &bytes[..],
+        Body::Blocks(blocks) => blocks.contiguous().expect("a short body"),
         body => panic!("a body of text was expected: {body:?}"),
     };
     std::str::from_utf8(bytes).expect("text")

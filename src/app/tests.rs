@@ -75,10 +75,10 @@ fn a_file_of_the_overlay_is_read_on_the_pool() {
     let job = Job::ReadFile { path: "/no/such/www/static/a b.txt".into() };
     assert_eq!(out.list, [Effect::Run(conn(0), job)]);
     let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(THEN);
-    let out = read(&mut bench, Ok(FileRead { bytes: b"hello".into(), modified: Some(modified) }));
+    let out = read(&mut bench, Ok(FileRead { bytes: "hello".into(), modified: Some(modified) }));
     assert_eq!((answer(&out).status, bench.site.pending.len()), (304, 0), "it remembers what was asked");
     bench.ask(conn(0), "GET /static/a%20b.txt", &[]);
-    let out = read(&mut bench, Ok(FileRead { bytes: b"hello".into(), modified: Some(modified) }));
+    let out = read(&mut bench, Ok(FileRead { bytes: "hello".into(), modified: Some(modified) }));
     assert_eq!((answer(&out).status, text(answer(&out))), (200, "hello"));
     assert_eq!(field(answer(&out), "Last-Modified"), Some("Tue, 14 Nov 2023 22:13:20 GMT"));
     assert!(read(&mut bench, Err(ErrorKind::NotFound.into())).list.is_empty(), "nobody asked");
@@ -126,7 +126,7 @@ fn whoever_leaves_while_its_file_is_read_gets_nothing() {
     bench.ask(conn(0), "GET /static/chat.js", &[]);
     bench.tell(conn(0), Event::Left);
     assert!(bench.site.pending.is_empty());
-    assert!(read(&mut bench, Ok(FileRead { bytes: vec![], modified: None })).list.is_empty());
+    assert!(read(&mut bench, Ok(FileRead { bytes: "".into(), modified: None })).list.is_empty());
 }
 
 #[test]

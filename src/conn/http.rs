@@ -248,6 +248,14 @@ impl Http {
         }
     }
 
+    /// Counts a piece that goes out as it is, of a body whose length was promised; `false`: it must not go out.
+    pub fn count_piece(&mut self, length: usize) -> bool {
+        let Phase::Streaming(BodyCoding::Length(left)) = &mut self.phase else { return false };
+        let rest = left.checked_sub(length as u64);
+        *left = rest.unwrap_or(*left);
+        rest.is_some()
+    }
+
     /// The end of a streamed body; answers whether everything that was promised has been written.
     pub fn encode_end(&mut self, out: &mut Vec<u8>) -> bool {
         match self.phase {

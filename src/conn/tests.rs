@@ -79,7 +79,7 @@ fn interrupted<T>() -> io::Result<T> {
 /// Fills a buffer of 8 bytes; gives what it then holds, and how many of them are new.
 fn fill(conn: &mut Connection<Script>) -> (String, usize) {
     let mut shared = [0; 8];
-    let Filled { end, fresh } = conn.fill(&mut shared).expect("a living socket");
+    let Filled { end, fresh } = conn.fill(&mut shared, 8).expect("a living socket");
     (String::from_utf8_lossy(&shared[..end]).into_owned(), fresh)
 }
 
@@ -158,7 +158,7 @@ fn kept_bytes_that_may_be_whole_messages_come_before_anything_the_socket_may_say
     conn.kept = b"message".to_vec();
     conn.unparsed = true;
     assert_eq!(fill(&mut conn), filled("message", 0));
-    assert!(conn.fill(&mut [0; 8]).is_err(), "the reset comes behind them");
+    assert!(conn.fill(&mut [0; 8], 8).is_err(), "the reset comes behind them");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn an_interrupted_read_is_repeated_and_an_error_is_passed_on() {
     let mut conn = reading(vec![interrupted(), interrupted(), Ok("hello"), Err(ErrorKind::ConnectionReset.into())]);
     assert_eq!(fill(&mut conn), filled("hello", 5));
     conn.note(READABLE);
-    assert_eq!(conn.fill(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(conn.fill(&mut [0; 8], 8).unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]
@@ -205,13 +205,13 @@ fn what_the_socket_does_not_take_waits_for_it_to_be_writable() {
     conn.send(b"hello ").unwrap();
     assert_eq!((output(&conn), conn.outbox.unsent(), conn.writable), ("hel", 3, false));
     conn.send(b"world").unwrap();
-    conn.flush().unwrap();
+    conn.flush(100).unwrap();
     assert_eq!((output(&conn), conn.outbox.unsent(), conn.held() >= 8), ("hel", 8, true), "no write without an edge");
     conn.note(WRITABLE);
-    conn.flush().unwrap();
+    conn.flush(100).unwrap();
     assert_eq!((output(&conn), conn.outbox.unsent(), conn.writable), ("hello w", 4, false));
     conn.note(WRITABLE);
-    conn.flush().unwrap();
+    conn.flush(100).unwrap();
     assert_eq!((output(&conn), conn.outbox.unsent(), conn.writable), ("hello world", 0, true));
     assert_eq!(conn.held(), 0);
 }
@@ -223,9 +223,20 @@ fn output_behind_a_waiting_rest_keeps_its_order() {
     conn.note(WRITABLE);
     conn.send(b"second").unwrap();
     assert_eq!((output(&conn), conn.outbox.unsent()), ("f", 11));
-    conn.flush().unwrap();
+    conn.flush(100).unwrap();
     conn.send(b" third").unwrap();
     assert_eq!((output(&conn), conn.outbox.unsent()), ("first second third", 0));
+}
+
+#[test]
+fn a_flush_ends_where_its_budget_does() {
+    let mut conn = writing(vec![would_block(), Ok(100), Ok(100)]);
+    conn.send(b"hello world").unwrap();
+    conn.note(WRITABLE);
+    conn.flush(5).unwrap();
+    assert_eq!((output(&conn), conn.outbox.unsent(), conn.has_output()), ("hello", 6, true));
+    conn.flush(100).unwrap();
+    assert_eq!((output(&conn), conn.is_flushed(), conn.has_output()), ("hello world", true, false));
 }
 
 #[test]
@@ -234,7 +245,7 @@ fn a_flush_ends_where_the_socket_would_block() {
     conn.send(b"hello").unwrap();
     assert_eq!((output(&conn), conn.writable), ("", false));
     conn.note(WRITABLE);
-    conn.flush().unwrap();
+    conn.flush(100).unwrap();
     assert_eq!((output(&conn), conn.outbox.unsent(), conn.writable), ("he", 3, false));
 }
 
@@ -247,15 +258,15 @@ fn an_interrupted_write_is_repeated_and_an_error_is_passed_on() {
     let mut conn = writing(vec![Ok(1), Err(ErrorKind::ConnectionReset.into())]);
     conn.send(b"hello").unwrap();
     conn.note(WRITABLE);
-    assert_eq!(conn.flush().unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(conn.flush(100).unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]
 fn an_upstream_without_a_stream_has_nothing_to_read_or_write() {
     let mut conn: Connection<Script> = Connection::new(None, Protocol::Discarding(0));
     conn.note(READABLE);
-    assert_eq!(conn.fill(&mut [0; 8]).unwrap(), Filled { end: 0, fresh: 0 });
+    assert_eq!(conn.fill(&mut [0; 8], 8).unwrap(), Filled { end: 0, fresh: 0 });
     conn.outbox.push(b"GET / HTTP/1.1\r\n\r\n");
-    conn.flush().unwrap();
+    conn.flush(100).unwrap();
     assert_eq!(conn.outbox.unsent(), 18);
 }

@@ -65,6 +65,11 @@ impl Ws {
         own < high_water && matches!(self.session.state(), State::Open | State::ClosedByUs)
     }
 
+    /// It is open, in no room, and owes no pong.
+    pub fn is_at_rest(&self) -> bool {
+        self.is_open() && self.membership.is_none() && self.ping.is_none()
+    }
+
     /// Neither side has sent Close.
     pub fn is_open(&self) -> bool {
         self.session.state() == State::Open

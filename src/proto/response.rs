@@ -13,6 +13,7 @@
 //!
 //! The pieces of a stream are written by the caller, as [`Sent`] says; 100 and 101 have encoders of their own.
 
+use crate::blocks::Blocks;
 use std::borrow::Cow;
 
 /// One answer. Content-Length, Date, Server, Connection and Transfer-Encoding are added by the encoder.
@@ -30,6 +31,8 @@ pub struct Response {
 pub enum Body {
     Static(&'static [u8]),
     Owned(Vec<u8>),
+    /// A long one, which is not copied.
+    Blocks(Box<Blocks>),
     /// Comes piece by piece; its length where known. Unknown: chunked (1.1) or until close (1.0).
     Stream(Option<u64>),
 }
@@ -40,6 +43,7 @@ impl Body {
         match self {
             Body::Static(bytes) => bytes.len(),
             Body::Owned(bytes) => bytes.len(),
+            Body::Blocks(blocks) => blocks.len(),
             Body::Stream(_) => 0,
         }
     }
@@ -118,7 +122,7 @@ pub fn is_field_value(value: &str) -> bool {
     memchr::memchr3(b'\r', b'\n', 0, value.as_bytes()).is_none()
 }
 
-/// Appends the head and, unless the body is a stream, the body of an answer to `out`.
+/// Appends the head of an answer to `out`, and its body unless that is a stream or lies in blocks.
 ///
 /// `date` is an IMF-fixdate (RFC 9110 section 5.6.7). Content-Length is on every answer but 204, 304 and
 /// streams of unknown length; `Connection` is said only where it differs from what the request's version implies.
@@ -128,11 +132,11 @@ pub fn encode_response(r: &Response, terms: Terms, date: &[u8; 29], out: &mut Ve
     let bytes: &[u8] = match &r.body {
         Body::Static(bytes) => bytes,
         Body::Owned(bytes) => bytes,
-        Body::Stream(_) => b"",
+        Body::Blocks(_) | Body::Stream(_) => b"",
     };
     let length = match r.body {
         Body::Stream(length) => length,
-        _ => Some(bytes.len() as u64),
+        _ => Some(r.body.len() as u64),
     };
     let bodiless = matches!(r.status, 204 | 304);
     // A body that ends with the connection; HEAD has none, so it may keep its connection.
@@ -162,6 +166,7 @@ pub fn encode_response(r: &Response, terms: Terms, date: &[u8; 29], out: &mut Ve
         Body::Stream(Some(length)) => BodyCoding::Length(length),
         Body::Stream(None) if terms.http_1_0 => BodyCoding::UntilClose,
         Body::Stream(None) => BodyCoding::Chunked,
+        Body::Blocks(_) => BodyCoding::Length(r.body.len() as u64),
         _ => {
             out.extend_from_slice(bytes);
             BodyCoding::Whole

@@ -197,6 +197,11 @@ pub fn encode_compressed(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
     encode_with(opcode, FIN | COMPRESSED, payload, out);
 }
 
+/// Appends what comes before the payload of a server's whole frame; so many bytes of it must follow.
+pub fn encode_start(opcode: Opcode, length: usize, out: &mut Vec<u8>) {
+    encode_header(opcode, FIN, 0, length, out);
+}
+
 fn encode_with(opcode: Opcode, flags: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.reserve(HEADER_BYTES_MAX + payload.len());
     encode_header(opcode, flags, 0, payload.len(), out);

@@ -7,8 +7,8 @@
 //!
 //! Input is the front of a byte slice; output is the bytes used and at most one [`WsEvent`]. A message that lies in
 //! the slice as one whole frame is unmasked in place and borrowed. Any other is put together in the session as its
-//! bytes come, so the slice never has to hold more than a header or a control frame; a compressed one is inflated as it
-//! comes, a piece at each step.
+//! bytes come, and then handed over, so the slice never has to hold more than a header or a control frame; a compressed
+//! one is inflated as it comes, a piece at each step.
 //! A peer that breaks a rule has said its last word, like one that sent Close: the rest of its input is swallowed.
 //! Sockets, deadlines, what is answered and who is in which room are decided elsewhere.
 
@@ -16,6 +16,7 @@ use super::deflate::{Agreement, Codec, Compression, PIECE_BYTES_MAX};
 use super::utf8::Utf8;
 pub use super::ws_frame::WsError;
 use super::ws_frame::{Header, Opcode, parse_header, unmask};
+use crate::blocks::Blocks;
 use std::ops::Range;
 
 /// What a message is made of.
@@ -36,11 +37,51 @@ impl Kind {
     }
 }
 
+/// The bytes of a message.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Payload<'a> {
+    /// It came as one frame, and lies where it was read.
+    Read(&'a [u8]),
+    /// It had to be put together: whoever gets it has it.
+    Assembled(Blocks),
+}
+
+impl Payload<'_> {
+    /// Bytes in all.
+    pub fn len(&self) -> usize {
+        match self {
+            Payload::Read(bytes) => bytes.len(),
+            Payload::Assembled(blocks) => blocks.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All of them, if they lie together: always, up to [`BLOCK_BYTES`](crate::blocks::BLOCK_BYTES).
+    pub fn contiguous(&self) -> Option<&[u8]> {
+        match self {
+            Payload::Read(bytes) => Some(bytes),
+            Payload::Assembled(blocks) => blocks.contiguous(),
+        }
+    }
+
+    /// A copy that lies together.
+    pub fn to_vec(&self) -> Vec<u8> {
+        match self {
+            Payload::Read(bytes) => bytes.to_vec(),
+            Payload::Assembled(blocks) => blocks.to_vec(),
+        }
+    }
+}
+
 /// What a peer has said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum WsEvent<'a> {
     /// One whole message, at most `message_bytes_max` long; text is valid UTF-8.
-    Message(Kind, &'a [u8]),
+    Message(Kind, Payload<'a>),
     /// Wants a Pong with the same bytes; only the latest needs one (RFC 6455 section 5.5.3).
     Ping(&'a [u8]),
     Pong(&'a [u8]),
@@ -69,14 +110,6 @@ enum Role {
 /// Compressed bytes taken in one step: what they may grow to is looked at soon enough.
 const COMPRESSED_BYTES_MAX: usize = 4 << 10;
 
-/// A message that grows past this moves once more, to a place with room for all that may come.
-const LARGE_FROM: usize = 128 << 10;
-
-/// Address space of that place, bytes; what of it is not written to costs nothing. glibc gives a block of more than
-/// 32 MiB back to the kernel when it is freed. Of smaller ones it keeps what it likes: tens of MiB after a few long
-/// messages (mallopt(3), M_MMAP_THRESHOLD).
-const LARGE_ROOM: usize = 33 << 20;
-
 /// One side of one WebSocket, receiving. Small, because there is one per idle member: 32 bytes, and without compression
 /// no heap.
 #[derive(Debug)]
@@ -94,12 +127,10 @@ pub struct Session {
 struct Message {
     kind: Kind,
     /// The payload, unmasked, inflated and, if it is text, checked.
-    bytes: Vec<u8>,
+    bytes: Blocks,
     utf8: Utf8,
     /// The frame under way, if its header is read but not all of its payload.
     frame: Option<Frame>,
-    /// Nothing is missing: it lies here until its event is dealt with.
-    is_whole: bool,
 }
 
 /// What is left to come of a data frame.
@@ -115,7 +146,7 @@ struct Frame {
 enum Found {
     Nothing,
     Whole(Kind, Range<usize>),
-    Assembled,
+    Assembled(Kind, Blocks),
     Ping(Range<usize>),
     Pong(Range<usize>),
     Close(Option<u16>, Range<usize>),
@@ -146,23 +177,21 @@ impl Session {
     /// Takes one step over the front of `buf`: the bytes used, and an event if one is complete.
     ///
     /// `(0, None)` means: read more and call again with the longer slice; what lies there is less than a header, or
-    /// less than a control frame. Bytes used were unmasked in place and must not be passed again. Call
-    /// [`Session::release`] when the event is dealt with. Once the peer has sent Close everything is swallowed.
-    /// `codec` is lent to whatever is compressed.
+    /// less than a control frame. Bytes used were unmasked in place and must not be passed again. Once the peer has sent
+    /// Close everything is swallowed. `codec` is lent to whatever is compressed.
     ///
     /// # Errors
     /// `Protocol` (1002), `NotUtf8` (1007; at the first wrong byte, also in the middle of a frame), `NotDeflate` (1007)
     /// and `TooBig` (1009; as soon as a header tells, or so much was inflated). The state is then `ClosedByPeer`, and
     /// our Close with that code is due; or `Done`, if ours had been sent before.
     pub fn receive<'a>(
-        &'a mut self,
+        &mut self,
         buf: &'a mut [u8],
         codec: &mut Codec,
     ) -> Result<(usize, Option<WsEvent<'a>>), WsError> {
         if matches!(self.state, State::ClosedByPeer | State::Done) {
             return Ok((buf.len(), None));
         }
-        self.release();
         let closing = self.state == State::ClosedByUs;
         let (used, found) = self.step(buf, codec).inspect_err(|_| self.on_last_word())?;
         let event = match found {
@@ -173,25 +202,17 @@ impl Session {
             Found::Nothing => return Ok((used, None)),
             // Nothing may be sent any more, so nothing needs to be known either.
             _ if closing => return Ok((used, None)),
-            Found::Whole(kind, payload) => WsEvent::Message(kind, &buf[payload]),
-            Found::Assembled => match &self.message {
-                Some(message) => WsEvent::Message(message.kind, &message.bytes),
-                None => return Ok((used, None)),
-            },
+            Found::Whole(kind, payload) => WsEvent::Message(kind, Payload::Read(&buf[payload])),
+            Found::Assembled(kind, bytes) => WsEvent::Message(kind, Payload::Assembled(bytes)),
             Found::Ping(payload) => WsEvent::Ping(&buf[payload]),
             Found::Pong(payload) => WsEvent::Pong(&buf[payload]),
         };
         Ok((used, Some(event)))
     }
 
-    /// Gives back the memory of a message whose event is dealt with. One that is still under way stays.
-    pub fn release(&mut self) {
-        self.message.take_if(|message| message.is_whole);
-    }
-
-    /// Memory held for a message that is not whole, or not released, in bytes.
+    /// Memory held for a message that is not whole, in bytes.
     pub fn buffered(&self) -> usize {
-        let message = self.message.as_ref().map_or(0, |message| message.held());
+        let message = self.message.as_ref().map_or(0, |message| message.bytes.held());
         message + self.compression.as_ref().map_or(0, |compression| compression.held())
     }
 
@@ -235,7 +256,7 @@ impl Session {
     fn forget(&mut self) {
         let compressed = self.compression.as_ref().is_some_and(|compression| compression.is_under_way());
         if let Some(message) = &mut self.message {
-            message.bytes = Vec::new();
+            message.bytes = Blocks::default();
             if compressed {
                 // The rest is not inflated, so nobody knows how its text goes on.
                 message.utf8 = Utf8::default();
@@ -310,8 +331,8 @@ impl Session {
             return Err(WsError::NotUtf8);
         }
         message.frame = Some(frame).filter(|frame| frame.remaining > 0);
-        message.is_whole = is_last;
-        Ok((start + n, if is_last { Found::Assembled } else { Found::Nothing }))
+        let whole = self.message.take_if(|_| is_last);
+        Ok((start + n, whole.map_or(Found::Nothing, |message| Found::Assembled(message.kind, message.bytes))))
     }
 
     /// Adds bytes to the message under way, and checks them if they are text.
@@ -326,8 +347,7 @@ impl Session {
             return Err(WsError::TooBig);
         }
         if self.state == State::Open {
-            message.reserve(piece.len(), self.message_bytes_max);
-            message.bytes.extend_from_slice(piece);
+            message.bytes.push(piece);
         }
         Ok(())
     }
@@ -404,27 +424,7 @@ impl Session {
 
 impl Message {
     fn new(kind: Kind) -> Message {
-        Message { kind, bytes: Vec::new(), utf8: Utf8::default(), frame: None, is_whole: false }
-    }
-
-    /// Memory, bytes: of a large one only what was written to is there.
-    fn held(&self) -> usize {
-        let room = self.bytes.capacity();
-        if room < LARGE_ROOM { room } else { self.bytes.len() }
-    }
-
-    /// Makes room for `n` bytes more, of `most` in all: doubled, so that many fragments are not copied many times, but
-    /// never past the limit; and for a large message once and for all, unless so much address space is not to be had.
-    fn reserve(&mut self, n: usize, most: usize) {
-        let (length, room) = (self.bytes.len(), self.bytes.capacity());
-        let needed = length + n;
-        if needed <= room
-            || needed > LARGE_FROM && self.bytes.try_reserve_exact(LARGE_ROOM.max(needed) - length).is_ok()
-        {
-            return;
-        }
-        let doubled = (2 * room).min(most);
-        self.bytes.reserve_exact(needed.max(doubled) - length);
+        Message { kind, bytes: Blocks::default(), utf8: Utf8::default(), frame: None }
     }
 }
 

@@ -2,8 +2,7 @@
 //!
 //! Empty nearly always, and then it owns no memory. Counted are the bytes still to be sent, not those it has held.
 
-/// Sent bytes in front of the unsent that are moved away when more is pushed.
-const SLACK_MAX: usize = 64 << 10;
+use crate::blocks::Blocks;
 
 /// The unsent tail of one connection's output; one pointer while there is none.
 #[derive(Debug, Default)]
@@ -14,27 +13,29 @@ pub struct Outbox {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    bytes: Vec<u8>,
-    /// So many of them are with the socket.
+    bytes: Blocks,
+    /// So many of the first block are with the socket; less than it has.
     sent: usize,
 }
 
 impl Outbox {
     /// Appends behind whatever waits already.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.write(|out| out.extend_from_slice(bytes));
+        self.waiting.get_or_insert_default().bytes.push(bytes);
+        self.sent(0);
     }
 
     /// Lets `encode` append behind whatever waits already.
     pub fn write<R>(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        let Waiting { bytes, sent } = &mut **self.waiting.get_or_insert_default();
-        if *sent > SLACK_MAX && *sent > bytes.len() / 2 {
-            bytes.drain(..*sent);
-            *sent = 0;
-        }
-        let encoded = encode(bytes);
+        let encoded = self.waiting.get_or_insert_default().bytes.write(encode);
         self.sent(0);
         encoded
+    }
+
+    /// Appends `bytes` as they lie, without copying.
+    pub fn append(&mut self, bytes: Blocks) {
+        self.waiting.get_or_insert_default().bytes.append(bytes);
+        self.sent(0);
     }
 
     /// Bytes that still have to be sent.
@@ -52,21 +53,25 @@ impl Outbox {
     /// Memory held, bytes.
     #[inline]
     pub fn held(&self) -> usize {
-        self.waiting.as_ref().map_or(0, |waiting| waiting.bytes.capacity())
+        self.waiting.as_ref().map_or(0, |waiting| waiting.bytes.held())
     }
 
-    /// The bytes to write next, as many as there are. Call [`Outbox::sent`] with what was taken of them.
+    /// The bytes to write next, as many as lie together. Call [`Outbox::sent`] with what was taken of them.
     #[inline]
     pub fn next(&self) -> &[u8] {
-        self.waiting.as_ref().map_or(&[], |waiting| &waiting.bytes[waiting.sent..])
+        self.waiting.as_ref().map_or(&[], |waiting| &waiting.bytes.front()[waiting.sent..])
     }
 
-    /// A write took `n` bytes of what [`Outbox::next`] gave. Once all are gone, the memory goes, too.
+    /// A write took `n` bytes of what [`Outbox::next`] gave. Their memory goes with the last of a block.
     pub fn sent(&mut self, n: usize) {
         let Some(waiting) = &mut self.waiting else { return };
         waiting.sent += n;
-        if waiting.sent == waiting.bytes.len() {
-            self.waiting = None;
+        if waiting.sent == waiting.bytes.front().len() {
+            waiting.bytes.drop_front();
+            waiting.sent = 0;
+            if waiting.bytes.is_empty() {
+                self.waiting = None;
+            }
         }
     }
 }
@@ -74,6 +79,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blocks::BLOCK_BYTES;
 
     #[test]
     fn a_partial_write_keeps_its_place_and_an_empty_outbox_owns_nothing() {
@@ -87,18 +93,36 @@ mod tests {
         assert!(outbox.is_empty());
         assert!(outbox.waiting.is_none());
         outbox.push(b"");
+        outbox.append(Blocks::default());
         assert!(outbox.is_empty() && outbox.waiting.is_none());
         assert_eq!(size_of::<Outbox>(), size_of::<usize>());
     }
 
     #[test]
-    fn sent_bytes_do_not_pile_up_in_front_of_unsent_ones() {
+    fn what_was_sent_does_not_pile_up_in_front_of_the_rest() {
         let mut outbox = Outbox::default();
         outbox.push(&[1; 1000]);
         for _ in 0..1000 {
-            outbox.push(&[2; 1000]);
-            outbox.sent(1000);
-            assert!(outbox.held() < 3 * SLACK_MAX, "{}", outbox.held());
+            outbox.push(&[2; 999]);
+            outbox.sent(outbox.next().len().min(1000));
+            assert!(outbox.held() < 3 * BLOCK_BYTES, "{}", outbox.held());
         }
+    }
+
+    #[test]
+    fn a_long_message_goes_out_in_its_place_block_by_block() {
+        let mut long = Blocks::default();
+        long.push(&[7; 2 * BLOCK_BYTES]);
+        let mut outbox = Outbox::default();
+        outbox.push(b"head");
+        outbox.append(long);
+        outbox.push(b"tail");
+        assert_eq!((outbox.next(), outbox.unsent()), (&b"head"[..], 2 * BLOCK_BYTES + 8));
+        outbox.sent(4);
+        for left in [2, 1] {
+            assert_eq!((outbox.next().len(), outbox.held() / BLOCK_BYTES), (BLOCK_BYTES, left));
+            outbox.sent(BLOCK_BYTES);
+        }
+        assert_eq!((outbox.next(), outbox.unsent()), (&b"tail"[..], 4));
     }
 }

@@ -327,9 +327,9 @@ impl<S: Read + Write> Read for TlsStream<S> {
         }
         let (mut filled, mut bytes, mut drained) = (0, 0, false);
         loop {
-            let waiting = self.plain.next();
-            let n = waiting.len().min(buf.len() - filled);
-            if n > 0 {
+            while filled < buf.len() && !self.plain.is_empty() {
+                let waiting = self.plain.next();
+                let n = waiting.len().min(buf.len() - filled);
                 buf[filled..filled + n].copy_from_slice(&waiting[..n]);
                 self.plain.sent(n);
                 filled += n;

@@ -18,13 +18,14 @@ impl<N: Network, A: App> Server<N, A> {
         let (mut blocking, mut refused) = (None, None);
         for effect in list.drain(..) {
             match effect {
-                Effect::Respond(id, response) => self.respond(id, &response),
+                Effect::Respond(id, response) => self.respond(id, response),
                 Effect::Piece(id, range) => self.stream_piece(id, range),
                 Effect::End(id, whole) => self.stream_end(id, whole),
                 Effect::Upgrade { to, accept, compression, message_bytes_max } => {
                     self.upgrade(to, &accept, compression, message_bytes_max);
                 }
                 Effect::Send(id, kind, range) => self.send_message(id, kind, range),
+                Effect::SendBlocks(id, kind, blocks) => self.send_blocks(id, kind, blocks),
                 Effect::Close(id, code, reason) => self.close_for_app(id, code, reason),
                 Effect::Join(id, feed) => self.join(id, feed),
                 Effect::Publish(feed, range) => self.publish(feed, range),

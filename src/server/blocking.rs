@@ -3,6 +3,7 @@
 //! The blocking fetch uses the same request, the same parser and the same streams as the loop, with sockets that wait.
 //! There are no kept connections and no race here: one address after the other, and a new connection each time.
 
+use crate::blocks::{BLOCK_BYTES, Blocks};
 use crate::config::Limits;
 use crate::event::{Blocking, Fetch, FetchError, FileRead, Finished, Job, Reached, WholeAnswer};
 use crate::proto::address::is_public;
@@ -44,10 +45,19 @@ fn read_file(path: &Path, bytes_max: u64) -> io::Result<FileRead> {
     if facts.len() > bytes_max {
         return Err(io::Error::new(ErrorKind::FileTooLarge, format!("larger than {bytes_max} bytes")));
     }
-    let mut bytes = Vec::with_capacity(facts.len() as usize);
+    let mut bytes = Blocks::default();
     // The file may grow while it is read.
-    File::open(path)?.take(bytes_max).read_to_end(&mut bytes)?;
-    Ok(FileRead { bytes, modified: facts.modified().ok() })
+    let mut file = File::open(path)?.take(bytes_max);
+    loop {
+        let expected = (facts.len() as usize).saturating_sub(bytes.len()).min(BLOCK_BYTES);
+        let read = bytes.write(|block| {
+            block.reserve_exact(expected);
+            (&mut file).take(BLOCK_BYTES as u64).read_to_end(block)
+        })?;
+        if read < BLOCK_BYTES {
+            return Ok(FileRead { bytes, modified: facts.modified().ok() });
+        }
+    }
 }
 
 /// One whole fetch.

@@ -39,7 +39,7 @@ impl<N: Network, A: App> Server<N, A> {
                 return;
             }
             let Some(conn) = self.conns.get_mut(id) else { return };
-            match conn.fill(&mut self.inbuf) {
+            match conn.fill(&mut self.inbuf, self.limits.slice_bytes_max - bytes) {
                 Ok(filled) => {
                     bytes += filled.fresh;
                     self.take_apart(id, filled.end, &mut work);
@@ -121,7 +121,7 @@ impl<N: Network, A: App> Server<N, A> {
                 if let Some(to) = to_https {
                     let elsewhere = to.response(&request);
                     http.owe(line);
-                    self.respond(id, &elsewhere);
+                    self.respond(id, elsewhere);
                     return Progress::Used(used);
                 }
                 app.on_event(id, Event::Request(&request, body), *now, effects);
@@ -148,11 +148,10 @@ impl<N: Network, A: App> Server<N, A> {
         let used = match received {
             Ok((0, None)) => return Progress::Starved,
             Ok((used, None)) => used,
-            Ok((used, Some(WsEvent::Message(kind, bytes)))) => {
+            Ok((used, Some(WsEvent::Message(kind, payload)))) => {
                 if !ws.over {
-                    app.on_event(id, Event::Message(kind, bytes), *now, effects);
+                    app.on_event(id, Event::Message(kind, payload), *now, effects);
                 }
-                ws.session.release();
                 self.apply();
                 used
             }

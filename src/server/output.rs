@@ -4,12 +4,13 @@
 //! and at the end of the turn for those that somebody else wrote to.
 
 use super::{Server, access, enqueue};
+use crate::blocks::Blocks;
 use crate::conn::http::Clock;
 use crate::conn::upstream::State;
 use crate::conn::{Connection, Protocol};
 use crate::event::{App, Event, FetchError};
 use crate::id::ConnId;
-use crate::proto::response::{BodyCoding, Response, encode_response};
+use crate::proto::response::{Body, BodyCoding, Response, encode_response};
 use crate::rt::net::{Network, Stream};
 use httpdate::HttpDate;
 use std::borrow::Cow;
@@ -18,6 +19,17 @@ use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime};
 
 impl<N: Network, A: App> Server<N, A> {
+    /// Appends `bytes` to what goes to `id`, as they lie.
+    pub(super) fn output_blocks(&mut self, id: ConnId, bytes: Blocks) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if self.serving == Some(id) {
+            conn.outbox.push(&self.reply);
+            self.reply.clear();
+        }
+        conn.outbox.append(bytes);
+        self.touch(id);
+    }
+
     /// Lets `encode` write output for `id`: into the reply if it is being served, else into its outbox.
     pub(super) fn output<R>(&mut self, id: ConnId, encode: impl FnOnce(&mut Vec<u8>) -> R) -> Option<R> {
         if self.serving == Some(id) {
@@ -28,11 +40,20 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     /// Answers the request that is owed one; a late answer to nobody is dropped.
-    pub(super) fn respond(&mut self, id: ConnId, response: &Response) {
+    pub(super) fn respond(&mut self, id: ConnId, response: Response) {
+        if self.begin_answer(id, &response)
+            && let Body::Blocks(blocks) = response.body
+        {
+            self.stream_blocks(id, *blocks);
+        }
+    }
+
+    /// The head of an answer, with its body if that lies together; `false`: none is owed.
+    fn begin_answer(&mut self, id: ConnId, response: &Response) -> bool {
         let Server { conns, reply, serving, date, draining, .. } = &mut *self;
-        let Some(Connection { protocol: Protocol::Http(http), outbox, .. }) = conns.get_mut(id) else { return };
+        let Some(Connection { protocol: Protocol::Http(http), outbox, .. }) = conns.get_mut(id) else { return false };
         if !http.awaits_answer() {
-            return;
+            return false;
         }
         http.terms.keep_alive &= draining.is_none();
         http.asleep = false;
@@ -56,11 +77,12 @@ impl<N: Network, A: App> Server<N, A> {
             http.stream(sent.body);
         }
         self.touch(id);
+        true
     }
 
     /// An answer of the server itself, without the application.
     pub(super) fn respond_plainly(&mut self, id: ConnId, status: u16, text: impl Into<Cow<'static, str>>) {
-        self.respond(id, &Response::text(status, text));
+        self.respond(id, Response::text(status, text));
     }
 
     /// The next piece of a streamed body.
@@ -76,6 +98,15 @@ impl<N: Network, A: App> Server<N, A> {
         } else {
             outbox.write(|out| http.encode_piece(piece, out));
             self.touch(id);
+        }
+    }
+
+    /// The whole body of an answer whose head is out. It was counted with the head.
+    fn stream_blocks(&mut self, id: ConnId, body: Blocks) {
+        let Some(Connection { protocol: Protocol::Http(http), .. }) = self.conns.get_mut(id) else { return };
+        if http.count_piece(body.len()) {
+            self.output_blocks(id, body);
+            self.stream_end(id, true);
         }
     }
 
@@ -116,8 +147,16 @@ impl<N: Network, A: App> Server<N, A> {
     /// Sends what waits, draws the conclusions of the state, sets the deadline, books the memory.
     pub(super) fn settle(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.dead) else { return };
+        // As it is nearly always behind an answer.
+        if conn.is_at_rest() && self.draining.is_none() {
+            if let Protocol::Http(http) = &mut conn.protocol {
+                http.clock = Clock::Idle;
+                self.timers.set(id, &mut conn.timer, self.now + self.limits.idle_for);
+            }
+            return;
+        }
         let waited = conn.unsent();
-        if let Err(e) = conn.flush() {
+        if let Err(e) = conn.flush(self.limits.slice_bytes_max) {
             return self.on_socket_error(id, &e);
         }
         let (progress, output_waits) = (conn.unsent() < waited, !conn.is_flushed());
@@ -136,8 +175,8 @@ impl<N: Network, A: App> Server<N, A> {
         self.finish_closing(id);
         self.wind_clock(id, progress);
         self.book(id);
-        if self.conns.get(id).is_some_and(Connection::has_input)
-            && self.wants_input(id)
+        let goes_on = |conn: &Connection<_>| conn.has_output() || conn.has_input() && self.wants_input(id);
+        if self.conns.get(id).is_some_and(|conn| !conn.dead && goes_on(conn))
             && let Some(conn) = self.conns.get_mut(id)
         {
             enqueue(&mut self.ready, conn, id);

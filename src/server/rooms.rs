@@ -8,7 +8,7 @@
 //! is said meanwhile, whoever comes and whoever goes only let it go on. Each time it comes round to the first member, the
 //! room may say so much more; whoever would say more than that waits, in front of those who have just been heard.
 
-use super::Server;
+use super::{Server, enqueue};
 use crate::conn::ws::{Coding, Membership};
 use crate::conn::{Connection, Protocol};
 use crate::event::App;
@@ -168,7 +168,7 @@ impl<N: Network, A: App> Server<N, A> {
     pub(super) fn leave(&mut self, id: ConnId) {
         // In the slice in which it came, the answer to its handshake has still to go out.
         if self.serving != Some(id) || self.reply.is_empty() {
-            self.write_to_member(id);
+            self.write_to_member(id, usize::MAX);
         }
         let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = self.conns.get_mut(id) else { return };
         let Some(membership) = ws.membership.take() else { return };
@@ -239,7 +239,8 @@ impl<N: Network, A: App> Server<N, A> {
     /// Writes everything new to every member that can take it, as far as the budget of a turn goes, and cuts those that
     /// lag too far.
     pub(super) fn flush_rooms(&mut self) {
-        let mut budget = self.limits.flush_bytes_max;
+        // What is said in a round goes out in one visit, its frames' headers included.
+        let (mut budget, most) = (self.limits.flush_bytes_max, 2 * self.limits.said_bytes_max);
         for _ in 0..self.rooms.dirty.len() {
             if budget == 0 {
                 break;
@@ -254,18 +255,23 @@ impl<N: Network, A: App> Server<N, A> {
                 let member = room.members[place];
                 let Some(conn) = self.conns.get_mut(member) else { continue };
                 if conn.writable && !conn.dead {
-                    match flush_lane(conn, (&mut room.plain, &mut room.deflated)) {
+                    match flush_lane(conn, (&mut room.plain, &mut room.deflated), most) {
                         Ok(0) => {}
-                        Ok(written) => budget = budget.saturating_sub(written + WRITE_COST),
+                        Ok(written) => {
+                            budget = budget.saturating_sub(written + WRITE_COST);
+                            if written >= most {
+                                enqueue(&mut self.ready, conn, member);
+                            }
+                        }
                         Err(_) => {
                             conn.dead = true;
                             self.dead.push(member);
                         }
                     }
                 }
-                // No edge comes when everything was taken: a ping that waited for this flush is answered behind it, and
-                // who was above high water may be read again.
-                let held_back = conn.has_input() && !conn.queued;
+                // No edge comes when everything was taken: a ping that waited for this flush is answered behind it, who
+                // was above high water may be read again, and who has more to be sent than a slice goes on.
+                let held_back = (conn.has_input() || conn.has_output()) && !conn.queued;
                 if !conn.touched && (held_back || matches!(&conn.protocol, Protocol::Ws(ws) if ws.ping.is_some())) {
                     conn.touched = true;
                     self.touched.push(member);
@@ -290,16 +296,19 @@ impl<N: Network, A: App> Server<N, A> {
         // With news for all, it is flushed in member order at the end of the turn. Flushed first, a sender would send
         // its next message early, and that would wait for the whole pass (measured: 1.6 times the median delay).
         if ws.membership.as_ref().is_some_and(|membership| !self.rooms.comes_to(membership)) {
-            self.write_to_member(id);
+            self.write_to_member(id, self.limits.slice_bytes_max);
         }
     }
 
-    fn write_to_member(&mut self, id: ConnId) {
+    /// Whoever is still behind after `most` bytes gets another turn.
+    fn write_to_member(&mut self, id: ConnId, most: usize) {
         let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.writable && !conn.dead) else { return };
         let Protocol::Ws(ws) = &conn.protocol else { return };
         let Some(room) = ws.membership.as_ref().and_then(|m| self.rooms.rooms.get_mut(&m.feed)) else { return };
-        if flush_lane(conn, (&mut room.plain, &mut room.deflated)).is_err() {
-            self.bury(id);
+        match flush_lane(conn, (&mut room.plain, &mut room.deflated), most) {
+            Ok(written) if written >= most => enqueue(&mut self.ready, conn, id),
+            Ok(_) => {}
+            Err(_) => self.bury(id),
         }
     }
 
@@ -324,11 +333,15 @@ impl<N: Network, A: App> Server<N, A> {
     }
 }
 
-/// Writes until the member has everything or its socket is full; one write where the feed's bytes are contiguous.
-/// Answers how many bytes of the feed that were.
-fn flush_lane<S: Stream>(conn: &mut Connection<S>, (plain, deflated): (&mut Feed, &mut Feed)) -> io::Result<usize> {
+/// Writes until the member has everything, its socket is full or `most` bytes are gone; one write where the feed's bytes
+/// are contiguous. Answers how many bytes of the feed that were.
+fn flush_lane<S: Stream>(
+    conn: &mut Connection<S>,
+    (plain, deflated): (&mut Feed, &mut Feed),
+    most: usize,
+) -> io::Result<usize> {
     let mut written = 0;
-    conn.flush()?;
+    conn.flush(most)?;
     let Connection { stream: Some(stream), writable, outbox, protocol: Protocol::Ws(ws), .. } = conn else {
         return Ok(0);
     };
@@ -337,12 +350,12 @@ fn flush_lane<S: Stream>(conn: &mut Connection<S>, (plain, deflated): (&mut Feed
         Coding::Plain => plain,
         Coding::Deflated => deflated,
     };
-    while *writable && outbox.is_empty() {
+    while *writable && outbox.is_empty() && written < most {
         let bytes = membership.lane.next(feed);
         if bytes.is_empty() {
             break;
         }
-        let sent = write_some(stream, bytes, writable)?;
+        let sent = write_some(stream, &bytes[..bytes.len().min(most - written)], writable)?;
         membership.lane.sent(feed, sent);
         written += sent;
     }

@@ -2,6 +2,7 @@
 //! the server.
 
 use super::Server;
+use crate::blocks::Blocks;
 use crate::conn::ws::Ws;
 use crate::conn::{Connection, Protocol};
 use crate::event::{Agreement, App, Event};
@@ -50,6 +51,17 @@ impl<N: Network, A: App> Server<N, A> {
         let bytes = std::mem::take(&mut self.effects.bytes);
         self.send_frame(id, kind.opcode(), &bytes[payload]);
         self.effects.bytes = bytes;
+    }
+
+    /// The same with a long one. It goes out as it lies, unless it has to be compressed, or to wait for the words of a room.
+    pub(super) fn send_blocks(&mut self, id: ConnId, kind: Kind, payload: Blocks) {
+        let Some(Protocol::Ws(ws)) = self.conns.get(id).map(|conn| &conn.protocol) else { return };
+        let is_short = payload.len() <= self.limits.deflate_bytes_max;
+        if ws.membership.is_some() || is_short && ws.session.agreement().is_some() {
+            return self.send_frame(id, kind.opcode(), &payload.to_vec());
+        }
+        self.output(id, |out| ws_frame::encode_start(kind.opcode(), payload.len(), out));
+        self.output_blocks(id, payload);
     }
 
     /// One frame to one peer. A room member's own frames keep their place among those of the room.

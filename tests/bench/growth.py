@@ -80,10 +80,12 @@ def flags_of(args, name, server, count):
     chat = ("--path", "/chat/", *(["--login", "bench"] if server == "squall" else []))
     beside = ("--connections", ACTIVE, "--others", max(0, count - ACTIVE))
     if name == "timer":
-        # All are spread evenly over the time that they sleep, so that as many wake in a turn whatever their number.
         asleep = count / WAKE_A_SECOND
-        waits = ("--path", f"/sleep?seconds={asleep:.4f}") if server == "squall" else ("--pause", asleep)
-        return ("http", *waits, "--others-path", "/plaintext", "--connections", count, "--spread", asleep,
+        # Half of the time passes with the client, now longer and now shorter: ten who sleep just as long wake in one turn
+        # after a while, and share what a thousand pay for each.
+        waits = ("--path", f"/sleep?seconds={asleep / 2:.4f}", "--pause", asleep / 2) if server == "squall" else \
+            ("--pause", asleep)
+        return ("http", *waits, "--vary", "--others-path", "/plaintext", "--connections", count, "--spread", asleep,
                 "--warm", asleep + args.warm, "--seconds", max(args.seconds, asleep))
     what, *rest = {
         "request": ("http", "--path", "/plaintext", *beside),

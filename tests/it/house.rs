@@ -61,15 +61,16 @@ fn files(below: &Path, ending: &str) -> Vec<PathBuf> {
 fn may_import(layer: &str) -> &'static [&'static str] {
     match layer {
         "id" => &["id"],
+        "blocks" => &["blocks"],
         "config" => &["config"],
-        "proto" => &["proto", "id", "config"],
-        "rt" => &["rt", "id", "config"],
-        "event" => &["event", "proto", "id", "config"],
-        "conn" => &["conn", "event", "proto", "rt", "id", "config"],
-        "app" => &["app", "event", "proto", "id", "config"],
-        "server" => &["server", "app", "conn", "event", "proto", "rt", "id", "config"],
+        "proto" => &["proto", "blocks", "id", "config"],
+        "rt" => &["rt", "blocks", "id", "config"],
+        "event" => &["event", "proto", "blocks", "id", "config"],
+        "conn" => &["conn", "event", "proto", "rt", "blocks", "id", "config"],
+        "app" => &["app", "event", "proto", "blocks", "id", "config"],
+        "server" => &["server", "app", "conn", "event", "proto", "rt", "blocks", "id", "config"],
         "fetch_list" => &["fetch_list", "server", "event", "proto", "id", "config"],
-        _ => &["app", "config", "conn", "event", "fetch_list", "id", "proto", "rt", "server"],
+        _ => &["app", "blocks", "config", "conn", "event", "fetch_list", "id", "proto", "rt", "server"],
     }
 }
 

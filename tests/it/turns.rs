@@ -148,7 +148,7 @@ impl App for Files {
                 let (files, most) = self.seen.get();
                 let held = files - (CLIENTS - self.living.get());
                 self.seen.set((files + 1, most.max(held)));
-                let body = Body::Owned(file.expect("it is there").bytes);
+                let body = Body::Blocks(Box::new(file.expect("it is there").bytes));
                 out.push(Effect::Respond(from, Response::new(200, "text/plain", body)));
             }
             _ => {}

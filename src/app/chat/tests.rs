@@ -33,7 +33,7 @@ impl Room {
     }
 
     fn say(&mut self, who: ConnId, text: &str) -> Vec<Said> {
-        self.listen(|chat, now, out| chat.on_message(who, Kind::Text, text.as_bytes(), now, out))
+        self.listen(|chat, now, out| chat.on_message(who, Kind::Text, Payload::Read(text.as_bytes()), now, out))
     }
 
     fn left(&mut self, who: ConnId) -> Vec<Said> {
@@ -109,7 +109,8 @@ fn whoever_is_in_no_room_gets_its_message_back() {
     room.enter(conn(0), "alice");
     assert_eq!(room.say(conn(1), "hello"), [one(conn(1), "hello")]);
     assert_eq!(room.say(conn(99), ""), [one(conn(99), "")]);
-    let binary = room.listen(|chat, now, out| chat.on_message(conn(1), Kind::Binary, &[0, 255], now, out));
+    let binary =
+        room.listen(|chat, now, out| chat.on_message(conn(1), Kind::Binary, Payload::Read(&[0, 255]), now, out));
     assert_eq!(binary, [One(conn(1), Kind::Binary, vec![0, 255])]);
     for _ in 0..1000 {
         assert_eq!(room.say(conn(1), "no flood").len(), 1);
@@ -178,7 +179,7 @@ fn a_binary_message_closes_with_1003() {
     let mut room = Room::new();
     room.enter(conn(0), "alice");
     room.enter(conn(1), "alice");
-    let said = room.listen(|chat, now, out| chat.on_message(conn(1), Kind::Binary, b"x", now, out));
+    let said = room.listen(|chat, now, out| chat.on_message(conn(1), Kind::Binary, Payload::Read(b"x"), now, out));
     assert_eq!(said, [Close(conn(1), 1003, "text only")]);
     assert_eq!(room.say(conn(0), "x"), [all("alice:x")], "the other connection stays");
 }
@@ -190,7 +191,7 @@ fn while_draining_nobody_is_told_who_leaves() {
     room.enter(conn(1), "bob");
     room.chat.drain();
     assert_eq!(room.left(conn(0)), []);
-    let said = room.listen(|chat, now, out| chat.on_message(conn(1), Kind::Binary, b"x", now, out));
+    let said = room.listen(|chat, now, out| chat.on_message(conn(1), Kind::Binary, Payload::Read(b"x"), now, out));
     assert_eq!(said, [Close(conn(1), 1003, "text only")]);
     assert!(!room.chat.is_present("alice") && !room.chat.is_present("bob"));
 }

@@ -11,7 +11,7 @@ fn none_match(list: &str) -> Conditions {
 
 fn overlay(ask: &Conditions) -> Response {
     let modified = UNIX_EPOCH + Duration::new(1_700_000_000, 500_000_000);
-    answer_overlay(Path::new("/www/static/a/page.HTML"), b"<p>".to_vec(), Some(modified), ask)
+    answer_overlay(Path::new("/www/static/a/page.HTML"), "<p>".into(), Some(modified), ask)
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn two_files_have_two_tags() {
 fn a_file_of_the_overlay_has_time_and_tag_but_no_policy() {
     let response = overlay(&Conditions::default());
     assert_eq!((response.status, &*response.content_type), (200, "text/html; charset=utf-8"));
-    assert_eq!(response.body, Body::Owned(b"<p>".to_vec()));
+    assert_eq!(response.body, Body::Blocks(Box::new("<p>".into())));
     assert_eq!(field(&response, "Last-Modified"), Some("Tue, 14 Nov 2023 22:13:20 GMT"));
     assert_eq!(field(&response, "X-Content-Type-Options"), Some("nosniff"));
     assert_eq!(field(&response, "Content-Security-Policy"), None);
@@ -88,7 +88,7 @@ fn a_file_in_another_state_than_was_asked_for_is_412() {
 fn a_peer_whose_copy_is_as_new_gets_304() {
     let at = "If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT";
     assert_eq!(overlay(&conditions(&[at])).status, 304);
-    let timeless = answer_overlay(Path::new("a"), vec![], None, &conditions(&[at]));
+    let timeless = answer_overlay(Path::new("a"), "".into(), None, &conditions(&[at]));
     assert_eq!((timeless.status, field(&timeless, "ETag")), (200, None));
 }
 

@@ -57,7 +57,7 @@ fn hear(session: &mut Session, kept: &mut Vec<u8>, read: &[u8], said: &mut Vec<S
             }
         };
         match event {
-            Some(WsEvent::Message(kind, bytes)) => said.push(Said::Message(kind, bytes.into())),
+            Some(WsEvent::Message(kind, payload)) => said.push(Said::Message(kind, payload.to_vec())),
             Some(WsEvent::Ping(bytes)) => said.push(Said::Ping(bytes.into())),
             Some(WsEvent::Pong(bytes)) => said.push(Said::Pong(bytes.into())),
             Some(WsEvent::Close(code, why)) => said.push(Said::Close(code, str::from_utf8(why).unwrap().into())),
@@ -67,7 +67,6 @@ fn hear(session: &mut Session, kept: &mut Vec<u8>, read: &[u8], said: &mut Vec<S
         at += used;
     }
     kept.drain(..at);
-    session.release();
     assert!(kept.len() < HEADER_BYTES_MAX + CONTROL_BYTES_MAX, "only a header or a control frame is left unread");
 }
 
@@ -310,23 +309,18 @@ fn after_our_close_only_the_peers_is_heard() {
 }
 
 #[test]
-fn a_whole_frame_is_borrowed_and_an_assembled_one_given_back() {
+fn a_whole_frame_is_borrowed_and_an_assembled_one_handed_over() {
     let mut session = Session::server(LIMIT);
     let (used, event) = session.receive(&mut last(Text, "whole"), &mut codec()).map(|(n, e)| (n, e.is_some())).unwrap();
     assert_eq!((used, event, session.buffered()), (11, true, 0));
 
     session.receive(&mut more(Text, "in "), &mut codec()).unwrap();
-    session.release();
     assert!(session.buffered() >= 3, "a message under way stays");
     let mut wire = [last(Ping, "?"), last(Continuation, "two")].concat();
     let (used, _) = session.receive(&mut wire, &mut codec()).unwrap();
-    session.release();
-    assert_eq!(
-        session.receive(&mut wire[used..], &mut codec()).unwrap().1,
-        Some(WsEvent::Message(Kind::Text, b"in two"))
-    );
-    session.release();
+    let (_, event) = session.receive(&mut wire[used..], &mut codec()).unwrap();
     assert_eq!(session.buffered(), 0);
+    assert_eq!(event, Some(WsEvent::Message(Kind::Text, Payload::Assembled("in two".into()))));
 }
 
 #[test]
@@ -363,7 +357,7 @@ fn sixteen_mebibytes_come_in_many_fragments_and_in_one() {
             let end = wire.len().min(at + (64 << 10));
             let (used, event) = session.receive(&mut wire[at..end], &mut codec()).unwrap();
             if let Some(event) = event {
-                assert!(event == WsEvent::Message(Kind::Text, &message));
+                assert!(matches!(event, WsEvent::Message(Kind::Text, payload) if payload.to_vec() == message));
                 events += 1;
             }
             assert!(session.buffered() <= limit, "memory grows to the limit, not past it");
@@ -384,7 +378,7 @@ fn a_client_and_a_server_say_goodbye_over_two_vecs() {
     while at < to_server.len() {
         let (used, event) = server.receive(&mut to_server[at..], &mut codec()).unwrap();
         match event {
-            Some(WsEvent::Message(_, bytes)) => encode(Text, bytes, &mut to_client),
+            Some(WsEvent::Message(_, payload)) => encode(Text, &payload.to_vec(), &mut to_client),
             Some(WsEvent::Ping(bytes)) => encode(Pong, bytes, &mut to_client),
             Some(WsEvent::Close(code, _)) => encode_close(code, "bye", &mut to_client),
             _ => {}

@@ -20,7 +20,7 @@ pub enum Said {
 impl Said {
     fn new(event: WsEvent) -> Said {
         match event {
-            WsEvent::Message(kind, bytes) => Said::Message(kind, bytes.to_vec()),
+            WsEvent::Message(kind, payload) => Said::Message(kind, payload.to_vec()),
             WsEvent::Ping(bytes) => Said::Ping(bytes.to_vec()),
             WsEvent::Pong(bytes) => Said::Pong(bytes.to_vec()),
             WsEvent::Close(code, reason) => Said::Close(code, reason.to_vec()),

@@ -299,8 +299,9 @@ fn check_frames<'a>(head: &str, frames: &[u8], mut expected: impl Iterator<Item 
             None if used == 0 => break,
             None | Some(WsEvent::Ping(_) | WsEvent::Pong(_)) => {}
             Some(WsEvent::Message(..)) if in_room => {}
-            Some(WsEvent::Message(kind, bytes)) => {
-                let holds = matches!(due, Some(Expected::Message(k, b)) if *k == kind && b == bytes);
+            Some(WsEvent::Message(kind, payload)) => {
+                let bytes = payload.to_vec();
+                let holds = matches!(due, Some(Expected::Message(k, b)) if *k == kind && *b == bytes);
                 assert!(holds, "another message: {} bytes", bytes.len());
                 due = expected.next();
             }

@@ -1,5 +1,6 @@
 //! How much one connection gets done in one turn.
 
+mod long;
 mod rooms;
 
 use crate::support::frames::{CLOSE, TEXT, frame};
@@ -164,7 +165,7 @@ impl App for Everybody {
             }
             Event::Request(..) => out.respond(from, Response::text(200, "hello")),
             Event::Message(_, text) => {
-                let range = out.write(|bytes| bytes.extend_from_slice(text));
+                let range = out.write(|bytes| bytes.extend_from_slice(text.contiguous().expect("a short one")));
                 out.push(Effect::Publish(FeedId(0), range));
             }
             _ => {}

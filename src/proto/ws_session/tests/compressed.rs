@@ -230,14 +230,13 @@ fn one_inflater_serves_everybody_and_a_message_under_way_is_counted() {
     let mut whole = flagged(last(Text, &hello));
     let (used, event) = other.receive(&mut whole, &mut codec).expect("a whole one");
     assert_eq!((used, matches!(event, Some(WsEvent::Message(..)))), (6 + hello.len(), true));
-    other.release();
     assert_eq!(other.buffered(), 0);
     let mut again = flagged(last(Text, &hello));
     assert!(matches!(other.receive(&mut again, &mut codec), Ok((_, Some(WsEvent::Message(..))))), "it serves again");
     let mut rest = last(Continuation, &hello[6..]);
     let event = one.receive(&mut rest, &mut codec).expect("the rest").1;
-    assert_eq!(event, Some(WsEvent::Message(Kind::Text, "hello ".repeat(50).as_bytes())));
-    one.release();
+    let Some(WsEvent::Message(Kind::Text, payload)) = event else { panic!("no text: {event:?}") };
+    assert_eq!(payload.to_vec(), "hello ".repeat(50).as_bytes());
     assert_eq!(one.buffered(), 0);
 }
 
@@ -347,7 +346,7 @@ fn a_stream_that_ends_counts_as_work_and_a_small_window_makes_no_difference() {
         let (mut session, mut codec) = (session(parameters, 16 << 10), codec());
         let mut wire = flagged(last(Binary, &ends));
         let said = session.receive(&mut wire, &mut codec).expect("no bytes in a thousand streams").1;
-        assert_eq!(said, Some(WsEvent::Message(Kind::Binary, b"")));
+        assert!(matches!(said, Some(WsEvent::Message(Kind::Binary, payload)) if payload.is_empty()));
         assert!(codec.take_work() >= 100_000, "{parameters}");
     }
 }

@@ -6,7 +6,8 @@
 use crate::Flags;
 use crate::figures::Times;
 use crate::fleet::{Client, Fleet};
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
 pub struct Http {
@@ -16,11 +17,13 @@ pub struct Http {
     active: usize,
     depth: u64,
     pause: Duration,
+    /// Pauses are of 0 to twice as long.
+    varies: bool,
     /// Length of one answer, once it is known.
     answer: Option<usize>,
     waiting: Vec<Waiting>,
-    /// Who asks when, the next first.
-    paused: VecDeque<(Instant, usize)>,
+    /// Who asks when.
+    paused: BinaryHeap<Reverse<(Instant, usize)>>,
     opened: usize,
     done: u64,
     times: Times,
@@ -44,9 +47,10 @@ impl Http {
             active: flags.connections,
             depth: flags.depth as u64,
             pause,
+            varies: flags.vary,
             answer: None,
             waiting: vec![Waiting { bytes: 0, since: Instant::now() }; flags.connections],
-            paused: VecDeque::new(),
+            paused: BinaryHeap::new(),
             opened: 0,
             done: 0,
             times: Times::new(),
@@ -61,10 +65,18 @@ impl Http {
             self.waiting[id] = Waiting { bytes, since: now };
             match each.is_zero() {
                 true => fleet.send(id, &self.together)?,
-                false => self.paused.push_back((now + each * id as u32, id)),
+                false => self.paused.push(Reverse((now + each * id as u32, id))),
             }
         }
         Ok(())
+    }
+
+    fn next_pause(&self) -> Duration {
+        if !self.varies {
+            return self.pause;
+        }
+        // Multiples of the golden ratio: spread evenly, and no two near each other follow one another.
+        self.pause.mul_f64(2.0 * (self.done as f64 * 0.618_033_988_749_895).fract())
     }
 }
 
@@ -98,18 +110,18 @@ impl Client for Http {
             if self.pause.is_zero() {
                 out.extend_from_slice(&self.together);
             } else {
-                self.paused.push_back((now + self.pause, id));
+                self.paused.push(Reverse((now + self.next_pause(), id)));
             }
         }
         Ok(bytes.len())
     }
 
     fn due(&mut self, now: Instant, say: &mut dyn FnMut(usize, &[u8])) -> Option<Instant> {
-        while let Some(&(at, id)) = self.paused.front() {
+        while let Some(&Reverse((at, id))) = self.paused.peek() {
             if at > now {
                 return Some(at);
             }
-            self.paused.pop_front();
+            self.paused.pop();
             self.waiting[id].since = Instant::now();
             say(id, &self.together);
         }

@@ -71,6 +71,9 @@ pub struct Flags {
     /// Seconds between what is answered and what is asked next (http)
     #[arg(long, default_value_t = 0.0)]
     pub pause: f64,
+    /// Pauses are of 0 to twice as long: nobody keeps step with anybody (http)
+    #[arg(long)]
+    pub vary: bool,
     /// Seconds over which the first requests are spread (http)
     #[arg(long, default_value_t = 0.0)]
     pub spread: f64,
