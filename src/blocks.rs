@@ -6,46 +6,58 @@
 //!
 //! It is not moved when it grows, not copied when it is handed on, and not freed all at once. Each of these, with
 //! 16 MiB, takes milliseconds in which everybody waits.
+//!
+//! Behind the first block its memory is mapped from the kernel, block by block, and goes back there the same way. From
+//! the heap it would go back when the last of them is freed, all at once (a millisecond), or not at all.
 
+use memmap2::MmapMut;
 use std::collections::VecDeque;
+use std::fmt::{self, Debug, Formatter};
+use std::io;
 
 /// Bytes of a block. One that is written at once may be longer; the last one may be shorter.
 pub const BLOCK_BYTES: usize = 64 << 10;
 
 /// Bytes in order. Without any, it owns no memory.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub struct Blocks {
     /// Empty only if nothing is behind it.
-    front: Vec<u8>,
+    front: Block,
     /// None of them is empty.
-    behind: VecDeque<Vec<u8>>,
+    behind: VecDeque<Block>,
     length: usize,
 }
 
+enum Block {
+    Heap(Vec<u8>),
+    /// [`BLOCK_BYTES`] long, of which so many are used.
+    Mapped(MmapMut, usize),
+}
+
 impl Blocks {
-    /// Appends a copy of `bytes`.
+    /// Appends a copy of `bytes`, for a run that may grow long.
     pub fn push(&mut self, mut bytes: &[u8]) {
         self.length += bytes.len();
         while !bytes.is_empty() {
-            let block = self.with_room();
-            let (piece, rest) = bytes.split_at(bytes.len().min(BLOCK_BYTES - block.len()));
-            // Doubled, so that many small pieces are not copied many times.
-            let wanted = (block.len() + piece.len()).max((2 * block.capacity()).min(BLOCK_BYTES));
-            if block.capacity() < block.len() + piece.len() {
-                block.reserve_exact(wanted - block.len());
+            if self.last().len() >= BLOCK_BYTES {
+                self.behind.push_back(Block::mapped());
             }
-            block.extend_from_slice(piece);
-            bytes = rest;
+            let last = self.behind.back_mut().unwrap_or(&mut self.front);
+            bytes = last.push(bytes);
         }
     }
 
     /// Lets `encode` append to the last block, or to a new one if that is full.
     pub fn write<R>(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        let block = self.with_room();
-        let before = block.len();
-        let encoded = encode(block);
-        self.length += block.len() - before;
-        if self.behind.back().is_some_and(Vec::is_empty) {
+        let has_room = matches!(self.last(), Block::Heap(bytes) if bytes.len() < BLOCK_BYTES);
+        if !has_room {
+            self.behind.push_back(Block::default());
+        }
+        let Block::Heap(bytes) = self.behind.back_mut().unwrap_or(&mut self.front) else { unreachable!("it has room") };
+        let before = bytes.len();
+        let encoded = encode(bytes);
+        self.length += bytes.len() - before;
+        if self.behind.back().is_some_and(|block| block.len() == 0) {
             self.behind.pop_back();
         }
         encoded
@@ -55,19 +67,16 @@ impl Blocks {
     pub fn append(&mut self, mut more: Blocks) {
         if self.is_empty() {
             *self = more;
-            return;
+        } else if !more.is_empty() {
+            self.length += more.length;
+            self.behind.push_back(more.front);
+            self.behind.append(&mut more.behind);
         }
-        if more.is_empty() {
-            return;
-        }
-        self.length += more.length;
-        self.behind.push_back(more.front);
-        self.behind.append(&mut more.behind);
     }
 
     /// The first block; empty if there is nothing.
     pub fn front(&self) -> &[u8] {
-        &self.front
+        self.front.bytes()
     }
 
     /// Forgets the first block.
@@ -88,17 +97,17 @@ impl Blocks {
 
     /// Memory, bytes.
     pub fn held(&self) -> usize {
-        self.front.capacity() + self.behind.iter().map(Vec::capacity).sum::<usize>()
+        self.front.held() + self.behind.iter().map(Block::held).sum::<usize>()
     }
 
     /// All of it, if it lies together.
     pub fn contiguous(&self) -> Option<&[u8]> {
-        self.behind.is_empty().then_some(&self.front)
+        self.behind.is_empty().then_some(self.front())
     }
 
     /// The blocks, first to last.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        std::iter::once(&self.front).chain(&self.behind).map(Vec::as_slice)
+        std::iter::once(&self.front).chain(&self.behind).map(Block::bytes)
     }
 
     /// A copy that lies together.
@@ -108,12 +117,100 @@ impl Blocks {
         all
     }
 
-    /// The last block, or a new one behind it if that is full.
-    fn with_room(&mut self) -> &mut Vec<u8> {
-        if self.behind.back().unwrap_or(&self.front).len() >= BLOCK_BYTES {
-            self.behind.push_back(Vec::new());
+    fn last(&self) -> &Block {
+        self.behind.back().unwrap_or(&self.front)
+    }
+}
+
+impl Block {
+    /// An empty one of the kernel's memory; without such, of the heap's.
+    fn mapped() -> Block {
+        match MmapMut::map_anon(BLOCK_BYTES) {
+            Ok(map) => Block::Mapped(map, 0),
+            Err(_) => Block::Heap(Vec::with_capacity(BLOCK_BYTES)),
         }
-        self.behind.back_mut().unwrap_or(&mut self.front)
+    }
+
+    /// Appends as much as there is room for, which is something; answers the rest.
+    fn push<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let (piece, rest) = bytes.split_at(bytes.len().min(BLOCK_BYTES - self.len()));
+        match self {
+            Block::Heap(block) => {
+                let needed = block.len() + piece.len();
+                if needed > block.capacity() {
+                    // Doubled, so that many small pieces are not copied many times.
+                    let wanted = needed.max((2 * block.capacity()).min(BLOCK_BYTES));
+                    block.reserve_exact(wanted - block.len());
+                }
+                block.extend_from_slice(piece);
+            }
+            Block::Mapped(map, used) => {
+                map[*used..*used + piece.len()].copy_from_slice(piece);
+                *used += piece.len();
+            }
+        }
+        rest
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Block::Heap(bytes) => bytes,
+            Block::Mapped(map, used) => &map[..*used],
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Block::Heap(bytes) => bytes.len(),
+            Block::Mapped(_, used) => *used,
+        }
+    }
+
+    fn held(&self) -> usize {
+        match self {
+            Block::Heap(bytes) => bytes.capacity(),
+            Block::Mapped(map, _) => map.len(),
+        }
+    }
+}
+
+impl Default for Block {
+    fn default() -> Block {
+        Block::Heap(Vec::new())
+    }
+}
+
+impl io::Write for Blocks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Clone for Blocks {
+    fn clone(&self) -> Blocks {
+        let mut copy = Blocks::default();
+        self.iter().for_each(|block| copy.push(block));
+        copy
+    }
+}
+
+/// The same bytes, wherever a block ends.
+impl PartialEq for Blocks {
+    fn eq(&self, other: &Blocks) -> bool {
+        self.length == other.length && self.iter().flatten().eq(other.iter().flatten())
+    }
+}
+
+impl Eq for Blocks {}
+
+impl Debug for Blocks {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "Blocks of {} bytes", self.length)
     }
 }
 
@@ -154,7 +251,7 @@ mod tests {
         let mut blocks = Blocks::default();
         blocks.push(&[7; 3 * BLOCK_BYTES + 1]);
         for left in [3, 2, 1] {
-            assert!(blocks.held() >= left * BLOCK_BYTES + 1 && blocks.held() <= (left + 1) * BLOCK_BYTES);
+            assert_eq!(blocks.held(), (left + 1) * BLOCK_BYTES);
             blocks.drop_front();
         }
         assert_eq!(blocks.contiguous(), Some(&[7][..]));

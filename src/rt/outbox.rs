@@ -21,8 +21,7 @@ struct Waiting {
 impl Outbox {
     /// Appends behind whatever waits already.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.waiting.get_or_insert_default().bytes.push(bytes);
-        self.sent(0);
+        self.write(|out| out.extend_from_slice(bytes));
     }
 
     /// Lets `encode` append behind whatever waits already.

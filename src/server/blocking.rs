@@ -12,7 +12,7 @@ use crate::proto::http::SLOTS;
 use crate::proto::url::Scheme;
 use crate::rt::net::{Network, Stream};
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::ToSocketAddrs;
 use std::path::Path;
@@ -47,17 +47,9 @@ fn read_file(path: &Path, bytes_max: u64) -> io::Result<FileRead> {
     }
     let mut bytes = Blocks::default();
     // The file may grow while it is read.
-    let mut file = File::open(path)?.take(bytes_max);
-    loop {
-        let expected = (facts.len() as usize).saturating_sub(bytes.len()).min(BLOCK_BYTES);
-        let read = bytes.write(|block| {
-            block.reserve_exact(expected);
-            (&mut file).take(BLOCK_BYTES as u64).read_to_end(block)
-        })?;
-        if read < BLOCK_BYTES {
-            return Ok(FileRead { bytes, modified: facts.modified().ok() });
-        }
-    }
+    let file = File::open(path)?.take(bytes_max);
+    io::copy(&mut BufReader::with_capacity(BLOCK_BYTES, file), &mut bytes)?;
+    Ok(FileRead { bytes, modified: facts.modified().ok() })
 }
 
 /// One whole fetch.

@@ -3,6 +3,7 @@
 use super::super::super::deflate::negotiate;
 use super::super::super::ws_frame::encode_compressed;
 use super::*;
+use crate::blocks::BLOCK_BYTES;
 
 const SHARED: &str = "; server_no_context_takeover; client_no_context_takeover";
 
@@ -156,7 +157,7 @@ fn a_bomb_is_too_big_as_soon_as_it_is_and_costs_one_piece() {
                 }
                 let made = codec.take_work();
                 assert!(made <= 2 * PIECE_BYTES_MAX, "{made} bytes in one step");
-                assert!(session.buffered() <= limit + (64 << 10), "{}", session.buffered());
+                assert!(session.buffered() <= limit + 2 * BLOCK_BYTES, "{}", session.buffered());
             };
             assert_eq!(error, WsError::TooBig);
             assert_eq!(session.buffered(), 0);
