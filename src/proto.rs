@@ -16,5 +16,6 @@ pub mod response;
 pub mod upgrade;
 pub mod url;
 pub mod utf8;
+mod words;
 pub mod ws_frame;
 pub mod ws_session;

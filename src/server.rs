@@ -339,15 +339,21 @@ impl<N: Network, A: App> Server<N, A> {
         self.serving = Some(id);
         self.read_slice(id);
         self.serving = None;
-        if !self.reply.is_empty() {
-            let sent = self.conns.get_mut(id).map(|conn| conn.send(&self.reply));
-            if let Some(Err(e)) = sent {
-                self.on_socket_error(id, &e);
-            }
-            self.reply.clear();
-            shrink(&mut self.reply);
-        }
+        self.send_reply(id);
         self.settle(id);
+    }
+
+    /// What the connection that is served has been answered.
+    fn send_reply(&mut self, id: ConnId) {
+        if self.reply.is_empty() {
+            return;
+        }
+        let sent = self.conns.get_mut(id).map(|conn| conn.send(&self.reply));
+        if let Some(Err(e)) = sent {
+            self.on_socket_error(id, &e);
+        }
+        self.reply.clear();
+        shrink(&mut self.reply);
     }
 
     /// What somebody else's slice, a job or a timer wrote, goes out here: once a turn.

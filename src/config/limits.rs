@@ -65,7 +65,7 @@ pub struct Limits {
     pub handshakes_per_turn: usize,
     /// After EMFILE no edge comes, so accept is tried again so often.
     pub accept_retry: Duration,
-    /// Bytes read from one connection in one slice, and one read. Everybody waits for a slice of each that is busy: of
+    /// Bytes read from one connection in one slice, and bytes written of what waits for it. Everybody waits for a slice of each that is busy: of
     /// a hundred, these are some milliseconds.
     pub slice_bytes_max: usize,
     /// Steps of its protocol (a request, a frame, a piece of a body) in one slice. What is answered, inflated or deflated

@@ -15,7 +15,7 @@ use crate::config::Limits;
 use crate::id::ConnId;
 use crate::proto::body::BodyReader;
 use crate::proto::chunked::{Piece, encode_chunk, encode_last};
-use crate::proto::http::{Framing, HeadScan, HttpError, Request, Slot, parse_request};
+use crate::proto::http::{Framing, HeadScan, HttpError, Request, Slot, parse_at_once, parse_request};
 use crate::proto::response::{BodyCoding, Terms};
 use std::time::Duration;
 
@@ -126,6 +126,21 @@ impl Http {
         }
     }
 
+    /// The same if a head lies whole at the front, as it nearly always does. `None`: ask [`Http::next_event`].
+    #[inline]
+    pub fn next_at_once<'h, 'b>(
+        &mut self,
+        buf: &'b [u8],
+        slots: &'h mut [Slot<'b>],
+        limits: &Limits,
+    ) -> Option<(usize, Step<'h, 'b>)> {
+        if !matches!(self.phase, Phase::Head) || !self.scan.is_idle() {
+            return None;
+        }
+        let (end, request) = parse_at_once(buf, slots, limits)?;
+        Some(self.on_head(request, buf.split_at(end), limits))
+    }
+
     fn next_head<'h, 'b>(
         &'b mut self,
         buf: &'b mut [u8],
@@ -138,10 +153,21 @@ impl Http {
             Err(e) => return (0, refused(e)),
         };
         let (head, rest) = buf.split_at(end);
-        let request = match parse_request(head, slots, limits) {
-            Ok(request) => request,
-            Err(e) => return (end, refused(e)),
-        };
+        match parse_request(head, slots, limits) {
+            Ok(request) => self.on_head(request, (head, rest), limits),
+            Err(e) => (end, refused(e)),
+        }
+    }
+
+    /// A request whose head is there, and whose body may be.
+    #[inline]
+    fn on_head<'h, 'b>(
+        &mut self,
+        request: Request<'h, 'b>,
+        (head, rest): (&'b [u8], &'b [u8]),
+        limits: &Limits,
+    ) -> (usize, Step<'h, 'b>) {
+        let end = head.len();
         self.terms = request.terms();
         match request.framing {
             Framing::None => (end, Step::Request(request, &[])),

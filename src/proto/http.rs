@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bytes ── HeadScan::find_end ──▶ a whole head ── parse_request ──▶ Request, borrowing the bytes
+//!   └───── parse_at_once, if nothing is unusual ──────────────────────▶
 //! ```
 //!
 //! httparse splits the head; one loop over its fields then computes all that the server itself must know: host,
@@ -16,6 +17,7 @@ pub use crate::proto::body::Framing;
 use crate::proto::body::{Codings, parse_length};
 use crate::proto::response::Terms;
 use crate::proto::url::is_authority;
+use crate::proto::words::first_of;
 pub use head_scan::HeadScan;
 use httparse::{Header, Status};
 use memchr::{memchr, memchr2};
@@ -195,10 +197,43 @@ pub fn parse_request<'h, 'b>(
     let slots_max = slots.len().min(limits.head_fields_max);
     let mut parsed = httparse::Request::new(&mut []);
     match parsed.parse_with_uninit_headers(head, &mut slots[..slots_max]) {
-        Ok(Status::Complete(used)) if used == head.len() => {}
-        Ok(_) => return Err(HttpError::Malformed("the head does not end with its first empty line")),
-        Err(e) => return Err(refusal(e, head, slots_max)),
+        Ok(Status::Complete(used)) if used == head.len() => understand(parsed, limits),
+        Ok(_) => Err(HttpError::Malformed("the head does not end with its first empty line")),
+        Err(e) => Err(refusal(e, head, slots_max)),
     }
+}
+
+/// Finds and parses a head that lies whole at the front of `buf`, as nearly every one does; so no byte is looked at
+/// twice. Answers the bytes of the head, and what [`HeadScan::find_end`] and [`parse_request`] would have made of it.
+///
+/// `None`: it is not whole, or there is something about it that these two have to look at: an empty line before it, a
+/// limit that is exceeded, another minor version, a mistake.
+#[inline]
+pub fn parse_at_once<'h, 'b>(
+    buf: &'b [u8],
+    slots: &'h mut [Slot<'b>],
+    limits: &Limits,
+) -> Option<(usize, Request<'h, 'b>)> {
+    let slots_max = slots.len().min(limits.head_fields_max);
+    let mut parsed = httparse::Request::new(&mut []);
+    let Ok(Status::Complete(end)) = parsed.parse_with_uninit_headers(buf, &mut slots[..slots_max]) else { return None };
+    // httparse takes an LF without CR: a line ends before each name, and two at the end of the head.
+    let ends_well = |field: &Header| {
+        let name = field.name.as_ptr().addr() - buf.as_ptr().addr();
+        buf[..name].ends_with(b"\r\n")
+    };
+    let line = parsed.method?.len() + parsed.path?.len() + " HTTP/1.1".len() + 1;
+    let is_usual = !matches!(buf.first(), Some(b'\r' | b'\n'))
+        && parsed.headers.iter().all(ends_well)
+        && buf[..end].ends_with(b"\r\n\r\n")
+        && line <= limits.request_line_bytes_max
+        && end <= limits.head_bytes_max;
+    Some((end, understand(parsed, limits).ok()?)).filter(|_| is_usual)
+}
+
+/// What the server itself must know of a head that httparse has split.
+#[inline]
+fn understand<'h, 'b>(parsed: httparse::Request<'h, 'b>, limits: &Limits) -> Result<Request<'h, 'b>, HttpError> {
     let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
         return Err(NOT_A_REQUEST_LINE);
     };
@@ -256,7 +291,8 @@ impl<'b> Fields<'b> {
     fn note(&mut self, field: &Header<'b>) -> Result<(), HttpError> {
         let is = |name: &str| field.name.eq_ignore_ascii_case(name);
         match field.name.len() {
-            4 if is("host") => self.note_host(field.value)?,
+            // Nearly always written so.
+            4 if field.name == "Host" || is("host") => self.note_host(field.value)?,
             6 if is("expect") => {
                 for expectation in elements(field.value).filter(|element| !element.is_empty()) {
                     if !is_token("100-continue")(expectation) {
@@ -331,6 +367,7 @@ fn is_token(token: &str) -> impl Fn(&[u8]) -> bool {
 }
 
 /// The four forms of a target (RFC 9112 section 3.2): its authority if it names one, its path and its query.
+#[inline]
 fn split_target(method: Method, target: &str) -> Result<(Option<&str>, &str, &str), HttpError> {
     if method == Method::Connect {
         if !is_authority(target) || !target.contains(':') {
@@ -362,8 +399,9 @@ fn split_target(method: Method, target: &str) -> Result<(Option<&str>, &str, &st
     Ok((Some(authority), if path.is_empty() { whole } else { path }, query))
 }
 
+#[inline]
 fn split_query(target: &str) -> Result<(&str, &str), HttpError> {
-    let Some(at) = target.bytes().position(|byte| matches!(byte, b'?' | b'#')) else { return Ok((target, "")) };
+    let Some(at) = first_of(target.as_bytes(), [b'?', b'#']) else { return Ok((target, "")) };
     let (path, query) = (&target[..at], &target[at + 1..]);
     if target.as_bytes()[at] == b'#' || memchr(b'#', query.as_bytes()).is_some() {
         return Err(HttpError::Malformed("the target has a fragment"));

@@ -155,11 +155,11 @@ pub fn encode_response(r: &Response, terms: Terms, date: &[u8; 29], out: &mut Ve
         None if terms.http_1_0 => {}
         None => out.extend_from_slice(b"\r\nTransfer-Encoding: chunked"),
     }
-    out.extend_from_slice(match (keep_alive, terms.http_1_0) {
-        (false, _) => b"\r\nConnection: close\r\n\r\n".as_slice(),
-        (true, true) => b"\r\nConnection: keep-alive\r\n\r\n",
-        (true, false) => b"\r\n\r\n",
-    });
+    match (keep_alive, terms.http_1_0) {
+        (false, _) => out.extend_from_slice(b"\r\nConnection: close\r\n\r\n"),
+        (true, true) => out.extend_from_slice(b"\r\nConnection: keep-alive\r\n\r\n"),
+        (true, false) => out.extend_from_slice(b"\r\n\r\n"),
+    }
 
     let body = match r.body {
         _ if terms.head || bodiless => BodyCoding::Whole,
@@ -261,10 +261,15 @@ fn reason(status: u16) -> &'static str {
 
 /// Appends `n` in decimal digits.
 fn encode_decimal(n: u64, out: &mut Vec<u8>) {
-    if n >= 10 {
-        encode_decimal(n / 10, out);
+    if n >= 100 {
+        encode_decimal(n / 100, out);
     }
-    out.push(b'0' + (n % 10) as u8);
+    let [tens, ones] = [n / 10 % 10, n % 10].map(|digit| b'0' + digit as u8);
+    if n >= 10 {
+        out.extend_from_slice(&[tens, ones]);
+    } else {
+        out.push(ones);
+    }
 }
 
 /// Of every answer the same follows behind the status line: up to the value of Date.

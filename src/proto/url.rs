@@ -246,8 +246,12 @@ pub fn is_authority(text: impl AsRef<[u8]>) -> bool {
         let address = str::from_utf8(&rest[..end]).ok().and_then(|text| text.parse::<Ipv6Addr>().ok());
         (address.is_some(), &rest[end + 1..])
     } else {
-        let end = text.iter().position(|&byte| !HOST_BYTES[usize::from(byte)]).unwrap_or(text.len());
-        (end > 0, &text[end..])
+        let (mut end, mut is_name) = (0, true);
+        while let Some(&byte) = text.get(end).filter(|byte| **byte != b':') {
+            is_name &= HOST_BYTES[usize::from(byte)];
+            end += 1;
+        }
+        (is_name && end > 0, &text[end..])
     };
     valid && (port.is_empty() || port.strip_prefix(b":").is_some_and(is_port))
 }
@@ -267,11 +271,14 @@ static HOST_BYTES: [bool; 256] = {
 
 /// Digits up to 65535, or none at all: `example.org:` is valid (RFC 3986 section 3.2.3).
 fn is_port(text: &[u8]) -> bool {
-    let port = text.iter().try_fold(0_u16, |port, &byte| {
-        let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
-        port.checked_mul(10)?.checked_add(digit)
-    });
-    port.is_some()
+    let (mut port, mut are_digits) = (0, true);
+    for byte in text {
+        let digit = u32::from(byte.wrapping_sub(b'0'));
+        are_digits &= digit <= 9;
+        // Once it is too large, it stays so.
+        port = (10 * port + digit).min(1 << 20);
+    }
+    are_digits && port <= u32::from(u16::MAX)
 }
 
 /// Whether two hex digits are behind every `%`.

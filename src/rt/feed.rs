@@ -134,6 +134,13 @@ impl Feed {
         (self.end - self.chunks[0].start) as usize
     }
 
+    /// Whether this reader has read everything.
+    #[inline]
+    pub fn is_at_end(&self, cursor: &Cursor) -> bool {
+        let index = self.index(cursor);
+        index + 1 == self.chunks.len() && self.chunks[index].bytes.len() == cursor.offset as usize
+    }
+
     /// The next bytes for this reader, as many as lie together. Empty: it has read everything. Ends at a frame's
     /// border.
     pub fn pending(&mut self, cursor: &mut Cursor) -> &[u8] {
@@ -162,8 +169,15 @@ impl Feed {
         cursor.chunk.wrapping_sub(self.first) as usize
     }
 
-    /// Lets a cursor at the end of its chunk step to the next one, if there is one.
+    /// Lets a cursor at the end of its chunk step to the next one, if there is one: nearly always there is none.
+    #[inline]
     fn step(&mut self, cursor: &mut Cursor) {
+        if self.index(cursor) + 1 < self.chunks.len() {
+            self.step_on(cursor);
+        }
+    }
+
+    fn step_on(&mut self, cursor: &mut Cursor) {
         let mut index = self.index(cursor);
         while cursor.offset as usize == self.chunks[index].bytes.len() && index + 1 < self.chunks.len() {
             self.chunks[index].readers -= 1;
@@ -232,6 +246,7 @@ mod tests {
         let mut all = Vec::new();
         loop {
             let n = feed.pending(cursor).len();
+            assert_eq!(feed.is_at_end(cursor), n == 0);
             if n == 0 {
                 return all;
             }

@@ -77,6 +77,12 @@ impl Lane {
         }
     }
 
+    /// Whether nothing is pending.
+    #[inline]
+    pub fn is_at_end(&self, feed: &Feed) -> bool {
+        self.own.is_none() && feed.is_at_end(&self.cursor)
+    }
+
     /// Bytes still to be sent: those of the feed, and the member's own.
     pub fn behind(&self, feed: &Feed) -> u64 {
         feed.behind(&self.cursor) + self.own_bytes() as u64
@@ -213,6 +219,7 @@ mod tests {
 
         fn check(&self, feed: &Feed) {
             assert_eq!(self.lane.behind(feed), (self.queue.len() - self.wire.len()) as u64);
+            assert_eq!(self.lane.is_at_end(feed), self.lane.behind(feed) == 0);
             assert!(self.wire == self.queue[..self.wire.len()]);
         }
 

@@ -6,45 +6,61 @@
 use super::{Server, blocking, shrink};
 use crate::conn::Protocol;
 use crate::conn::http::Clock;
-use crate::event::{App, Effect, Event, Job};
+use crate::event::{App, Blocking, Effect, Event, Job};
 use crate::id::ConnId;
 use crate::rt::net::Network;
 use std::time::Instant;
 
+/// What is told when all effects are applied.
+#[derive(Default)]
+struct After {
+    /// Whose job the pool did not take.
+    refused: Option<ConnId>,
+    blocking: Option<(ConnId, Blocking)>,
+}
+
 impl<N: Network, A: App> Server<N, A> {
     /// Applies and forgets all effects.
     pub(super) fn apply(&mut self) {
+        let mut after = After::default();
         let mut list = std::mem::take(&mut self.effects.list);
-        let (mut blocking, mut refused) = (None, None);
-        for effect in list.drain(..) {
-            match effect {
-                Effect::Respond(id, response) => self.respond(id, response),
-                Effect::Piece(id, range) => self.stream_piece(id, range),
-                Effect::End(id, whole) => self.stream_end(id, whole),
-                Effect::Upgrade { to, accept, compression, message_bytes_max } => {
-                    self.upgrade(to, &accept, compression, message_bytes_max);
-                }
-                Effect::Send(id, kind, range) => self.send_message(id, kind, range),
-                Effect::SendBlocks(id, kind, blocks) => self.send_blocks(id, kind, blocks),
-                Effect::Close(id, code, reason) => self.close_for_app(id, code, reason),
-                Effect::Join(id, feed) => self.join(id, feed),
-                Effect::Publish(feed, range) => self.publish(feed, range),
-                Effect::Sleep(id, until) => self.sleep(id, until),
-                Effect::Fetch(id, fetch) => self.fetch(id, fetch),
-                Effect::Run(id, job) => refused = self.run(id, job).or(refused),
-                Effect::RunBlocking(id, job) => blocking = Some((id, job)),
-                Effect::Quit => self.quit = true,
-            }
+        // Nearly always there is one, and that is an answer, too large to be moved about.
+        if let [Effect::Respond(id, response)] = &mut list[..] {
+            self.respond(*id, response);
+            list.clear();
+        } else {
+            list.drain(..).for_each(|effect| self.enact(effect, &mut after));
         }
         self.effects.list = list;
         self.effects.bytes.clear();
         shrink(&mut self.effects.bytes);
-        if let Some(id) = refused {
+        if let Some(id) = after.refused {
             self.tell(id, Event::Left);
         }
-        if let Some((id, job)) = blocking {
+        if let Some((id, job)) = after.blocking {
             let finished = blocking::block(job, &mut self.network, &self.limits);
             self.tell(id, Event::Finished(finished));
+        }
+    }
+
+    fn enact(&mut self, effect: Effect, after: &mut After) {
+        match effect {
+            Effect::Respond(id, mut response) => self.respond(id, &mut response),
+            Effect::Piece(id, range) => self.stream_piece(id, range),
+            Effect::End(id, whole) => self.stream_end(id, whole),
+            Effect::Upgrade { to, accept, compression, message_bytes_max } => {
+                self.upgrade(to, &accept, compression, message_bytes_max);
+            }
+            Effect::Send(id, kind, range) => self.send_message(id, kind, range),
+            Effect::SendBlocks(id, kind, blocks) => self.send_blocks(id, kind, blocks),
+            Effect::Close(id, code, reason) => self.close_for_app(id, code, reason),
+            Effect::Join(id, feed) => self.join(id, feed),
+            Effect::Publish(feed, range) => self.publish(feed, range),
+            Effect::Sleep(id, until) => self.sleep(id, until),
+            Effect::Fetch(id, fetch) => self.fetch(id, fetch),
+            Effect::Run(id, job) => after.refused = self.run(id, job).or(after.refused),
+            Effect::RunBlocking(id, job) => after.blocking = Some((id, job)),
+            Effect::Quit => self.quit = true,
         }
     }
 

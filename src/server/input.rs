@@ -107,8 +107,12 @@ impl<N: Network, A: App> Server<N, A> {
             return Progress::Starved;
         };
         let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
+        let mut more_slots = [const { MaybeUninit::uninit() }; SLOTS];
         let to_https = to_https.as_ref().filter(|_| http.is_redirected);
-        let (used, step) = http.next_event(&mut inbuf[at..end], &mut slots, limits);
+        let (used, step) = match http.next_at_once(&inbuf[at..end], &mut slots, limits) {
+            Some(whole) => whole,
+            None => http.next_event(&mut inbuf[at..end], &mut more_slots, limits),
+        };
         match step {
             Step::Starved => return Progress::Starved,
             Step::Gathering(waits) => {
@@ -119,9 +123,9 @@ impl<N: Network, A: App> Server<N, A> {
             Step::Request(request, body) => {
                 let line = access_log.as_ref().map(|_| access::line(stream.as_ref(), &date.text, &request));
                 if let Some(to) = to_https {
-                    let elsewhere = to.response(&request);
+                    let mut elsewhere = to.response(&request);
                     http.owe(line);
-                    self.respond(id, elsewhere);
+                    self.respond(id, &mut elsewhere);
                     return Progress::Used(used);
                 }
                 app.on_event(id, Event::Request(&request, body), *now, effects);

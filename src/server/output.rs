@@ -40,11 +40,11 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     /// Answers the request that is owed one; a late answer to nobody is dropped.
-    pub(super) fn respond(&mut self, id: ConnId, response: Response) {
-        if self.begin_answer(id, &response)
-            && let Body::Blocks(blocks) = response.body
+    pub(super) fn respond(&mut self, id: ConnId, response: &mut Response) {
+        if self.begin_answer(id, response)
+            && let Body::Blocks(blocks) = &mut response.body
         {
-            self.stream_blocks(id, *blocks);
+            self.stream_blocks(id, std::mem::take(blocks));
         }
     }
 
@@ -71,8 +71,12 @@ impl<N: Network, A: App> Server<N, A> {
             let (line, fetch) = (http.line.take(), http.fetch);
             http.answered(sent.keep_alive);
             // A whole answer (an error, HEAD, 204, 304) ends the search behind it, which may still be sending.
-            self.cancel_fetch(id, fetch);
-            self.log_line(line);
+            if fetch != ConnId::NOBODY {
+                self.cancel_fetch(id, fetch);
+            }
+            if line.is_some() {
+                self.log_line(line);
+            }
         } else {
             http.stream(sent.body);
         }
@@ -82,7 +86,7 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// An answer of the server itself, without the application.
     pub(super) fn respond_plainly(&mut self, id: ConnId, status: u16, text: impl Into<Cow<'static, str>>) {
-        self.respond(id, Response::text(status, text));
+        self.respond(id, &mut Response::text(status, text));
     }
 
     /// The next piece of a streamed body.

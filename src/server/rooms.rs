@@ -166,10 +166,10 @@ impl<N: Network, A: App> Server<N, A> {
     /// It stops being one. What was said before still goes out, as far as the socket takes it, and the rest of a frame
     /// that is under way in any case.
     pub(super) fn leave(&mut self, id: ConnId) {
-        // In the slice in which it came, the answer to its handshake has still to go out.
-        if self.serving != Some(id) || self.reply.is_empty() {
-            self.write_to_member(id, usize::MAX);
+        if self.serving == Some(id) {
+            self.send_reply(id);
         }
+        self.write_to_member(id, usize::MAX);
         let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = self.conns.get_mut(id) else { return };
         let Some(membership) = ws.membership.take() else { return };
         let Membership { feed: id, place, .. } = membership;
@@ -341,7 +341,9 @@ fn flush_lane<S: Stream>(
     most: usize,
 ) -> io::Result<usize> {
     let mut written = 0;
-    conn.flush(most)?;
+    if !conn.is_flushed() {
+        conn.flush(most)?;
+    }
     let Connection { stream: Some(stream), writable, outbox, protocol: Protocol::Ws(ws), .. } = conn else {
         return Ok(0);
     };
@@ -350,11 +352,8 @@ fn flush_lane<S: Stream>(
         Coding::Plain => plain,
         Coding::Deflated => deflated,
     };
-    while *writable && outbox.is_empty() && written < most {
+    while *writable && outbox.is_empty() && written < most && !membership.lane.is_at_end(feed) {
         let bytes = membership.lane.next(feed);
-        if bytes.is_empty() {
-            break;
-        }
         let sent = write_some(stream, &bytes[..bytes.len().min(most - written)], writable)?;
         membership.lane.sent(feed, sent);
         written += sent;

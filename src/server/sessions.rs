@@ -73,13 +73,16 @@ impl<N: Network, A: App> Server<N, A> {
             Some(deflated) => ws_frame::encode_compressed(opcode, deflated, out),
             None => ws_frame::encode(opcode, payload, out),
         };
+        let is_served = *serving == Some(id);
         if let Some(member) = &mut ws.membership
             && let Some(feed) = rooms.feed_of(member)
+            // What it is answered in its own slice comes before all that the room has not said yet.
+            && !(is_served && member.lane.is_at_end(feed))
         {
             let mut frame = Vec::with_capacity(payload.len() + ws_frame::HEADER_BYTES_MAX);
             encode(&mut frame);
             member.lane.send(feed, &frame);
-        } else if *serving == Some(id) {
+        } else if is_served {
             encode(reply);
         } else {
             outbox.write(encode);

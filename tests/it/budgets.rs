@@ -169,7 +169,9 @@ fn more_files_than_the_pool_has_places_for_are_503_and_the_rest_is_served() {
 
 #[test]
 fn a_message_for_the_room_waits_for_nobody_who_does_not_read() {
-    let site = Site::start(tiny(), &["--message-rate", "0", "--lag-max", "100000000"]);
+    // In single bytes it would take too long.
+    let limits = Limits { slice_bytes_max: 1000, ..tiny() };
+    let site = Site::start(limits, &["--message-rate", "0", "--lag-max", "100000000"]);
     let deaf = WsClient::chat(site.address, &login(site.address, "deaf"));
     let mut ann = WsClient::chat(site.address, &login(site.address, "ann"));
     assert_eq!(ann.heard(), text("ann enter room"));

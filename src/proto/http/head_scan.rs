@@ -9,6 +9,7 @@
 
 use super::HttpError;
 use crate::config::Limits;
+use crate::proto::words::first_of;
 
 /// The place up to which a head was looked at; one for each connection, reused for each request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl HeadScan {
                 (line_max + 1, HttpError::LineTooLong(limits.request_line_bytes_max))
             };
             let Some(unseen) = buf.get(at..window.min(buf.len())) else { return Err(too_long) };
-            let Some(found) = find_line_end(unseen) else {
+            let Some(found) = first_of(unseen, [b'\r', b'\n']) else {
                 at += unseen.len();
                 if at == window {
                     return Err(too_long);
@@ -93,28 +94,6 @@ impl HeadScan {
         self.seen = at as u32;
         Ok(())
     }
-}
-
-/// The first CR or LF. Eight bytes at a time; lines are too short for it to pay to call vector code for each.
-fn find_line_end(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let mut at = 0;
-    while let Some(word) = bytes[at..].first_chunk() {
-        let word = u64::from_le_bytes(*word);
-        // The high bit of each byte below 14; of those behind the first one perhaps too many.
-        let low = word.wrapping_sub(14 * ONES) & !word & (0x80 * ONES);
-        if low == 0 {
-            at += 8;
-            continue;
-        }
-        at += low.trailing_zeros() as usize / 8;
-        if matches!(bytes[at], b'\r' | b'\n') {
-            return Some(at);
-        }
-        at += 1;
-    }
-    let rest = bytes[at..].iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-    rest.map(|found| at + found)
 }
 
 /// Whether CRLF stands in front of `bytes`, which begin with CR or LF; `false`: the LF is not there yet.
@@ -192,20 +171,6 @@ mod tests {
         let line = "GET /123456 HTTP/1.1";
         assert_eq!(line.len(), 20);
         assert_eq!(find(format!("\r\n\r\n{line}\r\n\r\n").as_bytes(), &small()), Ok(Some(28)));
-    }
-
-    #[test]
-    fn the_first_line_end_is_found_behind_any_other_byte_at_any_place() {
-        for other in (0..=255).filter(|byte| !matches!(byte, b'\r' | b'\n')) {
-            for place in 0..20 {
-                for end in [b'\r', b'\n'] {
-                    let mut bytes = [other; 20];
-                    assert_eq!(find_line_end(&bytes[..place]), None);
-                    bytes[place..].fill(end);
-                    assert_eq!(find_line_end(&bytes), Some(place), "{end} behind {place} of {other}");
-                }
-            }
-        }
     }
 
     #[test]

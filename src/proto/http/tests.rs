@@ -2,13 +2,50 @@ use super::*;
 
 const REST: &str = "\r\nHost: a.example\r\n\r\n";
 
-/// Finds and parses one head in tests' limits, and hands the request to `look`.
+/// Finds and parses one head in tests' limits, and hands the request to `look`. If it can be parsed at once, that is no
+/// other request.
 fn with_limits<T>(head: &str, limits: &Limits, look: impl FnOnce(Result<Request, HttpError>) -> T) -> T {
-    let mut head = head.as_bytes().to_vec();
-    match HeadScan::default().find_end(&mut head, limits) {
-        Ok(Some(n)) => look(parse_request(&head[..n], &mut [const { Slot::uninit() }; SLOTS], limits)),
-        Ok(None) => panic!("the head is not whole"),
-        Err(e) => look(Err(e)),
+    let (mut head, buf) = (head.as_bytes().to_vec(), head.as_bytes());
+    let (mut slots, mut more_slots) = ([const { Slot::uninit() }; SLOTS], [const { Slot::uninit() }; SLOTS]);
+    let at_once = parse_at_once(buf, &mut slots, limits);
+    let found = HeadScan::default().find_end(&mut head, limits);
+    let request = found.and_then(|end| {
+        let end = end.expect("the head is whole");
+        parse_request(&head[..end], &mut more_slots, limits).map(|request| (end, request))
+    });
+    if let Some(at_once) = at_once {
+        let request = request.as_ref().expect("a request");
+        assert_eq!(format!("{at_once:?}"), format!("{request:?}"));
+    }
+    look(request.map(|(_, request)| request))
+}
+
+#[test]
+fn what_is_usual_is_parsed_at_once_and_what_is_not_is_looked_at_closely() {
+    let usual = b"GET /a?b HTTP/1.1\r\nHost: a:80\r\nCookie: c\r\n\r\n".to_vec();
+    let at_once = |wire: &[u8], limits: &Limits| {
+        let end = parse_at_once(wire, &mut [const { Slot::uninit() }; SLOTS], limits).map(|(end, _)| end);
+        (end, HeadScan::default().find_end(&mut wire.to_vec(), limits))
+    };
+    let limits = Limits {
+        request_line_bytes_max: "GET /a?b HTTP/1.1".len(),
+        head_bytes_max: usual.len(),
+        head_fields_max: 2,
+        ..Limits::default()
+    };
+    assert_eq!(at_once(&[&usual[..], b"GET"].concat(), &limits), (Some(usual.len()), Ok(Some(usual.len()))));
+    for narrow in [
+        Limits { request_line_bytes_max: limits.request_line_bytes_max - 1, ..limits.clone() },
+        Limits { head_bytes_max: limits.head_bytes_max - 1, ..limits.clone() },
+        Limits { head_fields_max: 1, ..limits.clone() },
+    ] {
+        assert_eq!(at_once(&usual, &narrow).0, None);
+    }
+    for n in 0..usual.len() {
+        assert_eq!(at_once(&usual[..n], &limits).0, None, "it is not whole");
+        let without_one = [&usual[..n], &usual[n + 1..]].concat();
+        let (once, found) = at_once(&without_one, &limits);
+        assert!(once.is_none_or(|end| found == Ok(Some(end))), "without byte {n}");
     }
 }
 

@@ -6,7 +6,7 @@ use squall::conn::http::{Http, Step};
 use squall::proto::body::{BodyError, BodyReader};
 use squall::proto::chunked::Piece;
 use squall::proto::exchange::{Exchange, ExchangeError, ExchangeEvent};
-use squall::proto::http::{Framing, HeadScan, HttpError, Request, SLOTS, Slot, parse_request};
+use squall::proto::http::{Framing, HeadScan, HttpError, Request, SLOTS, Slot, parse_at_once, parse_request};
 use squall::proto::inflate::PIECE_BYTES_MAX;
 
 /// Names and values of fields.
@@ -99,6 +99,9 @@ pub fn heads(wire: &[u8], cuts: Cuts, limits: &Limits) -> (Vec<Result<Head, Http
     let mut heard = Vec::new();
     let mut scan = HeadScan::default();
     let used = feed(wire, cuts, |buf, _| {
+        let mut slots = [const { Slot::uninit() }; SLOTS];
+        let at_once = if scan.is_idle() { parse_at_once(buf, &mut slots, limits) } else { None };
+        let at_once = at_once.map(|(end, request)| (end, Head::new(&request)));
         let found = scan.find_end(buf, limits).and_then(|end| {
             let Some(end) = end else { return Ok(None) };
             assert!(end <= limits.blank_bytes_max + limits.head_bytes_max && buf[..end].ends_with(b"\r\n\r\n"));
@@ -106,6 +109,7 @@ pub fn heads(wire: &[u8], cuts: Cuts, limits: &Limits) -> (Vec<Result<Head, Http
             let mut slots = [const { Slot::uninit() }; SLOTS];
             Ok(Some((end, Head::new(&parse_request(&buf[..end], &mut slots, limits)?))))
         });
+        assert!(at_once.is_none() || found.as_ref().is_ok_and(|found| *found == at_once), "the same, if at once");
         let (step, head) = match found {
             Ok(None) => return (0, Next::Starved),
             Ok(Some((end, head))) => ((end, Next::Again), Ok(head)),
@@ -123,8 +127,11 @@ pub fn requests(wire: &[u8], cuts: Cuts, limits: &Limits) -> (Vec<Heard>, usize)
     let mut heard = Vec::new();
     let mut http = Http::default();
     let used = feed(wire, cuts, |buf, _| {
-        let mut slots = [const { Slot::uninit() }; SLOTS];
-        let (used, step) = http.next_event(buf, &mut slots, limits);
+        let (mut slots, mut more_slots) = ([const { Slot::uninit() }; SLOTS], [const { Slot::uninit() }; SLOTS]);
+        let (used, step) = match http.next_at_once(buf, &mut slots, limits) {
+            Some(whole) => whole,
+            None => http.next_event(buf, &mut more_slots, limits),
+        };
         match step {
             Step::Starved => return (used, Next::Starved),
             Step::Gathering(_) => {}
