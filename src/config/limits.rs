@@ -65,8 +65,8 @@ pub struct Limits {
     pub handshakes_per_turn: usize,
     /// After EMFILE no edge comes, so accept is tried again so often.
     pub accept_retry: Duration,
-    /// Bytes read from one connection in one slice, and bytes written of what waits for it. Everybody waits for a slice of each that is busy: of
-    /// a hundred, these are some milliseconds.
+    /// Bytes read from one connection in one slice, and bytes written of what waits for it. Everybody waits for a slice
+    /// of each that is busy: of a hundred, these are some milliseconds.
     pub slice_bytes_max: usize,
     /// Steps of its protocol (a request, a frame, a piece of a body) in one slice. What is answered, inflated or deflated
     /// takes their place: `slice_bytes_max` of it is as much work as all of them.
