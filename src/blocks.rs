@@ -4,8 +4,8 @@
 //! push ─▶ │ block │ block │ block │ ─▶ handed on, sent, freed: one block after the other
 //! ```
 //!
-//! It is not moved when it grows, not copied when it is handed on, and not freed all at once. Each of these, with
-//! 16 MiB, takes milliseconds in which everybody waits.
+//! It is not moved when it grows, not copied when it is handed on, and freed block by block as it is sent. To do any of
+//! these with 16 MiB at once takes milliseconds, in which everybody waits.
 //!
 //! Behind the first block its memory is mapped from the kernel, block by block, and goes back there the same way. From
 //! the heap it would go back when the last of them is freed, all at once (a millisecond), or not at all.

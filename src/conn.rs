@@ -111,7 +111,8 @@ impl<S: Stream> Connection<S> {
         self.broken |= ready.broken;
     }
 
-    /// Puts the kept bytes into `shared`, and behind them what the socket has: one read, of `most` bytes. If whole
+    /// Puts the kept bytes into `shared`, and behind them what the socket has: one read, of `most` bytes or a
+    /// few TLS records. If whole
     /// messages may be among the kept ones, they come alone.
     ///
     /// # Errors
@@ -122,10 +123,13 @@ impl<S: Stream> Connection<S> {
         self.kept = Vec::new();
         // What is here comes first: a read may say that the peer has reset, and that would be the end of it.
         let reads = !std::mem::take(&mut self.unparsed) && self.readable && !self.eof;
-        let room = shared.len().min(kept + most);
-        let room = &mut shared[kept..room];
-        let stream = self.stream.as_mut().filter(|_| reads && !room.is_empty());
-        let Some(stream) = stream else { return Ok(Filled { end: kept, fresh: 0 }) };
+        let Some(stream) = self.stream.as_mut().filter(|_| reads) else { return Ok(Filled { end: kept, fresh: 0 }) };
+        let room = &mut shared[kept..];
+        let most = room.len().min(most.max(stream.wanted_room()));
+        let room = &mut room[..most];
+        if room.is_empty() {
+            return Ok(Filled { end: kept, fresh: 0 });
+        }
         let fresh = loop {
             match stream.read(room) {
                 Ok(0) => {

@@ -1,7 +1,8 @@
 //! The border between the protocols and the application, on one page; outbound requests have theirs in [`fetch`].
 //!
-//! [`Event`] goes in (a peer did something; it borrows the read buffer), [`Effects`] come out (what the server is to
-//! do; they own what they name, or name a range of `bytes`). [`Job`] is work that would block, for the pool.
+//! [`Event`] goes in (a peer did something; it borrows the read buffer, or hands over a message that had to be put
+//! together), [`Effects`] come out (what the server is to do; they own what they name, or name a range of `bytes`).
+//! [`Job`] is work that would block, for the pool.
 //! An application is an [`App`]: it holds no socket, is told the time, and is tested with values on both sides.
 
 pub mod fetch;

@@ -10,7 +10,7 @@
 //!   │        └──→ conn → event, proto, rt     rt: net, tls, slab, feed, lane, timers, names … Knows no protocol
 //!   └→ fetch_list → server                    conn: the one place where bytes and sockets meet
 //!                                             app: values in, effects out. Names no socket
-//! leaves, imported by anyone: id, config
+//! leaves, imported by anyone: id, blocks, config
 //! ```
 //!
 //! # Where to start reading
@@ -22,7 +22,8 @@
 //! 3. [`conn`]: what a connection is; `conn/http.rs` for its states. `conn/upstream.rs` for those of a connection that
 //!    we open; then `server/fetches.rs` and `server/connects.rs`, along the route of a fetch below.
 //! 4. [`proto::http`] and [`proto::ws_session`]: the two machines that find requests and messages.
-//! 5. [`rt::feed`] and [`rt::lane`]: a room is a log, a member is a position in it.
+//! 5. [`rt::feed`] and [`rt::lane`]: a room is a log, a member is a position in it. [`blocks`]: a long message is handed
+//!    on, not copied.
 //! 6. [`rt::timers`], [`rt::accept`], [`rt::jobs`], [`rt::names`]: time, newcomers, and what blocks. [`rt::wire`]: TLS
 //!    as a layer of the stream.
 //! 7. [`app`]: the site itself; [`config`] has the limits with their reasons.
@@ -49,7 +50,7 @@
 //! server/apply.rs         `apply`       effects become bytes
 //! server/rooms.rs         `publish`     one frame is appended to the room's feed; nobody is touched
 //! server/rooms.rs         `flush_rooms` end of the turn: every member that can take it is written to
-//! server/rooms.rs         `flush_lane`  one write, from the member's cursor to the end of the feed
+//! server/rooms.rs         `flush_lane`  one write, as a rule: from the member's cursor to the end of the feed
 //! ```
 //!
 //! # The route of one fetch
@@ -65,7 +66,7 @@
 //! conn/race.rs            `winner`           writable means decided: who is connected?
 //! server/connects.rs      `secure`           https only: the handshake goes as far as the socket allows
 //! server/connects.rs      `send_request`     the request goes into the outbox
-//! server/output.rs        `settle`           end of the turn: one write
+//! server/output.rs        `settle`           end of the turn: one write, of a slice at most
 //! server/input.rs         `step_upstream`    the answer, read like any other input, goes to the exchange
 //! proto/exchange.rs       `receive`          a head, a piece of the body, the end: `ExchangeEvent`, borrowed
 //! app/search.rs           `on_fetched`       `Effect::Respond`, `Effect::Piece`; a redirect asks for the next fetch

@@ -7,7 +7,8 @@
 //! `serve` reads one connection within its budgets and lets its protocol find events; each event goes to the
 //! application, whose effects are applied before the next one is looked for. Nothing is freed inside: whoever is done
 //! is marked dead and reaped before the flush, so that its leave line goes out in the same turn. The flush is one
-//! write per connection that somebody else wrote to and one per room member; a large room is flushed in several turns.
+//! write per connection that somebody else wrote to and one per room member; what is long goes out slice by slice, and a
+//! large room is flushed in several turns.
 //! Who is in a TLS handshake is served behind the others, `handshakes_per_turn` of them.
 //!
 //! `turn` takes readiness as a list and time as an argument, so a test can play both. Only `run` touches the poll.
@@ -326,7 +327,7 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
-    /// One slice of one connection: input within the budgets, its answers in one write, then its consequences.
+    /// One slice of one connection: input within the budgets, its answers in one write as a rule, then its consequences.
     fn serve(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         conn.queued = false;

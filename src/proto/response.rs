@@ -7,7 +7,7 @@
 //! How the body is framed, from the status, the body and the terms:
 //! ```text
 //! 204, 304 ──▶ Whole, no length      HEAD ──▶ Whole, the framing fields of GET
-//! bytes ─────▶ Whole, Content-Length
+//! bytes ─────▶ Whole, Content-Length  Blocks ──▶ Length(n), and the caller sends them
 //! Stream(Some(n)) ──▶ Length(n)      Stream(None) ──▶ Chunked (1.1), UntilClose (1.0)
 //! ```
 //!
@@ -70,7 +70,7 @@ pub struct Terms {
 pub struct Sent {
     /// `false`: the answer said `Connection: close`; close once it is flushed.
     pub keep_alive: bool,
-    /// How the pieces of a stream must be written.
+    /// How the pieces of a stream, or the blocks of a body, must be written.
     pub body: BodyCoding,
 }
 

@@ -30,6 +30,10 @@ pub trait Stream: Read + Write {
     fn held(&self) -> usize {
         0
     }
+    /// A read that is offered fewer bytes than these has to copy what it decrypts.
+    fn wanted_room(&self) -> usize {
+        0
+    }
     /// Whether it is known how the input ends: the next read tells, and no event will call for it.
     fn input_ended(&self) -> bool {
         false

@@ -145,6 +145,11 @@ impl<S: Read + Write> TlsStream<S> {
     }
 
     /// Memory of its buffers, bytes; 0 unless a record came in part, or something waits for its reader or the stream.
+    /// A read into so many bytes needs no room besides.
+    pub fn wanted_room(&self) -> usize {
+        RECORD_BYTES_MAX + self.incoming.len() + READ_BYTES_MIN
+    }
+
     #[inline]
     pub fn held(&self) -> usize {
         self.incoming.capacity() + self.plain.held() + self.outgoing.held()
@@ -188,11 +193,10 @@ impl<S: Read + Write> TlsStream<S> {
     /// Reads from the stream once and takes apart what came; plaintext goes to the front of `buf` if that is large
     /// enough to serve as the room for ciphertext, else to `plain`. `None`: the stream would block.
     fn receive(&mut self, buf: &mut [u8]) -> Option<Received> {
-        let kept = self.incoming.len();
-        if buf.len() >= RECORD_BYTES_MAX + kept + READ_BYTES_MIN {
+        if buf.len() >= self.wanted_room() {
             return self.receive_behind(RECORD_BYTES_MAX, buf);
         }
-        self.receive_behind(0, &mut vec![0; kept + READ_BYTES])
+        self.receive_behind(0, &mut vec![0; self.incoming.len() + READ_BYTES])
     }
 
     /// [`TlsStream::receive`] with `work` cut in two: plaintext in front, and from `front` on ciphertext. Since a

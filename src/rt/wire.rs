@@ -106,6 +106,15 @@ impl Stream for Wire {
     }
 
     #[inline]
+    fn wanted_room(&self) -> usize {
+        match self {
+            Wire::Plain(_) => 0,
+            #[cfg(feature = "tls")]
+            Wire::Tls(stream) => stream.wanted_room(),
+        }
+    }
+
+    #[inline]
     fn input_ended(&self) -> bool {
         match self {
             Wire::Plain(_) => false,

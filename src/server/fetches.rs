@@ -117,6 +117,11 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
+    /// When the fetch `id` must be over, if it is one.
+    pub(super) fn fetch_deadline(&mut self, id: ConnId) -> Option<Instant> {
+        self.upstream(id).map(|upstream| upstream.fetch.deadline)
+    }
+
     /// The owner waits for `id` no longer.
     fn disown(&mut self, owner: ConnId, id: ConnId) {
         if owner.is_outside() {

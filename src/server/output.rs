@@ -108,7 +108,9 @@ impl<N: Network, A: App> Server<N, A> {
     /// The whole body of an answer whose head is out. It was counted with the head.
     fn stream_blocks(&mut self, id: ConnId, body: Blocks) {
         let Some(Connection { protocol: Protocol::Http(http), .. }) = self.conns.get_mut(id) else { return };
+        let fetch = http.fetch;
         if http.count_piece(body.len()) {
+            self.cancel_fetch(id, fetch);
             self.output_blocks(id, body);
             self.stream_end(id, true);
         }
@@ -233,6 +235,9 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// One deadline per connection: set when its meaning changes, and wound up by progress where that counts.
     fn wind_clock(&mut self, id: ConnId, progress: bool) {
+        let Some(Protocol::Http(http)) = self.conns.get(id).map(|conn| &conn.protocol) else { return };
+        let fetch = http.fetch;
+        let fetched_by = self.fetch_deadline(fetch);
         let Server { conns, timers, limits, now, .. } = &mut *self;
         let Some(conn) = conns.get_mut(id).filter(|conn| !conn.dead) else { return };
         let output_waits = !conn.is_flushed();
@@ -245,7 +250,9 @@ impl<N: Network, A: App> Server<N, A> {
         // Idle starts anew with every answer, or a busy connection would be closed so long after it came.
         if clock != http.clock || clock == Clock::Idle || clock == Clock::Writing && progress {
             http.clock = clock;
-            timers.set(id, timer, *now + clock.limit(limits));
+            // While a fetch is relayed, it is the fetch that has the deadline.
+            let from = fetched_by.filter(|_| clock == Clock::Owed).unwrap_or(*now);
+            timers.set(id, timer, from + clock.limit(limits));
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A room is made at the first Join and dropped with its last member. It has two feeds of the same messages: one as they
 //! are, one with long ones compressed. Publishing appends one frame to each that has readers and touches nobody; the
-//! flush then writes to each writable member, in member order, the bytes from its cursor to the end.
+//! flush then writes to each writable member, in member order, the bytes from its cursor on: to the end of the feed,
+//! unless that is more than two rounds say. Who is still behind then goes on by itself, a slice a turn.
 //!
 //! A turn has a budget for that: a large room is flushed in several turns, and rooms take turns. The flush goes round: what
 //! is said meanwhile, whoever comes and whoever goes only let it go on. Each time it comes round to the first member, the
@@ -166,9 +167,13 @@ impl<N: Network, A: App> Server<N, A> {
     /// It stops being one. What was said before still goes out, as far as the socket takes it, and the rest of a frame
     /// that is under way in any case.
     pub(super) fn leave(&mut self, id: ConnId) {
+        if !matches!(self.conns.get(id).map(|conn| &conn.protocol), Some(Protocol::Ws(ws)) if ws.membership.is_some()) {
+            return;
+        }
         if self.serving == Some(id) {
             self.send_reply(id);
         }
+        // Without a budget: it happens once, and its lag has a limit.
         self.write_to_member(id, usize::MAX);
         let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = self.conns.get_mut(id) else { return };
         let Some(membership) = ws.membership.take() else { return };
@@ -239,8 +244,8 @@ impl<N: Network, A: App> Server<N, A> {
     /// Writes everything new to every member that can take it, as far as the budget of a turn goes, and cuts those that
     /// lag too far.
     pub(super) fn flush_rooms(&mut self) {
-        // What is said in a round goes out in one visit, its frames' headers included.
-        let (mut budget, most) = (self.limits.flush_bytes_max, 2 * self.limits.said_bytes_max);
+        // What two rounds say goes out in one visit.
+        let (mut budget, most) = (self.limits.flush_bytes_max, self.limits.said_bytes_max.saturating_mul(2));
         for _ in 0..self.rooms.dirty.len() {
             if budget == 0 {
                 break;
@@ -296,40 +301,51 @@ impl<N: Network, A: App> Server<N, A> {
         // With news for all, it is flushed in member order at the end of the turn. Flushed first, a sender would send
         // its next message early, and that would wait for the whole pass (measured: 1.6 times the median delay).
         if ws.membership.as_ref().is_some_and(|membership| !self.rooms.comes_to(membership)) {
-            self.write_to_member(id, self.limits.slice_bytes_max);
+            let most = self.limits.slice_bytes_max;
+            let written = self.write_to_member(id, most);
+            if written >= most
+                && let Some(conn) = self.conns.get_mut(id)
+            {
+                enqueue(&mut self.ready, conn, id);
+            } else if self.is_late(id) {
+                self.cut(id);
+            }
         }
     }
 
-    /// Whoever is still behind after `most` bytes gets another turn.
-    fn write_to_member(&mut self, id: ConnId, most: usize) {
-        let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.writable && !conn.dead) else { return };
-        let Protocol::Ws(ws) = &conn.protocol else { return };
-        let Some(room) = ws.membership.as_ref().and_then(|m| self.rooms.rooms.get_mut(&m.feed)) else { return };
-        match flush_lane(conn, (&mut room.plain, &mut room.deflated), most) {
-            Ok(written) if written >= most => enqueue(&mut self.ready, conn, id),
-            Ok(_) => {}
-            Err(_) => self.bury(id),
-        }
+    /// Answers how many bytes of the room that were; it may have more, if these are `most`.
+    fn write_to_member(&mut self, id: ConnId, most: usize) -> usize {
+        let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.writable && !conn.dead) else { return 0 };
+        let Protocol::Ws(ws) = &conn.protocol else { return 0 };
+        let Some(room) = ws.membership.as_ref().and_then(|m| self.rooms.rooms.get_mut(&m.feed)) else { return 0 };
+        flush_lane(conn, (&mut room.plain, &mut room.deflated), most).unwrap_or_else(|_| {
+            self.bury(id);
+            0
+        })
+    }
+
+    /// Whether a member is further behind its room than it may be.
+    fn is_late(&self, id: ConnId) -> bool {
+        let Some(Connection { protocol: Protocol::Ws(ws), .. }) = self.conns.get(id) else { return false };
+        let Some(membership) = &ws.membership else { return false };
+        let behind = self.rooms.feed_of(membership).map_or(0, |feed| membership.lane.behind(feed));
+        behind > self.limits.feed_bytes_max() as u64
     }
 
     /// Looked for only when the feed as a whole holds too much, so a room without laggards never searches, and then once or
-    /// twice a round. Who would take more has only not been visited yet.
+    /// twice a round. Who would take more has only not been visited yet, or waits for its next slice.
     fn cut_slow_readers(&mut self, feed: FeedId) {
         let Some(room) = self.rooms.rooms.get(&feed) else { return };
-        let behind_max = self.limits.feed_bytes_max();
-        let slow = |&id: &ConnId| {
-            let Some(Connection { protocol: Protocol::Ws(ws), writable, .. }) = self.conns.get(id) else {
-                return false;
-            };
-            let behind = ws.membership.as_ref().map_or(0, |m| m.lane.behind(room.feed(m.coding)));
-            behind > behind_max as u64 && (!writable || room.left == 0)
-        };
+        let would_take_more = |conn: &Connection<_>| conn.writable && (room.left > 0 || conn.queued);
+        let slow = |&id: &ConnId| self.conns.get(id).is_some_and(|conn| !would_take_more(conn)) && self.is_late(id);
         let slow: Vec<ConnId> = room.members.iter().copied().filter(slow).collect();
-        for id in slow {
-            log::info!("{id:?} is more than {behind_max} bytes behind its room and is cut");
-            self.cut += 1;
-            self.close_session(id, 1013, "too slow");
-        }
+        slow.into_iter().for_each(|id| self.cut(id));
+    }
+
+    fn cut(&mut self, id: ConnId) {
+        log::info!("{id:?} is more than {} bytes behind its room and is cut", self.limits.feed_bytes_max());
+        self.cut += 1;
+        self.close_session(id, 1013, "too slow");
     }
 }
 

@@ -5,7 +5,7 @@ mod rooms;
 
 use crate::support::frames::{CLOSE, TEXT, frame};
 use squall::config::Limits;
-use squall::event::{App, Body, Effect, Effects, Event, Response};
+use squall::event::{App, Body, Effect, Effects, Event, Kind, Response};
 use squall::id::{ConnId, FeedId};
 use squall::rt::net::{Network, Ready, Source, Stream};
 use squall::server::Server;
@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 struct Wire {
     says: RefCell<VecDeque<u8>>,
     told: Cell<usize>,
+    /// In so many writes.
+    writes: Cell<usize>,
     /// It takes nothing.
     deaf: Cell<bool>,
 }
@@ -44,6 +46,7 @@ impl Write for End {
             return Err(ErrorKind::WouldBlock.into());
         }
         self.0.told.set(self.0.told.get() + bytes.len());
+        self.0.writes.set(self.0.writes.get() + 1);
         Ok(bytes.len())
     }
 

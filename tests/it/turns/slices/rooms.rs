@@ -229,3 +229,59 @@ fn nobody_is_passed_over_whoever_comes_and_goes() {
     stage.turn_until("all have everything", Stage::is_quiet);
     assert!((0..MEMBERS).all(|n| stage.told(n) == 200 * FRAME_BYTES));
 }
+
+#[test]
+fn whoever_would_take_more_is_not_too_slow() {
+    let limits = Limits { said_bytes_max: TEXT_BYTES, lag_bytes_max: 20 * TEXT_BYTES, ..Limits::default() };
+    let mut stage = Stage::new(limits, 50);
+    let outside = MEMBERS + 10..MEMBERS + 60;
+    for wire in &stage.wires[outside.clone()] {
+        wire.say("GET /0 HTTP/1.1\r\nHost: squall\r\n\r\n");
+    }
+    let readiness: Vec<_> = outside.map(|n| readable(stage.ids[n])).collect();
+    // More than a lag at once, and a visit writes a tenth of it.
+    stage.turn(&readiness);
+    stage.turn_until("all have everything", Stage::is_quiet);
+    assert_eq!(stage.server.counts().cut, 0);
+    assert!((0..MEMBERS).all(|n| stage.told(n) == 50 * FRAME_BYTES));
+}
+
+#[test]
+fn whoever_stops_taking_between_two_slices_is_too_slow() {
+    let limits = Limits { said_bytes_max: TEXT_BYTES, lag_bytes_max: 20 * TEXT_BYTES, ..Limits::default() };
+    let mut stage = Stage::new(limits, 50);
+    let outside = MEMBERS + 10..MEMBERS + 60;
+    for wire in &stage.wires[outside.clone()] {
+        wire.say("GET /0 HTTP/1.1\r\nHost: squall\r\n\r\n");
+    }
+    let readiness: Vec<_> = outside.map(|n| readable(stage.ids[n])).collect();
+    stage.turn(&readiness);
+    stage.wires[50].deaf.set(true);
+    stage.turn_until("the others have everything", |stage| {
+        stage.turn(&[]);
+        (0..MEMBERS).all(|n| n == 50 || stage.told(n) == 50 * FRAME_BYTES)
+    });
+    assert_eq!(stage.server.counts().cut, 1);
+}
+
+#[test]
+fn who_enters_is_answered_in_one_write() {
+    struct Hello;
+    impl App for Hello {
+        fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
+            if let Event::Request(..) = event {
+                let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
+                out.push(Effect::Upgrade { to: from, accept, compression: None, message_bytes_max });
+                out.push(Effect::Join(from, FeedId(0)));
+                let hello = out.write(|bytes| bytes.extend_from_slice(b"hello"));
+                out.push(Effect::Send(from, Kind::Text, hello));
+            }
+        }
+    }
+    let (mut server, ids, wires) = meet(Hello, Limits::default(), 2);
+    for (&id, wire) in ids.iter().zip(&wires) {
+        wire.say(ASK.replacen("\r\n", "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n", 1));
+        server.turn(&[readable(id)], Instant::now());
+        assert_eq!((wire.writes.get(), server.audit()), (1, Ok(())));
+    }
+}
