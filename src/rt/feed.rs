@@ -143,12 +143,14 @@ impl Feed {
 
     /// The next bytes for this reader, as many as lie together. Empty: it has read everything. Ends at a frame's
     /// border.
+    #[inline]
     pub fn pending(&mut self, cursor: &mut Cursor) -> &[u8] {
         self.step(cursor);
         &self.chunks[self.index(cursor)].bytes[cursor.offset as usize..]
     }
 
     /// Moves a reader on by `n` bytes, at most as many as were pending.
+    #[inline]
     pub fn advance(&mut self, cursor: &mut Cursor, n: usize) {
         debug_assert!(n <= self.chunks[self.index(cursor)].bytes.len() - cursor.offset as usize);
         cursor.offset += n as u32;
