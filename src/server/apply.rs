@@ -24,13 +24,12 @@ impl<N: Network, A: App> Server<N, A> {
     pub(super) fn apply(&mut self) {
         let mut after = After::default();
         let mut list = std::mem::take(&mut self.effects.list);
-        // Nearly always there is one, and that is an answer, too large to be moved about.
-        if let [Effect::Respond(id, response)] = &mut list[..] {
-            self.respond(*id, response);
-            list.clear();
-        } else {
-            list.drain(..).for_each(|effect| self.enact(effect, &mut after));
+        // Where they lie: they are too large to be moved about. Nearly always there is one, and that is an answer.
+        match &mut list[..] {
+            [Effect::Respond(id, response)] => self.respond(*id, response),
+            all => all.iter_mut().for_each(|effect| self.enact(effect, &mut after)),
         }
+        list.clear();
         self.effects.list = list;
         self.effects.bytes.clear();
         shrink(&mut self.effects.bytes);
@@ -43,24 +42,29 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
-    fn enact(&mut self, effect: Effect, after: &mut After) {
+    fn enact(&mut self, effect: &mut Effect, after: &mut After) {
         match effect {
-            Effect::Respond(id, mut response) => self.respond(id, &mut response),
-            Effect::Piece(id, range) => self.stream_piece(id, range),
-            Effect::End(id, whole) => self.stream_end(id, whole),
+            Effect::Respond(id, response) => self.respond(*id, response),
+            Effect::Piece(id, range) => self.stream_piece(*id, range.clone()),
+            Effect::End(id, whole) => self.stream_end(*id, *whole),
             Effect::Upgrade { to, accept, compression, message_bytes_max } => {
-                self.upgrade(to, &accept, compression, message_bytes_max);
+                self.upgrade(*to, accept, *compression, *message_bytes_max);
             }
-            Effect::Send(id, kind, range) => self.send_message(id, kind, range),
-            Effect::SendBlocks(id, kind, blocks) => self.send_blocks(id, kind, blocks),
-            Effect::Close(id, code, reason) => self.close_for_app(id, code, reason),
-            Effect::Join(id, feed) => self.join(id, feed),
-            Effect::Publish(feed, range) => self.publish(feed, range),
-            Effect::Sleep(id, until) => self.sleep(id, until),
-            Effect::Fetch(id, fetch) => self.fetch(id, fetch),
-            Effect::Run(id, job) => after.refused = self.run(id, job).or(after.refused),
-            Effect::RunBlocking(id, job) => after.blocking = Some((id, job)),
+            Effect::Send(id, kind, range) => self.send_message(*id, *kind, range.clone()),
+            Effect::SendBlocks(id, kind, blocks) => self.send_blocks(*id, *kind, std::mem::take(blocks)),
+            Effect::Close(id, code, reason) => self.close_for_app(*id, *code, reason),
+            Effect::Join(id, feed) => self.join(*id, *feed),
+            Effect::Publish(feed, range) => self.publish(*feed, range.clone()),
+            Effect::Sleep(id, until) => self.sleep(*id, *until),
             Effect::Quit => self.quit = true,
+            Effect::Fetch(..) | Effect::Run(..) | Effect::RunBlocking(..) => {
+                match std::mem::replace(effect, Effect::Quit) {
+                    Effect::Fetch(id, fetch) => self.fetch(id, fetch),
+                    Effect::Run(id, job) => after.refused = self.run(id, job).or(after.refused),
+                    Effect::RunBlocking(id, work) => after.blocking = Some((id, work)),
+                    _ => {}
+                }
+            }
         }
     }
 
