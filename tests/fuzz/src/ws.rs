@@ -1,6 +1,7 @@
 //! Transcripts of WebSocket sessions.
 
 use super::cuts::{Cuts, Next, feed};
+use squall::blocks::BLOCK_BYTES;
 use squall::config::Limits;
 use squall::proto::deflate::{Codec, PIECE_BYTES_MAX};
 use squall::proto::ws_frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, WsError};
@@ -54,7 +55,9 @@ pub fn conversation(
 ) -> (Vec<Said>, State) {
     let mut session = session;
     let mut codec = Codec::new(&Limits::default());
-    let held_max = message_bytes_max + session.agreement().map_or(0, |_| INFLATER_BYTES_MAX);
+    // What grows is doubled, up to a block.
+    let room_max = message_bytes_max + message_bytes_max.min(BLOCK_BYTES);
+    let held_max = room_max + session.agreement().map_or(0, |_| INFLATER_BYTES_MAX);
     let mut said = Vec::new();
     feed(wire, cuts, |buf, _| {
         if said.len() == close_behind && matches!(session.state(), State::Open) {
