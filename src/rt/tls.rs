@@ -144,12 +144,12 @@ impl<S: Read + Write> TlsStream<S> {
         self.session.is_handshaking()
     }
 
-    /// Memory of its buffers, bytes; 0 unless a record came in part, or something waits for its reader or the stream.
     /// A read into so many bytes needs no room besides.
     pub fn wanted_room(&self) -> usize {
         RECORD_BYTES_MAX + self.incoming.len() + READ_BYTES_MIN
     }
 
+    /// Memory of its buffers, bytes; 0 unless a record came in part, or something waits for its reader or the stream.
     #[inline]
     pub fn held(&self) -> usize {
         self.incoming.capacity() + self.plain.held() + self.outgoing.held()

@@ -106,6 +106,7 @@ impl<N: Network, A: App> Server<N, A> {
         let Some(Connection { protocol: Protocol::Http(http), stream, kept, .. }) = conns.get_mut(id) else {
             return Progress::Starved;
         };
+        // Two of them: what was found at once goes on borrowing the first.
         let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
         let mut more_slots = [const { MaybeUninit::uninit() }; SLOTS];
         let to_https = to_https.as_ref().filter(|_| http.is_redirected);
