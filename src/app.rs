@@ -65,7 +65,7 @@ pub struct Site {
 #[derive(Clone, Copy)]
 pub struct Ask<'a> {
     pub from: ConnId,
-    pub request: &'a Request<'a, 'a>,
+    pub request: &'a Request<'a>,
     pub body: &'a [u8],
     pub now: Instant,
 }
@@ -128,7 +128,7 @@ impl Site {
             html: accept.windows(9).any(|part| part.eq_ignore_ascii_case(b"text/html")),
             // Over plain http browsers say Sec-Fetch-Dest to their own machine only, so search.js says it in the query.
             framed: ask.request.header("sec-fetch-dest") == Some(&b"iframe"[..])
-                || query_value(ask.request.query, "framed").is_some(),
+                || query_value(ask.request.query(), "framed").is_some(),
         }
     }
 
@@ -263,7 +263,7 @@ impl App for Site {
 
 /// `?seconds=S`, a fraction allowed, 0 to `most`.
 fn seconds_of(request: &Request, default: f64, most: f64) -> Result<f64, Sentence> {
-    let Some(text) = query_value(request.query, "seconds") else { return Ok(default) };
+    let Some(text) = query_value(request.query(), "seconds") else { return Ok(default) };
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=most).contains(&seconds) => Ok(seconds),
         _ => Err(Sentence::new("why_seconds", [&most])),

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant, SystemTime};
 pub enum Event<'a> {
     /// A whole request with its whole body. It is owed one [`Effect::Respond`] or [`Effect::Upgrade`], now or later;
     /// until then nothing more is read from this connection.
-    Request(&'a Request<'a, 'a>, &'a [u8]),
+    Request(&'a Request<'a>, &'a [u8]),
     /// One whole WebSocket message; text is valid UTF-8.
     Message(Kind, Payload<'a>),
     /// The moment asked for by [`Effect::Sleep`].

@@ -27,7 +27,7 @@ impl Site {
 
     pub(super) fn login_form(&self, ask: Ask, out: &mut Effects) {
         let visitor = self.visitor(ask);
-        let next = next_of(query_value(ask.request.query, "next"));
+        let next = next_of(query_value(ask.request.query(), "next"));
         out.respond(ask.from, self.login_page(&visitor, "", &next, None, 200));
     }
 

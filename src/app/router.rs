@@ -36,22 +36,22 @@ enum Route {
 }
 
 impl Route {
-    fn of(path: &str, lab: bool) -> Option<Route> {
+    fn of(path: &[u8], lab: bool) -> Option<Route> {
         Some(match path {
-            "/plaintext" => Route::Plaintext,
-            "/" => Route::Index,
-            "/sleep" => Route::Sleep,
-            "/login" => Route::Login,
-            "/logout" => Route::Logout,
-            "/chat/" => Route::Chat,
-            "/chat" => Route::ChatWithoutSlash,
-            "/echo" => Route::Echo,
-            "/search" => Route::Search,
-            "/favicon.ico" => Route::Static,
-            "/healthz" => Route::Health,
-            "/search-sync" if lab => Route::SearchSync,
-            "/block" if lab => Route::Block,
-            _ if path.starts_with("/static/") => Route::Static,
+            b"/plaintext" => Route::Plaintext,
+            b"/" => Route::Index,
+            b"/sleep" => Route::Sleep,
+            b"/login" => Route::Login,
+            b"/logout" => Route::Logout,
+            b"/chat/" => Route::Chat,
+            b"/chat" => Route::ChatWithoutSlash,
+            b"/echo" => Route::Echo,
+            b"/search" => Route::Search,
+            b"/favicon.ico" => Route::Static,
+            b"/healthz" => Route::Health,
+            b"/search-sync" if lab => Route::SearchSync,
+            b"/block" if lab => Route::Block,
+            _ if path.starts_with(b"/static/") => Route::Static,
             _ => return None,
         })
     }
@@ -76,16 +76,16 @@ impl Route {
 impl Site {
     /// Answers one request, or sees to it that it will be.
     pub(super) fn route(&mut self, ask: Ask, out: &mut Effects) {
-        let mut path = Cow::Borrowed(ask.request.path);
-        let mut route = Route::of(&path, self.settings.lab);
+        let mut route = Route::of(ask.request.path, self.settings.lab);
+        let mut path = Cow::Borrowed("");
         // What is a route as it was sent has nothing to decode, but for the name of a file.
-        if matches!(route, None | Some(Route::Static)) && path.contains('%') {
-            path = decode_path(&path).map_or(Cow::Borrowed(""), |path| Cow::Owned(format!("/{path}")));
-            route = Route::of(&path, self.settings.lab);
+        if matches!(route, None | Some(Route::Static)) {
+            path = decoded(ask.request.path());
+            route = Route::of(path.as_bytes(), self.settings.lab);
         }
         match (route, ask.request.method) {
             (_, Method::Other | Method::Connect) => self.refuse(ask, 501, "why_no_method", out),
-            (None, Method::Options) if ask.request.path == "*" => {
+            (None, Method::Options) if ask.request.path == b"*" => {
                 out.respond(ask.from, allow(204, "GET, HEAD, POST, OPTIONS"))
             }
             (None, _) => self.refuse(ask, 404, "why_no_page", out),
@@ -111,12 +111,12 @@ impl Site {
             Route::Login if ask.request.method == Method::Post => self.log_in(ask, out),
             Route::Login => self.login_form(ask, out),
             Route::Logout => self.log_out(ask, out),
-            Route::Chat if ask.request.wants_upgrade => self.enter_chat(ask, out),
+            Route::Chat if ask.request.wants_upgrade() => self.enter_chat(ask, out),
             Route::Chat => self.chat_page(ask, out),
             Route::ChatWithoutSlash => out.respond(ask.from, Response::redirect(308, "/chat/")),
             Route::Echo => self.echo(ask, out),
             Route::Search | Route::SearchSync => {
-                match query_value(ask.request.query, "wd").filter(|words| !words.trim().is_empty()) {
+                match query_value(ask.request.query(), "wd").filter(|words| !words.trim().is_empty()) {
                     Some(words) => self.search(ask, &words, route == Route::SearchSync, out),
                     None => {
                         let visitor = self.visitor(ask);
@@ -180,6 +180,14 @@ impl Site {
         self.check_origin(ask.request).map_err(|why| refuse(403, &why))?;
         // A session that begins now would end in a moment, without the Close of those that were there.
         if self.draining { Err(Response::text(503, "draining\n")) } else { Ok(accept) }
+    }
+}
+
+/// A path without its percent-encoding; empty for what no route and no file of ours is called by.
+fn decoded(path: &str) -> Cow<'_, str> {
+    match path.contains('%') {
+        true => decode_path(path).map_or(Cow::Borrowed(""), |path| Cow::Owned(format!("/{path}"))),
+        false => Cow::Borrowed(path),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Settings, Site};
 use crate::config::Limits;
 use crate::event::{App, Body, Effect, Effects, Event, Response};
 use crate::id::ConnId;
-use crate::proto::http::{HeadScan, SLOTS, Slot, parse_request};
+use crate::proto::http::{HeadScan, parse_request};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Of the Tornado process that signed [`ALICE`] and [`ZHANG`], at [`THEN`].
@@ -74,8 +74,7 @@ impl Bench {
         head += "\r\n";
         let (mut head, limits) = (head.into_bytes(), Limits::default());
         assert_eq!(HeadScan::default().find_end(&mut head, &limits), Ok(Some(head.len())));
-        let mut slots = [const { Slot::uninit() }; SLOTS];
-        let request = parse_request(&head, &mut slots, &limits).expect("the test writes a request");
+        let request = parse_request(&head, &limits).expect("the test writes a request");
         self.tell(from, Event::Request(&request, body.as_bytes()))
     }
 

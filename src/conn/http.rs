@@ -15,7 +15,7 @@ use crate::config::Limits;
 use crate::id::ConnId;
 use crate::proto::body::BodyReader;
 use crate::proto::chunked::{Piece, encode_chunk, encode_last};
-use crate::proto::http::{Framing, HeadScan, HttpError, Request, Slot, parse_at_once, parse_request};
+use crate::proto::http::{Framing, HeadScan, HttpError, Request, parse_at_once, parse_request};
 use crate::proto::response::{BodyCoding, Terms};
 use std::time::Duration;
 
@@ -86,12 +86,12 @@ pub struct LogLine {
 
 /// What the input led to.
 #[derive(Debug)]
-pub enum Step<'h, 'b> {
+pub enum Step<'b> {
     /// Read more.
     Starved,
     /// Bytes were used, nothing to tell yet; `true`: the peer waits for `100 Continue`.
     Gathering(bool),
-    Request(Request<'h, 'b>, &'b [u8]),
+    Request(Request<'b>, &'b [u8]),
     /// To be answered with this status and sentence; nothing more is parsed.
     Refused(u16, String),
 }
@@ -113,60 +113,45 @@ impl Default for Http {
 
 impl Http {
     /// Takes the next step over the front of `buf`; answers the bytes used.
-    pub fn next_event<'h, 'b>(
-        &'b mut self,
-        buf: &'b mut [u8],
-        slots: &'h mut [Slot<'b>],
-        limits: &Limits,
-    ) -> (usize, Step<'h, 'b>) {
+    pub fn next_event<'b>(&'b mut self, buf: &'b mut [u8], limits: &Limits) -> (usize, Step<'b>) {
         match self.phase {
-            Phase::Head => self.next_head(buf, slots, limits),
-            Phase::Body(_) => self.next_body(buf, slots, limits),
+            Phase::Head => self.next_head(buf, limits),
+            Phase::Body(_) => self.next_body(buf, limits),
             Phase::Owed | Phase::Streaming(_) | Phase::Closing => (0, Step::Starved),
         }
     }
 
-    /// The same if a head lies whole at the front, as it nearly always does. `None`: ask [`Http::next_event`].
-    #[inline]
-    pub fn next_at_once<'h, 'b>(
-        &mut self,
-        buf: &'b [u8],
-        slots: &'h mut [Slot<'b>],
-        limits: &Limits,
-    ) -> Option<(usize, Step<'h, 'b>)> {
-        if !matches!(self.phase, Phase::Head) || !self.scan.is_idle() {
-            return None;
+    /// The same if a head lies whole at the front, as it nearly always does. `Starved`: ask [`Http::next_event`].
+    #[inline(never)]
+    pub fn next_at_once<'b>(&mut self, buf: &'b [u8], limits: &Limits) -> (usize, Step<'b>) {
+        let is_in_front = matches!(self.phase, Phase::Head) && self.scan.is_idle();
+        match if is_in_front { parse_at_once(buf, limits) } else { None } {
+            Some((end, request)) => self.on_head(request, buf.split_at(end), limits),
+            None => (0, Step::Starved),
         }
-        let (end, request) = parse_at_once(buf, slots, limits)?;
-        Some(self.on_head(request, buf.split_at(end), limits))
     }
 
-    fn next_head<'h, 'b>(
-        &'b mut self,
-        buf: &'b mut [u8],
-        slots: &'h mut [Slot<'b>],
-        limits: &Limits,
-    ) -> (usize, Step<'h, 'b>) {
+    fn next_head<'b>(&'b mut self, buf: &'b mut [u8], limits: &Limits) -> (usize, Step<'b>) {
         let end = match self.scan.find_end(buf, limits) {
             Ok(Some(end)) => end,
             Ok(None) => return (0, Step::Starved),
             Err(e) => return (0, refused(e)),
         };
         let (head, rest) = buf.split_at(end);
-        match parse_request(head, slots, limits) {
+        match parse_request(head, limits) {
             Ok(request) => self.on_head(request, (head, rest), limits),
             Err(e) => (end, refused(e)),
         }
     }
 
     /// A request whose head is there, and whose body may be.
-    #[inline]
-    fn on_head<'h, 'b>(
+    #[inline(always)]
+    fn on_head<'b>(
         &mut self,
-        request: Request<'h, 'b>,
+        request: Request<'b>,
         (head, rest): (&'b [u8], &'b [u8]),
         limits: &Limits,
-    ) -> (usize, Step<'h, 'b>) {
+    ) -> (usize, Step<'b>) {
         let end = head.len();
         self.terms = request.terms();
         match request.framing {
@@ -176,7 +161,7 @@ impl Http {
                 (end + body.len(), Step::Request(request, body))
             }
             framing => {
-                let waits = request.expects_continue && rest.is_empty();
+                let waits = request.expects_continue() && rest.is_empty();
                 let reader = BodyReader::new(framing, limits.body_bytes_max as u64);
                 self.phase = Phase::Body(Box::new(Gathered { head: head.to_vec(), body: Vec::new(), reader }));
                 (end, Step::Gathering(waits))
@@ -184,12 +169,7 @@ impl Http {
         }
     }
 
-    fn next_body<'h, 'b>(
-        &'b mut self,
-        buf: &[u8],
-        slots: &'h mut [Slot<'b>],
-        limits: &Limits,
-    ) -> (usize, Step<'h, 'b>) {
+    fn next_body<'b>(&'b mut self, buf: &[u8], limits: &Limits) -> (usize, Step<'b>) {
         let Phase::Body(gathered) = &mut self.phase else { return (0, Step::Starved) };
         match gathered.reader.receive(buf) {
             Ok((0, None)) => (0, Step::Starved),
@@ -198,7 +178,7 @@ impl Http {
                 gathered.body.extend_from_slice(data);
                 (used, Step::Gathering(false))
             }
-            Ok((used, Some(Piece::End))) => match parse_request(&gathered.head, slots, limits) {
+            Ok((used, Some(Piece::End))) => match parse_request(&gathered.head, limits) {
                 Ok(request) => (used, Step::Request(request, &gathered.body)),
                 Err(e) => (used, refused(e)),
             },
@@ -347,7 +327,7 @@ impl Clock {
     }
 }
 
-fn refused<'h, 'b>(error: HttpError) -> Step<'h, 'b> {
+fn refused(error: HttpError) -> Step<'static> {
     Step::Refused(error.status(), error.to_string())
 }
 

@@ -8,7 +8,7 @@ use crate::config::{Cli, Command, FetchArgs, Limits};
 use crate::event::{App, Effect, Effects, Event, Fetch, Fetched, Journey, ResponseHead, Url};
 use crate::id::ConnId;
 use crate::proto::exchange::{Exchange, ExchangeEvent};
-use crate::proto::http::{SLOTS, Slot};
+use crate::proto::exchange::{SLOTS, Slot};
 use clap::Parser;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -15,13 +15,18 @@ mod request;
 use crate::config::Limits;
 use crate::proto::body::{BodyError, BodyReader};
 use crate::proto::chunked::{ChunkError, Piece};
-use crate::proto::http::Slot;
 use crate::proto::inflate::{InflateError, Inflater};
 use head::{Fate, find_final_head, parse_head};
 use std::fmt;
 
 pub use head::ResponseHead;
 pub use request::{Asking, encode_request};
+
+/// Room for one field, uninitialised: making a hundred of them costs nothing.
+pub type Slot<'a> = std::mem::MaybeUninit<httparse::Header<'a>>;
+
+/// Slots a caller hands in: `[const { Slot::uninit() }; SLOTS]`.
+pub const SLOTS: usize = 100;
 
 /// Interim answers (1xx) before the final one; a server could send them for ever.
 const INTERIM_MAX: u8 = 16;

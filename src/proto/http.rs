@@ -1,33 +1,34 @@
 //! Request heads: bytes to values (RFC 9110, RFC 9112 sections 2 to 6).
 //!
 //! ```text
-//! bytes ── HeadScan::find_end ──▶ a whole head ── parse_request ──▶ Request, borrowing the bytes
-//!   └───── parse_at_once, if nothing is unusual ──────────────────────▶
+//! bytes ── parse_at_once ──▶ Request, borrowing the bytes
+//!   └─ unusual, not whole ── HeadScan::find_end ──▶ a whole head ── parse_request ──▶ Request
 //! ```
 //!
-//! httparse splits the head; one loop over its fields then computes all that the server itself must know: host,
-//! framing, keep-alive, Expect, Upgrade. Whatever two parsers might read differently is refused, because that is
+//! What the server itself must know is computed from the fields on the way: host, framing, keep-alive, Expect, Upgrade.
+//! What is unusual is judged by httparse. Whatever two parsers might read differently is refused, because that is
 //! how requests are smuggled: two framings, two hosts, a space before the colon, a folded line, a bare CR or LF.
 //! Routes, cookies and bodies are decided elsewhere.
 
+mod at_once;
+mod fields;
 mod head_scan;
 
 use crate::config::Limits;
 pub use crate::proto::body::Framing;
-use crate::proto::body::{Codings, parse_length};
 use crate::proto::response::Terms;
 use crate::proto::url::is_authority;
-use crate::proto::words::first_of;
+pub use at_once::parse_at_once;
+pub use fields::FieldLines;
+use fields::{Fields, Said};
 pub use head_scan::HeadScan;
-use httparse::{Header, Status};
+use httparse::Status;
 use memchr::{memchr, memchr2};
 use std::fmt;
+use std::mem::MaybeUninit;
 
-/// Room for one field, uninitialised: making a hundred of them costs nothing.
-pub type Slot<'b> = std::mem::MaybeUninit<Header<'b>>;
-
-/// Slots a caller hands in: `[const { Slot::uninit() }; SLOTS]`.
-pub const SLOTS: usize = 100;
+/// So many fields httparse has room for, whatever `head_fields_max` says.
+const FIELDS_MAX: usize = 100;
 
 /// What is asked for (RFC 9110 section 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,28 +46,20 @@ pub enum Method {
     Other,
 }
 
-/// One request head. It borrows the bytes (`'b`) and the slots (`'h`); plain shared references, so it is covariant.
+/// One request head. It borrows the bytes.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'h, 'b> {
+pub struct Request<'b> {
     pub method: Method,
-    /// As it was sent.
-    pub target: &'b str,
-    /// The target before `?`, still percent-encoded; begins with `/`. `*` of `OPTIONS *`, empty for CONNECT.
-    pub path: &'b str,
-    /// The target behind `?`, still percent-encoded; empty if there is none.
-    pub query: &'b str,
-    /// What [`Request::host`] answers.
+    target: &'b [u8],
+    /// [`Request::path`], in bytes.
+    pub path: &'b [u8],
+    query: &'b [u8],
     authority: &'b [u8],
     pub http_1_0: bool,
-    /// All fields in order, values without the white space around them.
-    pub headers: &'h [Header<'b>],
+    /// All fields in order.
+    pub fields: FieldLines<'b>,
     pub framing: Framing,
-    /// The connection may serve another request after this one.
-    pub keep_alive: bool,
-    /// A body is announced, and the client waits for 100 before it sends it.
-    pub expects_continue: bool,
-    /// Upgrade lists `websocket`, Connection lists `upgrade`, and the version allows it.
-    pub wants_upgrade: bool,
+    said: Said,
 }
 
 /// Why a request is refused. Answer [`status`](HttpError::status) and close: where the next one begins is unknown.
@@ -127,7 +120,7 @@ impl Method {
     }
 }
 
-impl<'b> Request<'_, 'b> {
+impl<'b> Request<'b> {
     /// The first field of this name, in any case.
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
         self.headers_named(name).next()
@@ -135,18 +128,48 @@ impl<'b> Request<'_, 'b> {
 
     /// All fields of this name, in any case, in order.
     pub fn headers_named(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
-        self.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+        self.fields.filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// The target as it was sent.
+    pub fn target(&self) -> &'b str {
+        text(self.target)
+    }
+
+    /// The target before `?`, still percent-encoded; begins with `/`. `*` of `OPTIONS *`, empty for CONNECT.
+    pub fn path(&self) -> &'b str {
+        text(self.path)
+    }
+
+    /// The target behind `?`, still percent-encoded; empty if there is none.
+    pub fn query(&self) -> &'b str {
+        text(self.query)
     }
 
     /// The authority: of the target if that has one, else Host; empty on an HTTP/1.0 request without Host.
     pub fn host(&self) -> &'b str {
-        // It is ASCII. Few ask, so not every request is made to prove it.
-        str::from_utf8(self.authority).unwrap_or_default()
+        text(self.authority)
+    }
+
+    /// Whether the connection may serve another request after this one.
+    pub fn keeps_alive(&self) -> bool {
+        !self.said.close && (self.said.keep_alive || !self.http_1_0)
+    }
+
+    /// Whether a body is announced, and the client waits for 100 before it sends it.
+    pub fn expects_continue(&self) -> bool {
+        let body_follows = !matches!(self.framing, Framing::None | Framing::Length(0));
+        self.said.expects_continue && body_follows && !self.http_1_0
+    }
+
+    /// Whether Upgrade lists `websocket`, Connection lists `upgrade`, and the version allows it.
+    pub fn wants_upgrade(&self) -> bool {
+        self.said.upgrade && self.said.websocket && !self.http_1_0
     }
 
     /// What the answer must keep to.
     pub fn terms(&self) -> Terms {
-        Terms { head: self.method == Method::Head, http_1_0: self.http_1_0, keep_alive: self.keep_alive }
+        Terms { head: self.method == Method::Head, http_1_0: self.http_1_0, keep_alive: self.keeps_alive() }
     }
 }
 
@@ -182,192 +205,60 @@ impl fmt::Display for HttpError {
 
 impl std::error::Error for HttpError {}
 
-/// Parses one whole head, as [`HeadScan::find_end`] found it (RFC 9112 sections 2 to 6).
-///
-/// Fields go into `slots`, at most `head_fields_max` and as many as there are slots. The body, if any, starts
-/// behind `head`.
+/// Parses one whole head, as [`HeadScan::find_end`] found it (RFC 9112 sections 2 to 6). The body, if any, starts behind
+/// `head`.
 ///
 /// # Errors
 /// Any [`HttpError`]: answer its status and close; the connection's input must not be parsed again.
-pub fn parse_request<'h, 'b>(
-    head: &'b [u8],
-    slots: &'h mut [Slot<'b>],
-    limits: &Limits,
-) -> Result<Request<'h, 'b>, HttpError> {
-    let slots_max = slots.len().min(limits.head_fields_max);
+pub fn parse_request<'b>(head: &'b [u8], limits: &Limits) -> Result<Request<'b>, HttpError> {
+    let fields_max = limits.head_fields_max.min(FIELDS_MAX);
+    let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut parsed = httparse::Request::new(&mut []);
-    match parsed.parse_with_uninit_headers(head, &mut slots[..slots_max]) {
-        Ok(Status::Complete(used)) if used == head.len() => understand(parsed, limits),
-        Ok(_) => Err(HttpError::Malformed("the head does not end with its first empty line")),
-        Err(e) => Err(refusal(e, head, slots_max)),
-    }
-}
-
-/// Finds and parses a head that lies whole at the front of `buf`, as nearly every one does; so no byte is looked at
-/// twice. Answers the bytes of the head, and what [`HeadScan::find_end`] and [`parse_request`] would have made of it.
-///
-/// `None`: it is not whole, or there is something about it that these two have to look at: an empty line before it, a
-/// limit that is exceeded, another minor version, a mistake.
-#[inline]
-pub fn parse_at_once<'h, 'b>(
-    buf: &'b [u8],
-    slots: &'h mut [Slot<'b>],
-    limits: &Limits,
-) -> Option<(usize, Request<'h, 'b>)> {
-    let slots_max = slots.len().min(limits.head_fields_max);
-    let mut parsed = httparse::Request::new(&mut []);
-    let Ok(Status::Complete(end)) = parsed.parse_with_uninit_headers(buf, &mut slots[..slots_max]) else { return None };
-    // httparse takes an LF without CR: a line ends before each name, and two at the end of the head.
-    let ends_well = |field: &Header| {
-        let name = field.name.as_ptr().addr() - buf.as_ptr().addr();
-        buf[..name].ends_with(b"\r\n")
+    let (method, target, minor) = match parsed.parse_with_uninit_headers(head, &mut slots[..fields_max]) {
+        Ok(Status::Complete(used)) if used == head.len() => match (parsed.method, parsed.path, parsed.version) {
+            (Some(method), Some(target), Some(minor)) => (Method::parse(method), target, minor),
+            _ => return Err(NOT_A_REQUEST_LINE),
+        },
+        Ok(_) => return Err(HttpError::Malformed("the head does not end with its first empty line")),
+        Err(e) => return Err(refusal(e, head, fields_max)),
     };
-    let line = parsed.method?.len() + parsed.path?.len() + " HTTP/1.1".len() + 1;
-    let is_usual = !matches!(buf.first(), Some(b'\r' | b'\n'))
-        && parsed.headers.iter().all(ends_well)
-        && buf[..end].ends_with(b"\r\n\r\n")
-        && line <= limits.request_line_bytes_max
-        && end <= limits.head_bytes_max;
-    Some((end, understand(parsed, limits).ok()?)).filter(|_| is_usual)
-}
-
-/// What the server itself must know of a head that httparse has split.
-#[inline]
-fn understand<'h, 'b>(parsed: httparse::Request<'h, 'b>, limits: &Limits) -> Result<Request<'h, 'b>, HttpError> {
-    let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
-        return Err(NOT_A_REQUEST_LINE);
-    };
-    let headers: &'h [Header<'b>] = parsed.headers;
-    let method = Method::parse(method);
-    let http_1_0 = minor == 0;
-
-    let mut fields = Fields::default();
-    for field in headers {
-        fields.note(field)?;
-    }
-    let framing = fields.framing(http_1_0, limits)?;
     let (authority, path, query) = split_target(method, target)?;
-    let authority = match (fields.host, authority) {
-        (None, _) if !http_1_0 => return Err(HttpError::BadHost("an HTTP/1.1 request needs a Host field")),
-        // The target's authority wins, but Host must be right nevertheless (RFC 9112 section 3.2.2).
-        (_, Some(authority)) => authority.as_bytes(),
-        (host, None) => host.unwrap_or_default(),
-    };
-    let body_follows = !matches!(framing, Framing::None | Framing::Length(0));
-    Ok(Request {
+    let line = Line {
         method,
-        target,
-        path,
-        query,
-        authority,
-        http_1_0,
-        headers,
-        framing,
-        keep_alive: !fields.close && (fields.keep_alive || !http_1_0),
-        expects_continue: fields.expects_continue && body_follows && !http_1_0,
-        wants_upgrade: fields.upgrade && fields.websocket && !http_1_0,
-    })
+        target: target.as_bytes(),
+        authority: authority.map(str::as_bytes),
+        path: path.as_bytes(),
+        query: query.as_bytes(),
+        http_1_0: minor == 0,
+    };
+    let mut fields = Fields::default();
+    for field in parsed.headers.iter() {
+        fields.note(field.name.as_bytes(), field.value)?;
+    }
+    fields.request(line, field_lines(head), limits)
+}
+
+/// The fields of a head that is well-formed.
+fn field_lines(head: &[u8]) -> FieldLines<'_> {
+    let begun = head.trim_ascii_start();
+    let line = memchr(b'\n', begun).map_or(0, |at| at + 1);
+    FieldLines(begun.get(line..begun.len() - "\r\n".len()).unwrap_or_default())
+}
+
+/// A request line, its target taken apart.
+struct Line<'b> {
+    method: Method,
+    target: &'b [u8],
+    /// If the target names it.
+    authority: Option<&'b [u8]>,
+    path: &'b [u8],
+    query: &'b [u8],
+    http_1_0: bool,
 }
 
 const NOT_A_REQUEST_LINE: HttpError = HttpError::Malformed("the request line is not METHOD TARGET HTTP/1.1");
 
-/// What the fields of one head say to the server itself.
-#[derive(Default)]
-struct Fields<'b> {
-    host: Option<&'b [u8]>,
-    length: Option<u64>,
-    codings: Codings,
-    close: bool,
-    keep_alive: bool,
-    /// Connection lists `upgrade`.
-    upgrade: bool,
-    /// Upgrade lists `websocket`.
-    websocket: bool,
-    expects_continue: bool,
-}
-
-impl<'b> Fields<'b> {
-    /// Takes one field into account. Most names are told apart by their length alone.
-    fn note(&mut self, field: &Header<'b>) -> Result<(), HttpError> {
-        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
-        match field.name.len() {
-            // Nearly always written so.
-            4 if field.name == "Host" || is("host") => self.note_host(field.value)?,
-            6 if is("expect") => {
-                for expectation in elements(field.value).filter(|element| !element.is_empty()) {
-                    if !is_token("100-continue")(expectation) {
-                        return Err(HttpError::UnknownExpectation);
-                    }
-                    self.expects_continue = true;
-                }
-            }
-            7 if is("upgrade") => self.websocket |= elements(field.value).any(is_token("websocket")),
-            10 if is("connection") => self.note_connection(field.value),
-            14 if is("content-length") => self.note_length(field.value)?,
-            17 if is("transfer-encoding") => {
-                let codings = self.codings.and(field.value);
-                self.codings = codings.ok_or(HttpError::Ambiguous("chunked must be the last coding, and only once"))?;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn note_host(&mut self, value: &'b [u8]) -> Result<(), HttpError> {
-        if !is_authority(value) {
-            return Err(HttpError::BadHost("the Host field is not a host with an optional port"));
-        }
-        if self.host.replace(value).is_some() {
-            return Err(HttpError::BadHost("there are two Host fields"));
-        }
-        Ok(())
-    }
-
-    fn note_connection(&mut self, value: &[u8]) {
-        for element in elements(value) {
-            self.close |= is_token("close")(element);
-            self.keep_alive |= is_token("keep-alive")(element);
-            self.upgrade |= is_token("upgrade")(element);
-        }
-    }
-
-    /// Twice is refused even if both agree (RFC 9112 section 6.3 leaves the choice): nobody honest sends it.
-    fn note_length(&mut self, value: &[u8]) -> Result<(), HttpError> {
-        let length = parse_length(value).ok_or(HttpError::Ambiguous("Content-Length is not one decimal number"))?;
-        if self.length.replace(length).is_some() {
-            return Err(HttpError::Ambiguous("there are two Content-Length fields"));
-        }
-        Ok(())
-    }
-
-    /// RFC 9112 section 6.3, with every choice taken towards refusing.
-    fn framing(&self, http_1_0: bool, limits: &Limits) -> Result<Framing, HttpError> {
-        match (self.codings, self.length) {
-            (Codings::Absent, None) => Ok(Framing::None),
-            (Codings::Absent, Some(n)) if n > limits.body_bytes_max as u64 => {
-                Err(HttpError::BodyTooLarge(limits.body_bytes_max))
-            }
-            (Codings::Absent, Some(n)) => Ok(Framing::Length(n)),
-            (_, Some(_)) => Err(HttpError::Ambiguous("there are both Content-Length and Transfer-Encoding")),
-            _ if http_1_0 => Err(HttpError::Ambiguous("HTTP/1.0 has no Transfer-Encoding")),
-            (Codings::Chunked, None) => Ok(Framing::Chunked),
-            (Codings::OtherThenChunked, None) => Err(HttpError::UnknownCoding),
-            (Codings::Other, None) => Err(HttpError::Ambiguous("the last transfer coding is not chunked")),
-        }
-    }
-}
-
-/// The elements of a comma-separated field (RFC 9110 section 5.6.1).
-fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
-}
-
-fn is_token(token: &str) -> impl Fn(&[u8]) -> bool {
-    move |element| element.eq_ignore_ascii_case(token.as_bytes())
-}
-
 /// The four forms of a target (RFC 9112 section 3.2): its authority if it names one, its path and its query.
-#[inline]
 fn split_target(method: Method, target: &str) -> Result<(Option<&str>, &str, &str), HttpError> {
     if method == Method::Connect {
         if !is_authority(target) || !target.contains(':') {
@@ -399,14 +290,16 @@ fn split_target(method: Method, target: &str) -> Result<(Option<&str>, &str, &st
     Ok((Some(authority), if path.is_empty() { whole } else { path }, query))
 }
 
-#[inline]
 fn split_query(target: &str) -> Result<(&str, &str), HttpError> {
-    let Some(at) = first_of(target.as_bytes(), [b'?', b'#']) else { return Ok((target, "")) };
-    let (path, query) = (&target[..at], &target[at + 1..]);
-    if target.as_bytes()[at] == b'#' || memchr(b'#', query.as_bytes()).is_some() {
+    if memchr(b'#', target.as_bytes()).is_some() {
         return Err(HttpError::Malformed("the target has a fragment"));
     }
-    Ok((path, query))
+    Ok(target.split_once('?').unwrap_or((target, "")))
+}
+
+/// What was found to be UTF-8. Few ask for it, so not every request is made to prove that again.
+fn text(part: &[u8]) -> &str {
+    str::from_utf8(part).unwrap_or_default()
 }
 
 /// Says what httparse did not like, in words for the client.

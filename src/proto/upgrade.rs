@@ -48,7 +48,7 @@ impl std::error::Error for UpgradeError {}
 /// it is a GET with exactly one key, 16 bytes in base64, and what extensions are offered can be read. The connection
 /// may go on with HTTP.
 pub fn check(request: &Request) -> Result<[u8; 28], UpgradeError> {
-    if !request.wants_upgrade {
+    if !request.wants_upgrade() {
         return Err(UpgradeError::Required);
     }
     if request.method != Method::Get {
@@ -78,7 +78,7 @@ fn accept_of(key: &[u8]) -> [u8; 28] {
 }
 
 /// The value of a field that is there exactly once.
-fn only<'b>(request: &Request<'_, 'b>, name: &str) -> Option<&'b [u8]> {
+fn only<'b>(request: &Request<'b>, name: &str) -> Option<&'b [u8]> {
     let mut values = request.headers_named(name);
     values.next().filter(|_| values.next().is_none())
 }
@@ -124,7 +124,7 @@ fn skip_token(text: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
     use crate::config::Limits;
-    use crate::proto::http::{SLOTS, Slot, parse_request};
+    use crate::proto::http::parse_request;
 
     const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -134,8 +134,7 @@ mod tests {
     fn check_with(what: &str, by: &str) -> Result<[u8; 28], UpgradeError> {
         assert!(HANDSHAKE.contains(what));
         let head = HANDSHAKE.replacen(what, by, 1);
-        let mut slots = [const { Slot::uninit() }; SLOTS];
-        check(&parse_request(head.as_bytes(), &mut slots, &Limits::default()).expect("a request"))
+        check(&parse_request(head.as_bytes(), &Limits::default()).expect("a request"))
     }
 
     fn refused(what: &str, by: &str) -> &'static str {

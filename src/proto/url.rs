@@ -4,6 +4,7 @@
 //! line. The functions behind it work on the texts that requests and forms bring: authorities, paths, queries.
 //! Not here: names in other scripts (IDNA), user names and passwords, fragments; the first two are refused.
 
+use crate::proto::words::{set_of, span_in};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -241,44 +242,31 @@ fn parse_authority(authority: &str) -> Result<(String, Option<u16>), UrlError> {
 /// IPv6 address in brackets; no user name (RFC 9110 section 7.2). An empty host is none.
 pub fn is_authority(text: impl AsRef<[u8]>) -> bool {
     let text = text.as_ref();
-    let (valid, port) = if let Some(rest) = text.strip_prefix(b"[") {
-        let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
-        let address = str::from_utf8(&rest[..end]).ok().and_then(|text| text.parse::<Ipv6Addr>().ok());
-        (address.is_some(), &rest[end + 1..])
-    } else {
-        let (mut end, mut is_name) = (0, true);
-        while let Some(&byte) = text.get(end).filter(|byte| **byte != b':') {
-            is_name &= HOST_BYTES[usize::from(byte)];
-            end += 1;
-        }
-        (is_name && end > 0, &text[end..])
-    };
-    valid && (port.is_empty() || port.strip_prefix(b":").is_some_and(is_port))
+    let host = if text.first() == Some(&b'[') { address_in_brackets(text) } else { span_in(text, &HOST_BYTES) };
+    host > 0 && (host == text.len() || text[host] == b':' && is_port(&text[host + 1..]))
+}
+
+/// How many bytes an IPv6 address and the brackets around it are in front of these; 0 if there is none.
+fn address_in_brackets(text: &[u8]) -> usize {
+    let end = text.iter().position(|&byte| byte == b']').unwrap_or_default();
+    let address = text.get(1..end).and_then(|address| str::from_utf8(address).ok());
+    if address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()) { end + 1 } else { 0 }
 }
 
 /// What a registered name is made of (RFC 3986 section 3.2.2): unreserved and sub-delims. Not `%`: nobody's name is
 /// percent-encoded, and to compare such a host one would have to decode it. A table, because every request has a Host.
-static HOST_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let bytes = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=";
-    let mut at = 0;
-    while at < bytes.len() {
-        table[bytes[at] as usize] = true;
-        at += 1;
-    }
-    table
-};
+static HOST_BYTES: [bool; 256] =
+    set_of(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=");
 
 /// Digits up to 65535, or none at all: `example.org:` is valid (RFC 3986 section 3.2.3).
 fn is_port(text: &[u8]) -> bool {
-    let (mut port, mut are_digits) = (0, true);
-    for byte in text {
+    let zeros = if text.len() > 5 { text.iter().take_while(|&&byte| byte == b'0').count() } else { 0 };
+    let digits = &text[zeros..];
+    let value = digits.iter().try_fold(0, |value, byte| {
         let digit = u32::from(byte.wrapping_sub(b'0'));
-        are_digits &= digit <= 9;
-        // Once it is too large, it stays so.
-        port = (10 * port + digit).min(1 << 20);
-    }
-    are_digits && port <= u32::from(u16::MAX)
+        (digit <= 9).then_some(10 * value + digit)
+    });
+    digits.len() <= 5 && value.is_some_and(|value| value <= u32::from(u16::MAX))
 }
 
 /// Whether two hex digits are behind every `%`.

@@ -1,32 +1,53 @@
-//! Bytes looked for eight at a time. What stands in a head is too short for it to pay to call vector code.
+//! Where the words of a head end.
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-
-/// Where the first of these two bytes is.
+/// How many bytes in front of these are such. 16 are looked at in one go: a test made of nothing but comparisons
+/// becomes vector instructions.
 #[inline]
-pub fn first_of(bytes: &[u8], [one, other]: [u8; 2]) -> Option<usize> {
-    let Some(last) = bytes.len().checked_sub(8) else {
-        return bytes.iter().position(|&byte| byte == one || byte == other);
-    };
-    let mut at = 0;
-    while let Some(word) = bytes[at..].first_chunk() {
-        let word = u64::from_le_bytes(*word);
-        // The high bit of each byte that is sought, and of those behind the first one perhaps too many.
-        let found = zeros(word ^ (u64::from(one) * ONES)) | zeros(word ^ (u64::from(other) * ONES));
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
+pub fn span(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> usize {
+    let (mut at, mut rest) = (0, bytes);
+    while let Some((chunk, behind)) = rest.split_first_chunk::<16>() {
+        let others = u128::from_le_bytes(chunk.map(|byte| if is_such(byte) { 0 } else { 0xff }));
+        if others != 0 {
+            return at + others.trailing_zeros() as usize / 8;
         }
-        if at == last {
-            break;
-        }
-        // The last eight overlap those before them.
-        at = last.min(at + 8);
+        (at, rest) = (at + 16, behind);
     }
-    None
+    at + rest.iter().position(|&byte| !is_such(byte)).unwrap_or(rest.len())
 }
 
-fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & (0x80 * ONES)
+/// How many bytes in front of these are in this set, such as a [`set_of`] them. For short words.
+#[inline]
+pub fn span_in(bytes: &[u8], set: &[bool; 256]) -> usize {
+    let is_other = |byte: &u8| !set[usize::from(*byte)];
+    let (mut at, mut rest) = (0, bytes);
+    // An unrolled loop.
+    while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
+        if let Some(other) = chunk.iter().position(is_other) {
+            return at + other;
+        }
+        (at, rest) = (at + 8, behind);
+    }
+    at + rest.iter().position(is_other).unwrap_or(rest.len())
+}
+
+/// For each byte, whether it is one of these.
+pub const fn set_of(bytes: &[u8]) -> [bool; 256] {
+    let mut set = [false; 256];
+    let mut at = 0;
+    while at < bytes.len() {
+        set[bytes[at] as usize] = true;
+        at += 1;
+    }
+    set
+}
+
+/// What a token is made of (RFC 9110 section 5.6.2).
+pub static TCHAR: [bool; 256] =
+    set_of(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~");
+
+/// Whether this is a token.
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && span_in(text.as_bytes(), &TCHAR) == text.len()
 }
 
 #[cfg(test)]
@@ -34,18 +55,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_two_is_found_behind_any_other_byte_at_any_place() {
-        for other in (0..=255).filter(|byte| !matches!(byte, b'\r' | b'\n')) {
-            for place in 0..20 {
-                for sought in [b'\r', b'\n'] {
-                    let mut bytes = [other; 20];
-                    assert_eq!(first_of(&bytes[..place], [b'\r', b'\n']), None);
-                    bytes[place..].fill(sought);
-                    assert_eq!(first_of(&bytes, [b'\r', b'\n']), Some(place), "{sought} behind {place} of {other}");
+    fn a_span_ends_before_the_first_other_byte_wherever_that_is() {
+        for length in 0..50 {
+            let bytes = vec![b'a'; length];
+            assert_eq!((span(&bytes, |byte| byte == b'a'), span_in(&bytes, &TCHAR)), (length, length));
+            for place in 0..length {
+                for other in (0..=255).filter(|&byte| !TCHAR[usize::from(byte)]) {
+                    let mut bytes = bytes.clone();
+                    bytes[place..].iter_mut().step_by(3).for_each(|byte| *byte = other);
+                    assert_eq!(span(&bytes, |byte| byte != other), place, "{other} in {length}");
+                    assert_eq!(span_in(&bytes, &TCHAR), place, "{other} in {length}");
                 }
             }
         }
-        assert_eq!(first_of(b"/a?b#c/d#e?f", [b'?', b'#']), Some(2));
-        assert_eq!(first_of(b"/a#b?c/d#e?f", [b'?', b'#']), Some(2));
+    }
+
+    #[test]
+    fn a_token_is_one_word_without_separators() {
+        assert!(["a", "GET", "X-Y_z.0", "!#$%&'*+-.^_`|~"].into_iter().all(is_token));
+        assert!(!["", "a b", "a:", "(a)", "a/b", "\u{e9}", "a\0"].into_iter().any(is_token));
     }
 }

@@ -13,7 +13,7 @@
 //! Sockets, deadlines, what is answered and who is in which room are decided elsewhere.
 
 use super::deflate::{Agreement, Codec, Compression, PIECE_BYTES_MAX};
-use super::utf8::Utf8;
+use super::utf8::{Utf8, is_utf8};
 pub use super::ws_frame::WsError;
 use super::ws_frame::{Header, Opcode, parse_header, unmask};
 use crate::blocks::Blocks;
@@ -285,7 +285,7 @@ impl Session {
         if fresh && header.fin && !header.compressed && length <= buf.len() - start {
             let payload = start..start + length;
             unmask(&mut buf[payload.clone()], mask, 0);
-            if kind == Kind::Text && str::from_utf8(&buf[payload.clone()]).is_err() {
+            if kind == Kind::Text && !is_utf8(&buf[payload.clone()]) {
                 return Err(WsError::NotUtf8);
             }
             return Ok((payload.end, Found::Whole(kind, payload)));
@@ -453,7 +453,7 @@ fn check_close(payload: &[u8]) -> Result<Option<u16>, WsError> {
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
         return Err(WsError::Protocol("close code that may not be sent"));
     }
-    if str::from_utf8(reason).is_err() {
+    if !is_utf8(reason) {
         return Err(WsError::NotUtf8);
     }
     Ok(Some(code))

@@ -34,7 +34,7 @@ pub(super) fn line<S: Stream>(stream: Option<&S>, date: &[u8; 29], request: &Req
     let mut before = begin(stream, date);
     let version = if request.http_1_0 { "HTTP/1.0" } else { "HTTP/1.1" };
     let _ = write!(before, "\"{} ", request.method.as_str());
-    escape(request.target.as_bytes(), &mut before);
+    escape(request.target().as_bytes(), &mut before);
     let _ = write!(before, " {version}\"");
     let mut after = Vec::new();
     for name in ["referer", "user-agent"] {

@@ -22,17 +22,30 @@ struct After {
 impl<N: Network, A: App> Server<N, A> {
     /// Applies and forgets all effects.
     pub(super) fn apply(&mut self) {
-        let mut after = After::default();
         let mut list = std::mem::take(&mut self.effects.list);
-        // Where they lie: they are too large to be moved about. Nearly always there is one, and that is an answer.
-        match &mut list[..] {
-            [Effect::Respond(id, response)] => self.respond(*id, response),
-            all => all.iter_mut().for_each(|effect| self.enact(effect, &mut after)),
+        // Nearly always there is one, and that is an answer.
+        if let [Effect::Respond(id, response)] = &mut list[..] {
+            self.respond(*id, response);
+            self.forget(list);
+        } else {
+            self.apply_all(list);
         }
+    }
+
+    /// Drops them, and keeps the memory for those of the next event.
+    #[inline(always)]
+    fn forget(&mut self, mut list: Vec<Effect>) {
         list.clear();
         self.effects.list = list;
         self.effects.bytes.clear();
         shrink(&mut self.effects.bytes);
+    }
+
+    fn apply_all(&mut self, mut list: Vec<Effect>) {
+        let mut after = After::default();
+        // Where they lie: they are too large to be moved about.
+        list.iter_mut().for_each(|effect| self.enact(effect, &mut after));
+        self.forget(list);
         if let Some(id) = after.refused {
             self.tell(id, Event::Left);
         }

@@ -28,8 +28,8 @@ impl ToHttps {
             return Response::text(400, "There is https here, and Host does not say under which name.\n");
         };
         let port = if self.port == 443 { String::new() } else { format!(":{}", self.port) };
-        let path = if request.path.starts_with('/') { request.path } else { "/" };
-        let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
+        let path = if request.path.starts_with(b"/") { request.path() } else { "/" };
+        let query = if request.query().is_empty() { String::new() } else { format!("?{}", request.query()) };
         Response::redirect(308, format!("https://{host}{port}{path}{query}"))
     }
 }
@@ -112,12 +112,11 @@ fn host_of(authority: &str) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::config::Limits;
-    use crate::proto::http::{SLOTS, Slot, parse_request};
+    use crate::proto::http::parse_request;
 
     /// Status and Location for a request to port 80 of a server with https on `port`.
     fn answer(port: u16, head: &str) -> (u16, Option<String>) {
-        let mut slots = [const { Slot::uninit() }; SLOTS];
-        let request = parse_request(head.as_bytes(), &mut slots, &Limits::default()).expect("a request");
+        let request = parse_request(head.as_bytes(), &Limits::default()).expect("a request");
         let response = ToHttps { listener: 1, port }.response(&request);
         let location = response.headers.iter().find(|(name, _)| *name == "Location");
         (response.status, location.map(|(_, value)| value.to_string()))

@@ -10,8 +10,7 @@ use crate::conn::upstream::State;
 use crate::conn::{Connection, Protocol};
 use crate::event::{App, Event, FetchError, Fetched};
 use crate::id::ConnId;
-use crate::proto::exchange::ExchangeEvent;
-use crate::proto::http::SLOTS;
+use crate::proto::exchange::{ExchangeEvent, SLOTS};
 use crate::proto::response::CONTINUE;
 use crate::proto::ws_session::WsEvent;
 use crate::rt::net::Network;
@@ -57,12 +56,13 @@ impl<N: Network, A: App> Server<N, A> {
         work == 0 || work < self.limits.slice_bytes_max && self.busy_room(id).is_none()
     }
 
-    /// Lets the protocol find everything in the first `end` bytes of the buffer, and keeps the rest. Work is counted in
-    /// bytes: a step has its price, and what it makes comes on top.
+    /// Lets the protocol find everything in the first `end` bytes of the buffer, of which the first is wanted, and keeps
+    /// the rest. Work is counted in bytes: a step has its price, and what it makes comes on top.
     fn take_apart(&mut self, id: ConnId, end: usize, work: &mut usize) {
         let mut at = 0;
         let mut starved = false;
-        while !starved && (at < end || self.may_end(id)) && self.wants_input(id) && self.may_step(id, *work) {
+        let mut goes_on = end > 0 || self.conns.get(id).is_some_and(may_end);
+        while goes_on {
             *work += self.step_cost;
             let answered = self.reply.len();
             let Some(conn) = self.conns.get_mut(id) else { return };
@@ -79,26 +79,23 @@ impl<N: Network, A: App> Server<N, A> {
                 Progress::Used(n) => at += n,
                 Progress::Starved => starved = true,
             }
+            goes_on = !starved && self.goes_on(id, at < end) && self.may_step(id, *work);
         }
-        let may_end = self.may_end(id);
         let Some(conn) = self.conns.get_mut(id) else { return };
         if at < end {
             conn.kept.extend_from_slice(&self.inbuf[at..end]);
         }
-        conn.unparsed = !starved && (at < end || may_end);
+        conn.unparsed = !starved && (at < end || may_end(conn));
         if conn.eof && starved && !conn.dead {
             self.on_eof(id);
         }
     }
 
-    /// Whether a step may tell something without another byte: that the input has ended, or a body is whole.
-    fn may_end(&self, id: ConnId) -> bool {
-        let in_body = |protocol: &Protocol<N::Stream>| match protocol {
-            Protocol::Http(http) => http.is_in_body(),
-            Protocol::Upstream(_) => true,
-            Protocol::Ws(_) | Protocol::Discarding(_) => false,
-        };
-        self.conns.get(id).is_some_and(|conn| conn.eof || in_body(&conn.protocol))
+    /// Whether a step has something to look at, bytes or an end, and its outcome is wanted.
+    fn goes_on(&self, id: ConnId, are_bytes_left: bool) -> bool {
+        self.conns
+            .get(id)
+            .is_some_and(|conn| (are_bytes_left || may_end(conn)) && self.is_wanted(conn, self.reply.len()))
     }
 
     fn step_http(&mut self, id: ConnId, at: usize, end: usize) -> Progress {
@@ -106,41 +103,40 @@ impl<N: Network, A: App> Server<N, A> {
         let Some(Connection { protocol: Protocol::Http(http), stream, kept, .. }) = conns.get_mut(id) else {
             return Progress::Starved;
         };
-        // Two of them: what was found at once goes on borrowing the first.
-        let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
-        let mut more_slots = [const { MaybeUninit::uninit() }; SLOTS];
         let to_https = to_https.as_ref().filter(|_| http.is_redirected);
-        let (used, step) = match http.next_at_once(&inbuf[at..end], &mut slots, limits) {
-            Some(whole) => whole,
-            None => http.next_event(&mut inbuf[at..end], &mut more_slots, limits),
-        };
-        match step {
-            Step::Starved => return Progress::Starved,
-            Step::Gathering(waits) => {
+        let mut found = http.next_at_once(&inbuf[at..end], limits);
+        if matches!(found, (_, Step::Starved)) {
+            found = http.next_event(&mut inbuf[at..end], limits);
+        }
+        // Where it lies: a request is too large to be moved about.
+        match found {
+            (_, Step::Starved) => Progress::Starved,
+            (used, Step::Gathering(waits)) => {
                 if waits {
                     reply.extend_from_slice(CONTINUE);
                 }
+                Progress::Used(used)
             }
-            Step::Request(request, body) => {
-                let line = access_log.as_ref().map(|_| access::line(stream.as_ref(), &date.text, &request));
+            (used, Step::Request(ref request, body)) => {
+                let line = access_log.as_ref().map(|_| access::line(stream.as_ref(), &date.text, request));
                 if let Some(to) = to_https {
-                    let mut elsewhere = to.response(&request);
+                    let mut elsewhere = to.response(request);
                     http.owe(line);
                     self.respond(id, &mut elsewhere);
-                    return Progress::Used(used);
+                } else {
+                    app.on_event(id, Event::Request(request, body), *now, effects);
+                    http.owe(line);
+                    self.apply();
                 }
-                app.on_event(id, Event::Request(&request, body), *now, effects);
-                http.owe(line);
-                self.apply();
+                Progress::Used(used)
             }
-            Step::Refused(status, why) => {
+            (_, Step::Refused(status, why)) => {
                 // All of it counts as used: what follows means nothing. It is kept for a moment, for the log.
                 kept.extend_from_slice(&inbuf[at..end]);
                 self.refuse(id, status, why + "\n");
-                return Progress::Used(end - at);
+                Progress::Used(end - at)
             }
         }
-        Progress::Used(used)
     }
 
     fn step_ws(&mut self, id: ConnId, at: usize, end: usize) -> Progress {
@@ -248,17 +244,23 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// Whether reading from this connection is of use now: a pure function of states.
     pub(super) fn wants_input(&self, id: ConnId) -> bool {
-        let Some(conn) = self.conns.get(id).filter(|conn| !conn.dead) else { return false };
         let reply = if self.serving == Some(id) { self.reply.len() } else { 0 };
+        self.conns.get(id).is_some_and(|conn| self.is_wanted(conn, reply))
+    }
+
+    /// The same, while so many bytes of answers wait besides what is in its outbox.
+    #[inline]
+    fn is_wanted(&self, conn: &Connection<N::Stream>, reply: usize) -> bool {
         let calm = conn.outbox.unsent() + reply < self.limits.high_water;
-        match &conn.protocol {
-            // A further request waits until the answers before it are with the kernel: who does not read cannot go on
-            // asking.
-            Protocol::Http(http) => calm && conn.is_flushed() && http.wants_input(),
-            Protocol::Ws(ws) => calm && ws.wants_input(self.limits.high_water),
-            Protocol::Upstream(upstream) => upstream.is_read() && self.owner_keeps_up(upstream.owner),
-            Protocol::Discarding(_) => true,
-        }
+        !conn.dead
+            && match &conn.protocol {
+                // A further request waits until the answers before it are with the kernel: who does not read cannot go on
+                // asking.
+                Protocol::Http(http) => calm && conn.is_flushed() && http.wants_input(),
+                Protocol::Ws(ws) => calm && ws.wants_input(self.limits.high_water),
+                Protocol::Upstream(upstream) => upstream.is_read() && self.owner_keeps_up(upstream.owner),
+                Protocol::Discarding(_) => true,
+            }
     }
 
     fn owner_keeps_up(&self, owner: ConnId) -> bool {
@@ -300,4 +302,14 @@ impl<N: Network, A: App> Server<N, A> {
             _ => self.bury(id),
         }
     }
+}
+
+/// Whether a step may tell something without another byte: that the input has ended, or a body is whole.
+fn may_end<S>(conn: &Connection<S>) -> bool {
+    let in_body = match &conn.protocol {
+        Protocol::Http(http) => http.is_in_body(),
+        Protocol::Upstream(_) => true,
+        Protocol::Ws(_) | Protocol::Discarding(_) => false,
+    };
+    conn.eof || in_body
 }

@@ -225,11 +225,13 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     /// The room that it is a member of, if enough has been said there for now.
+    #[inline]
     pub(super) fn busy_room(&self, id: ConnId) -> Option<FeedId> {
         // Nearly always no room is dirty while somebody is served, and nothing is looked up.
-        if !self.rooms.are_dirty() {
-            return None;
-        }
+        if self.rooms.are_dirty() { self.busy_dirty_room(id) } else { None }
+    }
+
+    fn busy_dirty_room(&self, id: ConnId) -> Option<FeedId> {
         let Protocol::Ws(ws) = &self.conns.get(id)?.protocol else { return None };
         let feed = ws.membership.as_ref()?.feed;
         (self.rooms.rooms.get(&feed)?.said >= self.limits.said_bytes_max).then_some(feed)

@@ -107,7 +107,7 @@ fn lists_tag(list: &[u8], etag: &str, strong: bool) -> bool {
 pub(super) mod tests {
     use super::*;
     use crate::config::Limits;
-    use crate::proto::http::{SLOTS, Slot, parse_request};
+    use crate::proto::http::parse_request;
 
     const TAG: &str = "\"a,b\"";
     /// 14 November 2023, 22:13:20, and half a second.
@@ -120,8 +120,7 @@ pub(super) mod tests {
     pub fn conditions(lines: &[&str]) -> Conditions {
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", lines.join("\r\n") + "\r\n");
         let head = head.replace("\r\n\r\n\r\n", "\r\n\r\n");
-        let mut slots = [const { Slot::uninit() }; SLOTS];
-        Conditions::of(&parse_request(head.as_bytes(), &mut slots, &Limits::default()).expect("a request"))
+        Conditions::of(&parse_request(head.as_bytes(), &Limits::default()).expect("a request"))
     }
 
     fn judge(lines: &[&str]) -> Verdict {

@@ -1,5 +1,4 @@
 use super::*;
-use crate::proto::http::SLOTS;
 
 /// What a connection heard, without the bytes it borrowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,14 +22,13 @@ impl Peer {
     fn sends(&mut self, piece: &[u8], limits: &Limits) {
         self.kept.extend_from_slice(piece);
         while self.http.wants_input() {
-            let mut slots = [const { Slot::uninit() }; SLOTS];
-            let (used, step) = self.http.next_event(&mut self.kept, &mut slots, limits);
+            let (used, step) = self.http.next_event(&mut self.kept, limits);
             let heard = match step {
                 Step::Starved => break,
                 Step::Gathering(false) => None,
                 Step::Gathering(true) => Some(Continue),
                 Step::Request(request, body) => {
-                    let line = format!("{} {}", request.method.as_str(), request.target);
+                    let line = format!("{} {}", request.method.as_str(), request.target());
                     Some(Request(line, String::from_utf8_lossy(body).into_owned()))
                 }
                 Step::Refused(status, _) => Some(Refused(status)),
@@ -143,9 +141,9 @@ fn nothing_is_parsed_while_an_answer_is_owed() {
     let phases = [Phase::Owed, Phase::Streaming(BodyCoding::Chunked), Phase::Closing];
     for phase in phases {
         http.phase = phase;
-        let (mut buf, mut slots) = (GET.as_bytes().to_vec(), [const { Slot::uninit() }; SLOTS]);
+        let mut buf = GET.as_bytes().to_vec();
         assert!(!http.wants_input());
-        assert!(matches!(http.next_event(&mut buf, &mut slots, &Limits::default()), (0, Step::Starved)));
+        assert!(matches!(http.next_event(&mut buf, &Limits::default()), (0, Step::Starved)));
     }
 }
 

@@ -3,10 +3,10 @@
 //! Bytes go in, a [`ResponseHead`] comes out, with the machine for the body, its content coding and the fate of the
 //! connection. Interim heads are looked through for their end only.
 
+use super::Slot;
 use super::{ExchangeError, INTERIM_MAX};
 use crate::config::Limits;
 use crate::proto::body::{BodyReader, Codings, Framing, parse_length};
-use crate::proto::http::Slot;
 use httparse::{Header, ParserConfig, Status};
 use memchr::{memchr, memchr_iter};
 

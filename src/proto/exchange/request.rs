@@ -6,6 +6,7 @@
 use crate::proto::inflate;
 use crate::proto::response::is_field_value;
 use crate::proto::url::Url;
+use crate::proto::words::is_token;
 use std::borrow::Cow;
 
 /// What a request says besides its URL.
@@ -71,11 +72,6 @@ fn field(name: &str, value: &str, out: &mut Vec<u8>) {
     for part in [name, ": ", value, "\r\n"] {
         out.extend_from_slice(part.as_bytes());
     }
-}
-
-/// A token (RFC 9110 section 5.6.2).
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 #[cfg(test)]

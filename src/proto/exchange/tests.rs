@@ -1,5 +1,4 @@
 use super::*;
-use crate::proto::http::SLOTS;
 
 #[cfg(feature = "deflate")]
 mod coded;

@@ -9,7 +9,7 @@
 
 use super::HttpError;
 use crate::config::Limits;
-use crate::proto::words::first_of;
+use crate::proto::words::span;
 
 /// The place up to which a head was looked at; one for each connection, reused for each request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,14 +48,14 @@ impl HeadScan {
                 (line_max + 1, HttpError::LineTooLong(limits.request_line_bytes_max))
             };
             let Some(unseen) = buf.get(at..window.min(buf.len())) else { return Err(too_long) };
-            let Some(found) = first_of(unseen, [b'\r', b'\n']) else {
-                at += unseen.len();
+            let cr = at + span(unseen, |byte| (byte != b'\r') & (byte != b'\n'));
+            if cr == at + unseen.len() {
+                at = cr;
                 if at == window {
                     return Err(too_long);
                 }
                 break;
-            };
-            let cr = at + found;
+            }
             if !is_line_end(&buf[cr..])? {
                 at = cr;
                 break;

@@ -5,8 +5,8 @@ use squall::config::Limits;
 use squall::conn::http::{Http, Step};
 use squall::proto::body::{BodyError, BodyReader};
 use squall::proto::chunked::Piece;
-use squall::proto::exchange::{Exchange, ExchangeError, ExchangeEvent};
-use squall::proto::http::{Framing, HeadScan, HttpError, Request, SLOTS, Slot, parse_at_once, parse_request};
+use squall::proto::exchange::{Exchange, ExchangeError, ExchangeEvent, SLOTS, Slot};
+use squall::proto::http::{Framing, HeadScan, HttpError, Request, parse_at_once, parse_request};
 use squall::proto::inflate::PIECE_BYTES_MAX;
 
 /// Names and values of fields.
@@ -79,16 +79,19 @@ impl Head {
     fn new(request: &Request) -> Head {
         Head {
             method: request.method.as_str(),
-            target: request.target.to_owned(),
-            path: request.path.to_owned(),
-            query: request.query.to_owned(),
+            target: request.target().to_owned(),
+            path: request.path().to_owned(),
+            query: request.query().to_owned(),
             host: request.host().to_owned(),
             http_1_0: request.http_1_0,
-            fields: request.headers.iter().map(|field| (field.name.to_owned(), field.value.to_vec())).collect(),
+            fields: request
+                .fields
+                .map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.to_vec()))
+                .collect(),
             framing: request.framing,
-            keep_alive: request.keep_alive,
-            expects_continue: request.expects_continue,
-            wants_upgrade: request.wants_upgrade,
+            keep_alive: request.keeps_alive(),
+            expects_continue: request.expects_continue(),
+            wants_upgrade: request.wants_upgrade(),
         }
     }
 }
@@ -99,15 +102,13 @@ pub fn heads(wire: &[u8], cuts: Cuts, limits: &Limits) -> (Vec<Result<Head, Http
     let mut heard = Vec::new();
     let mut scan = HeadScan::default();
     let used = feed(wire, cuts, |buf, _| {
-        let mut slots = [const { Slot::uninit() }; SLOTS];
-        let at_once = if scan.is_idle() { parse_at_once(buf, &mut slots, limits) } else { None };
+        let at_once = if scan.is_idle() { parse_at_once(buf, limits) } else { None };
         let at_once = at_once.map(|(end, request)| (end, Head::new(&request)));
         let found = scan.find_end(buf, limits).and_then(|end| {
             let Some(end) = end else { return Ok(None) };
             assert!(end <= limits.blank_bytes_max + limits.head_bytes_max && buf[..end].ends_with(b"\r\n\r\n"));
             assert!(scan.is_idle(), "ready for the next one");
-            let mut slots = [const { Slot::uninit() }; SLOTS];
-            Ok(Some((end, Head::new(&parse_request(&buf[..end], &mut slots, limits)?))))
+            Ok(Some((end, Head::new(&parse_request(&buf[..end], limits)?))))
         });
         assert!(at_once.is_none() || found.as_ref().is_ok_and(|found| *found == at_once), "the same, if at once");
         let (step, head) = match found {
@@ -127,11 +128,10 @@ pub fn requests(wire: &[u8], cuts: Cuts, limits: &Limits) -> (Vec<Heard>, usize)
     let mut heard = Vec::new();
     let mut http = Http::default();
     let used = feed(wire, cuts, |buf, _| {
-        let (mut slots, mut more_slots) = ([const { Slot::uninit() }; SLOTS], [const { Slot::uninit() }; SLOTS]);
-        let (used, step) = match http.next_at_once(buf, &mut slots, limits) {
-            Some(whole) => whole,
-            None => http.next_event(buf, &mut more_slots, limits),
-        };
+        let (mut used, mut step) = http.next_at_once(buf, limits);
+        if matches!(step, Step::Starved) {
+            (used, step) = http.next_event(buf, limits);
+        }
         match step {
             Step::Starved => return (used, Next::Starved),
             Step::Gathering(_) => {}

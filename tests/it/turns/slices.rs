@@ -161,7 +161,7 @@ struct Everybody;
 impl App for Everybody {
     fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
         match event {
-            Event::Request(request, _) if request.wants_upgrade => {
+            Event::Request(request, _) if request.wants_upgrade() => {
                 let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
                 out.push(Effect::Upgrade { to: from, accept, compression: None, message_bytes_max });
                 out.push(Effect::Join(from, FeedId(0)));

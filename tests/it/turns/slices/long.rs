@@ -13,11 +13,11 @@ struct Echo;
 impl App for Echo {
     fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
         match event {
-            Event::Request(request, _) if request.wants_upgrade => {
+            Event::Request(request, _) if request.wants_upgrade() => {
                 let (accept, message_bytes_max) = ([b'a'; 28], LONG);
                 out.push(Effect::Upgrade { to: from, accept, compression: None, message_bytes_max });
             }
-            Event::Request(request, _) if request.path == "/long" => {
+            Event::Request(request, _) if request.path == b"/long" => {
                 let mut body = Blocks::default();
                 body.push(&[b'x'; LONG]);
                 out.respond(from, Response::new(200, "text/plain", Body::Blocks(Box::new(body))));

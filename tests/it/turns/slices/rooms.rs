@@ -13,8 +13,8 @@ impl App for Halls {
     fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
         match event {
             Event::Request(request, _) => {
-                let feed = FeedId(request.path[1..].parse().expect("a number"));
-                if request.wants_upgrade {
+                let feed = FeedId(request.path()[1..].parse().expect("a number"));
+                if request.wants_upgrade() {
                     let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
                     out.push(Effect::Upgrade { to: from, accept, compression: None, message_bytes_max });
                     out.push(Effect::Join(from, feed));
