@@ -76,7 +76,7 @@ impl Route {
 impl Site {
     /// Answers one request, or sees to it that it will be.
     pub(super) fn route(&mut self, ask: Ask, out: &mut Effects) {
-        let mut route = Route::of(ask.request.path, self.settings.lab);
+        let mut route = Route::of(ask.request.path_bytes(), self.settings.lab);
         let mut path = Cow::Borrowed("");
         // What is a route as it was sent has nothing to decode, but for the name of a file.
         if matches!(route, None | Some(Route::Static)) {
@@ -85,7 +85,7 @@ impl Site {
         }
         match (route, ask.request.method) {
             (_, Method::Other | Method::Connect) => self.refuse(ask, 501, "why_no_method", out),
-            (None, Method::Options) if ask.request.path == b"*" => {
+            (None, Method::Options) if ask.request.path() == "*" => {
                 out.respond(ask.from, allow(204, "GET, HEAD, POST, OPTIONS"))
             }
             (None, _) => self.refuse(ask, 404, "why_no_page", out),

@@ -9,7 +9,7 @@ pub struct Limits {
     pub request_line_bytes_max: usize,
     /// Whole head, bytes; over it 431.
     pub head_bytes_max: usize,
-    /// Header fields of one head; over it 431. The parser has slots for 100 at most.
+    /// Header fields of one head; over it 431. More than 100 are never taken.
     pub head_fields_max: usize,
     /// Empty lines before a request (RFC 9112 section 2.2), bytes; over it 400.
     pub blank_bytes_max: usize,

@@ -122,10 +122,12 @@ impl Http {
     }
 
     /// The same if a head lies whole at the front, as it nearly always does. `Starved`: ask [`Http::next_event`].
+    /// Not inlined: what it needs would crowd out what its caller needs.
     #[inline(never)]
     pub fn next_at_once<'b>(&mut self, buf: &'b [u8], limits: &Limits) -> (usize, Step<'b>) {
-        let is_in_front = matches!(self.phase, Phase::Head) && self.scan.is_idle();
-        match if is_in_front { parse_at_once(buf, limits) } else { None } {
+        let may_be_usual = matches!(self.phase, Phase::Head) && self.scan.is_idle();
+        let usual = if may_be_usual { parse_at_once(buf, limits) } else { None };
+        match usual {
             Some((end, request)) => self.on_head(request, buf.split_at(end), limits),
             None => (0, Step::Starved),
         }
@@ -144,7 +146,7 @@ impl Http {
         }
     }
 
-    /// A request whose head is there, and whose body may be.
+    /// A request whose head is there, and whose body may be. Inlined, so that the request is made where it stays.
     #[inline(always)]
     fn on_head<'b>(
         &mut self,

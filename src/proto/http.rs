@@ -51,8 +51,7 @@ pub enum Method {
 pub struct Request<'b> {
     pub method: Method,
     target: &'b [u8],
-    /// [`Request::path`], in bytes.
-    pub path: &'b [u8],
+    path: &'b [u8],
     query: &'b [u8],
     authority: &'b [u8],
     pub http_1_0: bool,
@@ -141,6 +140,11 @@ impl<'b> Request<'b> {
         text(self.path)
     }
 
+    /// The same in bytes.
+    pub fn path_bytes(&self) -> &'b [u8] {
+        self.path
+    }
+
     /// The target behind `?`, still percent-encoded; empty if there is none.
     pub fn query(&self) -> &'b str {
         text(self.query)
@@ -211,7 +215,7 @@ impl std::error::Error for HttpError {}
 /// # Errors
 /// Any [`HttpError`]: answer its status and close; the connection's input must not be parsed again.
 pub fn parse_request<'b>(head: &'b [u8], limits: &Limits) -> Result<Request<'b>, HttpError> {
-    let fields_max = limits.head_fields_max.min(FIELDS_MAX);
+    let fields_max = fields_max(limits);
     let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut parsed = httparse::Request::new(&mut []);
     let (method, target, minor) = match parsed.parse_with_uninit_headers(head, &mut slots[..fields_max]) {
@@ -235,7 +239,14 @@ pub fn parse_request<'b>(head: &'b [u8], limits: &Limits) -> Result<Request<'b>,
     for field in parsed.headers.iter() {
         fields.note(field.name.as_bytes(), field.value)?;
     }
-    fields.request(line, field_lines(head), limits)
+    let lines = field_lines(head);
+    debug_assert!(lines.eq(parsed.headers.iter().map(|field| (field.name.as_bytes(), field.value))));
+    fields.request(line, lines, limits)
+}
+
+/// How many fields a head may have.
+fn fields_max(limits: &Limits) -> usize {
+    limits.head_fields_max.min(FIELDS_MAX)
 }
 
 /// The fields of a head that is well-formed.

@@ -262,11 +262,14 @@ static HOST_BYTES: [bool; 256] =
 fn is_port(text: &[u8]) -> bool {
     let zeros = if text.len() > 5 { text.iter().take_while(|&&byte| byte == b'0').count() } else { 0 };
     let digits = &text[zeros..];
+    if digits.len() > 5 {
+        return false;
+    }
     let value = digits.iter().try_fold(0, |value, byte| {
         let digit = u32::from(byte.wrapping_sub(b'0'));
         (digit <= 9).then_some(10 * value + digit)
     });
-    digits.len() <= 5 && value.is_some_and(|value| value <= u32::from(u16::MAX))
+    value.is_some_and(|value| value <= u32::from(u16::MAX))
 }
 
 /// Whether two hex digits are behind every `%`.

@@ -28,7 +28,7 @@ impl ToHttps {
             return Response::text(400, "There is https here, and Host does not say under which name.\n");
         };
         let port = if self.port == 443 { String::new() } else { format!(":{}", self.port) };
-        let path = if request.path.starts_with(b"/") { request.path() } else { "/" };
+        let path = if request.path().starts_with('/') { request.path() } else { "/" };
         let query = if request.query().is_empty() { String::new() } else { format!("?{}", request.query()) };
         Response::redirect(308, format!("https://{host}{port}{path}{query}"))
     }

@@ -56,13 +56,12 @@ impl<N: Network, A: App> Server<N, A> {
         work == 0 || work < self.limits.slice_bytes_max && self.busy_room(id).is_none()
     }
 
-    /// Lets the protocol find everything in the first `end` bytes of the buffer, of which the first is wanted, and keeps
-    /// the rest. Work is counted in bytes: a step has its price, and what it makes comes on top.
+    /// Lets the protocol find everything in the first `end` bytes of the buffer, and keeps the rest. Work is counted in
+    /// bytes: a step has its price, and what it makes comes on top.
     fn take_apart(&mut self, id: ConnId, end: usize, work: &mut usize) {
         let mut at = 0;
         let mut starved = false;
-        let mut goes_on = end > 0 || self.conns.get(id).is_some_and(may_end);
-        while goes_on {
+        while !starved && self.goes_on(id, at < end) && self.may_step(id, *work) {
             *work += self.step_cost;
             let answered = self.reply.len();
             let Some(conn) = self.conns.get_mut(id) else { return };
@@ -79,7 +78,6 @@ impl<N: Network, A: App> Server<N, A> {
                 Progress::Used(n) => at += n,
                 Progress::Starved => starved = true,
             }
-            goes_on = !starved && self.goes_on(id, at < end) && self.may_step(id, *work);
         }
         let Some(conn) = self.conns.get_mut(id) else { return };
         if at < end {
@@ -91,7 +89,8 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
-    /// Whether a step has something to look at, bytes or an end, and its outcome is wanted.
+    /// Whether a step of the connection that is served has something to look at, bytes or an end, and its outcome is
+    /// wanted. To be asked behind each read, too: over TLS that may have filled the socket.
     fn goes_on(&self, id: ConnId, are_bytes_left: bool) -> bool {
         self.conns
             .get(id)

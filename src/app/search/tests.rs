@@ -1,8 +1,7 @@
 use super::*;
 use crate::app::testing::{Bench, HTML, answer, conn, field, text};
 use crate::event::{Event, Finished, Journey, Reached};
-use crate::proto::exchange::{Exchange, ExchangeEvent, Stage};
-use crate::proto::exchange::{SLOTS, Slot};
+use crate::proto::exchange::{Exchange, ExchangeEvent, SLOTS, Slot, Stage};
 
 const WITHIN: Duration = Duration::from_secs(20);
 const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";

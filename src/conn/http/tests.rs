@@ -22,7 +22,10 @@ impl Peer {
     fn sends(&mut self, piece: &[u8], limits: &Limits) {
         self.kept.extend_from_slice(piece);
         while self.http.wants_input() {
-            let (used, step) = self.http.next_event(&mut self.kept, limits);
+            let (mut used, mut step) = self.http.next_at_once(&self.kept, limits);
+            if matches!(step, Step::Starved) {
+                (used, step) = self.http.next_event(&mut self.kept, limits);
+            }
             let heard = match step {
                 Step::Starved => break,
                 Step::Gathering(false) => None,

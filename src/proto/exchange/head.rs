@@ -3,8 +3,7 @@
 //! Bytes go in, a [`ResponseHead`] comes out, with the machine for the body, its content coding and the fate of the
 //! connection. Interim heads are looked through for their end only.
 
-use super::Slot;
-use super::{ExchangeError, INTERIM_MAX};
+use super::{ExchangeError, INTERIM_MAX, Slot};
 use crate::config::Limits;
 use crate::proto::body::{BodyReader, Codings, Framing, parse_length};
 use httparse::{Header, ParserConfig, Status};

@@ -1,34 +1,35 @@
 //! A head that lies whole at the front of what was read, and has nothing unusual about it, as nearly every one.
 //!
-//! It is told apart word by word, and no byte is looked at twice. Whatever is unusual is left to
+//! It is told apart word by word, in one go. Whatever is unusual is left to
 //! [`HeadScan`](super::HeadScan) and [`parse_request`](super::parse_request), which know what to say of it: nothing is
 //! refused here, and what is accepted is what these two would have made of it.
 
 use super::fields::{FieldLines, Fields};
-use super::{Line, Method, Request};
+use super::{Line, Method, Request, fields_max};
 use crate::config::Limits;
 use crate::proto::words::{TCHAR, span, span_in};
 
 /// Finds and parses such a head at the front of `buf`; answers its bytes, and the request in them.
 ///
 /// `None`: it is not whole, or it is for others to look at: a method other than GET, HEAD and POST, a target that is
-/// not a path in ASCII, a control character in a value, an empty line before the head, a limit that is exceeded,
-/// another minor version, a mistake.
+/// not a path in ASCII, a tab in a value, an empty line before the head, a limit that is exceeded, another minor
+/// version, a mistake.
 #[inline]
 pub fn parse_at_once<'b>(buf: &'b [u8], limits: &Limits) -> Option<(usize, Request<'b>)> {
-    let (line, lines) = usual_line(buf)?;
-    let (mut fields, mut rest, mut left) = (Fields::default(), lines, limits.head_fields_max);
+    let (line, behind_line) = usual_line(buf)?;
+    let (mut fields, mut rest, mut left) = (Fields::default(), behind_line, fields_max(limits));
     while !rest.starts_with(b"\r\n") {
         let (name, value, behind) = usual_field(rest)?;
         fields.note(name, value).ok()?;
         (rest, left) = (behind, left.checked_sub(1)?);
     }
-    let (lines, line_bytes) = (&lines[..lines.len() - rest.len()], buf.len() - lines.len() - "\r\n".len());
+    let line_bytes = buf.len() - behind_line.len() - "\r\n".len();
     let end = buf.len() - rest.len() + "\r\n".len();
+    let lines = FieldLines(&behind_line[..behind_line.len() - rest.len()]);
     if line_bytes > limits.request_line_bytes_max || end > limits.head_bytes_max {
         return None;
     }
-    Some((end, fields.request(line, FieldLines(lines), limits).ok()?))
+    Some((end, fields.request(line, lines, limits).ok()?))
 }
 
 /// The request line, and what is behind it.

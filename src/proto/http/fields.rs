@@ -6,7 +6,7 @@ use crate::proto::body::{Codings, Framing, parse_length};
 use crate::proto::url::is_authority;
 
 /// The fields of one head, as their lines lie there: few of them are ever asked for. Well-formed, for somebody has
-/// looked at them.
+/// looked at them. An iterator that is copied goes on from where it is.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldLines<'b>(
     /// Each line with its CRLF, the empty one left out.
@@ -48,7 +48,7 @@ pub(super) struct Said {
 }
 
 impl<'b> Fields<'b> {
-    /// Takes one field into account.
+    /// Takes one field into account. Inlined, since to hand its outcome back costs more than it does.
     #[inline(always)]
     pub fn note(&mut self, name: &[u8], value: &'b [u8]) -> Result<(), HttpError> {
         // Nearly always written so.

@@ -48,6 +48,25 @@ fn what_is_usual_is_parsed_at_once_and_what_is_not_is_looked_at_closely() {
     }
 }
 
+#[test]
+fn what_browsers_and_tools_send_is_parsed_at_once() {
+    let at_once = |head: &str| {
+        with_limits(head, &Limits::default(), |_| parse_at_once(head.as_bytes(), &Limits::default()).is_some())
+    };
+    for line in ["GET / HTTP/1.1", "HEAD /a?b=c&d HTTP/1.1", "POST /a/%20~? HTTP/1.1", "GET /a??b/ HTTP/1.0"] {
+        assert!(at_once(&format!("{line}\r\nHost: a:1\r\n\r\n")), "{line}");
+    }
+    for fields in ["", "X:\r\n", "X:  a \"b\"  \r\nY:b\r\n", "X: \u{e9}\r\n", "Content-Length: 3\r\nhOST2: \r\n"] {
+        assert!(at_once(&format!("POST /login HTTP/1.1\r\nHost: a\r\n{fields}\r\n")), "{fields:?}");
+    }
+    for line in
+        ["OPTIONS * HTTP/1.1", "GET http://a/ HTTP/1.1", "GET /\u{e9} HTTP/1.1", "GET / HTTP/1.2", "\r\nGET / HTTP/1.1"]
+    {
+        assert!(!at_once(&format!("{line}\r\nHost: a\r\n\r\n")), "{line}");
+    }
+    assert!(!at_once("GET / HTTP/1.1\r\nHost: a\r\nX: a\tb\r\n\r\n"), "rare, and httparse knows what to make of it");
+}
+
 fn with<T>(head: &str, look: impl FnOnce(&Request) -> T) -> T {
     with_limits(head, &Limits::default(), |request| look(&request.unwrap_or_else(|e| panic!("{head:?}: {e}"))))
 }
@@ -362,6 +381,11 @@ fn fields_are_counted() {
     let error = refused(&head(101));
     assert_eq!((error, error.status()), (HttpError::TooManyFields(100), 431));
     let limits = Limits { head_fields_max: 2, ..Limits::default() };
+    let wide = Limits { head_fields_max: 150, ..Limits::default() };
+    with_limits(&head(101), &wide, |request| {
+        assert_eq!(request.expect_err("100 and one"), HttpError::TooManyFields(100))
+    });
+    assert!(parse_at_once(head(101).as_bytes(), &wide).is_none());
     with_limits(&head(2), &limits, |request| assert!(request.is_ok()));
     with_limits(&head(3), &limits, |request| {
         assert_eq!(request.expect_err("three"), HttpError::TooManyFields(2));

@@ -141,11 +141,39 @@ fn a_redirect_may_change_scheme_host_and_port() {
 
 #[test]
 fn authorities_are_hosts_with_an_optional_port() {
-    for good in ["a", "A.example:8888", "127.0.0.1:80", "[::1]", "[::1]:65535", "a:", "a_b~c", "a!$&'()*+,;="] {
+    for good in [
+        "a",
+        "A.example:8888",
+        "127.0.0.1:80",
+        "[::1]",
+        "[::1]:65535",
+        "a:",
+        "a:000080",
+        "a:0000000000",
+        "a_b~c",
+        "a!$&'()*+,;=",
+    ] {
         assert!(is_authority(good), "{good}");
     }
-    for bad in ["", ":80", "a:65536", "a:8o", "a:+8", "a:-1", "a:80:80", "a b", "u@a", "a/", "a?", "a#b", "a\\b", "\t"]
-    {
+    for bad in [
+        "",
+        ":80",
+        "a:65536",
+        "a:8o",
+        "a:+8",
+        "a:-1",
+        "a:80:80",
+        "a b",
+        "u@a",
+        "a/",
+        "a?",
+        "a#b",
+        "a\\b",
+        "\t",
+        "a:4294967376",
+        "a:99999999999",
+        "[::1]:0999999",
+    ] {
         assert!(!is_authority(bad), "{bad:?}");
     }
     for bad in

@@ -1,8 +1,8 @@
-//! Request heads: `HeadScan` and `parse_request`.
+//! Request heads: `HeadScan` and `parse_request`, and `parse_at_once` beside them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use squall::proto::http::Framing;
+use squall::proto::http::{Framing, parse_at_once};
 use squall::proto::url::is_authority;
 use squall_fuzz::cuts::{WHOLE, at_any_cut, take_plan};
 use squall_fuzz::http::{Head, heads, small, usual};
@@ -16,8 +16,13 @@ fuzz_target!(|data: &[u8]| {
         assert!(head.fields.len() <= limits.head_fields_max);
         if limits.head_fields_max == 100 && head.method != "-" {
             // Written again it is the same, whatever the white space was.
-            let again = heads(&written(head), WHOLE, &usual());
-            assert_eq!(again.0, [Ok(head.clone())]);
+            for (before, behind) in [("\t", " "), (" ", "")] {
+                let again = heads(&written(head, before, behind), WHOLE, &usual());
+                assert_eq!(again.0, [Ok(head.clone())]);
+            }
+            if is_usual(head) {
+                assert!(parse_at_once(&written(head, " ", ""), &usual()).is_some(), "it is parsed at once");
+            }
         }
     }
 });
@@ -47,11 +52,19 @@ fn check(head: &Head) {
     assert!(!head.expects_continue || head.framing != Framing::None);
 }
 
-fn written(head: &Head) -> Vec<u8> {
+/// Whether nothing about it is left to others than `parse_at_once`.
+fn is_usual(head: &Head) -> bool {
+    let has_tab = head.fields.iter().any(|(_, value)| value.contains(&b'\t'));
+    let is_path = head.target.starts_with('/') && head.target.is_ascii();
+    matches!(head.method, "GET" | "HEAD" | "POST") && is_path && !has_tab
+}
+
+/// With this white space before and behind each value.
+fn written(head: &Head, before: &str, behind: &str) -> Vec<u8> {
     let version = if head.http_1_0 { "1.0" } else { "1.1" };
     let mut wire = format!("{} {} HTTP/{version}\r\n", head.method, head.target).into_bytes();
     for (name, value) in &head.fields {
-        wire.extend_from_slice(&[name.as_bytes(), b":\t", value, b" \r\n"].concat());
+        wire.extend_from_slice(&[name.as_bytes(), b":", before.as_bytes(), value, behind.as_bytes(), b"\r\n"].concat());
     }
     wire.extend_from_slice(b"\r\n");
     wire

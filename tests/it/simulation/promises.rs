@@ -61,7 +61,7 @@ impl App for Promised {
     fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
         let before = out.list.len();
         self.open.borrow_mut().hear(from, &event);
-        if matches!(&event, Event::Request(request, _) if request.path == b"/forgotten") {
+        if matches!(&event, Event::Request(request, _) if request.path() == "/forgotten") {
             return;
         }
         self.site.on_event(from, event, now, out);

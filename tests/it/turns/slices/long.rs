@@ -17,7 +17,7 @@ impl App for Echo {
                 let (accept, message_bytes_max) = ([b'a'; 28], LONG);
                 out.push(Effect::Upgrade { to: from, accept, compression: None, message_bytes_max });
             }
-            Event::Request(request, _) if request.path == b"/long" => {
+            Event::Request(request, _) if request.path() == "/long" => {
                 let mut body = Blocks::default();
                 body.push(&[b'x'; LONG]);
                 out.respond(from, Response::new(200, "text/plain", Body::Blocks(Box::new(body))));
