@@ -276,8 +276,8 @@ fn is_absent(e: &std::io::Error) -> bool {
 }
 
 /// `Hello, World!`, for load tests: as little as an answer can be.
-fn plaintext() -> Response {
-    Response::new(200, "text/plain", Body::Static(b"Hello, World!"))
+fn plaintext(to: ConnId, out: &mut Effects) {
+    out.respond_with(to, || Response::new(200, "text/plain", Body::Static(b"Hello, World!")));
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ impl Site {
 
     fn answer(&mut self, route: Route, ask: Ask, path: &str, out: &mut Effects) {
         match route {
-            Route::Plaintext => out.respond(ask.from, plaintext()),
+            Route::Plaintext => plaintext(ask.from, out),
             Route::Index => {
                 let visitor = self.visitor(ask);
                 out.respond(ask.from, self.index(&visitor, None));
