@@ -71,6 +71,13 @@ mod tests {
     }
 
     #[test]
+    fn a_set_has_its_bytes_and_no_others() {
+        // Not in a constant, but here.
+        let set = set_of(std::hint::black_box(b"\0az\xff"));
+        assert!((0..=255_u8).all(|byte| set[usize::from(byte)] == matches!(byte, 0 | b'a' | b'z' | 255)));
+    }
+
+    #[test]
     fn a_token_is_one_word_without_separators() {
         assert!(["a", "GET", "X-Y_z.0", "!#$%&'*+-.^_`|~"].into_iter().all(is_token));
         assert!(!["", "a b", "a:", "(a)", "a/b", "\u{e9}", "a\0"].into_iter().any(is_token));
