@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 
 /// p99 of others: so many times what it is without an attack, or [`P99_ALWAYS_GOOD`].
 const P99_TIMES: u32 = 3;
-const P99_ALWAYS_GOOD: Duration = Duration::from_millis(5);
-/// A machine with other work to do spoils a p99, hardly three in a row.
-const TRIES: usize = 3;
+/// The attackers and the probes share two cores with the server: on a slow machine they alone wait 6 ms for their turn.
+/// A server that lets others wait is late by a hundred.
+const P99_ALWAYS_GOOD: Duration = Duration::from_millis(10);
+/// A machine with other work to do spoils a p99, hardly five in a row.
+const TRIES: usize = 5;
 const IDLE_FOR: Duration = Duration::from_millis(600);
 /// Memory may stay so much higher, bytes.
 const MEMORY_KEPT_MAX: u64 = 8 << 20;
