@@ -63,7 +63,9 @@ await act("Ada logs in with the keyboard alone", async () => {
   await tabTo(ada.page, 'a[href="/login"]');
   await ada.page.keyboard.press("Enter");
   await ada.page.waitForURL(`${base}/login`);
-  await ada.page.keyboard.type("Ada"); // the field has the focus
+  // The field gets the focus by itself, but a moment after the page is there.
+  await ada.page.waitForFunction(() => document.activeElement.name === "username");
+  await ada.page.keyboard.type("Ada");
   await tabTo(ada.page, "main form button");
   await ada.page.keyboard.press("Enter");
   await ada.page.waitForURL(`${base}/chat/`);
