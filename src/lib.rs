@@ -17,8 +17,8 @@
 //!
 //! 1. [`event`]: the border between protocols and application, on one page; then [`fetch_list`], a small application
 //!    of its own.
-//! 2. `server/run.rs`, `once`: the wait. [`server`]: the turn; then `server/input.rs` and `server/output.rs`, a slice
-//!    of one connection.
+//! 2. `server/run.rs`, `once`: the wait. [`server`]: the turn; then `server/batch.rs`, those who are served together,
+//!    and `server/input.rs` and `server/output.rs`, a slice of one connection.
 //! 3. [`conn`]: what a connection is; `conn/http.rs` for its states. `conn/upstream.rs` for those of a connection that
 //!    we open; then `server/fetches.rs` and `server/connects.rs`, along the route of a fetch below.
 //! 4. [`proto::http`] and [`proto::ws_session`]: the two machines that find requests and messages.
@@ -39,9 +39,10 @@
 //! ```text
 //! server/run.rs           `once`        the kernel's poll returns; its events become a list of (Source, Ready)
 //! server.rs               `note`        readiness is stored in the connection, which goes on the ready queue
-//! server.rs               `serve`       one slice of one connection
-//! server/input.rs         `read_slice`  reads while there is input, use for it, and budget
+//! server/batch.rs         `read_batch`  one read from each of those in front; then they are served, then answered
 //! conn.rs                 `fill`        socket → the loop's read buffer, one read
+//! server/batch.rs         `serve`       one slice of one connection
+//! server/input.rs         `read_slice`  what was read, and more if it may; while there is use for it, and budget
 //! server/input.rs         `take_apart`  steps until the buffer is used up; the rest is kept
 //! server/input.rs         `step_ws`     the front of the buffer goes to the session
 //! proto/ws_session.rs     `receive`     a frame is unmasked in place: `WsEvent::Message`, borrowed

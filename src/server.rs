@@ -4,11 +4,11 @@
 //! wait ─▶ note readiness ─▶ accept ─▶ jobs ─▶ serve ─▶ timers ─▶ settle ─▶ reap ─▶ flush rooms ─▶ settle ─▶ wait …
 //! ```
 //!
-//! `serve` reads one connection within its budgets and lets its protocol find events; each event goes to the
-//! application, whose effects are applied before the next one is looked for. Nothing is freed inside: whoever is done
-//! is marked dead and reaped before the flush, so that its leave line goes out in the same turn. The flush is one
-//! write per connection that somebody else wrote to and one per room member; what is long goes out slice by slice, and a
-//! large room is flushed in several turns.
+//! `serve` goes through those who are ready, batch by batch (`batch.rs`). The protocol of each finds events, within
+//! budgets; an event goes to the application, whose effects are applied before the next one is looked for. Nothing is
+//! freed inside: whoever is done is marked dead and reaped before the flush, so that its leave line goes out in the same
+//! turn. The flush is one write per connection that somebody else wrote to and one per room member; what is long goes
+//! out slice by slice, and a large room is flushed in several turns.
 //! Who is in a TLS handshake is served behind the others, `handshakes_per_turn` of them.
 //!
 //! `turn` takes readiness as a list and time as an argument, so a test can play both. Only `run` touches the poll.
@@ -16,6 +16,7 @@
 mod access;
 mod apply;
 mod audit;
+mod batch;
 mod blocking;
 mod connects;
 mod drain;
@@ -42,6 +43,7 @@ use crate::rt::names::Names;
 use crate::rt::net::{Network, Ready, Source, Stream};
 use crate::rt::slab::Slab;
 use crate::rt::timers::Timers;
+use batch::Served;
 use fetches::Fetches;
 use https::ToHttps;
 use output::Date;
@@ -83,8 +85,12 @@ pub struct Server<N: Network, A: App> {
     touched: Vec<ConnId>,
     dead: Vec<ConnId>,
     inbuf: Vec<u8>,
-    /// Answers to the connection being served; written at the end of its slice.
+    /// Those who are served together, in their order.
+    batch: Vec<Served>,
+    /// Answers to those of the batch that were served, one behind the other; sent when all are.
     reply: Vec<u8>,
+    /// Where in it the answers to the connection that is served begin.
+    served_from: usize,
     effects: Effects,
     /// Compresses and inflates for everybody.
     codec: Codec,
@@ -158,7 +164,9 @@ impl<N: Network, A: App> Server<N, A> {
             touched: Vec::new(),
             dead: Vec::new(),
             inbuf: vec![0; INBUF_BYTES],
+            batch: Vec::new(),
             reply: Vec::new(),
+            served_from: 0,
             effects: Effects::default(),
             serving: None,
             date: Date::default(),
@@ -183,18 +191,18 @@ impl<N: Network, A: App> Server<N, A> {
         self.accept();
         self.finish_jobs();
         // Whoever comes back with work left is served in the next turn, behind all the others.
-        for _ in 0..self.ready.len() {
-            let Some(id) = self.ready.pop_front() else { break };
-            if self.conns.get(id).is_some_and(Connection::is_securing) {
-                self.handshakes.push_back(id);
-            } else if !self.waits_for_room(id) {
-                self.serve(id);
-            }
+        let mut ready = self.ready.len();
+        while ready > 0 {
+            ready -= self.read_batch(ready);
+            self.serve_batch();
         }
         // A burst of newcomers must not keep those waiting who are in.
         for _ in 0..self.limits.handshakes_per_turn.min(self.handshakes.len()) {
-            if let Some(id) = self.handshakes.pop_front() {
-                self.serve(id);
+            let Some(id) = self.handshakes.pop_front() else { break };
+            if let Some(conn) = self.conns.get_mut(id) {
+                conn.queued = false;
+                self.batch.push(Served::unread(id));
+                self.serve_batch();
             }
         }
         // Behind serving: after a long turn, what has arrived in time must not be told that it is late.
@@ -325,36 +333,6 @@ impl<N: Network, A: App> Server<N, A> {
                 self.on_deadline(id);
             }
         }
-    }
-
-    /// One slice of one connection: input within the budgets, its answers in one write as a rule, then its consequences.
-    fn serve(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        conn.queued = false;
-        if conn.dead {
-            return;
-        }
-        if matches!(conn.protocol, Protocol::Upstream(_)) {
-            self.continue_connect(id);
-        }
-        self.serving = Some(id);
-        self.read_slice(id);
-        self.serving = None;
-        self.send_reply(id);
-        self.settle(id);
-    }
-
-    /// What the connection that is served has been answered.
-    fn send_reply(&mut self, id: ConnId) {
-        if self.reply.is_empty() {
-            return;
-        }
-        let sent = self.conns.get_mut(id).map(|conn| conn.send(&self.reply));
-        if let Some(Err(e)) = sent {
-            self.on_socket_error(id, &e);
-        }
-        self.reply.clear();
-        shrink(&mut self.reply);
     }
 
     /// What somebody else's slice, a job or a timer wrote, goes out here: once a turn.

@@ -68,6 +68,9 @@ pub struct Limits {
     /// Bytes read from one connection in one slice, and bytes written of what waits for it. Everybody waits for a slice
     /// of each that is busy: of a hundred, these are some milliseconds.
     pub slice_bytes_max: usize,
+    /// Connections that are read, handled and answered together. An answer waits for the others of its batch, and with
+    /// more of them nothing is gained that could be measured.
+    pub batch_max: usize,
     /// Steps of its protocol (a request, a frame, a piece of a body) in one slice. What is answered, inflated or deflated
     /// takes their place: `slice_bytes_max` of it is as much work as all of them.
     pub slice_steps_max: usize,
@@ -172,6 +175,7 @@ impl Default for Limits {
             handshakes_per_turn: 16,
             accept_retry: Duration::from_millis(100),
             slice_bytes_max: 32 << 10,
+            batch_max: 16,
             slice_steps_max: 256,
             flush_bytes_max: 1 << 20,
             said_bytes_max: 64 << 10,

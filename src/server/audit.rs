@@ -35,7 +35,7 @@ impl<N: Network, A: App> Server<N, A> {
     /// # Errors
     /// A sentence about the first thing that does not hold: a bug of this crate, never of a peer.
     pub fn audit(&self) -> Result<(), String> {
-        ensure!(self.serving.is_none() && self.reply.is_empty(), "a slice is under way");
+        ensure!(self.serving.is_none() && self.reply.is_empty() && self.batch.is_empty(), "a slice is under way");
         ensure!(self.effects.list.is_empty(), "effects wait to be applied");
         self.audit_lists()?;
         self.audit_sums()?;

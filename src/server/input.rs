@@ -7,7 +7,7 @@
 use super::{Server, access};
 use crate::conn::http::Step;
 use crate::conn::upstream::State;
-use crate::conn::{Connection, Protocol};
+use crate::conn::{Connection, Filled, Protocol};
 use crate::event::{App, Event, FetchError, Fetched};
 use crate::id::ConnId;
 use crate::proto::exchange::{ExchangeEvent, SLOTS};
@@ -15,6 +15,7 @@ use crate::proto::response::CONTINUE;
 use crate::proto::ws_session::WsEvent;
 use crate::rt::net::Network;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// Why a body that ends with its connection is not whole: over TLS a sender who is done says so (RFC 8446 section 6.1),
 /// so somebody on the way may have cut it.
@@ -29,23 +30,26 @@ enum Progress {
 }
 
 impl<N: Network, A: App> Server<N, A> {
-    /// Reads and handles what one connection has, within its budgets.
-    pub(super) fn read_slice(&mut self, id: ConnId) {
+    /// Handles what one connection has, within its budgets: what was read ahead and where that begins, and, if it
+    /// `may_read`, what there is besides. Answers the work that was done.
+    pub(super) fn read_slice(&mut self, id: ConnId, mut input: Option<(usize, Filled)>, may_read: bool) -> usize {
         let (mut bytes, mut work) = (0, 0);
-        // Nearly always the first read was short, and nothing else has to be asked.
-        while self.conns.get(id).is_some_and(Connection::has_input) && self.wants_input(id) {
-            if bytes >= self.limits.slice_bytes_max || !self.may_step(id, work) {
-                return;
+        loop {
+            if let Some((at, filled)) = input {
+                bytes += filled.fresh;
+                self.take_apart(id, at..at + filled.end, &mut work);
             }
-            let Some(conn) = self.conns.get_mut(id) else { return };
+            // Nearly always that was all.
+            let has_more = may_read && self.conns.get(id).is_some_and(Connection::has_input) && self.wants_input(id);
+            if !has_more || bytes >= self.limits.slice_bytes_max || !self.may_step(id, work) {
+                return work;
+            }
+            let Some(conn) = self.conns.get_mut(id) else { return work };
             match conn.fill(&mut self.inbuf, self.limits.slice_bytes_max - bytes) {
-                Ok(filled) => {
-                    bytes += filled.fresh;
-                    self.take_apart(id, filled.end, &mut work);
-                }
+                Ok(filled) => input = Some((0, filled)),
                 Err(e) => {
                     self.on_socket_error(id, &e);
-                    return;
+                    return work;
                 }
             }
         }
@@ -53,17 +57,17 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// Whether a slice with so much work behind it goes on; it ends early when enough was said in its room.
     fn may_step(&self, id: ConnId, work: usize) -> bool {
-        work == 0 || work < self.limits.slice_bytes_max && self.busy_room(id).is_none()
+        work < self.limits.slice_bytes_max && self.busy_room(id).is_none()
     }
 
-    /// Lets the protocol find everything in the first `end` bytes of the buffer, and keeps the rest. Work is counted in
-    /// bytes: a step has its price, and what it makes comes on top.
-    fn take_apart(&mut self, id: ConnId, end: usize, work: &mut usize) {
-        let mut at = 0;
+    /// Lets the protocol find everything in these bytes of the buffer, and keeps the rest. Work is counted in bytes: a
+    /// step has its price, and what it makes comes on top.
+    fn take_apart(&mut self, id: ConnId, input: Range<usize>, work: &mut usize) {
+        let (mut at, end) = (input.start, input.end);
         let mut starved = false;
         while !starved && self.goes_on(id, at < end) && self.may_step(id, *work) {
             *work += self.step_cost;
-            let answered = self.reply.len();
+            let answered = self.answered();
             let Some(conn) = self.conns.get_mut(id) else { return };
             let progress = match conn.protocol {
                 Protocol::Http(_) => self.step_http(id, at, end),
@@ -73,7 +77,7 @@ impl<N: Network, A: App> Server<N, A> {
             };
             // What is inflated or deflated costs the slice as much as if it had come so long: a bomb is small on the wire.
             // So is what it is answered: a page is many times its request.
-            *work += self.codec.take_work() + self.reply.len().saturating_sub(answered);
+            *work += self.codec.take_work() + self.answered().saturating_sub(answered);
             match progress {
                 Progress::Used(n) => at += n,
                 Progress::Starved => starved = true,
@@ -94,7 +98,7 @@ impl<N: Network, A: App> Server<N, A> {
     fn goes_on(&self, id: ConnId, are_bytes_left: bool) -> bool {
         self.conns
             .get(id)
-            .is_some_and(|conn| (are_bytes_left || may_end(conn)) && self.is_wanted(conn, self.reply.len()))
+            .is_some_and(|conn| (are_bytes_left || may_end(conn)) && self.is_wanted(conn, self.answered()))
     }
 
     fn step_http(&mut self, id: ConnId, at: usize, end: usize) -> Progress {
@@ -243,7 +247,7 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// Whether reading from this connection is of use now: a pure function of states.
     pub(super) fn wants_input(&self, id: ConnId) -> bool {
-        let reply = if self.serving == Some(id) { self.reply.len() } else { 0 };
+        let reply = if self.serving == Some(id) { self.answered() } else { 0 };
         self.conns.get(id).is_some_and(|conn| self.is_wanted(conn, reply))
     }
 

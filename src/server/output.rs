@@ -21,10 +21,11 @@ use std::time::{Duration, Instant, SystemTime};
 impl<N: Network, A: App> Server<N, A> {
     /// Appends `bytes` to what goes to `id`, as they lie.
     pub(super) fn output_blocks(&mut self, id: ConnId, bytes: Blocks) {
+        let is_served = self.is_served(id);
         let Some(conn) = self.conns.get_mut(id) else { return };
-        if self.serving == Some(id) {
-            conn.outbox.push(&self.reply);
-            self.reply.clear();
+        if is_served {
+            conn.outbox.push(&self.reply[self.served_from..]);
+            self.reply.truncate(self.served_from);
         }
         conn.outbox.append(bytes);
         self.touch(id);
@@ -32,7 +33,7 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// Lets `encode` write output for `id`: into the reply if it is being served, else into its outbox.
     pub(super) fn output<R>(&mut self, id: ConnId, encode: impl FnOnce(&mut Vec<u8>) -> R) -> Option<R> {
-        if self.serving == Some(id) {
+        if self.is_served(id) {
             return Some(encode(&mut self.reply));
         }
         self.touch(id);
@@ -50,7 +51,8 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// The head of an answer, with its body if that lies together; `false`: none is owed.
     fn begin_answer(&mut self, id: ConnId, response: &Response) -> bool {
-        let Server { conns, reply, serving, date, draining, .. } = &mut *self;
+        let is_served = self.is_served(id);
+        let Server { conns, reply, date, draining, .. } = &mut *self;
         let Some(Connection { protocol: Protocol::Http(http), outbox, .. }) = conns.get_mut(id) else { return false };
         if !http.awaits_answer() {
             return false;
@@ -58,7 +60,7 @@ impl<N: Network, A: App> Server<N, A> {
         http.terms.keep_alive &= draining.is_none();
         http.asleep = false;
         let (terms, date) = (http.terms, &date.text);
-        let sent = match *serving == Some(id) {
+        let sent = match is_served {
             true => encode_response(response, terms, date, reply),
             false => outbox.write(|out| encode_response(response, terms, date, out)),
         };
@@ -91,13 +93,14 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// The next piece of a streamed body.
     pub(super) fn stream_piece(&mut self, id: ConnId, range: Range<usize>) {
-        let Server { conns, reply, effects, serving, .. } = &mut *self;
+        let is_served = self.is_served(id);
+        let Server { conns, reply, effects, .. } = &mut *self;
         let Some(Connection { protocol: Protocol::Http(http), outbox, .. }) = conns.get_mut(id) else { return };
         let piece = &effects.bytes[range];
         if let Some(line) = &mut http.line {
             line.bytes += piece.len() as u64;
         }
-        if *serving == Some(id) {
+        if is_served {
             http.encode_piece(piece, reply);
         } else {
             outbox.write(|out| http.encode_piece(piece, out));
@@ -118,8 +121,8 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// The streamed body is whole, or it broke off: then cutting the connection is the only way to say so.
     pub(super) fn stream_end(&mut self, id: ConnId, whole: bool) {
-        let draining = self.draining.is_some();
-        let Server { conns, reply, serving, .. } = &mut *self;
+        let (is_served, draining) = (self.is_served(id), self.draining.is_some());
+        let Server { conns, reply, .. } = &mut *self;
         let Some(Connection { protocol: Protocol::Http(http), outbox, .. }) = conns.get_mut(id) else { return };
         if !http.is_streaming() {
             return;
@@ -128,8 +131,8 @@ impl<N: Network, A: App> Server<N, A> {
             // The end of the connection would be the end of this body; its reaper resets it instead.
             return self.bury(id);
         }
-        let complete = whole
-            && if *serving == Some(id) { http.encode_end(reply) } else { outbox.write(|out| http.encode_end(out)) };
+        let complete =
+            whole && if is_served { http.encode_end(reply) } else { outbox.write(|out| http.encode_end(out)) };
         let line = http.line.take();
         http.answered(http.terms.keep_alive && complete && !draining);
         self.log_line(line);

@@ -170,9 +170,7 @@ impl<N: Network, A: App> Server<N, A> {
         if !matches!(self.conns.get(id).map(|conn| &conn.protocol), Some(Protocol::Ws(ws)) if ws.membership.is_some()) {
             return;
         }
-        if self.serving == Some(id) {
-            self.send_reply(id);
-        }
+        self.send_answers_of(id);
         // Without a budget: it happens once, and its lag has a limit.
         self.write_to_member(id, usize::MAX);
         let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = self.conns.get_mut(id) else { return };
@@ -232,9 +230,10 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     fn busy_dirty_room(&self, id: ConnId) -> Option<FeedId> {
-        let Protocol::Ws(ws) = &self.conns.get(id)?.protocol else { return None };
+        let Connection { protocol: Protocol::Ws(ws), eof, .. } = self.conns.get(id)? else { return None };
         let feed = ws.membership.as_ref()?.feed;
-        (self.rooms.rooms.get(&feed)?.said >= self.limits.said_bytes_max).then_some(feed)
+        // At the end of its input nothing whole is left that it could say.
+        (!eof && self.rooms.rooms.get(&feed)?.said >= self.limits.said_bytes_max).then_some(feed)
     }
 
     /// Lets it wait until its room may say more, if that is busy.

@@ -66,14 +66,14 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// One frame to one peer. A room member's own frames keep their place among those of the room.
     fn send_frame(&mut self, id: ConnId, opcode: Opcode, payload: &[u8]) {
-        let Server { conns, rooms, codec, serving, reply, .. } = &mut *self;
+        let is_served = self.is_served(id);
+        let Server { conns, rooms, codec, reply, .. } = &mut *self;
         let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = conns.get_mut(id) else { return };
         let deflated = if opcode.is_control() { None } else { ws.session.deflate(payload, codec) };
         let encode = |out: &mut Vec<u8>| match deflated {
             Some(deflated) => ws_frame::encode_compressed(opcode, deflated, out),
             None => ws_frame::encode(opcode, payload, out),
         };
-        let is_served = *serving == Some(id);
         if let Some(member) = &mut ws.membership
             && let Some(feed) = rooms.feed_of(member)
             // What it is answered in its own slice comes before all that the room has not said yet.

@@ -1,9 +1,10 @@
 //! How much one connection gets done in one turn.
 
+mod batches;
 mod long;
 mod rooms;
 
-use crate::support::frames::{CLOSE, TEXT, frame};
+use crate::support::frames::{CLOSE, PING, TEXT, frame};
 use squall::config::Limits;
 use squall::event::{App, Body, Effect, Effects, Event, Kind, Response};
 use squall::id::{ConnId, FeedId};
@@ -17,15 +18,29 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What one peer has said and not been read, and how much it has been told.
+/// What one peer has said and not been read, and what it has been told.
 #[derive(Default)]
 struct Wire {
     says: RefCell<VecDeque<u8>>,
     told: Cell<usize>,
+    heard: RefCell<Vec<u8>>,
+    /// When it was last read from and written to, counted in calls of all.
+    read_at: Cell<usize>,
+    written_at: Cell<usize>,
     /// In so many writes.
     writes: Cell<usize>,
     /// It takes nothing.
     deaf: Cell<bool>,
+}
+
+thread_local! {
+    static TICKS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A larger number at each call.
+fn tick() -> usize {
+    TICKS.set(TICKS.get() + 1);
+    TICKS.get()
 }
 
 /// The server's end of it.
@@ -33,6 +48,7 @@ struct End(Rc<Wire>);
 
 impl Read for End {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at.set(tick());
         match self.0.says.borrow_mut().read(buf)? {
             0 => Err(ErrorKind::WouldBlock.into()),
             n => Ok(n),
@@ -45,7 +61,9 @@ impl Write for End {
         if self.0.deaf.get() {
             return Err(ErrorKind::WouldBlock.into());
         }
+        self.0.written_at.set(tick());
         self.0.told.set(self.0.told.get() + bytes.len());
+        self.0.heard.borrow_mut().extend_from_slice(bytes);
         self.0.writes.set(self.0.writes.get() + 1);
         Ok(bytes.len())
     }
