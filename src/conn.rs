@@ -53,7 +53,7 @@ pub struct Connection<S> {
     pub unparsed: bool,
     /// The peer may still be sending what we refused: closing has to swallow that first.
     pub lingers: bool,
-    /// In the ready queue.
+    /// In the ready queue, or on a list of those who wait to get there.
     pub queued: bool,
     /// In the list of those to be looked after at the end of the turn.
     pub touched: bool,

@@ -4,7 +4,7 @@
 //! wait ─▶ note readiness ─▶ accept ─▶ jobs ─▶ serve ─▶ timers ─▶ settle ─▶ reap ─▶ flush rooms ─▶ settle ─▶ wait …
 //! ```
 //!
-//! `serve` goes through those who are ready, batch by batch (`batch.rs`). The protocol of each finds events, within
+//! Serving goes through those who are ready, batch by batch (`batch.rs`). The protocol of each finds events, within
 //! budgets; an event goes to the application, whose effects are applied before the next one is looked for. Nothing is
 //! freed inside: whoever is done is marked dead and reaped before the flush, so that its leave line goes out in the same
 //! turn. The flush is one write per connection that somebody else wrote to and one per room member; what is long goes
@@ -52,8 +52,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The read buffer of the loop. A kept rest is at most one buffer, so it always fits back; one that waits for more is
-/// less than a head or a control frame, so there is room to read on.
+/// The read buffer of the loop. A kept rest is at most one buffer, so it fits back where a batch begins; one that waits
+/// for more is less than a head or a control frame, so there is room to read on.
 const INBUF_BYTES: usize = 64 << 10;
 /// The loop's own buffers give memory back when one large message has blown them up to more than this.
 const SCRATCH_BYTES_MAX: usize = 1 << 20;
@@ -87,7 +87,7 @@ pub struct Server<N: Network, A: App> {
     inbuf: Vec<u8>,
     /// Those who are served together, in their order.
     batch: Vec<Served>,
-    /// Answers to those of the batch that were served, one behind the other; sent when all are.
+    /// Answers to those of the batch that were served, one behind the other; sent when all of their part are.
     reply: Vec<u8>,
     /// Where in it the answers to the connection that is served begin.
     served_from: usize,
@@ -192,7 +192,7 @@ impl<N: Network, A: App> Server<N, A> {
         self.finish_jobs();
         // Whoever comes back with work left is served in the next turn, behind all the others.
         let mut ready = self.ready.len();
-        while ready > 0 {
+        while ready > 0 && !self.ready.is_empty() {
             ready -= self.read_batch(ready);
             self.serve_batch();
         }

@@ -1,5 +1,5 @@
-//! Those who are ready are served in batches: all of a batch are read, then all that came is handled, then all the
-//! answers are sent, and then all are settled.
+//! Those who are ready are served in batches: all of a batch are read, then what they said is handled, then all of them
+//! are answered, and then all are settled. Where handling is much work, answers go out in between.
 //!
 //! A system call leaves little of its caller's code in the nearest caches, and the caller little of the kernel's. One
 //! connection at a time pays for that with every call; a batch pays once a stage, and all but its first find everything
@@ -19,8 +19,8 @@ use std::ops::Range;
 /// One connection of the batch.
 pub(super) struct Served {
     id: ConnId,
-    /// What was read ahead, and where in the read buffer it begins.
-    pub input: Option<(usize, Filled)>,
+    /// Where in the read buffer what was read ahead begins, and how much that is.
+    input: Option<(usize, Filled)>,
     /// Its answers that are not sent yet, in the reply buffer.
     answers: Range<usize>,
 }
@@ -36,8 +36,8 @@ impl<N: Network, A: App> Server<N, A> {
     /// Makes a batch of those at the front of the ready queue, of its first `most` at most, and reads from them: each
     /// once, one behind the other in the read buffer. Answers how many have left the queue.
     ///
-    /// Who may have more to read is the last, since it reads on over the others' bytes. So is an upstream: what it is
-    /// about, a connect, a handshake or an answer, it finds out when it is served.
+    /// Who may have more to read is the last: it reads on when the others were handled, over their bytes. So is an
+    /// upstream: what it is about, a connect, a handshake or an answer, it finds out when it is served.
     pub(super) fn read_batch(&mut self, most: usize) -> usize {
         let (mut left_queue, mut at, mut is_open) = (0, 0, true);
         while is_open && left_queue < most {
@@ -86,7 +86,8 @@ impl<N: Network, A: App> Server<N, A> {
         conn.kept.len() + self.limits.slice_bytes_max.max(wanted)
     }
 
-    /// Serves the batch, and sends what it was answered. No answer waits for more than a slice's worth of others' work.
+    /// Serves the batch, part by part, and sends what each part was answered: it ends when a slice's worth of work is done,
+    /// so with the last slice of it an answer waits for about two.
     pub(super) fn serve_batch(&mut self) {
         let mut begun = 0;
         while begun < self.batch.len() {
@@ -107,17 +108,35 @@ impl<N: Network, A: App> Server<N, A> {
     /// One slice of the n-th connection of the batch: its input within the budgets. Answers what work that was.
     fn serve(&mut self, n: usize) -> usize {
         let (id, is_last) = (self.batch[n].id, n + 1 == self.batch.len());
-        let Some(conn) = self.conns.get(id) else { return 0 };
+        let Some(conn) = self.conns.get(id).filter(|conn| !conn.dead) else { return 0 };
         if matches!(conn.protocol, Protocol::Upstream(_)) {
             self.continue_connect(id);
         }
         let input = self.batch[n].input.take();
+        if let Some((at, Filled { end, .. })) = input
+            && self.waits_after_all(id, at..at + end)
+        {
+            return 0;
+        }
         self.served_from = self.reply.len();
         self.serving = Some(id);
         let work = self.read_slice(id, input, is_last);
         self.serving = None;
         self.batch[n].answers = self.served_from..self.reply.len();
         work
+    }
+
+    /// Lets one that was read ahead wait with its input, if others of the batch have made its room busy meanwhile.
+    fn waits_after_all(&mut self, id: ConnId, input: Range<usize>) -> bool {
+        let is_queued = self.conns.get(id).is_none_or(|conn| conn.queued);
+        if is_queued || !self.waits_for_room(id) {
+            return false;
+        }
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.kept.extend_from_slice(&self.inbuf[input]);
+            (conn.unparsed, conn.queued) = (true, true);
+        }
+        true
     }
 
     /// Bytes of answers to the connection that is served.

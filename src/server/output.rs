@@ -1,6 +1,6 @@
 //! From answers to the socket, and what follows from it: closing, deadlines, bookkeeping.
 //!
-//! [`Server::settle`] is the one place where a connection's state is looked at as a whole, at the end of its slice
+//! [`Server::settle`] is the one place where a connection's state is looked at as a whole: behind its slice,
 //! and at the end of the turn for those that somebody else wrote to.
 
 use super::{Server, access, enqueue};

@@ -41,7 +41,8 @@ fn limits(weather: Weather, dice: &mut Dice) -> Limits {
         idle_for: ms(HOUR),
         high_water: 500 + dice.below(1500),
         slice_steps_max: 1 + dice.below(5),
-        slice_bytes_max: 50 + dice.below(300),
+        slice_bytes_max: [50 + dice.below(300), 32 << 10][dice.below(2)],
+        batch_max: 1 + dice.below(16),
         drain_within: ms(dice.below(1500)),
         ..Limits::default()
     }

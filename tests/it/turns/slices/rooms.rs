@@ -147,6 +147,16 @@ fn whoever_had_to_wait_is_heard_before_those_who_say_much() {
 }
 
 #[test]
+fn whoever_was_read_before_the_room_was_busy_keeps_its_place_among_those_who_wait() {
+    let mut stage = Stage::new(Limits { said_bytes_max: TEXT_BYTES, ..limits() }, 0);
+    stage.wires[..40].iter().for_each(|wire| wire.say(text()));
+    let everybody: Vec<_> = (0..40).map(|n| readable(stage.ids[n])).collect();
+    stage.turn(&everybody);
+    stage.turn_until("all were heard", Stage::is_quiet);
+    assert_eq!(*stage.heard.borrow(), stage.ids[..40]);
+}
+
+#[test]
 fn who_asks_for_pages_does_not_wait_for_a_room_that_has_enough_to_write() {
     let mut stage = Stage::new(Limits { said_bytes_max: 1, ..limits() }, 1);
     stage.says(0, text());
