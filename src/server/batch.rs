@@ -86,8 +86,8 @@ impl<N: Network, A: App> Server<N, A> {
         conn.kept.len() + self.limits.slice_bytes_max.max(wanted)
     }
 
-    /// Serves the batch, part by part, and sends what each part was answered: it ends when a slice's worth of work is done,
-    /// so with the last slice of it an answer waits for about two.
+    /// Serves the batch, part by part, and sends what each part was answered. A part ends behind the slice with which a
+    /// slice's worth of work is done, so an answer waits for about two at most.
     pub(super) fn serve_batch(&mut self) {
         let mut begun = 0;
         while begun < self.batch.len() {

@@ -232,8 +232,8 @@ impl<N: Network, A: App> Server<N, A> {
     fn busy_dirty_room(&self, id: ConnId) -> Option<FeedId> {
         let Connection { protocol: Protocol::Ws(ws), eof, .. } = self.conns.get(id)? else { return None };
         let feed = ws.membership.as_ref()?.feed;
-        // At the end of its input nothing whole is left that it could say: `fill` reads on when all that was whole is
-        // handled. So that its end is seen need not wait.
+        // Whose input has ended can say nothing more, since `fill` only reads on when all that was whole is handled: the
+        // end itself does not wait.
         (!eof && self.rooms.rooms.get(&feed)?.said >= self.limits.said_bytes_max).then_some(feed)
     }
 

@@ -142,6 +142,11 @@ fn readable(id: ConnId) -> (Source, Ready) {
 
 const ASK: &str = "GET / HTTP/1.1\r\nHost: squall\r\n\r\n";
 
+/// The same, to become a WebSocket.
+fn upgrade() -> String {
+    ASK.replacen("\r\n", "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n", 1)
+}
+
 /// Answers every request with so many bytes, and counts them.
 struct Pages(usize, Rc<Cell<usize>>);
 
@@ -200,8 +205,7 @@ const TEXT_BYTES: usize = 1000;
 /// A server with a room, and somebody more who asks for pages.
 fn room(limits: Limits) -> (Server<Peers, Everybody>, Vec<ConnId>, Vec<Rc<Wire>>) {
     let (mut server, ids, wires) = meet(Everybody, limits, MEMBERS + 1);
-    let enter = ASK.replacen("\r\n", "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n", 1);
-    wires[..MEMBERS].iter().for_each(|wire| wire.say(&enter));
+    wires[..MEMBERS].iter().for_each(|wire| wire.say(upgrade()));
     server.turn(&ids.iter().map(|&id| readable(id)).collect::<Vec<_>>(), Instant::now());
     assert_eq!(server.counts().members, MEMBERS);
     wires.iter().for_each(|wire| wire.told.set(0));

@@ -52,7 +52,7 @@ fn hears_in_slices(server: &mut Server<Peers, Echo>, (id, wire): (ConnId, &Wire)
 #[test]
 fn a_long_echo_goes_out_in_slices() {
     let (mut server, ids, wires) = meet(Echo, Limits::default(), 2);
-    wires[0].say(ASK.replacen("\r\n", "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n", 1));
+    wires[0].say(upgrade());
     server.turn(&[readable(ids[0])], Instant::now());
     wires[0].told.set(0);
     wires[0].say(frame(TEXT, vec![b'x'; LONG]));
@@ -79,7 +79,7 @@ fn what_comes_is_read_in_slices() {
     let limits = Limits::default();
     let slice = limits.slice_bytes_max;
     let (mut server, ids, wires) = meet(Echo, limits, 1);
-    wires[0].say(ASK.replacen("\r\n", "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n", 1));
+    wires[0].say(upgrade());
     wires[0].say(frame(TEXT, vec![b'x'; LONG]));
     let mut left = wires[0].says.borrow().len();
     let mut readiness = vec![readable(ids[0])];

@@ -288,7 +288,7 @@ fn who_enters_is_answered_in_one_write() {
     }
     let (mut server, ids, wires) = meet(Hello, Limits::default(), 2);
     for (&id, wire) in ids.iter().zip(&wires) {
-        wire.say(ASK.replacen("\r\n", "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n", 1));
+        wire.say(upgrade());
         server.turn(&[readable(id)], Instant::now());
         assert_eq!((wire.writes.get(), server.audit()), (1, Ok(())));
     }
