@@ -10,12 +10,20 @@
 //! goes when its count is zero: nobody looks for the slowest. So a room holds what its slowest member still has to
 //! read, once, however many are slow. A frame never crosses chunks, so what a cursor has pending in its chunk ends
 //! at a frame's border. The bytes mean nothing here; who lags too far is decided elsewhere.
+//!
+//! A chunk begins with a copy of the last frames of the one before it. A reader who has come so far goes on in the copy,
+//! and has all it lacks together: one write.
 
 use std::collections::VecDeque;
 
 /// Bytes of a chunk; a longer frame has a chunk of its own. An active room keeps one chunk and a spare when everybody
 /// has read everything, so larger ones cost memory; smaller ones cost writes, since a write ends where a chunk ends.
 pub const CHUNK_BYTES: usize = 64 << 10;
+
+/// Bytes of the frames that the next chunk begins with, at most. In a busy room every member lacks a few kilobytes
+/// whenever its turn comes, and would need a second write at the end of every chunk; a lagging member's feed is a
+/// seventh larger for it.
+const OVERLAP_BYTES: usize = 8 << 10;
 
 /// Frames of one room in one encoding, kept until every reader has read them.
 #[derive(Debug)]
@@ -26,6 +34,8 @@ pub struct Feed {
     first: u32,
     /// The position behind the last frame.
     end: u64,
+    /// Bytes in all chunks.
+    held: usize,
     /// Empty: the next frame is encoded into it, and it becomes the next chunk when the last one is full.
     spare: Vec<u8>,
     /// Empty: the frame ends of the chunk that is dropped go into the next one.
@@ -61,7 +71,14 @@ impl Default for Feed {
 impl Feed {
     /// A feed without frames and readers. Holds no frame memory until the first frame.
     pub fn new() -> Feed {
-        Feed { chunks: VecDeque::from([Chunk::new(0)]), first: 0, end: 0, spare: Vec::new(), spare_ends: Vec::new() }
+        Feed {
+            chunks: VecDeque::from([Chunk::new(0)]),
+            first: 0,
+            end: 0,
+            held: 0,
+            spare: Vec::new(),
+            spare_ends: Vec::new(),
+        }
     }
 
     /// Publishes the one frame that `encode` writes (below 4 GiB). Nobody is touched; O(1).
@@ -73,16 +90,17 @@ impl Feed {
         }
         let mut frame = std::mem::take(&mut self.spare);
         encode(&mut frame);
-        let (start, length) = (self.end, frame.len());
+        let length = frame.len();
         self.end += length as u64;
         let last = self.chunks.back_mut().expect("a feed has a chunk");
         if last.bytes.len() + length <= CHUNK_BYTES {
             last.push(&frame);
+            self.held += length;
             return self.keep(frame);
         }
-        let mut ends = std::mem::take(&mut self.spare_ends);
-        ends.push(offset(length));
-        self.chunks.push_back(Chunk { bytes: frame, ends, ..Chunk::new(start) });
+        let chunk = last.next(frame, std::mem::take(&mut self.spare_ends));
+        self.held += chunk.bytes.len();
+        self.chunks.push_back(chunk);
         if length > CHUNK_BYTES {
             // Readers step to an empty chunk behind it: else a room that falls silent would keep a long frame.
             self.chunks.push_back(Chunk::new(self.end));
@@ -131,7 +149,7 @@ impl Feed {
 
     /// Bytes of the frames held; at most [`CHUNK_BYTES`] when every reader has read everything.
     pub fn held(&self) -> usize {
-        (self.end - self.chunks[0].start) as usize
+        self.held
     }
 
     /// Whether this reader has read everything.
@@ -171,7 +189,7 @@ impl Feed {
         cursor.chunk.wrapping_sub(self.first) as usize
     }
 
-    /// Lets a cursor at the end of its chunk step to the next one, if there is one: nearly always there is none.
+    /// Lets a cursor step to the next chunk if that has all it lacks: nearly always there is none.
     #[inline]
     fn step(&mut self, cursor: &mut Cursor) {
         if self.index(cursor) + 1 < self.chunks.len() {
@@ -180,11 +198,11 @@ impl Feed {
     }
 
     fn step_on(&mut self, cursor: &mut Cursor) {
-        let mut index = self.index(cursor);
-        while cursor.offset as usize == self.chunks[index].bytes.len() && index + 1 < self.chunks.len() {
+        let (mut index, position) = (self.index(cursor), self.position(cursor));
+        while let Some(next) = self.chunks.get_mut(index + 1).filter(|next| next.start <= position) {
+            next.readers += 1;
+            *cursor = Cursor { chunk: cursor.chunk.wrapping_add(1), offset: offset((position - next.start) as usize) };
             self.chunks[index].readers -= 1;
-            self.chunks[index + 1].readers += 1;
-            *cursor = Cursor { chunk: cursor.chunk.wrapping_add(1), offset: 0 };
             self.drop_front();
             index = self.index(cursor);
         }
@@ -194,12 +212,14 @@ impl Feed {
     fn drop_front(&mut self) {
         while self.chunks[0].readers == 0 {
             if self.chunks.len() == 1 {
+                self.held = 0;
                 self.chunks[0] = Chunk::new(self.end);
                 (self.spare, self.spare_ends) = (Vec::new(), Vec::new());
                 return;
             }
             let chunk = self.chunks.pop_front().expect("there are two");
             self.first = self.first.wrapping_add(1);
+            self.held -= chunk.bytes.len();
             self.keep(chunk.bytes);
             self.spare_ends = chunk.ends;
             self.spare_ends.clear();
@@ -218,6 +238,18 @@ impl Feed {
 impl Chunk {
     fn new(start: u64) -> Chunk {
         Chunk { start, bytes: Vec::new(), ends: Vec::new(), readers: 0 }
+    }
+
+    /// The chunk behind this one, with a frame that does not fit here; `ends` is empty.
+    fn next(&self, mut frame: Vec<u8>, mut ends: Vec<u32>) -> Chunk {
+        let end = self.bytes.len();
+        let overlap = if frame.len() <= CHUNK_BYTES - OVERLAP_BYTES { OVERLAP_BYTES } else { 0 };
+        let before = self.ends.partition_point(|border| (*border as usize) < end.saturating_sub(overlap));
+        let from = self.ends.get(before).map_or(end, |border| *border as usize);
+        ends.extend(self.ends.iter().skip(before + 1).map(|border| border - offset(from)));
+        frame.splice(..0, self.bytes[from..].iter().copied());
+        ends.push(offset(frame.len()));
+        Chunk { start: self.start + from as u64, bytes: frame, ends, readers: 0 }
     }
 
     /// Adds a frame that fits.
@@ -283,6 +315,59 @@ mod tests {
         feed.advance(&mut reader, CHUNK_BYTES);
         assert_eq!(feed.pending(&mut reader), b"cc");
         feed.leave(reader);
+    }
+
+    #[test]
+    fn who_lacks_a_few_kilobytes_has_them_together() {
+        let mut feed = Feed::new();
+        let mut members: Vec<Cursor> = (0..64).map(|_| feed.join()).collect();
+        let mut said = 0;
+        // As the flush goes round, every member speaks once; it lacks what the others have said since its last turn.
+        for round in 0..100 {
+            for member in &mut members {
+                publish(&mut feed, round, 66);
+                said += 66;
+                let behind = feed.behind(member) as usize;
+                assert_eq!(feed.pending(member).len(), behind);
+                feed.advance(member, behind);
+            }
+            let held: usize = feed.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+            assert_eq!((feed.held(), feed.end()), (held, said));
+        }
+        members.into_iter().for_each(|member| feed.leave(member));
+        assert_eq!(feed.held(), 0);
+    }
+
+    #[test]
+    fn a_chunk_begins_with_whole_frames_of_the_one_before_if_they_are_short() {
+        // The length of the frames in the full chunk, of the one behind them, and of what is copied.
+        for (length, next, copied) in [
+            (66, 66, OVERLAP_BYTES / 66 * 66),
+            (OVERLAP_BYTES, 1, OVERLAP_BYTES),
+            (OVERLAP_BYTES + 1, OVERLAP_BYTES, 0),
+            (1, CHUNK_BYTES - OVERLAP_BYTES, OVERLAP_BYTES),
+            (1, CHUNK_BYTES - OVERLAP_BYTES + 1, 0),
+            (1, CHUNK_BYTES + 1, 0),
+        ] {
+            let mut feed = Feed::new();
+            let (mut quick, mut slow) = (feed.join(), feed.join());
+            for i in 0..CHUNK_BYTES / length {
+                publish(&mut feed, i as u8, length);
+            }
+            read(&mut feed, &mut quick);
+            publish(&mut feed, b'x', next);
+            assert_eq!((feed.chunks[1].bytes.len(), feed.chunks[1].ends.len()), (copied + next, copied / length + 1));
+            assert_eq!(read(&mut feed, &mut quick), vec![b'x'; next], "{length}");
+            // In the middle of the last frame, in the chunk before or in the copy.
+            let end = CHUNK_BYTES / length * length;
+            assert_eq!(feed.pending(&mut slow).len(), end);
+            feed.advance(&mut slow, end - length / 2);
+            assert_eq!(feed.position(&slow) as usize, end - length / 2);
+            assert_eq!(feed.rest_of_frame(&slow).len(), length / 2);
+            assert_eq!(read(&mut feed, &mut slow).len(), length / 2 + next);
+            feed.leave(quick);
+            feed.leave(slow);
+        }
     }
 
     #[test]
