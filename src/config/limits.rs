@@ -212,8 +212,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What each of a room's two feeds may hold for readers who are behind, bytes: a lag that would fill all buffers is
-    /// too much as well.
+    /// How far a reader of a room's feed may be behind, bytes: a lag that would fill all buffers is too much as well. The
+    /// feed holds that and its copies, a seventh more, which the buffers' limit counts.
     pub fn feed_bytes_max(&self) -> usize {
         self.lag_bytes_max.min(self.buffer_bytes_max / 2)
     }

@@ -11,8 +11,8 @@
 //! read, once, however many are slow. A frame never crosses chunks, so what a cursor has pending in its chunk ends
 //! at a frame's border. The bytes mean nothing here; who lags too far is decided elsewhere.
 //!
-//! A chunk begins with a copy of the last frames of the one before it. A reader who has come so far goes on in the copy,
-//! and has all it lacks together: one write.
+//! A chunk begins with a copy of the last frames of the one before it, unless the frame behind them is a long one. A
+//! reader who has come so far goes on in the copy, and has all it lacks together: one write.
 
 use std::collections::VecDeque;
 
@@ -147,9 +147,14 @@ impl Feed {
         self.end - self.position(cursor)
     }
 
-    /// Bytes of the frames held; at most [`CHUNK_BYTES`] when every reader has read everything.
+    /// Bytes of the frames held, copies too; at most [`CHUNK_BYTES`] when every reader has read everything.
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    /// Bytes from the first one held to the last: no reader is further behind.
+    pub fn span(&self) -> u64 {
+        self.end - self.chunks[0].start
     }
 
     /// Whether this reader has read everything.
@@ -247,6 +252,9 @@ impl Chunk {
         let before = self.ends.partition_point(|border| (*border as usize) < end.saturating_sub(overlap));
         let from = self.ends.get(before).map_or(end, |border| *border as usize);
         ends.extend(self.ends.iter().skip(before + 1).map(|border| border - offset(from)));
+        if overlap > 0 {
+            frame.reserve_exact(CHUNK_BYTES - frame.len());
+        }
         frame.splice(..0, self.bytes[from..].iter().copied());
         ends.push(offset(frame.len()));
         Chunk { start: self.start + from as u64, bytes: frame, ends, readers: 0 }
@@ -333,6 +341,7 @@ mod tests {
             }
             let held: usize = feed.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
             assert_eq!((feed.held(), feed.end()), (held, said));
+            assert!(feed.span() <= held as u64, "copies are held, and nobody lacks them");
         }
         members.into_iter().for_each(|member| feed.leave(member));
         assert_eq!(feed.held(), 0);
@@ -423,7 +432,7 @@ mod tests {
             read(&mut feed, &mut quick);
             assert_eq!(feed.held(), said * CHUNK_BYTES / 4);
         }
-        assert_eq!((feed.behind(&deaf), feed.chunks.len()), (25 * CHUNK_BYTES as u64, 25));
+        assert_eq!((feed.behind(&deaf), feed.span(), feed.chunks.len()), (feed.end(), feed.end(), 25));
         feed.leave(deaf);
         assert_eq!(feed.held(), 25 * CHUNK_BYTES, "there is another one");
         feed.leave(slow);

@@ -290,8 +290,8 @@ impl<N: Network, A: App> Server<N, A> {
             if room.left > 0 {
                 self.rooms.dirty.push_back(id);
             }
-            let holds_much = room.plain.held().max(room.deflated.held()) > self.limits.feed_bytes_max();
-            if holds_much && (came_round || room.left == 0) {
+            let has_laggards = room.plain.span().max(room.deflated.span()) > self.limits.feed_bytes_max() as u64;
+            if has_laggards && (came_round || room.left == 0) {
                 self.cut_slow_readers(id);
             }
         }
@@ -334,7 +334,7 @@ impl<N: Network, A: App> Server<N, A> {
         behind > self.limits.feed_bytes_max() as u64
     }
 
-    /// Looked for only when the feed as a whole holds too much, so a room without laggards never searches, and then once or
+    /// Looked for only when the feed as a whole reaches back too far, so a room without laggards never searches, and then once or
     /// twice a round. Who would take more has only not been visited yet, or waits for its next slice.
     fn cut_slow_readers(&mut self, feed: FeedId) {
         let Some(room) = self.rooms.rooms.get(&feed) else { return };
