@@ -10,6 +10,7 @@
 //! first, so that to each of them everything is as if it had been served alone.
 
 use super::{INBUF_BYTES, Server, shrink};
+use crate::conn::upstream::State;
 use crate::conn::{Connection, Filled, Protocol};
 use crate::event::App;
 use crate::id::ConnId;
@@ -37,7 +38,7 @@ impl<N: Network, A: App> Server<N, A> {
     /// once, one behind the other in the read buffer. Answers how many have left the queue.
     ///
     /// Who may have more to read is the last: it reads on when the others were handled, over their bytes. So is an
-    /// upstream: what it is about, a connect, a handshake or an answer, it finds out when it is served.
+    /// upstream that awaits no answer: what it is about, a name, a connect or its end, it finds out when it is served.
     pub(super) fn read_batch(&mut self, most: usize) -> usize {
         let (mut left_queue, mut at, mut is_open) = (0, 0, true);
         while is_open && left_queue < most {
@@ -60,7 +61,7 @@ impl<N: Network, A: App> Server<N, A> {
                 continue;
             }
             let mut served = Served::unread(id);
-            if matches!(conn.protocol, Protocol::Upstream(_)) {
+            if matches!(&conn.protocol, Protocol::Upstream(upstream) if upstream.state() != State::Exchanging) {
                 is_open = false;
             } else if conn.has_input() && self.wants_input(id) {
                 let Some(conn) = self.conns.get_mut(id) else { continue };

@@ -307,3 +307,45 @@ fn a_burst_of_handshakes_is_taken_in_small_parts_behind_those_who_are_in() {
     world.turn(&[]);
     assert_eq!(reads(&world) - before.0, burst, "to its end");
 }
+
+#[test]
+fn answers_that_come_together_are_all_read_before_any_is_handled() {
+    let sites: Rc<RefCell<Vec<Wire>>> = Rc::default();
+    let unread = Rc::clone(&sites);
+    let on_done = Box::new(move |_: &mut Effects| {
+        assert!(unread.borrow().iter().all(|wire| wire.0.borrow().input.is_empty()), "one was not read yet");
+    });
+    let mut world = World::new(Limits::default(), on_done);
+    for owner in 0..3 {
+        world.fetch(owner, "http://127.0.0.1/");
+    }
+    world.turn(&[]);
+    let readiness: Vec<_> = (0..3).map(|n| world.readable(n, OK.as_bytes())).collect();
+    *sites.borrow_mut() = world.sites.ends.borrow().clone();
+    world.turn(&readiness);
+    assert_eq!(world.heard(), ["0: 2 bytes", "0: done", "1: 2 bytes", "1: done", "2: 2 bytes", "2: done"]);
+}
+
+#[test]
+fn what_a_kept_connection_says_is_no_answer_to_whom_others_of_the_batch_would_give_it() {
+    let (now, mut left) = (Instant::now(), 2);
+    // The first of them may have the connection whose end it is.
+    let on_done = Box::new(move |out: &mut Effects| {
+        for owner in [100, 101].into_iter().filter(|_| left == 1) {
+            out.push(Effect::Fetch(ConnId::outside(owner), fetch("http://127.0.0.1/next", now)));
+        }
+        left -= 1;
+    });
+    let mut world = World::new(Limits::default(), on_done);
+    for owner in 0..2 {
+        world.fetch(owner, "http://127.0.0.1/");
+    }
+    world.turn(&[]);
+    world.says(0, OK.as_bytes());
+    assert_eq!(world.server.counts().kept, 1);
+    let readiness = [world.readable(1, OK.as_bytes()), world.readable(0, OK.as_bytes())];
+    world.turn(&readiness);
+    assert_eq!(world.heard(), ["0: 2 bytes", "0: done", "1: 2 bytes", "1: done"], "nobody had asked");
+    let counts = world.server.counts();
+    assert_eq!((counts.fetches_running, world.sites.ends.borrow().len()), (2, 3));
+}
