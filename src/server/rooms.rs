@@ -144,6 +144,7 @@ impl Rooms {
     fn mark(&mut self, id: FeedId) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         if room.left == 0 {
+            room.next = 0;
             self.dirty.push_back(id);
         }
         room.left = room.members.len();
