@@ -5,9 +5,10 @@
 //! flush then writes to each writable member, in member order, the bytes from its cursor on: to the end of the feed,
 //! unless that is more than two rounds say. Who is still behind then goes on by itself, a slice a turn.
 //!
-//! A turn has a budget for that: a large room is flushed in several turns, and rooms take turns. The flush goes round: what
-//! is said meanwhile, whoever comes and whoever goes only let it go on. Each time it comes round to the first member, the
-//! room may say so much more; whoever would say more than that waits, in front of those who have just been heard.
+//! A turn has a budget for that: a large room is flushed in several turns, and rooms take turns. The flush begins with the
+//! first member and goes round: what is said meanwhile, whoever comes and whoever goes only let it go on, and whoever it
+//! comes to late has all of that in one write. Each time it comes to the first member, the room may say so much more;
+//! whoever would say more than that waits, in front of those who have just been heard.
 
 use super::{Server, enqueue};
 use crate::conn::ws::{Coding, Membership};
@@ -42,7 +43,7 @@ struct Room {
     next: usize,
     /// So many members have still to be visited.
     left: usize,
-    /// Bytes said since it came round to the first one.
+    /// Bytes said since it came to the first one.
     said: usize,
     /// Members with something to do who wait until it comes round again; they count as queued.
     unheard: VecDeque<ConnId>,

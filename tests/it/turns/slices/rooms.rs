@@ -207,9 +207,9 @@ fn what_was_said_before_the_end_still_goes_out() {
     for n in 0..MEMBERS {
         assert!(stage.told(n) > heard * FRAME_BYTES, "the {n}th has all messages, and our Close");
     }
-    (0..MEMBERS + 10).filter(|n| *n != last).for_each(|n| stage.wires[n].say(&close));
-    let everybody: Vec<_> = stage.ids.iter().map(|&id| readable(id)).collect();
-    stage.turn(&everybody);
+    let others: Vec<_> = (0..MEMBERS + 10).filter(|n| *n != last).collect();
+    others.iter().for_each(|&n| stage.wires[n].say(&close));
+    stage.turn(&others.iter().map(|&n| readable(stage.ids[n])).collect::<Vec<_>>());
     stage.turn_until("all are gone", |stage| {
         stage.turn(&[]);
         stage.server.is_over()
@@ -223,6 +223,25 @@ fn a_member_that_closes_in_the_middle_of_a_flush_has_everything_said_before() {
     stage.says(99, [text(), frame(CLOSE, 1000u16.to_be_bytes())].concat());
     stage.turn_until("all have everything", Stage::is_quiet);
     assert_eq!(stage.told(99), 2 * FRAME_BYTES + 4, "both messages and our Close");
+}
+
+#[test]
+fn a_flush_begins_with_the_first_member_and_whoever_comes_late_has_all_of_it_in_one_write() {
+    let mut stage = Stage::new(limits(), 0);
+    for _ in 0..2 {
+        stage.wires.iter().for_each(|wire| wire.told.set(0));
+        stage.wires.iter().for_each(|wire| wire.writes.set(0));
+        stage.says(MEMBERS / 2, text());
+        assert_eq!((stage.told(0), stage.told(MEMBERS - 1)), (FRAME_BYTES, 0));
+        while stage.told(MEMBERS / 2) == 0 {
+            stage.turn(&[]);
+        }
+        // It has heard itself, and speaks again before the others have: the flush ends where it is now.
+        stage.says(MEMBERS / 2, text());
+        stage.turn_until("all have everything", Stage::is_quiet);
+        assert!((0..MEMBERS).all(|n| stage.told(n) == 2 * FRAME_BYTES));
+        assert_eq!((stage.wires[0].writes.get(), stage.wires[MEMBERS - 1].writes.get()), (2, 1));
+    }
 }
 
 #[test]
