@@ -5,9 +5,9 @@
 //! flush then writes to each writable member, in member order, the bytes from its cursor on: to the end of the feed,
 //! unless that is more than two rounds say. Who is still behind then goes on by itself, a slice a turn.
 //!
-//! A turn has a budget for that: a large room is flushed in several turns, and rooms take turns. The flush begins with the
-//! first member and goes round: what is said meanwhile, whoever comes and whoever goes only let it go on, and whoever it
-//! comes to late has all of that in one write. Each time it comes to the first member, the room may say so much more;
+//! A turn has a budget for that: a large room is flushed in several turns, and rooms take turns. The flush begins with
+//! the first member and goes round: what is said meanwhile, whoever comes and whoever goes only let it go on, and whoever
+//! it comes to late has all of that in one write. Each time it comes to the first member, the room may say so much more;
 //! whoever would say more than that waits, in front of those who have just been heard.
 
 use super::{Server, enqueue};
@@ -336,8 +336,8 @@ impl<N: Network, A: App> Server<N, A> {
         behind > self.limits.feed_bytes_max() as u64
     }
 
-    /// Looked for only when the feed as a whole reaches back too far, so a room without laggards never searches, and then once or
-    /// twice a round. Who would take more has only not been visited yet, or waits for its next slice.
+    /// Looked for only when the feed as a whole reaches back too far, so a room without laggards never searches, and then
+    /// once or twice a round. Who would take more has only not been visited yet, or waits for its next slice.
     fn cut_slow_readers(&mut self, feed: FeedId) {
         let Some(room) = self.rooms.rooms.get(&feed) else { return };
         let would_take_more = |conn: &Connection<_>| conn.writable && (room.left > 0 || conn.queued);
