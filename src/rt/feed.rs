@@ -366,6 +366,7 @@ mod tests {
             read(&mut feed, &mut quick);
             publish(&mut feed, b'x', next);
             assert_eq!((feed.chunks[1].bytes.len(), feed.chunks[1].ends.len()), (copied + next, copied / length + 1));
+            assert!(feed.chunks[1].bytes.capacity() <= CHUNK_BYTES.max(next), "no more than a chunk, or a long frame");
             assert_eq!(read(&mut feed, &mut quick), vec![b'x'; next], "{length}");
             // In the middle of the last frame, in the chunk before or in the copy.
             let end = CHUNK_BYTES / length * length;
