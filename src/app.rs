@@ -13,6 +13,7 @@ pub mod pages;
 pub mod router;
 pub mod search;
 
+use crate::clock::Now;
 use crate::config::{Limits, parse_origin};
 use crate::event::{App, Blocking, Body, Effect, Effects, Event, FileRead, Finished, Job, Request, Response};
 use crate::id::ConnId;
@@ -25,7 +26,7 @@ use pages::{Page, Pages, Pause, Place};
 use search::Search;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// What the site is told at start.
 #[derive(Debug, Clone)]
@@ -57,8 +58,6 @@ pub struct Site {
     search: Search,
     pending: HashMap<ConnId, Pending>,
     draining: bool,
-    /// A moment on both clocks: the wall clock is read once, at start.
-    started: (Instant, SystemTime),
 }
 
 /// One request, and what an answer to it needs to know.
@@ -67,7 +66,7 @@ pub struct Ask<'a> {
     pub from: ConnId,
     pub request: &'a Request<'a>,
     pub body: &'a [u8],
-    pub now: Instant,
+    pub now: Now,
 }
 
 /// Who asks, and how they want to be talked to.
@@ -100,22 +99,21 @@ struct PendingFile {
 }
 
 impl Site {
-    /// Reads the templates and checks the settings. `now` is the same moment on both clocks.
+    /// Reads the templates and checks the settings.
     ///
     /// # Errors
     /// A sentence that says what is wrong with which setting.
-    pub fn new(settings: Settings, limits: &Limits, now: (Instant, SystemTime)) -> Result<Site, String> {
+    pub fn new(settings: Settings, limits: &Limits, now: Instant) -> Result<Site, String> {
         Ok(Site {
             pages: Pages::new(settings.www.as_deref())?,
             files: Files::new(settings.www.clone()),
             signer: Signer::new(&settings.secret),
-            chat: Chat::new(limits, now.0),
+            chat: Chat::new(limits, now),
             search: Search::new(&settings.search_url, settings.allow_private, limits)?,
             limits: limits.clone(),
             settings,
             pending: HashMap::new(),
             draining: false,
-            started: now,
         })
     }
 
@@ -130,12 +128,6 @@ impl Site {
             framed: ask.request.header("sec-fetch-dest") == Some(&b"iframe"[..])
                 || query_value(ask.request.query(), "framed").is_some(),
         }
-    }
-
-    /// Seconds since 1970 at `now`.
-    fn unix_seconds(&self, now: Instant) -> u64 {
-        let wall = self.started.1 + now.saturating_duration_since(self.started.0);
-        wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
     /// A page, or a short text in English, as the visitor likes it.
@@ -155,7 +147,7 @@ impl Site {
         let visitor = self.visitor(ask);
         match seconds_of(ask.request, 10.0, 60.0) {
             Ok(seconds) => {
-                out.push(Effect::Sleep(ask.from, ask.now + Duration::from_secs_f64(seconds)));
+                out.push(Effect::Sleep(ask.from, ask.now.instant + Duration::from_secs_f64(seconds)));
                 self.pending.insert(ask.from, Pending::Sleep(visitor, seconds));
             }
             Err(why) => out.respond(ask.from, self.error(&visitor, 400, &why)),
@@ -197,10 +189,10 @@ impl Site {
         }
     }
 
-    fn file_read(&self, file: PendingFile, read: std::io::Result<FileRead>) -> Response {
+    fn file_read(&self, file: PendingFile, read: std::io::Result<FileRead>, now: Now) -> Response {
         let ask = &file.conditions;
         match (read, file.embedded) {
-            (Ok(read), _) => files::answer_overlay(&file.path, read.bytes, read.modified, ask),
+            (Ok(read), _) => files::answer_overlay(&file.path, read, now.wall, ask),
             (Err(e), Some(asset)) if is_absent(&e) => asset.answer(ask),
             (Err(e), None) if is_absent(&e) => self.error(&file.visitor, 404, &Sentence::new("why_no_file", [])),
             (Err(e), _) => {
@@ -211,9 +203,9 @@ impl Site {
         }
     }
 
-    fn on_finished(&mut self, from: ConnId, finished: Finished, out: &mut Effects) {
+    fn on_finished(&mut self, from: ConnId, finished: Finished, now: Now, out: &mut Effects) {
         match (self.pending.remove(&from), finished) {
-            (Some(Pending::File(file)), Finished::File(read)) => out.respond(from, self.file_read(*file, read)),
+            (Some(Pending::File(file)), Finished::File(read)) => out.respond(from, self.file_read(*file, read, now)),
             (Some(Pending::Block(visitor, seconds)), Finished::Blocked) => {
                 out.respond(from, self.index(&visitor, Some(Pause::Blocked(seconds))));
             }
@@ -238,12 +230,12 @@ impl Site {
 }
 
 impl App for Site {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
         match event {
             Event::Request(request, body) => self.route(Ask { from, request, body, now }, out),
-            Event::Message(kind, payload) => self.chat.on_message(from, kind, payload, now, out),
+            Event::Message(kind, payload) => self.chat.on_message(from, kind, payload, now.instant, out),
             Event::Fetched(fetched) => self.on_fetched(from, fetched, out),
-            Event::Finished(finished) => self.on_finished(from, finished, out),
+            Event::Finished(finished) => self.on_finished(from, finished, now, out),
             Event::Woke => {
                 if let Some(Pending::Sleep(visitor, seconds)) = self.pending.remove(&from) {
                     out.respond(from, self.index(&visitor, Some(Pause::Slept(seconds))));

@@ -8,6 +8,7 @@
 pub mod fetch;
 
 use crate::blocks::Blocks;
+use crate::clock::Now;
 use crate::id::{ConnId, FeedId};
 pub use crate::proto::deflate::Agreement;
 pub use crate::proto::exchange::{ExchangeError, ResponseHead};
@@ -175,8 +176,8 @@ impl Effects {
 
 /// What the server runs: the site, or the list of `squall fetch`.
 pub trait App {
-    /// Takes one event of connection `from` at time `now` and says what is to be done. Never blocks.
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects);
+    /// Takes one event of connection `from` at time `now`, the same in all of a turn, and says what is to be done. Never blocks.
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects);
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod plan;
 mod report;
 mod trip;
 
+use crate::clock::Now;
 use crate::config::{FetchArgs, Limits};
 use crate::event::{App, Effect, Effects, Event, Url};
 use crate::id::ConnId;
@@ -211,7 +212,7 @@ impl<O: Write, E: Write> FetchList<O, E> {
 }
 
 impl<O: Write, E: Write> App for FetchList<O, E> {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
         let Event::Fetched(fetched) = event else { return };
         let Some(place) = self.places.get_mut(from.slot()) else { return };
         let Some(trip) = place else { return };
@@ -221,8 +222,8 @@ impl<O: Write, E: Write> App for FetchList<O, E> {
             Next::Over(end) => end,
         };
         if let Some(trip) = place.take() {
-            self.ended(trip.target(), trip.end(end, now));
-            self.fill(from.slot(), now, out);
+            self.ended(trip.target(), trip.end(end, now.instant));
+            self.fill(from.slot(), now.instant, out);
         }
     }
 }

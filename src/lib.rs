@@ -10,7 +10,7 @@
 //!   │        └──→ conn → event, proto, rt     rt: net, tls, slab, feed, lane, timers, names … Knows no protocol
 //!   └→ fetch_list → server                    conn: the one place where bytes and sockets meet
 //!                                             app: values in, effects out. Names no socket
-//! leaves, imported by anyone: id, blocks, config
+//! leaves, imported by anyone: id, blocks, clock, config
 //! ```
 //!
 //! # Where to start reading
@@ -81,6 +81,7 @@
 
 pub mod app;
 pub mod blocks;
+pub mod clock;
 pub mod config;
 pub mod conn;
 pub mod event;

@@ -30,6 +30,7 @@ mod sessions;
 
 pub use run::{Loop, bind};
 
+use crate::clock::{Now, UnixTime};
 use crate::config::Limits;
 use crate::conn::http::Http;
 use crate::conn::{Connection, Protocol};
@@ -98,7 +99,9 @@ pub struct Server<N: Network, A: App> {
     windows: usize,
     serving: Option<ConnId>,
     date: Date,
+    /// The clocks as this turn has read them.
     now: Instant,
+    wall: UnixTime,
     /// Booked bytes of all connections; those of the feeds are added where it is compared.
     booked: usize,
     /// Until when what is under way may be finished.
@@ -171,6 +174,7 @@ impl<N: Network, A: App> Server<N, A> {
             serving: None,
             date: Date::default(),
             now,
+            wall: UnixTime::default(),
             booked: 0,
             draining: None,
             drain_overdue: false,
@@ -182,9 +186,9 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     /// One turn: does what readiness, jobs and time allow, and answers how long to wait for more (`None`: for ever).
-    pub fn turn(&mut self, readiness: &[(Source, Ready)], now: Instant) -> Option<Duration> {
-        self.now = now;
-        self.date.refresh(now);
+    pub fn turn(&mut self, readiness: &[(Source, Ready)], now: Now) -> Option<Duration> {
+        (self.now, self.wall) = (now.instant, now.wall);
+        self.date.refresh(now.wall);
         for &(source, ready) in readiness {
             self.note(source, ready);
         }
@@ -236,6 +240,11 @@ impl<N: Network, A: App> Server<N, A> {
             booked: self.booked + self.rooms.held(),
             cut: self.cut,
         }
+    }
+
+    /// Both clocks, as this turn has read them.
+    fn clocks(&self) -> Now {
+        Now { instant: self.now, wall: self.wall }
     }
 
     /// The application.
@@ -322,7 +331,7 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// Hands an event that borrows nothing of ours to the application and does what it says.
     fn tell(&mut self, id: ConnId, event: Event<'_>) {
-        self.app.on_event(id, event, self.now, &mut self.effects);
+        self.app.on_event(id, event, self.clocks(), &mut self.effects);
         self.apply();
     }
 

@@ -9,7 +9,8 @@
 mod conditions;
 
 use crate::app::pages::POLICY;
-use crate::blocks::Blocks;
+use crate::clock::UnixTime;
+use crate::event::FileRead;
 use crate::proto::response::{Body, Response};
 pub use conditions::Conditions;
 use conditions::Verdict;
@@ -17,7 +18,7 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// One embedded file.
 #[derive(Debug)]
@@ -121,7 +122,7 @@ impl Asset {
 
     /// The file, 304 if the peer has it, or 412.
     pub fn answer(&'static self, ask: &Conditions) -> Response {
-        let validators = Validators { etag: Some(Cow::Borrowed(&self.etag)), modified: None };
+        let validators = Validators { etag: Some(Cow::Borrowed(&self.etag)), modified: None, last_modified: None };
         let mut response = answer(Body::Static(self.bytes), content_type(self.name), validators, ask);
         response.headers.push(("Content-Security-Policy", POLICY.into()));
         response
@@ -130,18 +131,22 @@ impl Asset {
 
 /// Answers with a file of `--www`, 304 if the peer has it, or 412. The tag is made of length and time, so reading a file
 /// twice in the same nanosecond of its life is the same file.
-pub fn answer_overlay(path: &Path, bytes: Blocks, modified: Option<SystemTime>, ask: &Conditions) -> Response {
-    let age = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let etag = age.map(|age| Cow::Owned(format!("\"{:x}-{:x}\"", bytes.len(), age.as_nanos())));
-    let validators = Validators { etag, modified: age };
-    answer(Body::Blocks(Box::new(bytes)), content_type(&path.to_string_lossy()), validators, ask)
+pub fn answer_overlay(path: &Path, file: FileRead, now: UnixTime, ask: &Conditions) -> Response {
+    let age = file.modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let etag = age.map(|age| Cow::Owned(format!("\"{:x}-{:x}\"", file.bytes.len(), age.as_nanos())));
+    // Never later than Date (RFC 9110 section 8.8.2.1).
+    let last_modified = file.modified.and_then(UnixTime::of).map(|time| time.min(now));
+    let validators = Validators { etag, modified: age, last_modified };
+    answer(Body::Blocks(Box::new(file.bytes)), content_type(&path.to_string_lossy()), validators, ask)
 }
 
 /// What tells one state of a file from another.
 struct Validators {
     etag: Option<Cow<'static, str>>,
-    /// Since the epoch.
+    /// Since the epoch, as the file system has it: what the dates of a request are compared with.
     modified: Option<Duration>,
+    /// The same as it is sent; `None` where no date can express it.
+    last_modified: Option<UnixTime>,
 }
 
 fn answer(body: Body, content_type: &'static str, validators: Validators, ask: &Conditions) -> Response {
@@ -151,8 +156,8 @@ fn answer(body: Body, content_type: &'static str, validators: Validators, ask: &
         ("X-Content-Type-Options", "nosniff".into()),
     ];
     let verdict = ask.judge(validators.etag.as_deref(), validators.modified);
-    if let Some(modified) = validators.modified {
-        headers.push(("Last-Modified", httpdate::fmt_http_date(UNIX_EPOCH + modified).into()));
+    if let Some(time) = validators.last_modified {
+        headers.push(("Last-Modified", time.to_string().into()));
     }
     if let Some(etag) = validators.etag {
         headers.push(("ETag", etag));

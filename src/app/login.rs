@@ -19,7 +19,7 @@ impl Site {
     /// The name in a valid cookie.
     pub(super) fn user(&self, ask: Ask) -> Option<String> {
         let signed = find(ask.request.headers_named("cookie"), COOKIE)?;
-        let value = self.signer.verify(COOKIE, &signed, self.unix_seconds(ask.now))?;
+        let value = self.signer.verify(COOKIE, &signed, ask.now.wall.seconds())?;
         let name = String::from_utf8(value).ok()?;
         // A cookie that another application made may carry what we would not accept.
         (check_name(&name) == Ok(name.as_str())).then_some(name)
@@ -51,7 +51,7 @@ impl Site {
                 self.login_page(&visitor, name, &next, Some(NameProblem::Taken), 409)
             }
             Ok(name) => {
-                let signed = self.signer.sign(COOKIE, name.as_bytes(), self.unix_seconds(ask.now));
+                let signed = self.signer.sign(COOKIE, name.as_bytes(), ask.now.wall.seconds());
                 Response::redirect(303, next)
                     .header("Set-Cookie", set_cookie(COOKIE, &signed, self.settings.cookie_secure))
                     .header("Cache-Control", "no-store")

@@ -158,7 +158,7 @@ impl Site {
         // Without windows that are kept, a message is compressed once for the whole room.
         let (compression, message_bytes_max) = (negotiate(ask, true), self.limits.chat_message_bytes_max);
         out.push(Effect::Upgrade { to: ask.from, accept, compression, message_bytes_max });
-        self.chat.enter(ask.from, &name, ask.now, out);
+        self.chat.enter(ask.from, &name, ask.now.instant, out);
     }
 
     fn echo(&self, ask: Ask, out: &mut Effects) {

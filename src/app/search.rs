@@ -115,7 +115,7 @@ impl Search {
         }
         headers.push(("Accept-Encoding".into(), "identity".to_owned()));
         let method = if ask.request.method == Method::Head { "HEAD".into() } else { "GET".into() };
-        Ok(Fetch { method, headers, ..Fetch::get(url, ask.now, self.within) })
+        Ok(Fetch { method, headers, ..Fetch::get(url, ask.now.instant, self.within) })
     }
 
     /// Where an answer leads: to another site, to the browser, or nowhere.

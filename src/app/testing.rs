@@ -4,11 +4,12 @@
 //! [`Bench::later`].
 
 use super::{Settings, Site};
+use crate::clock::{Now, UnixTime};
 use crate::config::Limits;
 use crate::event::{App, Body, Effect, Effects, Event, Response};
 use crate::id::ConnId;
 use crate::proto::http::{HeadScan, parse_request};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Of the Tornado process that signed [`ALICE`] and [`ZHANG`], at [`THEN`].
 pub const SECRET: &[u8] = b"__TODO:_GENERATE_YOUR_OWN_RANDOM_VALUE_HERE__";
@@ -26,7 +27,7 @@ pub const HTML: &str = "Accept: text/html,*/*;q=0.8";
 /// A site, and the time that its next event is given.
 pub struct Bench {
     pub site: Site,
-    pub now: Instant,
+    pub now: Now,
 }
 
 impl Bench {
@@ -47,9 +48,8 @@ impl Bench {
             lab: false,
         };
         change(&mut settings);
-        let now = Instant::now();
-        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(THEN);
-        let site = Site::new(settings, &Limits::default(), (now, wall)).expect("the settings are sound");
+        let now = Now { instant: Instant::now(), wall: UnixTime::from_seconds(THEN) };
+        let site = Site::new(settings, &Limits::default(), now.instant).expect("the settings are sound");
         Bench { site, now }
     }
 
@@ -85,9 +85,10 @@ impl Bench {
         out
     }
 
-    /// Time passes.
+    /// Time passes, on both clocks.
     pub fn later(&mut self, time: Duration) {
-        self.now += time;
+        self.now.instant += time;
+        self.now.wall = UnixTime::from_seconds(self.now.wall.seconds() + time.as_secs());
     }
 }
 

@@ -2,13 +2,14 @@ use super::testing::{ALICE, Bench, HTML, THEN, answer, conn, field, text, words}
 use super::*;
 use crate::event::{Blocking, Effect, FileRead, Job};
 use std::io::{Error, ErrorKind};
+use std::time::SystemTime;
 
 /// The value of `seconds` as it is slept, or the refusal.
 fn sleep(seconds: &str) -> Result<Duration, String> {
     let mut bench = Bench::new();
     let out = bench.ask(conn(0), &format!("GET /sleep{seconds}"), &[]);
     match &out.list[..] {
-        [Effect::Sleep(id, until)] if *id == conn(0) => Ok(*until - bench.now),
+        [Effect::Sleep(id, until)] if *id == conn(0) => Ok(*until - bench.now.instant),
         _ => {
             assert_eq!((answer(&out).status, bench.site.pending.len()), (400, 0));
             Err(text(answer(&out)).to_owned())
@@ -82,6 +83,44 @@ fn a_file_of_the_overlay_is_read_on_the_pool() {
     assert_eq!((answer(&out).status, text(answer(&out))), (200, "hello"));
     assert_eq!(field(answer(&out), "Last-Modified"), Some("Tue, 14 Nov 2023 22:13:20 GMT"));
     assert!(read(&mut bench, Err(ErrorKind::NotFound.into())).list.is_empty(), "nobody asked");
+}
+
+/// The answer to a GET of a file of the overlay that was modified `seconds` after the epoch.
+fn answer_of_file(seconds: i64, fields: &[&str]) -> Response {
+    let mut bench = overlaid();
+    bench.ask(conn(0), "GET /static/a.txt", fields);
+    let age = Duration::from_secs(seconds.unsigned_abs());
+    let epoch = SystemTime::UNIX_EPOCH;
+    let modified = if seconds < 0 { epoch.checked_sub(age) } else { epoch.checked_add(age) };
+    let out = read(&mut bench, Ok(FileRead { bytes: "hello".into(), modified }));
+    answer(&out).clone()
+}
+
+#[test]
+fn a_file_time_that_no_http_date_can_say_is_not_sent() {
+    // The year 10000, its neighbours, the last time of a 64-bit clock, and times before 1970.
+    for seconds in [253_402_300_800, 253_402_300_801, i64::MAX, -1, -86_400 * 365 * 100, i64::MIN] {
+        let response = answer_of_file(seconds, &[]);
+        assert_eq!((response.status, field(&response, "Last-Modified")), (200, None), "{seconds}");
+    }
+    let first = answer_of_file(0, &[]);
+    assert_eq!(field(&first, "Last-Modified"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
+}
+
+#[test]
+fn a_file_of_the_future_is_not_newer_than_its_answer() {
+    // RFC 9110 section 8.8.2.1: Last-Modified is never later than Date.
+    for seconds in [THEN as i64 + 1, THEN as i64 + 86_400 * 400, 253_402_300_799] {
+        let response = answer_of_file(seconds, &[]);
+        assert_eq!(field(&response, "Last-Modified"), Some("Tue, 14 Nov 2023 22:13:20 GMT"), "{seconds}");
+        let tag = field(&response, "ETag").expect("a tag").to_owned();
+        assert_eq!(answer_of_file(seconds, &[&format!("If-None-Match: {tag}")]).status, 304);
+        // The file may change while its time stays in the future: a date is no proof of having it.
+        let at = "If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT";
+        assert_eq!(answer_of_file(seconds, &[at]).status, 200, "{seconds}");
+    }
+    let now = answer_of_file(THEN as i64, &["If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT"]);
+    assert_eq!(now.status, 304);
 }
 
 #[test]
@@ -167,7 +206,7 @@ fn every_error_page_speaks_chinese_to_whoever_wants_it() {
 #[test]
 fn a_broken_setting_is_said_at_start() {
     let settings = Settings { search_url: "http://search.test/".into(), ..Bench::new().site.settings };
-    let Err(why) = Site::new(settings, &Limits::default(), (Instant::now(), SystemTime::UNIX_EPOCH)) else {
+    let Err(why) = Site::new(settings, &Limits::default(), Instant::now()) else {
         panic!("a template without a place for the words")
     };
     assert!(why.contains("--search-url"), "{why}");

@@ -4,6 +4,7 @@ use super::notes::Notes;
 use super::plan::Plan;
 use super::report::{Report, Style};
 use super::{FetchList, places_for};
+use crate::clock::{Now, UnixTime};
 use crate::config::{Cli, Command, FetchArgs, Limits};
 use crate::event::{App, Effect, Effects, Event, Fetch, Fetched, Journey, ResponseHead, Url};
 use crate::id::ConnId;
@@ -43,6 +44,11 @@ pub fn with_head<T>(head: &[u8], take: impl FnOnce(&ResponseHead) -> T) -> T {
     }
 }
 
+/// A turn at this time; no list looks at the wall clock.
+pub fn at(instant: Instant) -> Now {
+    Now { instant, wall: UnixTime::default() }
+}
+
 /// A list at a moment.
 pub struct Bench {
     pub list: FetchList<Vec<u8>, Vec<u8>>,
@@ -72,7 +78,7 @@ impl Bench {
 
     pub fn tell(&mut self, place: usize, fetched: Fetched) -> Vec<Effect> {
         let mut out = Effects::default();
-        self.list.on_event(ConnId::outside(place), Event::Fetched(fetched), self.now, &mut out);
+        self.list.on_event(ConnId::outside(place), Event::Fetched(fetched), at(self.now), &mut out);
         out.list
     }
 

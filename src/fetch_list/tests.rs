@@ -213,9 +213,9 @@ fn after_one_answer<O: Write, E: Write>(results: O, errors: E) -> (FetchList<O, 
     out.clear();
     testing::with_head(OK, |head| {
         let head = Event::Fetched(Fetched::Head(head, testing::journey()));
-        list.on_event(ConnId::outside(0), head, now, &mut out);
+        list.on_event(ConnId::outside(0), head, testing::at(now), &mut out);
     });
-    list.on_event(ConnId::outside(0), Event::Fetched(Fetched::Done), now, &mut out);
+    list.on_event(ConnId::outside(0), Event::Fetched(Fetched::Done), testing::at(now), &mut out);
     list.flush(now, &mut out);
     (list, out.list, now)
 }

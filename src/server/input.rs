@@ -102,7 +102,8 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     fn step_http(&mut self, id: ConnId, at: usize, end: usize) -> Progress {
-        let Server { conns, inbuf, app, effects, limits, reply, now, access_log, to_https, date, .. } = &mut *self;
+        let now = self.clocks();
+        let Server { conns, inbuf, app, effects, limits, reply, access_log, to_https, date, .. } = &mut *self;
         let Some(Connection { protocol: Protocol::Http(http), stream, kept, .. }) = conns.get_mut(id) else {
             return Progress::Starved;
         };
@@ -127,7 +128,7 @@ impl<N: Network, A: App> Server<N, A> {
                     http.owe(line);
                     self.respond(id, &mut elsewhere);
                 } else {
-                    app.on_event(id, Event::Request(request, body), *now, effects);
+                    app.on_event(id, Event::Request(request, body), now, effects);
                     http.owe(line);
                     self.apply();
                 }
@@ -143,18 +144,19 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     fn step_ws(&mut self, id: ConnId, at: usize, end: usize) -> Progress {
-        let Server { conns, inbuf, app, effects, codec, now, .. } = &mut *self;
+        let now = self.clocks();
+        let Server { conns, inbuf, app, effects, codec, .. } = &mut *self;
         let Some(Connection { protocol: Protocol::Ws(ws), .. }) = conns.get_mut(id) else {
             return Progress::Starved;
         };
-        ws.heard = *now;
+        ws.heard = now.instant;
         let received = ws.session.receive(&mut inbuf[at..end], codec);
         let used = match received {
             Ok((0, None)) => return Progress::Starved,
             Ok((used, None)) => used,
             Ok((used, Some(WsEvent::Message(kind, payload)))) => {
                 if !ws.over {
-                    app.on_event(id, Event::Message(kind, payload), *now, effects);
+                    app.on_event(id, Event::Message(kind, payload), now, effects);
                 }
                 self.apply();
                 used
@@ -184,7 +186,8 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     fn step_upstream(&mut self, id: ConnId, at: usize, end: usize, work: &mut usize) -> Progress {
-        let Server { conns, inbuf, app, effects, limits, now, .. } = &mut *self;
+        let now = self.clocks();
+        let Server { conns, inbuf, app, effects, limits, .. } = &mut *self;
         let Some(conn) = conns.get_mut(id) else { return Progress::Starved };
         let is_flushed = conn.is_flushed();
         let Connection { protocol: Protocol::Upstream(upstream), eof, truncated, .. } = conn else {
@@ -198,7 +201,7 @@ impl<N: Network, A: App> Server<N, A> {
             return Progress::Starved;
         }
         if at < end {
-            upstream.hear(*now);
+            upstream.hear(now.instant);
         }
         let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
         let (owner, journey) = (upstream.owner, upstream.journey());
@@ -206,12 +209,12 @@ impl<N: Network, A: App> Server<N, A> {
             Ok((0, None)) => return Progress::Starved,
             Ok((used, None)) => return Progress::Used(used),
             Ok((used, Some(ExchangeEvent::Head(head)))) => {
-                app.on_event(owner, Event::Fetched(Fetched::Head(&head, journey)), *now, effects);
+                app.on_event(owner, Event::Fetched(Fetched::Head(&head, journey)), now, effects);
                 (used, None)
             }
             Ok((used, Some(ExchangeEvent::Body(piece)))) => {
                 *work += piece.len().saturating_sub(used);
-                app.on_event(owner, Event::Fetched(Fetched::Body(piece)), *now, effects);
+                app.on_event(owner, Event::Fetched(Fetched::Body(piece)), now, effects);
                 (used, None)
             }
             // Where the end of the connection is the end of the body, only close_notify tells that it was meant to be.

@@ -5,6 +5,7 @@
 
 use super::{Server, access, enqueue};
 use crate::blocks::Blocks;
+use crate::clock::UnixTime;
 use crate::conn::http::Clock;
 use crate::conn::upstream::State;
 use crate::conn::{Connection, Protocol};
@@ -12,11 +13,9 @@ use crate::event::{App, Event, FetchError};
 use crate::id::ConnId;
 use crate::proto::response::{Body, BodyCoding, Response, encode_response};
 use crate::rt::net::{Network, Stream};
-use httpdate::HttpDate;
 use std::borrow::Cow;
 use std::io::Write;
 use std::ops::Range;
-use std::time::{Duration, Instant, SystemTime};
 
 impl<N: Network, A: App> Server<N, A> {
     /// Appends `bytes` to what goes to `id`, as they lie.
@@ -337,24 +336,21 @@ impl<N: Network, A: App> Server<N, A> {
 /// The Date field, made once a second.
 pub(super) struct Date {
     pub text: [u8; 29],
-    due: Option<Instant>,
+    of: Option<UnixTime>,
 }
 
 impl Default for Date {
     fn default() -> Date {
-        Date { text: [b' '; 29], due: None }
+        Date { text: [b' '; 29], of: None }
     }
 }
 
 impl Date {
-    pub fn refresh(&mut self, now: Instant) {
-        if self.due.is_some_and(|due| now < due) {
-            return;
+    pub fn refresh(&mut self, now: UnixTime) {
+        if self.of != Some(now) {
+            self.of = Some(now);
+            // Into its place: `to_string` would allocate.
+            let _ = write!(&mut self.text[..], "{now}");
         }
-        let wall = SystemTime::now();
-        let into_second = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().subsec_nanos();
-        self.due = Some(now + Duration::from_nanos(1_000_000_000 - u64::from(into_second)));
-        // Not `fmt_http_date`, which makes a String.
-        let _ = write!(&mut self.text[..], "{}", HttpDate::from(wall));
     }
 }

@@ -4,6 +4,7 @@
 use super::https::TlsFiles;
 use super::{Counts, Server};
 use crate::app::{self, Settings};
+use crate::clock::Now;
 use crate::config::{Limits, Serve};
 use crate::event::App;
 use crate::rt::kernel::{Kernel, readiness};
@@ -15,7 +16,7 @@ use signal_hook_mio::v1_0::Signals;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Events taken from the kernel at once; a large number costs nothing.
 const EVENTS_MAX: usize = 1024;
@@ -50,8 +51,7 @@ pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<app::Site>, String> {
     if let Some(www) = serve.www.as_ref().filter(|www| !www.is_dir()) {
         return Err(format!("--www {}: there is no such directory", www.display()));
     }
-    let now = (Instant::now(), SystemTime::now());
-    let site = app::Site::new(settings, &limits, now)?;
+    let site = app::Site::new(settings, &limits, Instant::now())?;
     let log_lines_max = limits.log_lines_max;
     let addresses: Vec<SocketAddr> = serve.listen.iter().copied().chain(serve.redirect_http).collect();
     let mut running = Loop::new(&addresses, site, limits)?;
@@ -147,7 +147,7 @@ impl<A: App> Loop<A> {
             Err(_) => self.events.clear(),
             Ok(()) => {}
         }
-        let now = Instant::now();
+        let now = Now::read();
         self.readiness.clear();
         self.readiness.extend(self.events.iter().map(readiness));
         self.wait = self.server.turn(&self.readiness, now);
@@ -157,7 +157,7 @@ impl<A: App> Loop<A> {
                 if signal == SIGHUP {
                     self.reread_certificate();
                 } else {
-                    self.server.drain(now);
+                    self.server.drain(now.instant);
                     self.wait = Some(Duration::ZERO);
                 }
             }

@@ -8,6 +8,7 @@ use crate::answer::{End, Transcript};
 use crate::case::{Case, Step};
 use crate::support::{Dir, PATIENCE};
 use squall::app::{Settings, Site};
+use squall::clock::Now;
 use squall::config::Limits;
 use squall::event::{App, Effect, Effects, Event};
 use squall::id::ConnId;
@@ -19,7 +20,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// A case up to so long is split at every byte, a longer one at the borders of lines, fields and chunks.
 const EVERY_BYTE_MAX: usize = 2 << 10;
@@ -118,7 +119,7 @@ struct Watched {
 }
 
 impl App for Watched {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
         let (before, ended) = (out.list.len(), matches!(event, Event::Finished(_)) as usize);
         self.site.on_event(from, event, now, out);
         let begun = out.list[before..].iter().filter(|effect| matches!(effect, Effect::Run(..))).count();
@@ -148,7 +149,7 @@ impl Stage {
             allow_private: false,
             lab: false,
         };
-        let site = Site::new(settings, &limits, (now, SystemTime::now())).expect("the settings are sound");
+        let site = Site::new(settings, &limits, now).expect("the settings are sound");
         let (backlog, reads) = (Backlog::default(), Rc::new(Cell::new(0)));
         let woken = Arc::new((Mutex::new(false), Condvar::new()));
         let wake = Arc::new({
@@ -239,7 +240,8 @@ impl Stage {
             if std::mem::take(&mut *self.woken.0.lock().expect("nobody panics with it")) {
                 readiness.push((Source::Jobs, Ready { readable: true, ..Ready::default() }));
             }
-            let wait = self.server.turn(&readiness, self.now);
+            let now = Now { instant: self.now, wall: Now::read().wall };
+            let wait = self.server.turn(&readiness, now);
             if wait == Some(Duration::ZERO) {
                 continue;
             }

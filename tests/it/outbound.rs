@@ -18,6 +18,7 @@ mod ways;
 mod tls;
 
 use crate::support::{PATIENCE, descriptors, is_alone, ms, wait_for};
+use squall::clock::Now;
 use squall::config::Limits;
 use squall::event::{App, Effect, Effects, Event, Fetch, FetchError, Fetched, Url};
 use squall::id::ConnId;
@@ -71,7 +72,7 @@ struct Told {
 }
 
 impl App for Recorder {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, _: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, _: &mut Effects) {
         let Event::Fetched(fetched) = event else { return };
         let told = &mut self.0[from.slot()];
         assert!(told.ends.is_empty(), "something comes behind the end: {told:?}");
@@ -81,7 +82,7 @@ impl App for Recorder {
             Fetched::Done => told.ends.push(Ok(())),
             Fetched::Failed(why) => told.ends.push(Err(why)),
         }
-        told.at = (!told.ends.is_empty()).then_some(now);
+        told.at = (!told.ends.is_empty()).then_some(now.instant);
     }
 }
 

@@ -18,6 +18,7 @@ pub use frames::{WsClient, frame};
 pub use stub::Stub;
 
 use clap::Parser;
+use squall::clock::{Now, UnixTime};
 use squall::config::{Cli, Limits};
 use squall::server::{Counts, Loop, bind};
 use std::net::SocketAddr;
@@ -34,6 +35,11 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Milliseconds.
 pub const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
+}
+
+/// A turn at this time, for tests that look at no date.
+pub fn at(instant: Instant) -> Now {
+    Now { instant, wall: UnixTime::default() }
 }
 
 /// Polls until `found` answers something.

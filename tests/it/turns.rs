@@ -3,7 +3,9 @@
 mod fetches;
 mod slices;
 
+use crate::support::at;
 use crate::support::{Dir, wait_for};
+use squall::clock::Now;
 use squall::config::Limits;
 use squall::event::{App, Body, Effect, Effects, Event, Fetch, Fetched, Finished, Job, Response, Url};
 use squall::id::ConnId;
@@ -108,7 +110,7 @@ impl Network for Outside {
 struct Ends(Rc<RefCell<Vec<String>>>);
 
 impl App for Ends {
-    fn on_event(&mut self, _: ConnId, event: Event<'_>, _: Instant, _: &mut Effects) {
+    fn on_event(&mut self, _: ConnId, event: Event<'_>, _: Now, _: &mut Effects) {
         if let Event::Fetched(Fetched::Failed(why)) = event {
             self.0.borrow_mut().push(why.to_string());
         }
@@ -123,12 +125,12 @@ fn a_fetch_whose_request_cannot_be_written_ends_with_its_reason() {
     let url = Url::parse("http://127.0.0.1/").expect("a URL");
     let fetch = Fetch::get(url, now, within);
     server.start(|_, out| out.push(Effect::Fetch(ConnId::outside(0), Box::new(fetch))));
-    server.turn(&[], now);
+    server.turn(&[], at(now));
     let id = network.watched.borrow()[0];
-    server.turn(&[(Source::Connection(id), Ready { writable: true, ..Ready::default() })], now);
+    server.turn(&[(Source::Connection(id), Ready { writable: true, ..Ready::default() })], at(now));
     let why = format!("the connection broke before the answer was whole: {}", io::Error::from(ErrorKind::BrokenPipe));
     assert_eq!(*ends.borrow(), [why]);
-    server.turn(&[], now);
+    server.turn(&[], at(now));
     assert_eq!((server.counts().fetches, server.counts().fetches_running), (0, 0));
 }
 
@@ -141,7 +143,7 @@ struct Files {
 }
 
 impl App for Files {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
         match event {
             Event::Request(..) => out.push(Effect::Run(from, Job::ReadFile { path: self.path.clone() })),
             Event::Finished(Finished::File(file)) => {
@@ -174,12 +176,12 @@ fn files_that_come_in_one_turn_are_booked_one_by_one() {
         }
     });
     let mut server = Server::new(network.clone(), app, limits, wake, now);
-    server.turn(&[], now);
+    server.turn(&[], at(now));
     let all = network.watched.borrow().clone();
     let readable = Ready { readable: true, ..Ready::default() };
-    server.turn(&all.iter().map(|&id| (Source::Connection(id), readable)).collect::<Vec<_>>(), now);
+    server.turn(&all.iter().map(|&id| (Source::Connection(id), readable)).collect::<Vec<_>>(), at(now));
     wait_for("all files", || (woken.load(SeqCst) == CLIENTS).then_some(()));
-    server.turn(&[(Source::Jobs, Ready::default())], now);
+    server.turn(&[(Source::Jobs, Ready::default())], at(now));
     let (files, most) = seen.get();
     assert_eq!(files, CLIENTS);
     assert!((3..=4).contains(&most), "{most} answers of 1 MiB were held at once");

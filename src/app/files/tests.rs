@@ -11,7 +11,8 @@ fn none_match(list: &str) -> Conditions {
 
 fn overlay(ask: &Conditions) -> Response {
     let modified = UNIX_EPOCH + Duration::new(1_700_000_000, 500_000_000);
-    answer_overlay(Path::new("/www/static/a/page.HTML"), "<p>".into(), Some(modified), ask)
+    let file = FileRead { bytes: "<p>".into(), modified: Some(modified) };
+    answer_overlay(Path::new("/www/static/a/page.HTML"), file, UnixTime::LAST, ask)
 }
 
 #[test]
@@ -88,7 +89,12 @@ fn a_file_in_another_state_than_was_asked_for_is_412() {
 fn a_peer_whose_copy_is_as_new_gets_304() {
     let at = "If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT";
     assert_eq!(overlay(&conditions(&[at])).status, 304);
-    let timeless = answer_overlay(Path::new("a"), "".into(), None, &conditions(&[at]));
+    let timeless = answer_overlay(
+        Path::new("a"),
+        FileRead { bytes: "".into(), modified: None },
+        UnixTime::LAST,
+        &conditions(&[at]),
+    );
     assert_eq!((timeless.status, field(&timeless, "ETag")), (200, None));
 }
 

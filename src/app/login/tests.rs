@@ -1,5 +1,6 @@
 use super::*;
 use crate::app::testing::{ALICE, Bench, HTML, SECRET, THEN, ZHANG, answer, conn, field, text, words};
+use crate::clock::UnixTime;
 use crate::event::{Effect, Effects, Event};
 use std::time::Duration;
 
@@ -182,6 +183,61 @@ fn a_name_has_no_colon_no_control_and_nothing_invisible() {
     for good in ["a b", "a~b", "a\u{a0}b", "a\u{200a}b", "a\u{2010}b", "a\u{2027}b", "a\u{202f}b", "a\u{206a}b", "😀"]
     {
         assert_eq!(check_name(good), Ok(good), "{good:?}");
+    }
+}
+
+/// The Cookie field that a login of alice brings now.
+fn log_in(bench: &mut Bench) -> String {
+    let out = bench.post(conn(0), "/login", &[], "username=alice");
+    let set = field(answer(&out), "Set-Cookie").expect("a cookie").to_owned();
+    format!("Cookie: {}", set.split(';').next().expect("the pair"))
+}
+
+/// The wall clock is set; no time passes.
+fn set_clock(bench: &mut Bench, days_after_then: i64) {
+    let seconds = THEN as i64 + days_after_then * 86_400;
+    bench.now.wall = UnixTime::from_seconds(seconds as u64);
+}
+
+#[test]
+fn a_cookie_has_the_time_of_its_signing_not_of_the_start() {
+    // A board without a battery starts in the past, and is told the time later.
+    let mut bench = Bench::new();
+    set_clock(&mut bench, -400);
+    let early = log_in(&mut bench);
+    set_clock(&mut bench, 0);
+    let late = log_in(&mut bench);
+    assert!(late.contains("|10:1700000000|") && early.contains("|10:1665440000|"), "{early} {late}");
+    assert_eq!(name_in(&mut bench, &early), None, "it is 400 days old now");
+    assert_eq!(name_in(&mut bench, &late).as_deref(), Some("alice"));
+}
+
+#[test]
+fn a_cookie_is_judged_by_the_wall_clock_of_its_request() {
+    for (days, is_good) in [(1, true), (29, true), (40, false), (400_000, false), (-1, true), (-400, true)] {
+        let mut bench = Bench::new();
+        let cookie = log_in(&mut bench);
+        // The clock was put forward, or the machine slept: the monotonic clock stands still in both.
+        set_clock(&mut bench, days);
+        assert_eq!(name_in(&mut bench, &cookie).is_some(), is_good, "after {days} days");
+    }
+}
+
+#[test]
+fn a_stopped_wall_clock_keeps_a_cookie_good() {
+    let mut bench = Bench::new();
+    let cookie = log_in(&mut bench);
+    bench.now.instant += Duration::from_secs(40 * 86_400);
+    assert_eq!(name_in(&mut bench, &cookie).as_deref(), Some("alice"));
+}
+
+#[test]
+fn a_clock_at_its_ends_signs_and_checks() {
+    for wall in [UnixTime::from_seconds(0), UnixTime::LAST] {
+        let mut bench = Bench::new();
+        bench.now.wall = wall;
+        let cookie = log_in(&mut bench);
+        assert_eq!(name_in(&mut bench, &cookie).as_deref(), Some("alice"), "{wall}");
     }
 }
 

@@ -16,7 +16,7 @@ fn journey() -> Journey {
 fn fetch_of(bench: &Bench, url: &str) -> Fetch {
     let url = Url::parse(url).expect("a URL");
     let headers = vec![("Accept-Encoding".into(), "identity".to_owned())];
-    Fetch { headers, ..Fetch::get(url, bench.now, WITHIN) }
+    Fetch { headers, ..Fetch::get(url, bench.now.instant, WITHIN) }
 }
 
 fn search(bench: &mut Bench) -> Fetch {
@@ -185,7 +185,7 @@ fn a_body_of_unknown_length_is_streamed_until_it_is_done() {
 fn five_redirects_are_followed_and_the_sixth_is_502() {
     let mut bench = Bench::new();
     search(&mut bench);
-    let first = bench.now + WITHIN;
+    let first = bench.now.instant + WITHIN;
     for n in 1..=5 {
         bench.later(Duration::from_secs(1));
         let fetch = fetched(&redirect(&mut bench, &format!("/{n}")));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::clock::{Now, UnixTime};
 use crate::config::Limits;
 use crate::conn::ws::Ws;
 use crate::event::{Effects, Event};
@@ -71,7 +72,7 @@ impl Network for Two {
 struct Nobody;
 
 impl App for Nobody {
-    fn on_event(&mut self, _: ConnId, _: Event<'_>, _: Instant, _: &mut Effects) {}
+    fn on_event(&mut self, _: ConnId, _: Event<'_>, _: Now, _: &mut Effects) {}
 }
 
 type Audited = Server<Two, Nobody>;
@@ -80,7 +81,7 @@ type Audited = Server<Two, Nobody>;
 fn server() -> (Audited, [ConnId; 2]) {
     let now = Instant::now();
     let mut server = Server::new(Two(2), Nobody, Limits::default(), Arc::new(|| ()), now);
-    server.turn(&[], now);
+    server.turn(&[], Now { instant: now, wall: UnixTime::default() });
     let ids = server.living().map(|(id, _)| id).collect::<Vec<_>>().try_into().expect("two connections");
     for id in ids {
         server.conns.get_mut(id).expect("it lives").protocol = Protocol::Ws(Box::new(Ws::new(100, None, now)));

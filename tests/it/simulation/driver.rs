@@ -4,6 +4,7 @@
 //! Time never goes back, but may stand still, and may jump: then every deadline between is late.
 
 use super::world::{Dice, Manner, SimNetwork, World, edges};
+use squall::clock::{Now, UnixTime};
 use squall::config::Limits;
 use squall::event::App;
 use squall::rt::net::{Ready, Source};
@@ -13,7 +14,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// What a drain may take behind its deadline, for the last words.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -24,10 +25,8 @@ pub fn ms(n: usize) -> Duration {
     Duration::from_millis(n as u64)
 }
 
-/// The same in every run, so that cookies are.
-pub fn wall_clock() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
-}
+/// What the wall clock shows at the beginning of a run, in seconds since 1970: the same in all, so that cookies are.
+pub const BEGUN_AT: u64 = 1_800_000_000;
 
 /// A server, its world, and its time.
 pub struct Driver<A: App> {
@@ -84,7 +83,8 @@ impl<A: App> Driver<A> {
     pub fn turn(&mut self, list: &[(Source, Ready)]) {
         assert!(!self.server.is_over());
         self.last = self.now;
-        self.wait = self.server.turn(list, self.now);
+        let wall = UnixTime::from_seconds(BEGUN_AT + (self.now - self.begun).as_secs());
+        self.wait = self.server.turn(list, Now { instant: self.now, wall });
         self.check_drain();
         self.audit();
         (self.now - self.begun, self.wait).hash(&mut self.transcript);

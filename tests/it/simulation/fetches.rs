@@ -4,7 +4,7 @@
 //! count. In fair weather every fetch succeeds; in any, it has one end, and a failure has its reason.
 
 use super::browsers::Browser;
-use super::driver::{Driver, ms, wall_clock};
+use super::driver::{Driver, ms};
 use super::owners::{Book, HOUR, Owners};
 use super::sites::{Line, ORIGINS, Seen, Weather};
 use super::strangers::settings;
@@ -69,7 +69,7 @@ impl Run {
         let faulty = weather == Weather::Wild;
         let world = World { dice: Some(Dice::new(seed ^ 3 << 32)), faulty, ..World::default() };
         let settings = settings(format!("http://{}/s?wd={{}}", ORIGINS[0]));
-        let site = Site::new(settings, &limits, (now, wall_clock())).expect("sound settings");
+        let site = Site::new(settings, &limits, now).expect("sound settings");
         let book = Rc::new(RefCell::new(Book::new(seed, weather, limits.clone())));
         let app = Owners { site, book: book.clone() };
         let driver = Driver::new(world, app, limits, now);

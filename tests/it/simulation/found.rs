@@ -1,15 +1,16 @@
 //! What seeds have found, reduced: the same world without dice.
 
-use super::driver::{Driver, ms, wall_clock};
+use super::driver::{BEGUN_AT, Driver, ms};
 use super::strangers::settings;
 use super::world::{Dice, Manner, PipeRef, World};
 use squall::app::Site;
 use squall::app::cookie::Signer;
+use squall::clock::Now;
 use squall::config::Limits;
 use squall::event::{App, Body, Effect, Effects, Event, Fetch, Response, Url};
 use squall::id::ConnId;
 use squall::proto::ws_frame::{Opcode, encode_masked};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 /// Clients of one server, each with room for so many bytes that it does not read.
 fn clients<A: App, const N: usize>(app: A, limits: Limits, room: usize) -> (Driver<A>, [PipeRef; N]) {
@@ -22,7 +23,7 @@ fn clients<A: App, const N: usize>(app: A, limits: Limits, room: usize) -> (Driv
 }
 
 fn site(limits: &Limits) -> Site {
-    let now = (Instant::now(), wall_clock());
+    let now = Instant::now();
     Site::new(settings("http://127.0.0.1:1/{}".into()), limits, now).expect("a site")
 }
 
@@ -92,7 +93,7 @@ fn who_is_refused_for_want_of_memory_is_not_refused_again_for_being_late() {
 struct Streamer;
 
 impl App for Streamer {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
         if let Event::Request(..) = event {
             let piece = out.write(|out| out.extend_from_slice(&[b'x'; 1000]));
             out.respond(from, Response::new(200, "text/plain", Body::Stream(None)));
@@ -119,9 +120,9 @@ fn a_member_whose_own_words_went_out_with_those_of_the_room_is_read_again() {
     let limits = Limits { high_water: 100, ..Limits::default() };
     let (mut driver, [held, other]) = clients(site(&limits), limits, 1 << 20);
     let signer = Signer::new(b"simulated");
-    let unix = wall_clock().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
+
     for (name, pipe) in [("held", &held), ("other", &other)] {
-        let cookie = signer.sign("username", name.as_bytes(), unix);
+        let cookie = signer.sign("username", name.as_bytes(), BEGUN_AT);
         let request = format!(
             "GET /chat/ HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: username={cookie}\r\n\r\n"

@@ -1,12 +1,13 @@
 //! Members chat. What the application has published is the room's log, and what a member is sent is exactly a stretch
 //! of it, from its own enter line on: to the end if it stays, and up to a border between two lines if it is closed.
 
-use super::driver::{Driver, ms, wall_clock};
+use super::driver::{BEGUN_AT, Driver, ms};
 use super::strangers::settings;
 use super::talk;
 use super::world::{Dice, Manner, PipeRef, World};
 use squall::app::Site;
 use squall::app::cookie::Signer;
+use squall::clock::Now;
 use squall::config::Limits;
 use squall::event::{App, Effect, Effects, Event};
 use squall::id::ConnId;
@@ -15,7 +16,7 @@ use squall::proto::ws_session::WsEvent;
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 /// Steps in which members come.
 const ACTIVE_STEPS: usize = 500;
@@ -39,7 +40,7 @@ struct Recorded {
 }
 
 impl App for Recorded {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
         let before = out.list.len();
         self.site.on_event(from, event, now, out);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
@@ -70,8 +71,7 @@ struct Member {
 
 impl Member {
     fn new(name: String, signer: &Signer, is_wild: bool, dice: &mut Dice) -> Member {
-        let unix = wall_clock().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
-        let cookie = signer.sign("username", name.as_bytes(), unix);
+        let cookie = signer.sign("username", name.as_bytes(), BEGUN_AT);
         let mut script = talk::handshake("/chat/", Some(&cookie), talk::offer(dice)).into_bytes();
         for n in 0..dice.below(12) {
             let text = format!("{n} {}", "x".repeat(dice.below(400)));
@@ -214,7 +214,7 @@ impl Run {
         let limits = limits(is_wild, &mut dice);
         let settings = settings("http://127.0.0.1:1/{}".into());
         let (signer, log) = (Signer::new(&settings.secret), Rc::<RefCell<Log>>::default());
-        let site = Site::new(settings, &limits, (now, wall_clock())).expect("a site");
+        let site = Site::new(settings, &limits, now).expect("a site");
         let app = Recorded { site, log: log.clone() };
         let world = World { dice: Some(Dice::new(seed ^ 3 << 32)), faulty: is_wild, ..World::default() };
         let driver = Driver::new(world, app, limits, now);

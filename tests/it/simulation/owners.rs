@@ -4,6 +4,7 @@
 use super::sites::{HOPS, ORIGINS, Plan, Weather};
 use super::world::Dice;
 use squall::app::Site;
+use squall::clock::Now;
 use squall::config::Limits;
 use squall::event::{App, Body, Effect, Effects, Event, Fetch, FetchError, Fetched, Url};
 use squall::id::ConnId;
@@ -199,17 +200,17 @@ impl Owners {
 }
 
 impl App for Owners {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
         let (mut book, before) = (self.book.borrow_mut(), out.list.len());
         match &event {
-            Event::Fetched(fetched) => book.hear(from, fetched, now),
+            Event::Fetched(fetched) => book.hear(from, fetched, now.instant),
             Event::Left => drop(book.live.remove(&from)),
             _ => {}
         }
         match event {
-            Event::Fetched(fetched) if from.is_outside() => book.react(from, &fetched, now, out),
+            Event::Fetched(fetched) if from.is_outside() => book.react(from, &fetched, now.instant, out),
             event => self.site.on_event(from, event, now, out),
         }
-        book.note(&out.list[before..], now);
+        book.note(&out.list[before..], now.instant);
     }
 }

@@ -3,12 +3,12 @@
 //! is told that it is too late.
 
 use squall::app::Site;
+use squall::clock::Now;
 use squall::event::{App, Body, Effect, Effects, Event};
 use squall::id::ConnId;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Instant;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Waiting {
@@ -58,7 +58,7 @@ pub struct Promised {
 }
 
 impl App for Promised {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Instant, out: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
         let before = out.list.len();
         self.open.borrow_mut().hear(from, &event);
         if matches!(&event, Event::Request(request, _) if request.path() == "/forgotten") {

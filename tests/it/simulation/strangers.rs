@@ -2,7 +2,7 @@
 //! hears exactly what is due to him, in its order; when somebody is told less, there was a reason (time, memory, the
 //! end of the server). Nobody has to be asked to leave: in bad weather each one is gone by some deadline.
 
-use super::driver::{Driver, ms, wall_clock};
+use super::driver::{BEGUN_AT, Driver, ms};
 use super::promises::{Open, Promised};
 use super::talk::{self, ECHO_BYTES_MAX, Expected, Talk};
 use super::world::{Dice, Manner, PipeRef, World};
@@ -13,7 +13,7 @@ use squall::proto::ws_session::WsEvent;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 const SECRET: &[u8] = b"simulated";
 /// Steps in which strangers come.
@@ -126,7 +126,7 @@ impl Run {
         let (mut dice, now) = (Dice::new(seed), Instant::now());
         let is_wild = !dice.one_in(3);
         let limits = if is_wild { wild_limits(&mut dice) } else { calm_limits(&mut dice) };
-        let site = Site::new(settings("http://127.0.0.1:1/{}".into()), &limits, (now, wall_clock())).expect("a site");
+        let site = Site::new(settings("http://127.0.0.1:1/{}".into()), &limits, now).expect("a site");
         let open = Rc::<RefCell<Open>>::default();
         let app = Promised { site, open: open.clone() };
         let world = World { dice: is_wild.then(|| Dice::new(seed ^ 3 << 32)), faulty: is_wild, ..World::default() };
@@ -135,12 +135,11 @@ impl Run {
     }
 
     fn stranger(&mut self) {
-        let unix = wall_clock().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
         let (dice, n) = (&mut self.dice, self.strangers.len());
         let talk = Talk::new(
             &format!("member{}", n % 3),
             &self.signer,
-            unix,
+            BEGUN_AT,
             self.driver.limits.buffer_bytes_max >= AMPLE,
             dice,
         );

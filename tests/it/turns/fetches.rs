@@ -1,6 +1,8 @@
 //! Fetches turn by turn: places, the queue, kept connections and handshakes, with sites that the test plays.
 
 use super::*;
+use crate::support::at;
+use squall::clock::Now;
 use squall::event::Fetched;
 use std::collections::VecDeque;
 
@@ -115,7 +117,7 @@ struct Recorder {
 }
 
 impl App for Recorder {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
         let Event::Fetched(fetched) = event else { return };
         let what = match fetched {
             Fetched::Head(..) => return,
@@ -160,12 +162,12 @@ impl World {
 
     /// Turns until there is nothing left to do at once.
     fn turn(&mut self, readiness: &[(Source, Ready)]) {
-        let mut wait = self.server.turn(readiness, self.now);
+        let mut wait = self.server.turn(readiness, at(self.now));
         for _ in 0..20 {
             if wait != Some(Duration::ZERO) {
                 return;
             }
-            wait = self.server.turn(&[], self.now);
+            wait = self.server.turn(&[], at(self.now));
         }
         panic!("the loop spins");
     }
@@ -281,7 +283,7 @@ fn what_a_bomb_inflates_to_counts_for_its_slice() {
     world.turn(&[]);
     let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", bomb.len());
     let readable = world.readable(0, &[head.as_bytes(), &bomb].concat());
-    world.server.turn(&[readable], world.now);
+    world.server.turn(&[readable], at(world.now));
     let bytes = |heard: &String| heard.strip_prefix("0: ")?.strip_suffix(" bytes")?.parse::<usize>().ok();
     let inflated: usize = world.heard().iter().filter_map(bytes).sum();
     assert!((1..=most).contains(&inflated), "{inflated} bytes in one slice");
@@ -301,7 +303,7 @@ fn a_burst_of_handshakes_is_taken_in_small_parts_behind_those_who_are_in() {
     let readiness: Vec<_> = (0..=burst).map(|n| world.readable(n, b"")).collect();
     let reads = |world: &World| (0..burst).map(|n| world.site(n).0.borrow().reads).sum::<usize>();
     let before = (reads(&world), world.site(burst).0.borrow().reads);
-    let wait = world.server.turn(&readiness, world.now);
+    let wait = world.server.turn(&readiness, at(world.now));
     assert_eq!(world.site(burst).0.borrow().reads, before.1 + 1, "whoever is in is served at once");
     assert_eq!((reads(&world) - before.0, wait), (part, Some(Duration::ZERO)), "and the burst goes on at once");
     world.turn(&[]);

@@ -4,7 +4,9 @@ mod batches;
 mod long;
 mod rooms;
 
+use crate::support::at;
 use crate::support::frames::{CLOSE, PING, TEXT, frame};
+use squall::clock::Now;
 use squall::config::Limits;
 use squall::event::{App, Body, Effect, Effects, Event, Kind, Response};
 use squall::id::{ConnId, FeedId};
@@ -124,7 +126,7 @@ fn meet<A: App>(app: A, limits: Limits, count: usize) -> (Server<Peers, A>, Vec<
     peers.waiting.borrow_mut().extend(wires.iter().cloned());
     let mut server = Server::new(peers.clone(), app, limits, Arc::new(|| {}), now);
     while peers.ids.borrow().len() < count {
-        server.turn(&[], now);
+        server.turn(&[], at(now));
     }
     let ids = peers.ids.borrow().clone();
     (server, ids, wires)
@@ -151,7 +153,7 @@ fn upgrade() -> String {
 struct Pages(usize, Rc<Cell<usize>>);
 
 impl App for Pages {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
         if let Event::Request(..) = event {
             self.1.set(self.1.get() + 1);
             out.respond(from, Response::new(200, "text/plain", Body::Owned(vec![b'x'; self.0])));
@@ -166,11 +168,11 @@ fn an_answer_costs_a_slice_as_much_as_its_bytes() {
         let limits = Limits { slice_steps_max: 64, slice_bytes_max: 64 << 10, ..Limits::default() };
         let (mut server, ids, wires) = meet(Pages(page, Rc::clone(&asked)), limits, 1);
         wires[0].say(ASK.repeat(200));
-        server.turn(&[readable(ids[0])], Instant::now());
+        server.turn(&[readable(ids[0])], Now::read());
         assert_eq!(asked.get(), answers, "answers of {page} bytes in one turn");
         let mut turns = 1;
         while asked.get() < 200 {
-            server.turn(&[], Instant::now());
+            server.turn(&[], Now::read());
             turns += 1;
             assert!(turns <= 200, "nothing is left lying");
         }
@@ -182,7 +184,7 @@ fn an_answer_costs_a_slice_as_much_as_its_bytes() {
 struct Everybody;
 
 impl App for Everybody {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
         match event {
             Event::Request(request, _) if request.wants_upgrade() => {
                 let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
@@ -206,7 +208,7 @@ const TEXT_BYTES: usize = 1000;
 fn room(limits: Limits) -> (Server<Peers, Everybody>, Vec<ConnId>, Vec<Rc<Wire>>) {
     let (mut server, ids, wires) = meet(Everybody, limits, MEMBERS + 1);
     wires[..MEMBERS].iter().for_each(|wire| wire.say(upgrade()));
-    server.turn(&ids.iter().map(|&id| readable(id)).collect::<Vec<_>>(), Instant::now());
+    server.turn(&ids.iter().map(|&id| readable(id)).collect::<Vec<_>>(), Now::read());
     assert_eq!(server.counts().members, MEMBERS);
     wires.iter().for_each(|wire| wire.told.set(0));
     (server, ids, wires)
@@ -217,14 +219,14 @@ fn a_large_room_is_flushed_in_several_turns_while_others_are_served() {
     // A write of a text counts as 5 KiB.
     let (mut server, ids, wires) = room(Limits { flush_bytes_max: 50 << 10, ..Limits::default() });
     wires[0].say(frame(TEXT, [b'x'; TEXT_BYTES]));
-    server.turn(&[readable(ids[0])], Instant::now());
+    server.turn(&[readable(ids[0])], Now::read());
     let heard = || wires[..MEMBERS].iter().filter(|wire| wire.told.get() > 0).count();
     assert_eq!(heard(), 11);
     wires[MEMBERS].say(ASK);
-    assert_eq!(server.turn(&[readable(ids[MEMBERS])], Instant::now()), Some(Duration::ZERO));
+    assert_eq!(server.turn(&[readable(ids[MEMBERS])], Now::read()), Some(Duration::ZERO));
     assert!(wires[MEMBERS].told.get() > 0 && heard() == 22, "{}", heard());
     for _ in 0..8 {
-        server.turn(&[], Instant::now());
+        server.turn(&[], Now::read());
     }
     assert!(wires[..MEMBERS].iter().all(|wire| wire.told.get() == TEXT_BYTES + 4), "everybody has it once");
 }
@@ -236,12 +238,12 @@ fn members_say_no_more_than_the_room_can_write() {
     for wire in &wires[..MEMBERS] {
         wire.say(frame(TEXT, [b'x'; TEXT_BYTES]).repeat(3));
     }
-    server.turn(&ids.iter().map(|&id| readable(id)).collect::<Vec<_>>(), Instant::now());
+    server.turn(&ids.iter().map(|&id| readable(id)).collect::<Vec<_>>(), Now::read());
     // One message is all that is said in a turn.
     assert_eq!(wires[0].told.get(), TEXT_BYTES + 4);
     let mut turns = 0;
     while wires[..MEMBERS].iter().any(|wire| wire.told.get() < 3 * MEMBERS * (TEXT_BYTES + 4)) {
-        server.turn(&[], Instant::now());
+        server.turn(&[], Now::read());
         turns += 1;
         assert!(turns < 10_000, "nothing is left lying");
     }
@@ -252,12 +254,12 @@ fn members_say_no_more_than_the_room_can_write() {
 fn who_leaves_in_the_middle_of_a_flush_hides_nobody_from_it() {
     let (mut server, ids, wires) = room(Limits { flush_bytes_max: 50 << 10, ..Limits::default() });
     wires[0].say(frame(TEXT, [b'x'; TEXT_BYTES]));
-    server.turn(&[readable(ids[0])], Instant::now());
+    server.turn(&[readable(ids[0])], Now::read());
     // The last one takes the place of the first, which the flush has passed.
     wires[0].say(frame(CLOSE, 1000u16.to_be_bytes()));
-    server.turn(&[readable(ids[0])], Instant::now());
+    server.turn(&[readable(ids[0])], Now::read());
     for _ in 0..20 {
-        server.turn(&[], Instant::now());
+        server.turn(&[], Now::read());
     }
     assert!(wires[1..MEMBERS].iter().all(|wire| wire.told.get() == TEXT_BYTES + 4));
 }

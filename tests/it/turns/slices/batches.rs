@@ -1,6 +1,7 @@
 //! Several connections that are served together: in which order they are read, handled and written to.
 
 use super::*;
+use squall::clock::Now;
 
 /// Answers every request with a page, echoes every message, and says it to all who have upgraded before as well.
 #[derive(Default)]
@@ -12,7 +13,7 @@ struct Gossip {
 }
 
 impl App for Gossip {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
         self.events.borrow_mut().push(tick());
         match event {
             Event::Request(request, _) if request.wants_upgrade() => {
@@ -47,7 +48,7 @@ fn all(ids: &[ConnId]) -> Vec<(Source, Ready)> {
 
 /// Takes one turn in which all of these are readable.
 fn turn<A: App>(server: &mut Server<Peers, A>, ids: &[ConnId]) -> Option<Duration> {
-    let wait = server.turn(&all(ids), Instant::now());
+    let wait = server.turn(&all(ids), Now::read());
     assert_eq!(server.audit(), Ok(()));
     wait
 }

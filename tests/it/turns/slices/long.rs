@@ -2,6 +2,7 @@
 
 use super::*;
 use squall::blocks::{BLOCK_BYTES, Blocks};
+use squall::clock::Now;
 
 const LONG: usize = 20 * BLOCK_BYTES;
 /// The header of a frame, or the head of an answer.
@@ -11,7 +12,7 @@ const HEAD_BYTES_MAX: usize = 300;
 struct Echo;
 
 impl App for Echo {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
         match event {
             Event::Request(request, _) if request.wants_upgrade() => {
                 let (accept, message_bytes_max) = ([b'a'; 28], LONG);
@@ -36,7 +37,7 @@ fn hears_in_slices(server: &mut Server<Peers, Echo>, (id, wire): (ConnId, &Wire)
         others.say(ASK);
         readiness.push(readable(other));
         let (told, answered) = (wire.told.get(), others.told.get());
-        server.turn(&readiness, Instant::now());
+        server.turn(&readiness, Now::read());
         server.audit().expect("it is as it should be");
         assert!(others.told.get() > answered, "the other one is answered in this turn");
         let slice = wire.told.get() - told;
@@ -46,14 +47,14 @@ fn hears_in_slices(server: &mut Server<Peers, Echo>, (id, wire): (ConnId, &Wire)
         assert!(turns < 1000, "{} bytes, and nothing more comes", wire.told.get());
     }
     assert!(wire.told.get() <= LONG + HEAD_BYTES_MAX);
-    assert_ne!(server.turn(&[], Instant::now()), Some(Duration::ZERO), "all is quiet");
+    assert_ne!(server.turn(&[], Now::read()), Some(Duration::ZERO), "all is quiet");
 }
 
 #[test]
 fn a_long_echo_goes_out_in_slices() {
     let (mut server, ids, wires) = meet(Echo, Limits::default(), 2);
     wires[0].say(upgrade());
-    server.turn(&[readable(ids[0])], Instant::now());
+    server.turn(&[readable(ids[0])], Now::read());
     wires[0].told.set(0);
     wires[0].say(frame(TEXT, vec![b'x'; LONG]));
     hears_in_slices(&mut server, (ids[0], &wires[0]), (ids[1], &wires[1]));
@@ -66,11 +67,11 @@ fn a_long_body_goes_out_in_slices_and_the_next_request_is_answered_behind_it() {
     hears_in_slices(&mut server, (ids[0], &wires[0]), (ids[1], &wires[1]));
     let told = wires[0].told.get();
     wires[0].say(ASK);
-    server.turn(&[readable(ids[0])], Instant::now());
+    server.turn(&[readable(ids[0])], Now::read());
     assert!(wires[0].told.get() > told);
     wires[0].told.set(0);
     wires[0].say(ASK.replacen("GET /", "HEAD /long", 1));
-    server.turn(&[readable(ids[0])], Instant::now());
+    server.turn(&[readable(ids[0])], Now::read());
     assert!(wires[0].told.get() < HEAD_BYTES_MAX, "a HEAD has no body");
 }
 
@@ -84,7 +85,7 @@ fn what_comes_is_read_in_slices() {
     let mut left = wires[0].says.borrow().len();
     let mut readiness = vec![readable(ids[0])];
     while left > 0 {
-        server.turn(&readiness, Instant::now());
+        server.turn(&readiness, Now::read());
         readiness.clear();
         let now = wires[0].says.borrow().len();
         assert!(left - now <= slice && now < left, "{} bytes in one turn", left - now);
@@ -99,7 +100,7 @@ fn what_a_room_has_for_one_who_was_deaf_goes_out_in_slices() {
     wires[1].deaf.set(true);
     for _ in 0..100 {
         wires[0].say(frame(TEXT, [b'x'; TEXT_BYTES]));
-        server.turn(&[readable(ids[0])], Instant::now());
+        server.turn(&[readable(ids[0])], Now::read());
     }
     let all = 100 * (TEXT_BYTES + 4);
     assert_eq!((wires[0].told.get(), wires[1].told.get()), (all, 0));
@@ -107,7 +108,7 @@ fn what_a_room_has_for_one_who_was_deaf_goes_out_in_slices() {
     let mut readiness = vec![(Source::Connection(ids[1]), Ready { writable: true, ..Ready::default() })];
     while wires[1].told.get() < all {
         let told = wires[1].told.get();
-        server.turn(&readiness, Instant::now());
+        server.turn(&readiness, Now::read());
         server.audit().expect("it is as it should be");
         readiness.clear();
         let slice = wires[1].told.get() - told;

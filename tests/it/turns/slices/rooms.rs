@@ -1,6 +1,8 @@
 //! Rooms that share the turns: what each gets of the budget of the flush, and whose members are heard when.
 
 use super::*;
+use crate::support::at;
+use squall::clock::Now;
 
 /// Rooms, one for each path. Whoever upgrades enters, whoever only asks brings news from outside.
 struct Halls {
@@ -10,7 +12,7 @@ struct Halls {
 }
 
 impl App for Halls {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
         match event {
             Event::Request(request, _) => {
                 let feed = FeedId(request.path()[1..].parse().expect("a number"));
@@ -75,7 +77,7 @@ impl Stage {
     }
 
     fn turn(&mut self, readiness: &[(Source, Ready)]) -> Option<Duration> {
-        let wait = self.server.turn(readiness, self.now);
+        let wait = self.server.turn(readiness, at(self.now));
         assert_eq!(self.server.audit(), Ok(()));
         wait
     }
@@ -295,7 +297,7 @@ fn whoever_stops_taking_between_two_slices_is_too_slow() {
 fn who_enters_is_answered_in_one_write() {
     struct Hello;
     impl App for Hello {
-        fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Instant, out: &mut Effects) {
+        fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
             if let Event::Request(..) = event {
                 let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
                 out.push(Effect::Upgrade { to: from, accept, compression: None, message_bytes_max });
@@ -308,7 +310,7 @@ fn who_enters_is_answered_in_one_write() {
     let (mut server, ids, wires) = meet(Hello, Limits::default(), 2);
     for (&id, wire) in ids.iter().zip(&wires) {
         wire.say(upgrade());
-        server.turn(&[readable(id)], Instant::now());
+        server.turn(&[readable(id)], Now::read());
         assert_eq!((wire.writes.get(), server.audit()), (1, Ok(())));
     }
 }
