@@ -82,7 +82,7 @@ pub fn run(args: &FetchArgs) -> Result<ExitCode, String> {
 
 /// Bad usage: nothing has been fetched.
 fn refused(why: &str) -> ExitCode {
-    eprintln!("error: {why}");
+    let _ = writeln!(io::stderr(), "error: {why}");
     ExitCode::from(2)
 }
 

@@ -16,7 +16,8 @@ fn main() -> ExitCode {
         Some(Command::Fetch(args)) => squall::fetch_list::run(&args),
     };
     outcome.unwrap_or_else(|why| {
-        eprintln!("squall: {why}");
+        // Not `eprintln`, which panics where standard error is full or gone.
+        let _ = writeln!(std::io::stderr(), "squall: {why}");
         ExitCode::FAILURE
     })
 }

@@ -7,7 +7,7 @@ use crate::support::{Child, Client, Dir, Site, Stub, get, login, ms, wait_for};
 use squall::config::Limits;
 use std::net::{Ipv6Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// Runs the program to its end.
 fn run(args: &[&str]) -> (Option<i32>, String, String) {
@@ -56,6 +56,18 @@ fn a_port_in_use_says_what_to_do_and_ends_with_1() {
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
     for part in [address.as_str(), "in use", "--listen", "another port"] {
         assert!(stderr.contains(part), "{stderr}");
+    }
+}
+
+#[test]
+fn a_full_standard_error_does_not_change_the_exit_code() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("an address").to_string();
+    for args in [&["--listen", &taken][..], &["--www", "/no/such"], &["fetch", "http://"], &["fetch", "--no-such"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");
+        let mut squall = Command::new(PROGRAM);
+        let status = squall.args(args).stdout(Stdio::null()).stderr(full).status().expect("it runs");
+        assert_eq!(status.code(), run(args).0, "{args:?}");
     }
 }
 

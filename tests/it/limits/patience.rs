@@ -31,6 +31,34 @@ fn an_empty_line_behind_a_request_is_no_begun_request() {
 }
 
 #[test]
+fn a_silent_connection_is_kept_back_and_then_ends_as_idle() {
+    let site = Site::start(Limits::default(), &["--keep-alive", "2"]);
+    let begun = Instant::now();
+    let mut silent = Client::connect(site.address);
+    std::thread::sleep(ms(300));
+    let accepted = if cfg!(target_os = "linux") { 0 } else { 1 };
+    assert_eq!(site.counts().connections, accepted, "the kernel waits for its request");
+    silent.closed();
+    // A second in the kernel, and two of keep-alive.
+    let after = begun.elapsed();
+    assert!(after > ms(1900) && after < ms(4500), "{after:?}");
+    site.wait_until_empty();
+}
+
+#[test]
+fn a_connection_that_begins_late_is_served() {
+    let site = Site::with_defaults();
+    // Before and after the kernel stops to keep it back.
+    for wait in [0, 500, 1500] {
+        let mut client = Client::connect(site.address);
+        std::thread::sleep(ms(wait));
+        client.send(&ASK[..5]);
+        std::thread::sleep(ms(20));
+        assert_eq!(client.ask(&ASK[5..]).status, 200, "after {wait} ms");
+    }
+}
+
+#[test]
 fn who_reads_nothing_is_given_up_though_it_goes_on_asking() {
     let limits = Limits { write_stall: ms(300), ..Limits::default() };
     let site = Site::start(limits, &["--keep-alive", "3600"]);
