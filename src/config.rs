@@ -150,7 +150,7 @@ pub struct Serve {
     #[arg(long, env = "SQUALL_DRAIN", value_name = "SECONDS", default_value = "10",
           value_parser = |text: &str| parse_seconds(text, 0.0))]
     pub drain: Duration,
-    /// Log every answer in the combined format; - is standard error
+    /// Log every response in the combined format; - is standard error; SIGHUP and SIGUSR1 open the file again
     #[arg(long, env = "SQUALL_ACCESS_LOG", value_name = "FILE")]
     pub access_log: Option<PathBuf>,
     /// Add /search-sync and /block, which do their work on the loop so that everybody waits

@@ -1,24 +1,67 @@
 //! A log file that never makes the loop wait.
 //!
 //! Lines go through a bounded queue to one thread, which writes them in batches. A line that finds the queue full is
-//! dropped and counted; the count is written into the file itself once there is room again.
+//! dropped and counted; the count is written into the file itself once there is room again. The thread also opens the
+//! file anew after a rotation ([`LineLog::reopen`]): opening may block, too.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 /// How long the end of the program waits for the disk to take what is queued.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
+/// Mode of a file that is created: a log holds addresses and search words, so it is not for everybody. The umask may
+/// take more away.
+const MODE: u32 = 0o640;
+
+/// Where the lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Target {
+    File(PathBuf),
+    Stdout,
+    Stderr,
+}
+
+impl Target {
+    /// The target that `--access-log` names. The names of our own standard output and error mean those descriptors: a
+    /// path leads to no socket (open(2) fails with ENXIO), and a service manager may have put one there.
+    fn of(path: &Path) -> Target {
+        match path.to_str() {
+            Some("-" | "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => Target::Stderr,
+            Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => Target::Stdout,
+            _ => Target::File(path.to_owned()),
+        }
+    }
+
+    fn open(&self) -> io::Result<File> {
+        match self {
+            Target::File(path) => OpenOptions::new().create(true).append(true).mode(MODE).open(path),
+            Target::Stdout => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
+            Target::Stderr => Ok(io::stderr().as_fd().try_clone_to_owned()?.into()),
+        }
+    }
+}
 
 /// The loop's end of the queue. Dropping it lets what is queued be written, for a second at most.
 pub struct LineLog {
     lines: Option<SyncSender<Vec<u8>>>,
-    lost: Arc<AtomicU64>,
+    asks: Arc<Asks>,
     written: Receiver<()>,
+}
+
+/// What the thread is told beside the queue, because the queue may be full.
+#[derive(Default)]
+struct Asks {
+    /// Lines that were dropped since the thread last wrote their count.
+    lost: AtomicU64,
+    /// The file is to be opened anew.
+    reopen: AtomicBool,
 }
 
 impl LineLog {
@@ -27,31 +70,40 @@ impl LineLog {
     /// # Errors
     /// The file cannot be opened, or no thread can be started.
     pub fn open(path: &Path, lines_max: usize) -> io::Result<LineLog> {
-        if path == Path::new("-") {
-            LineLog::to(io::stderr(), lines_max)
-        } else {
-            LineLog::to(OpenOptions::new().create(true).append(true).open(path)?, lines_max)
-        }
+        let target = Target::of(path);
+        LineLog::to(move || target.open(), lines_max)
     }
 
-    fn to(file: impl Write + Send + 'static, lines_max: usize) -> io::Result<LineLog> {
+    fn to<W: Write + Send + 'static>(
+        mut open: impl FnMut() -> io::Result<W> + Send + 'static,
+        lines_max: usize,
+    ) -> io::Result<LineLog> {
+        let file = open()?;
         let (lines, queue) = sync_channel(lines_max);
-        let lost = Arc::new(AtomicU64::new(0));
-        let (counted, (done, written)) = (lost.clone(), sync_channel(1));
+        let asks = Arc::new(Asks::default());
+        let (asked, (done, written)) = (asks.clone(), sync_channel(1));
         std::thread::Builder::new().name("squall-log".into()).spawn(move || {
-            write_all(file, queue, &counted);
+            write_all(file, open, queue, &asked);
             // Nobody waits any more if the disk was too slow.
             let _ = done.send(());
         })?;
-        Ok(LineLog { lines: Some(lines), lost, written })
+        Ok(LineLog { lines: Some(lines), asks, written })
     }
 
     /// Queues one line; a line end is added.
     pub fn line(&self, mut line: Vec<u8>) {
         line.push(b'\n');
         if self.lines.as_ref().is_some_and(|lines| lines.try_send(line).is_err()) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.asks.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Opens the file again under its name, since a rotation has renamed the one that is open. What is queued goes into
+    /// the old or the new one. If it cannot be opened, the old one stays.
+    pub fn reopen(&self) {
+        self.asks.reopen.store(true, Ordering::Release);
+        // Wakes the thread; where the queue is full, it is awake.
+        let _ = self.lines.as_ref().map(|lines| lines.try_send(Vec::new()));
     }
 }
 
@@ -64,11 +116,18 @@ impl Drop for LineLog {
     }
 }
 
-fn write_all(file: impl Write, queue: Receiver<Vec<u8>>, lost: &AtomicU64) {
+fn write_all<W: Write>(file: W, mut open: impl FnMut() -> io::Result<W>, queue: Receiver<Vec<u8>>, asks: &Asks) {
     let mut file = BufWriter::with_capacity(64 << 10, file);
     let mut failing = false;
     while let Ok(first) = queue.recv() {
-        let written = write_batch(&mut file, &first, &queue, lost);
+        if asks.reopen.swap(false, Ordering::Acquire) {
+            match open() {
+                // Every batch ends with a flush; what a failed one left in the buffer belongs to the old file.
+                Ok(new) => file = BufWriter::with_capacity(64 << 10, new),
+                Err(e) => log::error!("the access log stays in the old file: {e}"),
+            }
+        }
+        let written = write_batch(&mut file, &first, &queue, &asks.lost);
         match &written {
             Err(e) if !failing => log::error!("access log: {e}"),
             _ => {}
@@ -76,7 +135,7 @@ fn write_all(file: impl Write, queue: Receiver<Vec<u8>>, lost: &AtomicU64) {
         failing = written.is_err();
     }
     // The last lines may have been lost behind the last batch.
-    let _ = write_lost(&mut file, lost).and_then(|()| file.flush());
+    let _ = write_lost(&mut file, &asks.lost).and_then(|()| file.flush());
 }
 
 fn write_batch(file: &mut impl Write, first: &[u8], queue: &Receiver<Vec<u8>>, lost: &AtomicU64) -> io::Result<()> {
@@ -119,7 +178,8 @@ mod tests {
     #[test]
     fn a_disk_that_stands_still_costs_lines_not_time_and_the_loss_is_counted() {
         let gate = Arc::new(Mutex::new(Vec::new()));
-        let log = LineLog::to(Slow { gate: gate.clone() }, 4).unwrap();
+        let shared = gate.clone();
+        let log = LineLog::to(move || Ok(Slow { gate: shared.clone() }), 4).unwrap();
         let held = gate.lock().unwrap();
         for n in 0..1000 {
             log.line(format!("line {n}").into_bytes());
@@ -133,5 +193,36 @@ mod tests {
             text.lines().filter_map(|l| l.strip_prefix("# ")?.split(' ').next()?.parse::<usize>().ok()).sum();
         assert_eq!(written + lost, 1001, "{text}");
         assert!(lost > 0 && text.starts_with("line 0\n"), "{text}");
+    }
+
+    #[test]
+    fn a_rotation_is_not_lost_in_a_full_queue() {
+        let gate = Arc::new(Mutex::new(Vec::new()));
+        let (shared, opened) = (gate.clone(), Arc::new(AtomicU64::new(0)));
+        let count = opened.clone();
+        let open = move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            Ok(Slow { gate: shared.clone() })
+        };
+        let log = LineLog::to(open, 2).unwrap();
+        let held = gate.lock().unwrap();
+        for _ in 0..100 {
+            log.line(b"line".to_vec());
+        }
+        log.reopen();
+        drop(held);
+        log.line(b"after".to_vec());
+        drop(log);
+        assert_eq!(opened.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn only_our_own_descriptors_are_no_files() {
+        for (path, target) in [("-", Target::Stderr), ("/dev/stderr", Target::Stderr), ("/dev/fd/1", Target::Stdout)] {
+            assert_eq!(Target::of(Path::new(path)), target);
+        }
+        for path in ["/dev/null", "/dev/fd/10", "stdout", "./-", "/dev/stdout2"] {
+            assert_eq!(Target::of(Path::new(path)), Target::File(path.into()));
+        }
     }
 }

@@ -19,6 +19,13 @@ impl<N: Network, A: App> Server<N, A> {
         self.access_log = Some(log);
     }
 
+    /// A rotation has renamed the file of the log: opens it again.
+    pub(super) fn reopen_log(&self) {
+        if let Some(log) = &self.access_log {
+            log.reopen();
+        }
+    }
+
     /// Completes and queues the line of one answer.
     pub(super) fn log_line(&self, line: Option<Box<LogLine>>) {
         let (Some(log), Some(mut line)) = (&self.access_log, line) else { return };

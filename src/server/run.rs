@@ -11,7 +11,7 @@ use crate::rt::kernel::{Kernel, readiness};
 use crate::rt::line_log::LineLog;
 use crate::rt::net::{Ready, Source};
 use mio::{Events, Interest, Poll, Waker};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -122,15 +122,13 @@ impl<A: App> Loop<A> {
         &mut self.server
     }
 
-    /// From now on SIGTERM and SIGINT drain, and with TLS SIGHUP reads the certificate again.
+    /// From now on SIGTERM and SIGINT drain, SIGHUP and SIGUSR1 open the access log again, and SIGHUP reads the
+    /// certificate again.
     ///
     /// # Errors
     /// The kernel refuses.
     pub fn take_signals(&mut self) -> io::Result<()> {
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
-        if self.tls.is_some() {
-            signals.add_signal(SIGHUP)?;
-        }
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
         self.poll.registry().register(&mut signals, Source::Signals.token(), Interest::READABLE)?;
         self.signals = Some(signals);
         Ok(())
@@ -154,11 +152,16 @@ impl<A: App> Loop<A> {
         // After the turn: what came together with the signal is served before the idle are sent away.
         if self.readiness.iter().any(|&(source, _)| source == Source::Signals) {
             for signal in self.signals.as_mut().map(Signals::pending).into_iter().flatten() {
-                if signal == SIGHUP {
-                    self.reread_certificate();
-                } else {
-                    self.server.drain(now.instant);
-                    self.wait = Some(Duration::ZERO);
+                match signal {
+                    SIGHUP => {
+                        self.server.reopen_log();
+                        self.reread_certificate();
+                    }
+                    SIGUSR1 => self.server.reopen_log(),
+                    _ => {
+                        self.server.drain(now.instant);
+                        self.wait = Some(Duration::ZERO);
+                    }
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! The program as it is started by people: flags, lines, exit codes.
 
 mod fetch;
+mod log_file;
 
 use crate::support::child::PROGRAM;
 use crate::support::{Child, Client, Dir, Site, Stub, get, login, ms, wait_for};
