@@ -245,6 +245,7 @@ impl App for Site {
                 self.pending.remove(&from);
                 self.chat.on_left(from, out);
             }
+            Event::Stalled(most) => self.chat.allow_for(most),
             Event::Draining => {
                 self.draining = true;
                 self.chat.drain();

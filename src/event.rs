@@ -38,6 +38,9 @@ pub enum Event<'a> {
     /// The connection is over: a WebSocket session ended, a peer left while it waited for an answer, or the server has
     /// answered in the application's stead (too late, pool full, drain). What is pending for it is void.
     Left,
+    /// The process stood still, for this long at most: what the peers did meanwhile comes all at once. About no
+    /// connection.
+    Stalled(Duration),
     /// The server drains: no more leave lines, `/healthz` says so. About no connection.
     Draining,
 }

@@ -12,6 +12,7 @@ pub mod names;
 pub mod net;
 pub mod outbox;
 pub mod slab;
+pub mod stall;
 pub mod timers;
 #[cfg(feature = "tls")]
 pub mod tls;

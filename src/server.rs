@@ -43,6 +43,7 @@ use crate::rt::line_log::LineLog;
 use crate::rt::names::Names;
 use crate::rt::net::{Network, Ready, Source, Stream};
 use crate::rt::slab::Slab;
+use crate::rt::stall::StallWatch;
 use crate::rt::timers::Timers;
 use batch::Served;
 use fetches::Fetches;
@@ -102,6 +103,7 @@ pub struct Server<N: Network, A: App> {
     /// The clocks as this turn has read them.
     now: Instant,
     wall: UnixTime,
+    stalls: StallWatch,
     /// Booked bytes of all connections; those of the feeds are added where it is compared.
     booked: usize,
     /// Until when what is under way may be finished.
@@ -175,6 +177,7 @@ impl<N: Network, A: App> Server<N, A> {
             date: Date::default(),
             now,
             wall: UnixTime::default(),
+            stalls: StallWatch::default(),
             booked: 0,
             draining: None,
             drain_overdue: false,
@@ -189,6 +192,7 @@ impl<N: Network, A: App> Server<N, A> {
     pub fn turn(&mut self, readiness: &[(Source, Ready)], now: Now) -> Option<Duration> {
         (self.now, self.wall) = (now.instant, now.wall);
         self.date.refresh(now.wall);
+        self.notice_stall();
         for &(source, ready) in readiness {
             self.note(source, ready);
         }
@@ -219,7 +223,9 @@ impl<N: Network, A: App> Server<N, A> {
         self.look_after_touched();
         self.drain_if_due();
         self.timers.sweep(self.conns.len(), |id| self.conns.get(id).map(|conn| conn.timer));
-        self.wait_time()
+        let wait = self.wait_time();
+        self.stalls.end(self.now, wait);
+        wait
     }
 
     /// Whether the loop has come to its end: the application quit, or the drain is complete.
@@ -262,6 +268,14 @@ impl<N: Network, A: App> Server<N, A> {
     pub fn start(&mut self, begin: impl FnOnce(&mut A, &mut Effects)) {
         begin(&mut self.app, &mut self.effects);
         self.apply();
+    }
+
+    /// Says when this turn comes much too late, and has the application make allowances for it.
+    fn notice_stall(&mut self) {
+        if let Some(stall) = self.stalls.begin(self.now, &self.limits) {
+            log::warn!("the process stood still for {:.1} s or more", stall.least.as_secs_f64());
+            self.tell(ConnId::NOBODY, Event::Stalled(stall.most));
+        }
     }
 
     fn note(&mut self, source: Source, ready: Ready) {

@@ -13,12 +13,15 @@ use crate::event::{Effect, Effects, Kind, Payload};
 use crate::id::{ConnId, FeedId};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Close codes, RFC 6455 section 7.4.1.
 const UNSUPPORTED_DATA: u16 = 1003;
 const POLICY_VIOLATION: u16 = 1008;
 const TOO_BIG: u16 = 1009;
+
+/// A longer stall earns members no more messages: the kernel's buffers would not have held them.
+const ALLOWED_FOR_MAX: Duration = Duration::from_secs(600);
 
 /// The one room of the plain protocol.
 const LOBBY: FeedId = FeedId(0);
@@ -125,6 +128,14 @@ impl Chat {
         }
     }
 
+    /// The process stood still: what a member has said meanwhile, at its rate, comes all at once.
+    pub fn allow_for(&mut self, stall: Duration) {
+        let earned = stall.min(ALLOWED_FOR_MAX).as_secs_f64() * self.rate;
+        for member in self.members.iter_mut().flatten() {
+            member.allowance.messages += earned as f32;
+        }
+    }
+
     /// From now on nobody is told who leaves.
     pub fn drain(&mut self) {
         self.draining = true;
@@ -150,7 +161,9 @@ impl Allowance {
     /// Takes one message if there is one.
     fn take(&mut self, at: u32, rate: f64, burst: f64) -> bool {
         let earned = f64::from(at.wrapping_sub(self.at)) / 1000.0 * rate;
-        let messages = (f64::from(self.messages) + earned).min(burst);
+        // What a stall has earned stays above the burst until it is used.
+        let left = f64::from(self.messages);
+        let messages = (left + earned).min(burst.max(left));
         self.at = at;
         self.messages = (messages - 1.0).max(0.0) as f32;
         messages >= 1.0

@@ -84,6 +84,11 @@ pub struct Limits {
     pub discard_bytes_max: usize,
     /// How long it may do so.
     pub discard_for: Duration,
+    /// A turn that begins this much later than it was due: the process was stopped, frozen, swapped out or blocked.
+    pub stall_min: Duration,
+    /// After a stall, time for which no peer is judged late: to read what waits in the sockets, and for the answer to a
+    /// ping. As long as a head may take.
+    pub stall_grace: Duration,
     /// Draining: what is under way may take so long (`--drain`).
     pub drain_within: Duration,
 
@@ -181,6 +186,8 @@ impl Default for Limits {
             said_bytes_max: 64 << 10,
             discard_bytes_max: 8 << 20,
             discard_for: Duration::from_secs(2),
+            stall_min: Duration::from_secs(1),
+            stall_grace: Duration::from_secs(10),
             drain_within: Duration::from_secs(10),
             job_threads: 4,
             jobs_waiting_max: 1024,

@@ -143,7 +143,9 @@ impl<N: Network, A: App> Server<N, A> {
             Protocol::Upstream(upstream) => self.audit_upstream(id, conn, upstream)?,
             Protocol::Discarding(left) => ensure!(*left > 0 && !conn.eof, "nothing is left to be discarded"),
         }
-        let patience = self.patience(conn);
+        // After a stall every deadline may be as far off as the grace.
+        let grace = self.stalls.patient_until(self.now).map_or(Duration::ZERO, |until| until - self.now);
+        let patience = self.patience(conn).map(|most| most.max(grace));
         let due = self.timers.due(&conn.timer).map(|due| due.saturating_duration_since(self.now));
         // Deadlines are rounded up to the millisecond.
         ensure!(

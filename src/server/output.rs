@@ -12,10 +12,12 @@ use crate::conn::{Connection, Protocol};
 use crate::event::{App, Event, FetchError};
 use crate::id::ConnId;
 use crate::proto::response::{Body, BodyCoding, Response, encode_response};
+use crate::proto::ws_frame::Opcode;
 use crate::rt::net::{Network, Stream};
 use std::borrow::Cow;
 use std::io::Write;
 use std::ops::Range;
+use std::time::Instant;
 
 impl<N: Network, A: App> Server<N, A> {
     /// Appends `bytes` to what goes to `id`, as they lie.
@@ -306,6 +308,11 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// The deadline of `id` has passed.
     pub(super) fn on_deadline(&mut self, id: ConnId) {
+        if let Some(until) = self.stalls.patient_until(self.now)
+            && self.is_judged(id)
+        {
+            return self.wait_for_the_stalled(id, until);
+        }
         let Some(conn) = self.conns.get_mut(id) else { return };
         let (output_waits, is_securing) = (!conn.is_flushed(), conn.is_securing());
         match &mut conn.protocol {
@@ -329,6 +336,30 @@ impl<N: Network, A: App> Server<N, A> {
             Protocol::Http(_) | Protocol::Discarding(_) => self.bury(id),
             Protocol::Ws(_) => self.on_heartbeat(id),
             Protocol::Upstream(_) => self.on_fetch_deadline(id),
+        }
+    }
+
+    /// Whether the deadline of this connection ends the patience with a peer. The other ones wake something of ours.
+    fn is_judged(&self, id: ConnId) -> bool {
+        let Some(conn) = self.conns.get(id) else { return false };
+        match &conn.protocol {
+            Protocol::Http(http) => !(http.awaits_answer() && http.asleep),
+            Protocol::Ws(ws) => !ws.is_open() || conn.eof || ws.silent_for(self.now) >= self.limits.silent_for,
+            Protocol::Upstream(upstream) => match upstream.state() {
+                State::Kept => false,
+                State::Connecting => upstream.race.as_ref().is_none_or(|race| race.is_late(self.now)),
+                _ => true,
+            },
+            Protocol::Discarding(_) => true,
+        }
+    }
+
+    /// After a stall: the deadline moves, and a WebSocket is asked for a sign of life.
+    fn wait_for_the_stalled(&mut self, id: ConnId, until: Instant) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        self.timers.set(id, &mut conn.timer, until);
+        if matches!(&conn.protocol, Protocol::Ws(ws) if ws.is_open() && !conn.eof) {
+            self.send_frame(id, Opcode::Ping, &[]);
         }
     }
 }

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// Events taken from the kernel at once; a large number costs nothing.
 const EVENTS_MAX: usize = 1024;
+/// Polls before one turn, as long as the kernel fills all of these or is interrupted: sockets may become ready for ever.
+const POLLS_MAX: usize = 16;
 
 /// A server on the kernel's network, and the poll that drives it.
 pub struct Loop<A: App> {
@@ -139,15 +141,8 @@ impl<A: App> Loop<A> {
     /// # Errors
     /// The poll itself fails, which nothing can mend.
     pub fn once(&mut self, most: Option<Duration>) -> io::Result<bool> {
-        let wait = [self.wait, most].into_iter().flatten().min();
-        match self.poll.poll(&mut self.events, wait) {
-            Err(e) if e.kind() != ErrorKind::Interrupted => return Err(e),
-            Err(_) => self.events.clear(),
-            Ok(()) => {}
-        }
+        self.poll([self.wait, most].into_iter().flatten().min())?;
         let now = Now::read();
-        self.readiness.clear();
-        self.readiness.extend(self.events.iter().map(readiness));
         self.wait = self.server.turn(&self.readiness, now);
         // After the turn: what came together with the signal is served before the idle are sent away.
         if self.readiness.iter().any(|&(source, _)| source == Source::Signals) {
@@ -166,6 +161,26 @@ impl<A: App> Loop<A> {
             }
         }
         Ok(!self.server.is_over())
+    }
+
+    /// Waits, and takes what the kernel has to say: all of it as a rule, since deadlines are judged behind it.
+    fn poll(&mut self, mut wait: Option<Duration>) -> io::Result<()> {
+        self.readiness.clear();
+        for _ in 0..POLLS_MAX {
+            match self.poll.poll(&mut self.events, wait) {
+                // A signal. SIGCONT is one, too (signal(7)), and much may have come while the process was stopped.
+                Err(e) if e.kind() == ErrorKind::Interrupted => self.events.clear(),
+                Err(e) => return Err(e),
+                Ok(()) => {
+                    self.readiness.extend(self.events.iter().map(readiness));
+                    if self.events.iter().count() < EVENTS_MAX {
+                        return Ok(());
+                    }
+                }
+            }
+            wait = Some(Duration::ZERO);
+        }
+        Ok(())
     }
 
     /// Runs until the application quits or a drain is complete.

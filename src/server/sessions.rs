@@ -65,7 +65,7 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     /// One frame to one peer. A room member's own frames keep their place among those of the room.
-    fn send_frame(&mut self, id: ConnId, opcode: Opcode, payload: &[u8]) {
+    pub(super) fn send_frame(&mut self, id: ConnId, opcode: Opcode, payload: &[u8]) {
         let is_served = self.is_served(id);
         let Server { conns, rooms, codec, reply, .. } = &mut *self;
         let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = conns.get_mut(id) else { return };

@@ -17,6 +17,7 @@ mod members;
 mod owners;
 mod promises;
 mod sites;
+mod stalls;
 mod strangers;
 mod talk;
 mod world;

@@ -2,7 +2,7 @@
 
 use super::ASK;
 use crate::support::frames::{BINARY, Said};
-use crate::support::{Client, PATIENCE, Site, WsClient, frame, ms};
+use crate::support::{Child, Client, PATIENCE, Site, WsClient, frame, ms};
 use squall::config::Limits;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -28,6 +28,25 @@ fn an_empty_line_behind_a_request_is_no_begun_request() {
     }
     assert!(begun.elapsed() < PATIENCE);
     site.wait_until_empty();
+}
+
+#[test]
+fn a_stopped_server_reads_before_it_judges() {
+    let child = Child::start(&["--keep-alive", "1"], &[]);
+    let mut asks: Vec<Client> = (0..3).map(|_| Client::connect(child.address)).collect();
+    for client in &mut asks {
+        assert_eq!(client.ask(ASK).status, 200);
+    }
+    child.signal("STOP");
+    std::thread::sleep(ms(2500));
+    for client in &mut asks {
+        client.send(ASK);
+    }
+    child.signal("CONT");
+    for client in &mut asks {
+        assert_eq!(client.answer().status, 200);
+    }
+    assert!(child.stderr().contains("the process stood still"), "{}", child.stderr());
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub struct Driver<A: App> {
     /// When the last turn was, and how long it said to wait.
     pub last: Instant,
     pub wait: Option<Duration>,
+    /// After a jump in time, the server takes it for a stall and judges nobody late until then.
+    pub patient_until: Option<Instant>,
     begun: Instant,
     transcript: DefaultHasher,
     /// When the drain must come to its last words, and then to its end.
@@ -55,6 +57,7 @@ impl<A: App> Driver<A> {
             now,
             last: now,
             wait: Some(Duration::ZERO),
+            patient_until: None,
             begun: now,
             transcript: DefaultHasher::new(),
             drained_by: None,
@@ -82,6 +85,9 @@ impl<A: App> Driver<A> {
 
     pub fn turn(&mut self, list: &[(Source, Ready)]) {
         assert!(!self.server.is_over());
+        if self.wait.is_some_and(|wait| self.now >= self.last + wait + self.limits.stall_min) {
+            self.patient_until = Some(self.now + self.limits.stall_grace);
+        }
         self.last = self.now;
         let wall = UnixTime::from_seconds(BEGUN_AT + (self.now - self.begun).as_secs());
         self.wait = self.server.turn(list, Now { instant: self.now, wall });

@@ -138,7 +138,8 @@ impl Run {
             // At its deadline nobody is told anything any more.
             return;
         }
-        let deadline = book.first_deadline();
+        let deadline =
+            book.first_deadline().map(|deadline| deadline.max(self.driver.patient_until.unwrap_or(deadline)));
         assert!(deadline.is_none_or(|deadline| deadline > before), "a deadline has passed, and nobody heard of it");
         if wait == Some(Duration::ZERO) {
             return;

@@ -13,7 +13,7 @@ use squall::proto::ws_frame::{Opcode, encode_masked};
 use std::time::Instant;
 
 /// Clients of one server, each with room for so many bytes that it does not read.
-fn clients<A: App, const N: usize>(app: A, limits: Limits, room: usize) -> (Driver<A>, [PipeRef; N]) {
+pub fn clients<A: App, const N: usize>(app: A, limits: Limits, room: usize) -> (Driver<A>, [PipeRef; N]) {
     let (mut world, pipes) = (World::default(), std::array::from_fn(|_| PipeRef::default()));
     for pipe in &pipes {
         world.arrive(pipe);
@@ -22,21 +22,21 @@ fn clients<A: App, const N: usize>(app: A, limits: Limits, room: usize) -> (Driv
     (Driver::new(world, app, limits, Instant::now()), pipes)
 }
 
-fn site(limits: &Limits) -> Site {
+pub fn site(limits: &Limits) -> Site {
     let now = Instant::now();
     Site::new(settings("http://127.0.0.1:1/{}".into()), limits, now).expect("a site")
 }
 
 /// Lets the loop run until it has nothing more to do.
-fn run<A: App>(driver: &mut Driver<A>) {
+pub fn run<A: App>(driver: &mut Driver<A>) {
     while driver.step(&mut Dice::new(1), ms(1), Manner::Prompt) {}
 }
 
-fn heard(pipe: &PipeRef) -> String {
+pub fn heard(pipe: &PipeRef) -> String {
     String::from_utf8_lossy(pipe.borrow_mut().to_peer.make_contiguous()).into_owned()
 }
 
-fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+pub fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![];
     encode_masked(opcode, true, [1, 2, 3, 4], payload, &mut bytes);
     bytes

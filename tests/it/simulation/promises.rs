@@ -37,7 +37,7 @@ impl Open {
             Event::Message(..) => assert_eq!(state, Some(Waiting::Session), "{from:?} speaks out of its session"),
             Event::Woke | Event::Fetched(_) => assert_eq!(state, Some(Waiting::Answer), "{from:?} waits for nothing"),
             Event::Left => assert!(self.0.remove(&from).is_some(), "{from:?} leaves twice"),
-            Event::Finished(_) | Event::Draining => {}
+            Event::Finished(_) | Event::Draining | Event::Stalled(_) => {}
         }
     }
 

@@ -210,6 +210,36 @@ fn those_whose_time_in_the_queue_is_over_make_room_in_it() {
 }
 
 #[test]
+fn a_response_that_came_during_a_stall_is_in_time() {
+    let (head, rest) = OK.split_at(30);
+    for (before, during) in [("", OK), (head, rest)] {
+        let mut world = World::with(Limits::default());
+        world.fetch(0, "http://127.0.0.1/");
+        world.turn(&[]);
+        world.says(0, before.as_bytes());
+        world.now += Duration::from_secs(60);
+        let readable = world.readable(0, during.as_bytes());
+        // The first turn behind a stop may come without any readiness.
+        world.turn(&[]);
+        world.turn(&[readable]);
+        assert_eq!(world.heard(), ["0: 2 bytes", "0: done"]);
+    }
+}
+
+#[test]
+fn a_site_that_stays_silent_after_a_stall_has_a_deadline() {
+    let mut world = World::with(Limits::default());
+    world.fetch(0, "http://127.0.0.1/");
+    world.turn(&[]);
+    world.now += Duration::from_secs(60);
+    world.turn(&[]);
+    assert_eq!(world.heard(), [""; 0]);
+    world.now += Duration::from_secs(10);
+    world.turn(&[]);
+    assert_eq!(world.heard().len(), 1, "{:?}", world.heard());
+}
+
+#[test]
 fn a_full_origin_does_not_hold_up_a_fetch_to_another() {
     let mut world = World::with(Limits { fetches_max: 4, origin_fetches_max: 1, ..Limits::default() });
     for (owner, host) in ["127.0.0.1", "127.0.0.1", "127.0.0.2"].iter().enumerate() {
