@@ -240,6 +240,25 @@ fn a_site_that_stays_silent_after_a_stall_has_a_deadline() {
 }
 
 #[test]
+fn a_handshake_is_not_late_after_a_stall() {
+    let mut world = World::with(Limits::default());
+    for _ in 0..2 {
+        let wire = Wire::default();
+        wire.0.borrow_mut().securing = true;
+        world.sites.backlog.borrow_mut().push_back(wire);
+    }
+    world.turn(&[(Source::Listener(0), Ready { readable: true, ..Ready::default() })]);
+    world.now += Duration::from_secs(60);
+    world.turn(&[]);
+    assert_eq!(world.server.counts().connections, 2);
+    world.site(0).0.borrow_mut().securing = false;
+    world.says(0, b"GET / HT");
+    world.now += Duration::from_secs(10);
+    world.turn(&[]);
+    assert_eq!(world.server.counts().connections, 1, "only the one that has gone on");
+}
+
+#[test]
 fn a_full_origin_does_not_hold_up_a_fetch_to_another() {
     let mut world = World::with(Limits { fetches_max: 4, origin_fetches_max: 1, ..Limits::default() });
     for (owner, host) in ["127.0.0.1", "127.0.0.1", "127.0.0.2"].iter().enumerate() {
