@@ -17,7 +17,7 @@ use crate::clock::Now;
 use crate::config::{Limits, parse_origin};
 use crate::event::{App, Blocking, Body, Effect, Effects, Event, FileRead, Finished, Job, Request, Response};
 use crate::id::ConnId;
-use crate::proto::url::{query_value, same_authority};
+use crate::proto::url::{Form, same_authority};
 use chat::Chat;
 use cookie::Signer;
 use files::{Asset, Conditions, Files};
@@ -126,7 +126,7 @@ impl Site {
             html: accept.windows(9).any(|part| part.eq_ignore_ascii_case(b"text/html")),
             // Over plain http browsers say Sec-Fetch-Dest to their own machine only, so search.js says it in the query.
             framed: ask.request.header("sec-fetch-dest") == Some(&b"iframe"[..])
-                || query_value(ask.request.query(), "framed").is_some(),
+                || Form::parse(ask.request.query().as_bytes()).is_ok_and(|query| query.value("framed").is_some()),
         }
     }
 
@@ -143,9 +143,9 @@ impl Site {
         self.pages.render(&page, visitor.lang, status)
     }
 
-    fn sleep(&mut self, ask: Ask, out: &mut Effects) {
+    fn sleep(&mut self, ask: Ask, query: Form, out: &mut Effects) {
         let visitor = self.visitor(ask);
-        match seconds_of(ask.request, 10.0, 60.0) {
+        match seconds_of(query, 10.0, 60.0) {
             Ok(seconds) => {
                 out.push(Effect::Sleep(ask.from, ask.now.instant + Duration::from_secs_f64(seconds)));
                 self.pending.insert(ask.from, Pending::Sleep(visitor, seconds));
@@ -154,9 +154,9 @@ impl Site {
         }
     }
 
-    fn block(&mut self, ask: Ask, out: &mut Effects) {
+    fn block(&mut self, ask: Ask, query: Form, out: &mut Effects) {
         let visitor = self.visitor(ask);
-        match seconds_of(ask.request, 3.0, 10.0) {
+        match seconds_of(query, 3.0, 10.0) {
             Ok(seconds) => {
                 let pause = Blocking::Sleep(Duration::from_secs_f64(seconds));
                 out.push(Effect::RunBlocking(ask.from, pause));
@@ -255,8 +255,8 @@ impl App for Site {
 }
 
 /// `?seconds=S`, a fraction allowed, 0 to `most`.
-fn seconds_of(request: &Request, default: f64, most: f64) -> Result<f64, Sentence> {
-    let Some(text) = query_value(request.query(), "seconds") else { return Ok(default) };
+fn seconds_of(query: Form, default: f64, most: f64) -> Result<f64, Sentence> {
+    let Some(text) = query.value("seconds") else { return Ok(default) };
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=most).contains(&seconds) => Ok(seconds),
         _ => Err(Sentence::new("why_seconds", [&most])),

@@ -4,14 +4,17 @@
 //! be taken back before it expires.
 
 use super::cookie::{clear_cookie, find, set_cookie};
+use super::language::Sentence;
 use super::pages::{NameProblem, Page};
 use super::{Ask, Site, Visitor};
-use crate::event::{Effects, Response};
-use crate::proto::url::{form_pairs, is_local_path, query_value};
+use crate::event::{Effects, Request, Response};
+use crate::proto::url::{Form, is_local_path};
 
 /// The cookie's name, the same as in the course's Tornado site.
 const COOKIE: &str = "username";
 const NAME_CHARS_MAX: usize = 32;
+/// The media type of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// Where a login leads without a valid `next`.
 const DEFAULT_NEXT: &str = "/chat/";
 
@@ -25,9 +28,9 @@ impl Site {
         (check_name(&name) == Ok(name.as_str())).then_some(name)
     }
 
-    pub(super) fn login_form(&self, ask: Ask, out: &mut Effects) {
+    pub(super) fn login_form(&self, ask: Ask, query: Form, out: &mut Effects) {
         let visitor = self.visitor(ask);
-        let next = next_of(query_value(ask.request.query(), "next"));
+        let next = next_of(query.value("next"));
         out.respond(ask.from, self.login_page(&visitor, "", &next, None, 200));
     }
 
@@ -36,15 +39,14 @@ impl Site {
         if let Err(why) = self.check_origin(ask.request) {
             return out.respond(ask.from, self.error(&visitor, 403, &why));
         }
-        let (mut typed, mut next) = (String::new(), None);
-        for (key, value) in form_pairs(ask.body) {
-            match key.as_ref() {
-                "username" => typed = value.into_owned(),
-                "next" => next = Some(value.into_owned()),
-                _ => {}
-            }
+        if let Err(refusal) = self.check_media_type(ask.request, &visitor) {
+            return out.respond(ask.from, refusal);
         }
-        let next = next_of(next);
+        let Ok(form) = Form::parse(ask.body) else {
+            return self.refuse(ask, 400, "why_encoding", out);
+        };
+        let typed = form.value("username").unwrap_or_default();
+        let next = next_of(form.value("next"));
         let response = match check_name(&typed) {
             Err(problem) => self.login_page(&visitor, &typed, &next, Some(problem), 400),
             Ok(name) if self.chat.is_present(name) && visitor.user.as_deref() != Some(name) => {
@@ -69,6 +71,26 @@ impl Site {
             Err(why) => self.error(&self.visitor(ask), 403, &why),
         };
         out.respond(ask.from, response);
+    }
+
+    /// The body is a form as browsers send it, or its type is not said; else 415, which names what is accepted (RFC
+    /// 9110 section 15.5.16).
+    fn check_media_type(&self, request: &Request, visitor: &Visitor) -> Result<(), Response> {
+        let refusal = |why, expected: &'static str, sent: &[u8], field| {
+            let why = Sentence::new(why, [&expected, &String::from_utf8_lossy(sent)]);
+            Err(self.error(visitor, 415, &why).header(field, expected))
+        };
+        let is_form = |kind: &[u8]| {
+            let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default();
+            kind.trim_ascii().eq_ignore_ascii_case(FORM.as_bytes())
+        };
+        if let Some(kind) = request.headers_named("content-type").find(|kind| !is_form(kind)) {
+            return refusal("why_media_type", FORM, kind, "Accept");
+        }
+        match request.headers_named("content-encoding").find(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+            Some(coding) => refusal("why_coding", "identity", coding, "Accept-Encoding"),
+            None => Ok(()),
+        }
     }
 
     fn login_page(

@@ -11,7 +11,7 @@ use crate::event::{Body, Effect, Effects, Response};
 use crate::proto::deflate::{self, Agreement};
 use crate::proto::http::Method;
 use crate::proto::upgrade::{self, UpgradeError};
-use crate::proto::url::{decode_path, query_value};
+use crate::proto::url::{Form, NotUtf8, decode_path};
 use std::borrow::Cow;
 
 /// What a 401 must say (RFC 9110 section 11.6.1). No browser knows the scheme, so none asks for a password.
@@ -100,23 +100,24 @@ impl Site {
     }
 
     fn answer(&mut self, route: Route, ask: Ask, path: &str, out: &mut Effects) {
-        match route {
-            Route::Plaintext => plaintext(ask.from, out),
-            Route::Index => {
+        match (route, Form::parse(ask.request.query().as_bytes())) {
+            (Route::Plaintext, _) => plaintext(ask.from, out),
+            (_, Err(NotUtf8)) => self.refuse(ask, 400, "why_encoding", out),
+            (Route::Index, _) => {
                 let visitor = self.visitor(ask);
                 out.respond(ask.from, self.index(&visitor, None));
             }
-            Route::Sleep => self.sleep(ask, out),
-            Route::Block => self.block(ask, out),
-            Route::Login if ask.request.method == Method::Post => self.log_in(ask, out),
-            Route::Login => self.login_form(ask, out),
-            Route::Logout => self.log_out(ask, out),
-            Route::Chat if ask.request.wants_upgrade() => self.enter_chat(ask, out),
-            Route::Chat => self.chat_page(ask, out),
-            Route::ChatWithoutSlash => out.respond(ask.from, Response::redirect(308, "/chat/")),
-            Route::Echo => self.echo(ask, out),
-            Route::Search | Route::SearchSync => {
-                match query_value(ask.request.query(), "wd").filter(|words| !words.trim().is_empty()) {
+            (Route::Sleep, Ok(query)) => self.sleep(ask, query, out),
+            (Route::Block, Ok(query)) => self.block(ask, query, out),
+            (Route::Login, _) if ask.request.method == Method::Post => self.log_in(ask, out),
+            (Route::Login, Ok(query)) => self.login_form(ask, query, out),
+            (Route::Logout, _) => self.log_out(ask, out),
+            (Route::Chat, _) if ask.request.wants_upgrade() => self.enter_chat(ask, out),
+            (Route::Chat, _) => self.chat_page(ask, out),
+            (Route::ChatWithoutSlash, _) => out.respond(ask.from, Response::redirect(308, "/chat/")),
+            (Route::Echo, _) => self.echo(ask, out),
+            (Route::Search | Route::SearchSync, Ok(query)) => {
+                match query.value("wd").filter(|words| !words.trim().is_empty()) {
                     Some(words) => self.search(ask, &words, route == Route::SearchSync, out),
                     None => {
                         let visitor = self.visitor(ask);
@@ -125,13 +126,13 @@ impl Site {
                     }
                 }
             }
-            Route::Static => self.file(ask, path.trim_start_matches('/'), out),
-            Route::Health if self.draining => out.respond(ask.from, Response::text(503, "draining\n")),
-            Route::Health => out.respond(ask.from, Response::text(200, "ok\n")),
+            (Route::Static, _) => self.file(ask, path.trim_start_matches('/'), out),
+            (Route::Health, _) if self.draining => out.respond(ask.from, Response::text(503, "draining\n")),
+            (Route::Health, _) => out.respond(ask.from, Response::text(200, "ok\n")),
         }
     }
 
-    fn refuse(&self, ask: Ask, status: u16, why: &'static str, out: &mut Effects) {
+    pub(super) fn refuse(&self, ask: Ask, status: u16, why: &'static str, out: &mut Effects) {
         let visitor = self.visitor(ask);
         out.respond(ask.from, self.error(&visitor, status, &Sentence::new(why, [])));
     }

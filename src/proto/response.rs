@@ -14,6 +14,7 @@
 //! The pieces of a stream are written by the caller, as [`Sent`] says; 100 and 101 have encoders of their own.
 
 use crate::blocks::Blocks;
+use crate::proto::url::encode_reference;
 use std::borrow::Cow;
 
 /// One answer. Content-Length, Date, Server, Connection and Transfer-Encoding are added by the encoder.
@@ -105,8 +106,13 @@ impl Response {
         Response::new(status, "text/plain; charset=utf-8", body).header("X-Content-Type-Options", "nosniff")
     }
 
-    /// A redirect (301, 302, 303, 307, 308) with a Location and a line of text for those who do not follow.
+    /// A redirect (301, 302, 303, 307, 308) with a Location and a line of text for those who do not follow. An owned
+    /// location is percent-encoded where it is no URI reference.
     pub fn redirect(status: u16, location: impl Into<Cow<'static, str>>) -> Response {
+        let location = match location.into() {
+            Cow::Owned(text) => Cow::Owned(encode_reference(&text)),
+            literal => literal,
+        };
         Response::text(status, "See the Location field.\n").header("Location", location)
     }
 

@@ -5,7 +5,9 @@
 //! Not here: names in other scripts (IDNA), user names and passwords, fragments; the first two are refused.
 
 use crate::proto::words::{set_of, span_in};
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{
+    AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode, percent_decode_str, percent_encode_byte, utf8_percent_encode,
+};
 use std::fmt;
 use std::net::Ipv6Addr;
 
@@ -273,9 +275,8 @@ fn is_port(text: &[u8]) -> bool {
 }
 
 /// Whether two hex digits are behind every `%`.
-fn is_well_encoded(text: &str) -> bool {
+fn is_well_encoded(bytes: &[u8]) -> bool {
     let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
-    let bytes = text.as_bytes();
     memchr::memchr_iter(b'%', bytes).all(|at| is_hex(bytes.get(at + 1)) && is_hex(bytes.get(at + 2)))
 }
 
@@ -319,7 +320,7 @@ pub fn insert_words(template: &str, words: &str) -> Option<String> {
 /// segments that are empty (but for a last one), `.` or `..`. So the result stays inside the folder it is joined to.
 pub fn decode_path(path: &str) -> Option<String> {
     let path = path.strip_prefix('/').unwrap_or(path);
-    if !is_well_encoded(path) {
+    if !is_well_encoded(path.as_bytes()) {
         return None;
     }
     let decoded = percent_decode_str(path).decode_utf8().ok()?.into_owned();
@@ -327,15 +328,61 @@ pub fn decode_path(path: &str) -> Option<String> {
     (plain && decoded.split('/').all(|segment| segment != "." && segment != "..")).then_some(decoded)
 }
 
-/// The names and values of a form in `application/x-www-form-urlencoded`, decoded, in order.
-pub fn form_pairs(form: &[u8]) -> form_urlencoded::Parse<'_> {
-    form_urlencoded::parse(form)
+/// A query, or a body in `application/x-www-form-urlencoded`, whose names and values are UTF-8 once they are decoded.
+///
+/// Other bytes are refused, not replaced: with U+FFFD in their place, two names in another encoding would be one.
+#[derive(Debug, Clone, Copy)]
+pub struct Form<'a>(&'a [u8]);
+
+/// A name or a value of a form is not UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotUtf8;
+
+impl<'a> Form<'a> {
+    /// # Errors
+    /// Any of its names and values is not UTF-8.
+    pub fn parse(form: &'a [u8]) -> Result<Form<'a>, NotUtf8> {
+        // `&` and `=` are ASCII, so the whole is UTF-8 if and only if each part is.
+        percent_decode(form).decode_utf8().map(|_| Form(form)).map_err(|_| NotUtf8)
+    }
+
+    /// The last value of this name, decoded; `+` is a space.
+    pub fn value(&self, name: &str) -> Option<String> {
+        let values = form_urlencoded::parse(self.0).filter(|(key, _)| key == name);
+        values.last().map(|(_, value)| value.into_owned())
+    }
 }
 
-/// The first value of this name in a query, decoded; `+` is a space.
-pub fn query_value(query: &str, name: &str) -> Option<String> {
-    form_pairs(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+/// Percent-encodes what a URI reference cannot hold (RFC 3986 section 4.1), such as a Location (RFC 9110 section
+/// 10.2.2): characters beyond ASCII, blanks, quotes, brackets outside of the host, a `%` that encodes nothing, and a
+/// second `#`. What is encoded already stays.
+pub fn encode_reference(reference: &str) -> String {
+    let mut encoded = String::with_capacity(reference.len());
+    let host_end = match reference.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains(['/', '?', '#']) => {
+            reference.len() - rest.len() + rest.find(['/', '?', '#']).unwrap_or(rest.len())
+        }
+        _ => 0,
+    };
+    let mut has_fragment = false;
+    for (at, byte) in reference.bytes().enumerate() {
+        let fits = match byte {
+            b'%' => is_well_encoded(&reference.as_bytes()[at..reference.len().min(at + 3)]),
+            b'#' => !std::mem::replace(&mut has_fragment, true),
+            b'[' | b']' => at < host_end,
+            _ => REFERENCE_BYTES[usize::from(byte)],
+        };
+        match fits {
+            true => encoded.push(char::from(byte)),
+            false => encoded.push_str(percent_encode_byte(byte)),
+        }
+    }
+    encoded
 }
+
+/// Unreserved and reserved characters (RFC 3986 sections 2.2 and 2.3), without `#`, `[` and `]`.
+static REFERENCE_BYTES: [bool; 256] =
+    set_of(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/?@!$&'()*+,;=");
 
 #[cfg(test)]
 mod tests;

@@ -132,6 +132,7 @@ mod tests {
             (443, "GET /", "[::1]", "https://[::1]/"),
             (443, "GET /", "example.org:", "https://example.org/"),
             (443, "OPTIONS *", "example.org", "https://example.org/"),
+            (443, "GET /\"{|}%41%?a[]=^`", "[::1]", "https://[::1]/%22%7B%7C%7D%41%25?a%5B%5D=%5E%60"),
             (443, "GET http://other.org:81/x?", "example.org", "https://other.org/x"),
         ] {
             let head = format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n");

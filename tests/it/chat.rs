@@ -1,5 +1,6 @@
 //! The room, as two people in it see it: the plain protocol, one text frame a line.
 
+mod forms;
 mod names;
 
 use crate::support::frames::{BINARY, CONTINUATION, PING, Said, TEXT, close, fragment, text};

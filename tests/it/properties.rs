@@ -14,7 +14,7 @@ use squall::app::cookie::{Signer, find};
 use squall::proto::body::BodyReader;
 use squall::proto::chunked::{encode_chunk, encode_last};
 use squall::proto::http::Framing;
-use squall::proto::url::{Url, decode_path, encode_component, query_value};
+use squall::proto::url::{Form, Url, decode_path, encode_component, encode_reference};
 use squall::proto::ws_frame::{Opcode, encode_masked};
 use squall::proto::ws_session::{Kind, Session};
 
@@ -165,7 +165,10 @@ proptest! {
     #[test]
     fn words_come_back_from_a_query_and_a_path(words in any::<String>()) {
         let encoded = encode_component(&words);
-        prop_assert_eq!(query_value(&format!("a=b&wd={encoded}"), "wd"), Some(words.clone()));
+        let query = format!("a=b&wd={encoded}");
+        prop_assert_eq!(Form::parse(query.as_bytes()).map(|query| query.value("wd")), Ok(Some(words.clone())));
+        let reference = encode_reference(&words);
+        prop_assert!(reference.bytes().all(|byte| byte.is_ascii_graphic()) && encode_reference(&reference) == reference);
         let is_name = words.split('/').all(|segment| !segment.is_empty() && segment != "." && segment != "..");
         if is_name && !words.contains(['\0', '\\']) {
             prop_assert_eq!(decode_path(&format!("/{encoded}")), Some(words));

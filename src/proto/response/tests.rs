@@ -113,7 +113,9 @@ fn a_redirect_names_its_target() {
     assert!(bytes.starts_with("HTTP/1.1 303 See Other\r\n"), "{bytes}");
     assert!(bytes.contains("\r\nLocation: /chat/\r\n"), "{bytes}");
     let (bytes, _) = encoded(&Response::redirect(303, "/\r\nSet-Cookie: x".to_owned()), GET);
-    assert!(!bytes.contains("Location:"), "{bytes}");
+    assert!(bytes.contains("\r\nLocation: /%0D%0ASet-Cookie:%20x\r\n"), "{bytes}");
+    let (bytes, _) = encoded(&Response::redirect(308, "https://[::1]/\"中\"?a[]#b#c".to_owned()), GET);
+    assert!(bytes.contains("\r\nLocation: https://[::1]/%22%E4%B8%AD%22?a%5B%5D#b%23c\r\n"), "{bytes}");
 }
 
 #[test]

@@ -252,11 +252,40 @@ fn a_decoded_path_stays_inside_its_folder() {
 }
 
 #[test]
-fn forms_and_queries_are_decoded() {
-    assert_eq!(query_value("a=1&wd=x+y%26%E4%B8%AD&wd=2", "wd").as_deref(), Some("x y&中"));
-    assert_eq!(query_value("wd", "wd").as_deref(), Some(""));
-    assert_eq!(query_value("w=d", "wd"), None);
-    assert_eq!(query_value("", "wd"), None);
-    let pairs: Vec<_> = form_pairs(b"username=a%3Ab&next=%2F&x").collect();
-    assert_eq!(pairs, [("username".into(), "a:b".into()), ("next".into(), "/".into()), ("x".into(), "".into())]);
+fn a_form_is_decoded_and_its_last_value_counts() {
+    let value = |form: &str, name: &str| Form::parse(form.as_bytes()).expect("UTF-8").value(name);
+    assert_eq!(value("a=1&wd=2&wd=x+y%26%E4%B8%AD", "wd").as_deref(), Some("x y&中"));
+    assert_eq!(value("wd=1&wd", "wd").as_deref(), Some(""));
+    assert_eq!(value("w%64=1", "wd").as_deref(), Some("1"));
+    assert_eq!(value("wd=%", "wd").as_deref(), Some("%"));
+    assert_eq!(value("w=d", "wd"), None);
+    assert_eq!(value("", "wd"), None);
+}
+
+#[test]
+fn a_form_that_is_not_utf_8_is_none() {
+    for form in [&b"a=%D5%C5"[..], b"a=\xd5\xc5", b"%FF=a", b"a=%C3&b=%A9", b"a=%ED%A0%80", b"a=b&c=%C0%AF", b"%80"] {
+        assert_eq!(Form::parse(form).err(), Some(NotUtf8), "{form:?}");
+    }
+    for form in [&b"a=%C3%A9"[..], "é=中".as_bytes(), b"a=%EF%BF%BD", b"a=%&b=%zz", b""] {
+        assert!(Form::parse(form).is_ok(), "{form:?}");
+    }
+}
+
+#[test]
+fn a_reference_holds_only_what_the_rfc_lets_it() {
+    for (text, reference) in [
+        ("/中 \"", "/%E4%B8%AD%20%22"),
+        ("/%41%", "/%41%25"),
+        ("%4", "%254"),
+        ("/a?b#c#d", "/a?b#c%23d"),
+        ("https://[::1]:8443/[x]", "https://[::1]:8443/%5Bx%5D"),
+        ("https://[::1]?[", "https://[::1]?%5B"),
+        ("/x://[a]/", "/x://%5Ba%5D/"),
+        ("\r\n\0\u{7f}", "%0D%0A%00%7F"),
+        ("", ""),
+    ] {
+        assert_eq!(encode_reference(text), reference, "{text:?}");
+        assert_eq!(encode_reference(reference), reference, "encoded twice");
+    }
 }

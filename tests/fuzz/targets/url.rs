@@ -16,6 +16,7 @@ fuzz_target!(|data: &[u8]| {
     }
     check_reference(&base, first);
     check_redirect(&base, data);
+    let _ = url::Form::parse(data).map(|form| form.value(first));
     check_local_path(first, &base);
     check_path(first);
     check_texts(first, second);
@@ -83,12 +84,15 @@ fn check_path(path: &str) {
 fn check_texts(first: &str, second: &str) {
     let encoded = url::encode_component(first);
     assert!(encoded.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)));
-    assert_eq!(url::query_value(&format!("a=&wd={encoded}&wd=x"), "wd").as_deref(), Some(first));
+    let query = format!("a=&wd=x&wd={encoded}");
+    let query = url::Form::parse(query.as_bytes()).expect("it is encoded UTF-8");
+    assert_eq!(query.value("wd").as_deref(), Some(first));
     let template = format!("http://{second}/{{}}");
     if let Some(filled) = url::insert_words(&template, first) {
         assert!(filled.ends_with(&encoded) && filled.starts_with("http://"));
     }
-    url::form_pairs(first.as_bytes()).count();
+    let reference = url::encode_reference(first);
+    assert!(reference.bytes().all(|byte| byte.is_ascii_graphic()) && url::encode_reference(&reference) == reference);
     // An authority is the same as itself, and of two that are the same both are, in either direction.
     if url::is_authority(first) {
         assert!(url::same_authority(&format!("http://{first}"), first) || first.starts_with(':'));

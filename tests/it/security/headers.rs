@@ -82,6 +82,9 @@ fn paths_of_the_router() -> BTreeSet<String> {
 }
 
 const CHALLENGE: &str = "WWW-Authenticate: Cookie form-action=\"/login\", cookie-name=\"username\"";
+const JSON: &str = "Content-Type: application/json\r\n";
+const GZIP: &str = "Content-Encoding: gzip\r\n";
+const ACCEPT: &str = "Accept: application/x-www-form-urlencoded";
 const ALLOW: &str = "Allow: GET, HEAD, OPTIONS";
 const COOKIE: &str = "Set-Cookie: username=*; Max-Age=2592000; Path=/; HttpOnly; SameSite=Lax";
 const CLEARED: &str = "Set-Cookie: username=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax";
@@ -124,6 +127,12 @@ fn every_route_has_exactly_these_fields_at_every_status() {
         ("GET /login", 200, at_home(STRICT)),
         ("GET /login", 200, own(STRICT)),
         ("POST /login", 400, (html.clone() + &form("username="), page(STRICT))),
+        ("POST /login", 400, (html.clone() + &form("username=%FF"), page(STRICT))),
+        ("POST /login", 400, (form("username=%FF"), words(&[]))),
+        ("GET /login?next=%FF", 400, at_home(STRICT)),
+        ("POST /login", 415, (html.clone() + JSON + &form("{}"), [page(STRICT), list(&[ACCEPT])].concat())),
+        ("POST /login", 415, (JSON.to_owned() + &form("{}"), words(&[ACCEPT]))),
+        ("POST /login", 415, (GZIP.to_owned() + &form("x"), words(&["Accept-Encoding: identity"]))),
         ("POST /login", 409, (html.clone() + &form("username=ann"), page(STRICT))),
         ("POST /login", 403, (html.clone() + evil + &form("username=bob"), page(STRICT))),
         ("POST /login", 403, (evil.to_owned() + &form("username=bob"), words(&[]))),
