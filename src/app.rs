@@ -17,6 +17,7 @@ use crate::clock::Now;
 use crate::config::{Limits, parse_origin};
 use crate::event::{App, Blocking, Body, Effect, Effects, Event, FileRead, Finished, Job, Request, Response};
 use crate::id::ConnId;
+use crate::proto::http::Method;
 use crate::proto::url::{Form, same_authority};
 use chat::Chat;
 use cookie::Signer;
@@ -219,14 +220,22 @@ impl Site {
     /// Whether a request comes from a page of ours, or from no page at all; else what was compared.
     fn check_origin(&self, request: &Request) -> Result<(), Sentence> {
         for origin in request.headers_named("origin").map(String::from_utf8_lossy) {
-            // `null` is no origin, whatever is allowed.
             match parse_origin(&origin) {
                 Ok(ours) if same_authority(&ours, request.host()) || self.settings.allow_origin.contains(&ours) => {}
+                Err(_) if origin == "null" && is_own_form(request) => {}
                 _ => return Err(Sentence::new("why_origin", [&origin, &request.host()])),
             }
         }
         Ok(())
     }
+}
+
+/// Whether a browser says that a form without an origin is from one of our own pages. Under the policy `no-referrer`,
+/// which a proxy may add, the Origin of a form is `null` (Fetch Standard, "append a request Origin header"); that of a
+/// WebSocket never is. No script can set Sec-Fetch-Site, and for a sandboxed page it is `cross-site`.
+fn is_own_form(request: &Request) -> bool {
+    let mut sites = request.headers_named("sec-fetch-site").peekable();
+    request.method == Method::Post && sites.peek().is_some() && sites.all(|site| site == b"same-origin")
 }
 
 impl App for Site {

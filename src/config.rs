@@ -89,7 +89,8 @@ pub struct Serve {
     /// Mark the login cookie Secure
     #[arg(long, env = "SQUALL_COOKIE_SECURE", value_enum, default_value = "auto")]
     pub cookie_secure: CookieSecure,
-    /// Origin that may open WebSockets and post forms besides the server's own; repeatable
+    /// Origin, of any scheme, that may open WebSockets and post forms besides the server's own; repeatable. Browsers
+    /// send the login cookie along from the same site only (SameSite=Lax)
     #[arg(long, env = "SQUALL_ALLOW_ORIGIN", value_name = "SCHEME://HOST[:PORT]", value_delimiter = ',',
           value_parser = parse_origin)]
     pub allow_origin: Vec<String>,
@@ -196,30 +197,42 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
 /// `scheme://host[:port]` in the one form in which origins are compared (RFC 6454 section 6.2): lower case, without
 /// the scheme's default port. For `--allow-origin` and for the Origin field of a request.
 ///
+/// Any scheme will do: pages of apps and extensions have `capacitor://localhost` or `chrome-extension://ID`. A scheme
+/// whose pages have no host, such as `file://`, has an empty one.
+///
 /// # Errors
-/// A sentence, for anything else: another scheme than http and https, a path, `null`.
+/// A sentence, for anything else: a path, a user name, `null`.
 pub fn parse_origin(text: &str) -> Result<String, String> {
-    let expected = || "expected http://HOST[:PORT] or https://HOST[:PORT], with nothing behind it".to_owned();
+    let expected = || "expected SCHEME://HOST[:PORT], with nothing behind it".to_owned();
     let origin = text.to_ascii_lowercase();
     let (scheme, authority) = origin.split_once("://").ok_or_else(expected)?;
-    let default_port = match scheme {
-        "http" => 80,
-        "https" => 443,
-        _ => return Err(expected()),
-    };
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
         Some((_, port)) if !port.bytes().all(|byte| byte.is_ascii_digit()) => return Err(expected()),
-        Some((host, port)) => (host, port.parse::<u16>().map_err(|_| expected())?),
-        None => (authority, default_port),
+        Some((host, port)) => (host, Some(port.parse::<u16>().map_err(|_| expected())?)),
+        None => (authority, None),
     };
+    let default_port = default_port(scheme);
     let is_host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
+        None if host.is_empty() => default_port.is_none() && port.is_none(),
+        None => host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
     };
-    match is_host {
-        false => Err(expected()),
-        true if port == default_port => Ok(format!("{scheme}://{host}")),
-        true => Ok(format!("{scheme}://{host}:{port}")),
+    match port {
+        _ if !is_scheme || !is_host => Err(expected()),
+        Some(port) if Some(port) != default_port => Ok(format!("{scheme}://{host}:{port}")),
+        _ => Ok(format!("{scheme}://{host}")),
+    }
+}
+
+/// The port that an origin of this scheme leaves out (URL Standard, special schemes).
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        "ftp" => Some(21),
+        _ => None,
     }
 }
 
@@ -286,6 +299,14 @@ mod tests {
             ("http://a_b:8888", "http://a_b:8888"),
             ("http://[::1]:80", "http://[::1]"),
             ("http://[2001:DB8::80]", "http://[2001:db8::80]"),
+            ("file://", "file://"),
+            ("FILE://", "file://"),
+            ("Capacitor://localhost", "capacitor://localhost"),
+            ("tauri://localhost:80", "tauri://localhost:80"),
+            ("safari-web-extension://0AA3C1F4-0A1C", "safari-web-extension://0aa3c1f4-0a1c"),
+            ("app+x.y://-", "app+x.y://-"),
+            ("wss://a:443", "wss://a"),
+            ("ftp://a:21", "ftp://a"),
         ] {
             assert_eq!(parse_origin(text).as_deref(), Ok(origin));
         }
@@ -312,9 +333,19 @@ mod tests {
             "http://[::1",
             "http://[a]",
             "http://bücher.example",
-            "ftp://a",
-            "ws://a",
-            "chrome-extension://a",
+            "https://",
+            "file:",
+            "file:///",
+            "file://:80",
+            "://a",
+            "1app://a",
+            "a b://c",
+            "a/b://c",
+            "app://a/",
+            "app://u@a",
+            "app://a:65536",
+            "blob:http://a",
+            "data:,",
             "http://a,b",
         ] {
             assert!(parse_origin(text).is_err_and(|why| why.starts_with("expected ")), "{text}");

@@ -281,13 +281,14 @@ fn is_well_encoded(bytes: &[u8]) -> bool {
 }
 
 /// Whether an Origin field names the authority of a Host field: letter case and the default port of the Origin's
-/// scheme make no difference, the scheme itself is not compared (a TLS proxy may stand in front). `null` never does.
+/// scheme make no difference, nor does http or https (a TLS proxy may stand in front). Other schemes and `null` never
+/// do: their host is no server.
 pub fn same_authority(origin: &str, host: &str) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
     let default_port = match scheme.to_ascii_lowercase().as_str() {
         "http" => ":80",
         "https" => ":443",
-        _ => "",
+        _ => return false,
     };
     let bare = |authority| {
         let authority = str::strip_suffix(authority, default_port).unwrap_or(authority);

@@ -2,6 +2,7 @@
 
 mod forms;
 mod names;
+mod origins;
 
 use crate::support::frames::{BINARY, CONTINUATION, PING, Said, TEXT, close, fragment, text};
 use crate::support::{Client, Site, WsClient, frame, login, ms};

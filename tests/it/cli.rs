@@ -92,7 +92,7 @@ fn a_wrong_command_line_ends_with_2() {
         &["--allow-origin", "null"],
         &["--allow-origin", "friend.example"],
         &["--allow-origin", "https://friend.example/"],
-        &["--allow-origin", "https://friend.example,ftp://friend.example"],
+        &["--allow-origin", "https://friend.example,friend://friend.example/"],
         &["--message-rate", "fast"],
         &["--search-url", "http://localhost/"],
         &["--search-url", "http://localhost/?a={}&b={}"],

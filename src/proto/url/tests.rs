@@ -209,6 +209,8 @@ fn an_origin_is_compared_by_its_authority() {
         ("http://a.evil.example", "a"),
         ("http://evil.example/a", "a"),
         ("http://a@evil.example", "a"),
+        ("capacitor://a", "a"),
+        ("file://", ""),
         ("a", "a"),
     ] {
         assert!(!same_authority(origin, host), "{origin} {host}");
