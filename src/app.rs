@@ -1,6 +1,6 @@
 //! The site: values in, effects out.
 //!
-//! `router` finds who answers a request; `login` knows names and cookies, `chat` the room, `search` the relay,
+//! `router` finds who answers a request; `login` knows cookies, `name` names, `chat` the room, `search` the relay,
 //! `pages`, `language` and `files` what people see. Nothing in here knows a socket, waits, or reads a clock: an answer
 //! that takes time is a `Pending` until its event comes.
 
@@ -9,6 +9,7 @@ pub mod cookie;
 pub mod files;
 pub mod language;
 pub mod login;
+pub mod name;
 pub mod pages;
 pub mod router;
 pub mod search;

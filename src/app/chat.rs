@@ -1,17 +1,18 @@
 //! The room: who is in it, under which name, and what they may say.
 //!
 //! Presence is per name. The first connection of a name is announced to everybody, a further one only to itself; the
-//! last one that goes is announced again. Every line goes once into the room's feed; who has read how far is the
+//! last one that goes is announced again. Names that look alike are never present together. Every line goes once into the room's feed; who has read how far is the
 //! server's affair. Messages of connections that are in no room are echoes.
 //!
 //! ```text
 //! NAME enter room     NAME:TEXT     NAME leave room
 //! ```
 
+use super::name::looks;
 use crate::config::Limits;
 use crate::event::{Effect, Effects, Kind, Payload};
 use crate::id::{ConnId, FeedId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -32,11 +33,27 @@ pub struct Chat {
     members: Vec<Option<Member>>,
     /// How many connections each present name has.
     present: HashMap<Rc<str>, u32>,
+    /// Looks of the present names, where they are not the name itself.
+    looks: HashSet<Box<str>>,
     text_bytes_max: usize,
     rate: f64,
     burst: f64,
     epoch: Instant,
     draining: bool,
+}
+
+/// A name under which a connection may enter now.
+pub struct Claim {
+    name: Rc<str>,
+    /// What it shares with names that look like it; `None` if it is present already.
+    looks: Option<[String; 2]>,
+}
+
+impl Claim {
+    /// Whether no connection has entered under this name.
+    pub fn is_first(&self) -> bool {
+        self.looks.is_some()
+    }
 }
 
 struct Member {
@@ -58,6 +75,7 @@ impl Chat {
         Chat {
             members: Vec::new(),
             present: HashMap::new(),
+            looks: HashSet::new(),
             text_bytes_max: limits.chat_text_bytes_max,
             rate: limits.message_rate,
             burst: limits.message_burst,
@@ -66,17 +84,23 @@ impl Chat {
         }
     }
 
-    /// Whether a name is online.
-    pub fn is_present(&self, name: &str) -> bool {
-        self.present.contains_key(name)
+    /// The claim to a name; `None` while another name that looks like it is present.
+    pub fn claim(&self, name: &str) -> Option<Claim> {
+        if let Some((known, _)) = self.present.get_key_value(name) {
+            return Some(Claim { name: known.clone(), looks: None });
+        }
+        let looks = looks(name);
+        let is_used = |look: &str| self.present.contains_key(look) || self.looks.contains(look);
+        let is_taken = self.looks.contains(name) || looks.iter().any(|look| is_used(look));
+        (!is_taken).then(|| Claim { name: name.into(), looks: Some(looks) })
     }
 
-    /// A connection enters under `name`, and sees its own enter line once.
-    pub fn enter(&mut self, from: ConnId, name: &str, now: Instant, out: &mut Effects) {
-        let name: Rc<str> = self.present.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone());
-        let connections = self.present.entry(name.clone()).or_insert(0);
-        *connections += 1;
-        let is_first = *connections == 1;
+    /// A connection enters under the name of `claim`, and sees its own enter line once.
+    pub fn enter(&mut self, from: ConnId, claim: Claim, now: Instant, out: &mut Effects) {
+        let (name, is_first) = (claim.name, claim.looks.is_some());
+        *self.present.entry(name.clone()).or_insert(0) += 1;
+        let looks = claim.looks.into_iter().flatten().filter(|look| **look != *name);
+        self.looks.extend(looks.map(String::into_boxed_str));
         let line = out.write(|line| write_line(line, &name, " enter room", b""));
         out.push(Effect::Join(from, LOBBY));
         out.push(match is_first {
@@ -122,6 +146,10 @@ impl Chat {
             return;
         }
         self.present.remove(&member.name);
+        // Computed again: to keep them would cost each member its bytes.
+        for look in looks(&member.name) {
+            self.looks.remove(&*look);
+        }
         if !self.draining {
             let line = out.write(|line| write_line(line, &member.name, " leave room", b""));
             out.push(Effect::Publish(LOBBY, line));

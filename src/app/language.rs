@@ -179,11 +179,15 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
     ("login_change", ". A new name replaces it.", "。登录新名字会替换它。"),
     ("name_empty", "Please type a name.", "请输入名字。"),
     ("name_long", "That name is longer than 32 characters.", "名字超过了 32 个字符。"),
-    ("name_character", "A name cannot contain a colon or an invisible character.", "名字里不能有冒号或不可见字符。"),
+    (
+        "name_character",
+        "A name cannot contain a colon or a character that does not show.",
+        "名字里不能有冒号或不可见字符。",
+    ),
     (
         "name_taken",
-        "Somebody is online under that name. Please pick another one.",
-        "这个名字正有人在线使用，请换一个。",
+        "Somebody is online under that name or one that looks like it. Please pick another one.",
+        "这个名字或看起来相同的名字正有人在线使用，请换一个。",
     ),
     // Chat.
     ("chat_title", "The room", "聊天室"),
@@ -239,6 +243,7 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
     ("error_403", "Not allowed", "不允许"),
     ("error_404", "Nothing at this address", "这个地址什么也没有"),
     ("error_405", "Not this way", "不能这样访问"),
+    ("error_409", "That name is taken", "这个名字已被占用"),
     ("error_415", "Not in this format", "不支持这种格式"),
     ("error_426", "This address speaks WebSocket", "这个地址只讲 WebSocket"),
     ("error_500", "Something broke here", "服务器出错了"),

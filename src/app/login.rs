@@ -1,4 +1,4 @@
-//! Names and the cookie that carries them.
+//! Logging in and out: the form, and the cookie that carries the name.
 //!
 //! A name is a courtesy, not an identity: whoever logs in first has it while it is online, and a signed cookie cannot
 //! be taken back before it expires.
@@ -6,13 +6,12 @@
 use super::cookie::{clear_cookie, find, set_cookie};
 use super::language::Sentence;
 use super::pages::{NameProblem, Page};
-use super::{Ask, Site, Visitor};
+use super::{Ask, Site, Visitor, name};
 use crate::event::{Effects, Request, Response};
 use crate::proto::url::{Form, is_local_path};
 
 /// The cookie's name, the same as in the course's Tornado site.
 const COOKIE: &str = "username";
-const NAME_CHARS_MAX: usize = 32;
 /// The media type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Where a login leads without a valid `next`.
@@ -25,13 +24,16 @@ impl Site {
         let value = self.signer.verify(COOKIE, &signed, ask.now.wall.seconds())?;
         let name = String::from_utf8(value).ok()?;
         // A cookie that another application made may carry what we would not accept.
-        (check_name(&name) == Ok(name.as_str())).then_some(name)
+        (name::check(&name).as_deref() == Ok(&name)).then_some(name)
     }
 
     pub(super) fn login_form(&self, ask: Ask, query: Form, out: &mut Effects) {
         let visitor = self.visitor(ask);
         let next = next_of(query.value("next"));
-        out.respond(ask.from, self.login_page(&visitor, "", &next, None, 200));
+        // The chat has sent this browser here, because another one is online under a name that looks like its own.
+        let is_taken = visitor.user.as_ref().is_some_and(|name| self.chat.claim(name).is_none());
+        let problem = is_taken.then_some(NameProblem::Taken);
+        out.respond(ask.from, self.login_page(&visitor, "", &next, problem, 200));
     }
 
     pub(super) fn log_in(&self, ask: Ask, out: &mut Effects) {
@@ -47,10 +49,10 @@ impl Site {
         };
         let typed = form.value("username").unwrap_or_default();
         let next = next_of(form.value("next"));
-        let response = match check_name(&typed) {
+        let response = match name::check(&typed) {
             Err(problem) => self.login_page(&visitor, &typed, &next, Some(problem), 400),
-            Ok(name) if self.chat.is_present(name) && visitor.user.as_deref() != Some(name) => {
-                self.login_page(&visitor, name, &next, Some(NameProblem::Taken), 409)
+            Ok(name) if !self.may_take(&visitor, &name) => {
+                self.login_page(&visitor, &name, &next, Some(NameProblem::Taken), 409)
             }
             Ok(name) => {
                 let signed = self.signer.sign(COOKIE, name.as_bytes(), ask.now.wall.seconds());
@@ -60,6 +62,12 @@ impl Site {
             }
         };
         out.respond(ask.from, response);
+    }
+
+    /// Whether no member is online under this name or one that looks like it, but for the visitor itself.
+    fn may_take(&self, visitor: &Visitor, name: &str) -> bool {
+        let is_own = visitor.user.as_deref() == Some(name);
+        self.chat.claim(name).is_some_and(|claim| is_own || claim.is_first())
     }
 
     pub(super) fn log_out(&self, ask: Ask, out: &mut Effects) {
@@ -108,23 +116,6 @@ impl Site {
 
 fn next_of(asked: Option<String>) -> String {
     asked.filter(|next| is_local_path(next)).unwrap_or_else(|| DEFAULT_NEXT.into())
-}
-
-/// The name, trimmed, if it may be one: 1 to 32 characters, none of them a colon (it ends the name in a chat line), a
-/// control, or one that shows nothing or turns text around.
-pub fn check_name(typed: &str) -> Result<&str, NameProblem> {
-    let name = typed.trim();
-    if name.is_empty() {
-        return Err(NameProblem::Empty);
-    }
-    if name.chars().count() > NAME_CHARS_MAX {
-        return Err(NameProblem::TooLong);
-    }
-    let refused = |c: char| {
-        matches!(c, ':' | '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    if name.contains(refused) { Err(NameProblem::BadCharacter) } else { Ok(name) }
 }
 
 #[cfg(test)]

@@ -50,11 +50,11 @@ const EMBEDDED: [(&str, &str); 6] =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameProblem {
     Empty,
-    /// Over 32 characters.
+    /// Over 32 characters, or their bytes.
     TooLong,
     /// A colon, a control or an invisible character.
     BadCharacter,
-    /// Online, and this browser does not have its cookie.
+    /// It, or a name that looks like it, is online, and this browser does not have its cookie.
     Taken,
 }
 

@@ -139,14 +139,15 @@ impl Site {
 
     fn chat_page(&mut self, ask: Ask, out: &mut Effects) {
         let visitor = self.visitor(ask);
-        let response = match &visitor.user {
+        // A name that looks like that of a member cannot enter, so the login has to change it.
+        let response = match visitor.user.as_ref().filter(|name| self.chat.claim(name).is_some()) {
             Some(user) => self.pages.render(&Page::Chat { user }, visitor.lang, 200),
             None => Response::redirect(303, "/login?next=/chat/").header("Cache-Control", "no-store"),
         };
         out.respond(ask.from, response);
     }
 
-    /// The checks in their order: head and key (400), version (426), Origin (403), cookie (401).
+    /// The checks in their order: head and key (400), version (426), Origin (403), cookie (401), presence (409).
     fn enter_chat(&mut self, ask: Ask, out: &mut Effects) {
         let accept = match self.check_upgrade(ask) {
             Ok(accept) => accept,
@@ -156,10 +157,14 @@ impl Site {
             let response = self.error(&self.visitor(ask), 401, &Sentence::new("why_no_name", []));
             return out.respond(ask.from, response.header("WWW-Authenticate", CHALLENGE));
         };
+        let Some(claim) = self.chat.claim(&name) else {
+            let response = self.error(&self.visitor(ask), 409, &Sentence::new("name_taken", []));
+            return out.respond(ask.from, response);
+        };
         // Without windows that are kept, a message is compressed once for the whole room.
         let (compression, message_bytes_max) = (negotiate(ask, true), self.limits.chat_message_bytes_max);
         out.push(Effect::Upgrade { to: ask.from, accept, compression, message_bytes_max });
-        self.chat.enter(ask.from, &name, ask.now.instant, out);
+        self.chat.enter(ask.from, claim, ask.now.instant, out);
     }
 
     fn echo(&self, ask: Ask, out: &mut Effects) {

@@ -1,6 +1,7 @@
 //! The room, as two people in it see it: the plain protocol, one text frame a line.
 
 mod forms;
+mod lookalikes;
 mod names;
 mod origins;
 

@@ -29,7 +29,10 @@ impl Room {
     }
 
     fn enter(&mut self, who: ConnId, name: &str) -> Vec<Said> {
-        self.listen(|chat, now, out| chat.enter(who, name, now, out))
+        self.listen(|chat, now, out| {
+            let claim = chat.claim(name).expect("no look-alike is there");
+            chat.enter(who, claim, now, out);
+        })
     }
 
     fn say(&mut self, who: ConnId, text: &str) -> Vec<Said> {
@@ -55,6 +58,11 @@ impl Room {
     }
 }
 
+/// Whether a connection has entered under exactly this name.
+fn is_present(chat: &Chat, name: &str) -> bool {
+    chat.claim(name).is_some_and(|claim| !claim.is_first())
+}
+
 fn all(line: &str) -> Said {
     All(line.to_owned())
 }
@@ -66,10 +74,11 @@ fn one(id: ConnId, line: &str) -> Said {
 #[test]
 fn the_first_connection_of_a_name_joins_and_then_everybody_hears_of_it() {
     let (mut chat, mut out) = (Room::new().chat, Effects::default());
-    chat.enter(conn(3), "alice", Instant::now(), &mut out);
+    let claim = chat.claim("alice").expect("nobody is there");
+    chat.enter(conn(3), claim, Instant::now(), &mut out);
     assert_eq!(out.list, [Effect::Join(conn(3), LOBBY), Effect::Publish(LOBBY, 0..16)]);
     assert_eq!(out.bytes, b"alice enter room");
-    assert!(chat.is_present("alice") && !chat.is_present("Alice") && !chat.is_present("bob"));
+    assert!(is_present(&chat, "alice") && !is_present(&chat, "Alice") && !is_present(&chat, "bob"));
 }
 
 #[test]
@@ -86,10 +95,10 @@ fn only_the_last_connection_of_a_name_leaves() {
     room.enter(conn(0), "alice");
     room.enter(conn(1), "alice");
     assert_eq!(room.left(conn(0)), []);
-    assert!(room.chat.is_present("alice"));
+    assert!(is_present(&room.chat, "alice"));
     assert_eq!(room.say(conn(1), "still here"), [all("alice:still here")]);
     assert_eq!(room.left(conn(1)), [all("alice leave room")]);
-    assert!(!room.chat.is_present("alice"));
+    assert!(!is_present(&room.chat, "alice"));
     assert_eq!(room.left(conn(1)), [], "nobody leaves twice");
     assert_eq!(room.enter(conn(1), "alice"), [Join(conn(1)), all("alice enter room")]);
 }
@@ -152,7 +161,7 @@ fn two_connections_of_one_name_have_two_allowances() {
     assert_eq!(room.say(conn(0), "1"), [all("alice:1")]);
     assert_eq!(room.say(conn(1), "2"), [all("alice:2")]);
     assert_eq!(room.say(conn(0), "3"), [Close(conn(0), 1008, "too fast")], "the name is still there");
-    assert!(room.chat.is_present("alice"));
+    assert!(is_present(&room.chat, "alice"));
 }
 
 #[test]
@@ -193,7 +202,7 @@ fn while_draining_nobody_is_told_who_leaves() {
     assert_eq!(room.left(conn(0)), []);
     let said = room.listen(|chat, now, out| chat.on_message(conn(1), Kind::Binary, Payload::Read(b"x"), now, out));
     assert_eq!(said, [Close(conn(1), 1003, "text only")]);
-    assert!(!room.chat.is_present("alice") && !room.chat.is_present("bob"));
+    assert!(!is_present(&room.chat, "alice") && !is_present(&room.chat, "bob"));
 }
 
 #[test]
@@ -212,4 +221,30 @@ fn the_former_tenant_of_a_slot_cannot_speak_or_leave_for_the_new_one() {
 #[test]
 fn a_member_is_small() {
     assert!(size_of::<Option<Member>>() <= 32, "{} bytes", size_of::<Option<Member>>());
+}
+
+#[test]
+fn names_that_look_alike_are_never_present_together() {
+    let mut room = Room::new();
+    room.enter(conn(0), "Mary");
+    room.enter(conn(1), "Mary");
+    let taken = ["mary", "rnary", "Rnary", "M\u{430}ry", "MARY"];
+    for alike in taken {
+        assert!(room.chat.claim(alike).is_none(), "{alike}");
+    }
+    assert!(room.chat.claim("Mark").is_some_and(|claim| claim.is_first()));
+    room.left(conn(0));
+    assert!(room.chat.claim("mary").is_none(), "one is still there");
+    room.left(conn(1));
+    for alike in taken {
+        assert!(room.chat.claim(alike).is_some_and(|claim| claim.is_first()), "{alike}");
+    }
+    assert!(room.chat.present.is_empty() && room.chat.looks.is_empty());
+}
+
+#[test]
+fn a_claim_that_is_not_used_leaves_nothing() {
+    let room = Room::new();
+    drop(room.chat.claim("Mary"));
+    assert!(room.chat.present.is_empty() && room.chat.looks.is_empty());
 }

@@ -219,7 +219,8 @@ fn every_text_that_is_named_is_in_the_table_and_every_text_is_used() {
         ["why_", "name_"].iter().any(|start| word.starts_with(start)) || ["slept", "blocked"].contains(word)
     });
     // What is chosen by the status: every one that an error page is made for.
-    let titles = [400, 401, 403, 404, 405, 415, 426, 500, 501, 502, 503, 504].map(|status| format!("error_{status}"));
+    let titles =
+        [400, 401, 403, 404, 405, 409, 415, 426, 500, 501, 502, 503, 504].map(|status| format!("error_{status}"));
     let used: BTreeSet<&str> = in_templates.chain(in_code).chain(titles.iter().map(String::as_str)).collect();
     let there: BTreeSet<&str> = TEXTS.iter().map(|row| row.0).collect();
     let lost: Vec<_> = used.difference(&there).collect();

@@ -158,7 +158,7 @@ fn the_checks_of_an_upgrade_come_in_their_order() {
     assert_eq!(response, words(403, why));
     let response = check(&[KEY, VERSION, "Origin: http://squall.test"]);
     assert_eq!((response.status, text(&response).starts_with("Log in first")), (401, true));
-    assert!(!bench.site.chat.is_present("alice"));
+    assert!(bench.site.chat.claim("alice").is_some_and(|claim| claim.is_first()));
 }
 
 #[test]
