@@ -225,7 +225,8 @@ impl Pages {
                 return Response::text(500, "This page cannot be shown: its template is broken. The log says where.\n");
             }
         };
-        let caching = if page.user().is_some() { "no-store" } else { "no-cache" };
+        // Every page depends on the cookie. Without one it may still show a name, the one that was typed.
+        let caching = if page.user().is_some() { "private, no-store" } else { "private, no-cache" };
         let mut headers = vec![
             ("X-Content-Type-Options", "nosniff".into()),
             ("Referrer-Policy", "same-origin".into()),

@@ -143,8 +143,8 @@ fn a_cause_is_marked_as_english_on_every_page() {
 }
 
 #[test]
-fn a_page_with_a_name_on_it_is_not_stored() {
-    for (user, caching) in [(Some("Ann"), "no-store"), (None, "no-cache")] {
+fn no_shared_cache_stores_a_page_and_no_cache_one_with_a_name() {
+    for (user, caching) in [(Some("Ann"), "private, no-store"), (None, "private, no-cache")] {
         let response = pages().render(&Page::Search { user }, Lang::En, 200);
         assert_eq!(field(&response, "Cache-Control"), Some(caching));
         assert_eq!(field(&response, "Vary"), Some("Accept-Language, Cookie"));

@@ -50,7 +50,7 @@ fn the_chat_page_is_for_those_with_a_name() {
     let login = Response::redirect(303, "/login?next=/chat/").header("Cache-Control", "no-store");
     assert_eq!(out.list, [Effect::Respond(conn(0), login)]);
     let out = bench.ask(conn(0), "GET /chat/", &[ALICE]);
-    assert_eq!((answer(&out).status, field(answer(&out), "Cache-Control")), (200, Some("no-store")));
+    assert_eq!((answer(&out).status, field(answer(&out), "Cache-Control")), (200, Some("private, no-store")));
     assert!(text(answer(&out)).contains("alice"));
 }
 

@@ -40,12 +40,26 @@ fn list(fields: &[&str]) -> Fields {
 
 /// A page for nobody in particular, with this policy.
 fn page(policy: &str) -> Fields {
-    list(&["Content-Type: text/html; charset=utf-8", NOSNIFF, REFERRER, "Cache-Control: no-cache", VARY, policy])
+    list(&[
+        "Content-Type: text/html; charset=utf-8",
+        NOSNIFF,
+        REFERRER,
+        "Cache-Control: private, no-cache",
+        VARY,
+        policy,
+    ])
 }
 
 /// A page that shows somebody's name.
 fn own_page(policy: &str) -> Fields {
-    list(&["Content-Type: text/html; charset=utf-8", NOSNIFF, REFERRER, "Cache-Control: no-store", VARY, policy])
+    list(&[
+        "Content-Type: text/html; charset=utf-8",
+        NOSNIFF,
+        REFERRER,
+        "Cache-Control: private, no-store",
+        VARY,
+        policy,
+    ])
 }
 
 const VARY: &str = "Vary: Accept-Language, Cookie";
