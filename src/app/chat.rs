@@ -1,8 +1,8 @@
 //! The room: who is in it, under which name, and what they may say.
 //!
 //! Presence is per name. The first connection of a name is announced to everybody, a further one only to itself; the
-//! last one that goes is announced again. Names that look alike are never present together. Every line goes once into the room's feed; who has read how far is the
-//! server's affair. Messages of connections that are in no room are echoes.
+//! last one that goes is announced again. Names that look alike are never present together. Every line goes once into
+//! the room's feed; who has read how far is the server's affair. Messages of connections that are in no room are echoes.
 //!
 //! ```text
 //! NAME enter room     NAME:TEXT     NAME leave room

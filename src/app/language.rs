@@ -178,7 +178,7 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
     ("login_as", "You are already here as", "你现在的名字是"),
     ("login_change", ". A new name replaces it.", "。登录新名字会替换它。"),
     ("name_empty", "Please type a name.", "请输入名字。"),
-    ("name_long", "That name is longer than 32 characters.", "名字超过了 32 个字符。"),
+    ("name_long", "That name is longer than 32 characters or 256 bytes.", "名字超过了 32 个字符或 256 字节。"),
     (
         "name_character",
         "A name cannot contain a colon or a character that does not show.",

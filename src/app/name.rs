@@ -18,7 +18,7 @@ use unicode_segmentation::UnicodeSegmentation;
 const CHARS_MAX: usize = 32;
 /// Bytes of a name: every line in the chat begins with one, and a grapheme cluster may have any length.
 const BYTES_MAX: usize = 256;
-/// Bytes of typed text that is looked at: NFC makes UTF-8 three times as short at most (UAX 15 section 9).
+/// Bytes of typed text that is looked at: NFC makes UTF-8 three times as short at most, as it does with Hangul.
 const TYPED_BYTES_MAX: usize = 3 * BYTES_MAX;
 
 /// Canonical_Combining_Class Virama.

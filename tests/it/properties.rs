@@ -11,12 +11,14 @@ use machines::ws::{Said, conversation};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use squall::app::cookie::{Signer, find};
+use squall::app::name;
 use squall::proto::body::BodyReader;
 use squall::proto::chunked::{encode_chunk, encode_last};
 use squall::proto::http::Framing;
 use squall::proto::url::{Form, Url, decode_path, encode_component, encode_reference};
 use squall::proto::ws_frame::{Opcode, encode_masked};
 use squall::proto::ws_session::{Kind, Session};
+use std::borrow::Cow;
 
 /// Words in any order; some of them make sense together.
 fn words(words: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
@@ -72,6 +74,13 @@ const ANSWERS: &[&str] = &[
 
 const CHUNKS: &[&str] =
     &["5\r\nhello\r\n", "a;x=\"y\"\r\n0123456789\r\n", "1 \r\n", "0\r\n\r\n", "0\r\nA: b\r\n\r\n", "\n", "g", "0"];
+
+/// Text of characters that names have trouble with, and of any other.
+fn name_text() -> impl Strategy<Value = String> {
+    let hard = "aI1 \u{a0}\u{301}\u{323}\u{1100}\u{1161}\u{11a8}\u{200c}\u{200d}\u{fe0f}\u{20e3}\u{915}\u{94d}\u{628}\u{62f}👩❤🏽🇩🏴\u{e0067}\u{e007f}ßΣİ";
+    let hard = prop::sample::select(hard.chars().collect::<Vec<_>>());
+    vec(prop_oneof![3 => hard, 1 => any::<char>()], 0..12).prop_map(String::from_iter)
+}
 
 proptest! {
     #[test]
@@ -160,6 +169,15 @@ proptest! {
         prop_assert_eq!(&Url::parse(&led.to_string()), &Ok(led.clone()));
         let stays = !reference.starts_with("//") && !reference.contains(':');
         prop_assert!(!stays || (led.scheme, &led.host, led.port) == (url.scheme, &url.host, url.port));
+    }
+
+    #[test]
+    fn a_name_is_accepted_in_the_form_in_which_it_is_kept(typed in name_text()) {
+        let Ok(kept) = name::check(&typed) else { return Ok(()) };
+        prop_assert!(matches!(name::check(&kept), Ok(Cow::Borrowed(again)) if again == kept), "{:?}", kept);
+        prop_assert!(!kept.is_empty() && kept.len() <= 256 && name::looks(&kept).iter().all(|look| !look.is_empty()));
+        let upper = name::looks(&kept.to_uppercase());
+        prop_assert!(name::looks(&kept).iter().any(|look| upper.contains(look)), "{:?}", kept);
     }
 
     #[test]

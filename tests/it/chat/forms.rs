@@ -106,6 +106,8 @@ fn text_that_is_not_utf_8_is_400_in_every_parameter() {
         assert_eq!(answer.status, 400, "{target}");
         assert!(answer.text().contains("UTF-8"), "{}", answer.text());
     }
+    let raw = b"GET /search?wd=\xd5\xc5 HTTP/1.1\r\nHost: squall\r\n\r\n";
+    assert_eq!(Client::connect(site.address).ask(raw).status, 400, "not encoded at all");
     let raw = post(&site, "", b"username=\xd5\xc5");
     assert_eq!((raw.status, raw.field("set-cookie")), (400, None), "not encoded at all");
     for good in ["username=%EF%BF%BE%25", "username=a%"] {
