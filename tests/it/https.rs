@@ -5,6 +5,7 @@ mod endings;
 mod handshakes;
 mod leftovers;
 mod memory;
+mod pem;
 mod redirects;
 mod sockets;
 

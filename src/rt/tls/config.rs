@@ -4,10 +4,13 @@
 //! both sides. Never without verification, never early data (a replay could repeat a request, RFC 8446 section 8).
 
 use super::error::TlsError;
+use memchr::memmem;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, Error, RootCertStore, ServerConfig, client::Resumption};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -66,13 +69,16 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
+/// A longer file of PEM is none, bytes; all authorities of the web are 200 KiB.
+const PEM_BYTES_MAX: u64 = 16 << 20;
+
 /// All certificates of a PEM file (RFC 7468), in its order.
 ///
 /// # Errors
 /// A sentence with the path: unreadable, not PEM, or without any certificate.
 pub fn load_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found = CertificateDer::pem_file_iter(path).and_then(|all| all.collect::<Result<Vec<_>, _>>());
-    match found {
+    let pem = read_pem(path)?;
+    match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
         Ok(all) if all.is_empty() => Err(complaint(path, "certificate", pem::Error::NoItemsFound)),
         found => found.map_err(|e| complaint(path, "certificate", e)),
     }
@@ -83,7 +89,67 @@ pub fn load_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, St
 /// # Errors
 /// A sentence with the path: unreadable, not PEM, or without such a key.
 pub fn load_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    PrivateKeyDer::from_pem_file(path).map_err(|e| complaint(path, "unencrypted private key", e))
+    let pem = read_pem(path)?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|e| match is_encrypted(&pem) {
+        true => format!(
+            "{0} is encrypted, and nobody is asked for a password here: openssl pkey -in {0} -out PLAIN makes one that \
+             is not",
+            path.display()
+        ),
+        false => complaint(path, "unencrypted private key", e),
+    })
+}
+
+/// A file with each of its PEM sections on lines of its own. A section that does not begin a line would be passed over
+/// without a word, and editors, shells and `cat` leave something in front of it: a byte-order mark (U+FEFF), blanks, or
+/// the end of a file that has no line end.
+fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
+    let mut text = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(PEM_BYTES_MAX + 1).read_to_end(&mut text));
+    read.map_err(|e| format!("{} cannot be read: {e}", path.display()))?;
+    if text.len() as u64 > PEM_BYTES_MAX {
+        return Err(format!("{} is longer than {PEM_BYTES_MAX} bytes", path.display()));
+    }
+    if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") {
+        return Err(format!("{} is text in UTF-16: write it in ASCII or UTF-8", path.display()));
+    }
+    let mut pem = Vec::with_capacity(text.len());
+    for line in text.split(|&byte| byte == b'\n' || byte == b'\r') {
+        let mut rest = trim_start(line);
+        // What follows an end on its line is a line more.
+        if let Some(label) = rest.strip_prefix(b"-----END ")
+            && let Some(at) = memmem::find(label, DASHES)
+        {
+            let (end, behind) = rest.split_at(b"-----END ".len() + at + DASHES.len());
+            pem.extend_from_slice(end);
+            pem.push(b'\n');
+            rest = trim_start(behind);
+        }
+        pem.extend_from_slice(rest);
+        pem.push(b'\n');
+    }
+    Ok(pem)
+}
+
+const DASHES: &[u8] = b"-----";
+
+/// Without the blanks and byte-order marks in front.
+fn trim_start(line: &[u8]) -> &[u8] {
+    let mut rest = line.trim_ascii_start();
+    while let Some(behind) = rest.strip_prefix(b"\xef\xbb\xbf") {
+        rest = behind.trim_ascii_start();
+    }
+    rest
+}
+
+/// Whether there is a key that a password locks: PKCS #8 says so in its label, the older form in a field (RFC 1421
+/// section 4.6.1.1).
+fn is_encrypted(pem: &[u8]) -> bool {
+    pem.split(|&byte| byte == b'\n').any(|line| {
+        let is_field =
+            line.strip_prefix(b"Proc-Type:").is_some_and(|field| memmem::find(field, b"ENCRYPTED").is_some());
+        is_field || line.starts_with(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    })
 }
 
 fn complaint(path: &Path, what: &str, error: pem::Error) -> String {

@@ -9,7 +9,7 @@ use rcgen::KeyPair;
 use std::process::{Command, Output};
 
 /// Runs the server to its end with these flags: its exit code and what it says.
-fn refused(args: &[&str]) -> (Option<i32>, String) {
+pub(super) fn refused(args: &[&str]) -> (Option<i32>, String) {
     let data = Dir::new();
     let mut command = Command::new(PROGRAM);
     command.args(["--listen", "127.0.0.1:0", "--data-dir", data.arg()]).args(args);
