@@ -50,6 +50,7 @@ pub enum Method {
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'b> {
     pub method: Method,
+    token: &'b [u8],
     target: &'b [u8],
     path: &'b [u8],
     query: &'b [u8],
@@ -87,7 +88,7 @@ pub enum HttpError {
 }
 
 impl Method {
-    /// The token in capitals; `-` for `Other`, whose name is not kept.
+    /// The token in capitals; `-` for `Other`, whose token is [`Request::method_token`].
     pub fn as_str(self) -> &'static str {
         match self {
             Method::Get => "GET",
@@ -128,6 +129,11 @@ impl<'b> Request<'b> {
     /// All fields of this name, in any case, in order.
     pub fn headers_named(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
         self.fields.filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// The method as it was sent, also where it is [`Method::Other`].
+    pub fn method_token(&self) -> &'b str {
+        text(self.token)
     }
 
     /// The target as it was sent.
@@ -218,17 +224,19 @@ pub fn parse_request<'b>(head: &'b [u8], limits: &Limits) -> Result<Request<'b>,
     let fields_max = fields_max(limits);
     let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut parsed = httparse::Request::new(&mut []);
-    let (method, target, minor) = match parsed.parse_with_uninit_headers(head, &mut slots[..fields_max]) {
+    let (token, target, minor) = match parsed.parse_with_uninit_headers(head, &mut slots[..fields_max]) {
         Ok(Status::Complete(used)) if used == head.len() => match (parsed.method, parsed.path, parsed.version) {
-            (Some(method), Some(target), Some(minor)) => (Method::parse(method), target, minor),
+            (Some(token), Some(target), Some(minor)) => (token, target, minor),
             _ => return Err(NOT_A_REQUEST_LINE),
         },
         Ok(_) => return Err(HttpError::Malformed("the head does not end with its first empty line")),
         Err(e) => return Err(refusal(e, head, fields_max)),
     };
+    let method = Method::parse(token);
     let (authority, path, query) = split_target(method, target)?;
     let line = Line {
         method,
+        token: token.as_bytes(),
         target: target.as_bytes(),
         authority: authority.map(str::as_bytes),
         path: path.as_bytes(),
@@ -259,6 +267,7 @@ fn field_lines(head: &[u8]) -> FieldLines<'_> {
 /// A request line, its target taken apart.
 struct Line<'b> {
     method: Method,
+    token: &'b [u8],
     target: &'b [u8],
     /// If the target names it.
     authority: Option<&'b [u8]>,

@@ -40,7 +40,9 @@ impl<N: Network, A: App> Server<N, A> {
 pub(super) fn line<S: Stream>(stream: Option<&S>, date: &[u8; 29], request: &Request) -> Box<LogLine> {
     let mut before = begin(stream, date);
     let version = if request.http_1_0 { "HTTP/1.0" } else { "HTTP/1.1" };
-    let _ = write!(before, "\"{} ", request.method.as_str());
+    before.push(b'"');
+    escape(request.method_token().as_bytes(), &mut before);
+    before.push(b' ');
     escape(request.target().as_bytes(), &mut before);
     let _ = write!(before, " {version}\"");
     let mut after = Vec::new();

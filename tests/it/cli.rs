@@ -4,15 +4,31 @@ mod fetch;
 mod log_file;
 
 use crate::support::child::PROGRAM;
-use crate::support::{Child, Client, Dir, Site, Stub, get, login, ms, wait_for};
+use crate::support::{Child, Client, Dir, PATIENCE, Site, Stub, get, login, ms, wait_for};
 use squall::config::Limits;
 use std::net::{Ipv6Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::channel;
 
 /// Runs the program to its end.
 fn run(args: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = Command::new(PROGRAM).args(args).output().expect("the program starts");
+    let mut command = Command::new(PROGRAM);
+    command.args(args);
+    run_with(command)
+}
+
+/// Runs a command to its end: exit code, standard output, standard error. One that goes on and on is ended.
+fn run_with(mut command: Command) -> (Option<i32>, String, String) {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("the program starts");
+    let (pid, (tell, told)) = (child.id().to_string(), channel());
+    std::thread::spawn(move || tell.send(child.wait_with_output().expect("it ends")));
+    let output = told.recv_timeout(PATIENCE).or_else(|_| {
+        let _ = Command::new("kill").args(["-s", "KILL", &pid]).status();
+        told.recv()
+    });
+    let Output { status, stdout, stderr } = output.expect("it has ended");
     let text = |bytes| String::from_utf8(bytes).expect("text");
     (status.code(), text(stdout), text(stderr))
 }
@@ -216,8 +232,8 @@ fn a_secret_is_made_once_and_only_its_owner_can_read_it() {
 #[test]
 fn a_secret_file_is_shared_and_its_last_line_end_does_not_count() {
     let dir = Dir::new();
-    dir.write("plain", "shared secret");
-    dir.write("line", "shared secret\n");
+    dir.write("plain", "a secret that is shared");
+    dir.write("line", "a secret that is shared\n");
     let [plain, line] = ["plain", "line"].map(|name| dir.path().join(name).to_str().unwrap().to_owned());
     let first = Child::start(&["--cookie-secret-file", &plain], &[]);
     let second = Child::start(&["--cookie-secret-file", &line], &[]);
@@ -288,6 +304,33 @@ fn lines_of_nonsense(lines: &[String]) -> &str {
         lines[3]
     );
     &lines[3]
+}
+
+#[test]
+fn an_unknown_method_is_logged_as_it_came() {
+    let dir = Dir::new();
+    let log = dir.path().join("access.log");
+    let child = Child::start(&["--access-log", log.to_str().unwrap()], &[]);
+    let mut client = Client::connect(child.address);
+    let long = "X".repeat(4_000);
+    for method in ["BREW", "get", "PROPFIND", "!#$%&'*+-.^_`|~", "CONNECT", long.as_str()] {
+        let target = if method == "CONNECT" { "squall:80" } else { "/plaintext" };
+        assert_eq!(
+            client.ask(format!("{method} {target} HTTP/1.1\r\nHost: squall:80\r\n\r\n")).status,
+            501,
+            "{method}"
+        );
+    }
+    let text = wait_for("six lines", || {
+        let text = std::fs::read_to_string(&log).ok()?;
+        (text.lines().count() == 6).then_some(text)
+    });
+    for begin in
+        ["\"BREW /plaintext", "\"get /", "\"PROPFIND /", "\"!#$%&'*+-.^_`|~ /", "\"CONNECT squall:80 ", "\"XXXX"]
+    {
+        assert!(text.contains(begin), "{begin}: {text}");
+    }
+    assert!(text.lines().all(|line| line.len() < 3 << 10 && line.contains(" 501 ")), "{text}");
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl Peer {
                 Step::Gathering(false) => None,
                 Step::Gathering(true) => Some(Continue),
                 Step::Request(request, body) => {
-                    let line = format!("{} {}", request.method.as_str(), request.target());
+                    let line = format!("{} {}", request.method_token(), request.target());
                     Some(Request(line, String::from_utf8_lossy(body).into_owned()))
                 }
                 Step::Refused(status, _) => Some(Refused(status)),

@@ -35,10 +35,10 @@ pub fn parse_at_once<'b>(buf: &'b [u8], limits: &Limits) -> Option<(usize, Reque
 /// The request line, and what is behind it.
 #[inline]
 fn usual_line(buf: &[u8]) -> Option<(Line<'_>, &[u8])> {
-    let (method, rest) = match buf {
-        [b'G', b'E', b'T', b' ', rest @ ..] => (Method::Get, rest),
-        [b'H', b'E', b'A', b'D', b' ', rest @ ..] => (Method::Head, rest),
-        [b'P', b'O', b'S', b'T', b' ', rest @ ..] => (Method::Post, rest),
+    let (method, token, rest): (_, &[u8], _) = match buf {
+        [b'G', b'E', b'T', b' ', rest @ ..] => (Method::Get, b"GET", rest),
+        [b'H', b'E', b'A', b'D', b' ', rest @ ..] => (Method::Head, b"HEAD", rest),
+        [b'P', b'O', b'S', b'T', b' ', rest @ ..] => (Method::Post, b"POST", rest),
         _ => return None,
     };
     if rest.first() != Some(&b'/') {
@@ -55,7 +55,8 @@ fn usual_line(buf: &[u8]) -> Option<(Line<'_>, &[u8])> {
     if !is_1_1 && version != b" HTTP/1.0\r\n" {
         return None;
     }
-    Some((Line { method, target, authority: None, path, query: query.unwrap_or_default(), http_1_0: !is_1_1 }, rest))
+    let query = query.unwrap_or_default();
+    Some((Line { method, token, target, authority: None, path, query, http_1_0: !is_1_1 }, rest))
 }
 
 /// Name and value of the field whose line is first, and what is behind that line.

@@ -127,7 +127,7 @@ impl<'b> Fields<'b> {
     /// The request of this line, when all of its fields are noted.
     #[inline]
     pub fn request(self, line: Line<'b>, fields: FieldLines<'b>, limits: &Limits) -> Result<Request<'b>, HttpError> {
-        let Line { method, target, authority, path, query, http_1_0 } = line;
+        let Line { method, token, target, authority, path, query, http_1_0 } = line;
         let framing = self.framing(http_1_0, limits)?;
         let authority = match (self.host, authority) {
             (None, _) if !http_1_0 => return Err(HttpError::BadHost("an HTTP/1.1 request needs a Host field")),
@@ -135,7 +135,7 @@ impl<'b> Fields<'b> {
             (_, Some(authority)) => authority,
             (host, None) => host.unwrap_or_default(),
         };
-        Ok(Request { method, target, path, query, authority, http_1_0, fields, framing, said: self.said })
+        Ok(Request { method, token, target, path, query, authority, http_1_0, fields, framing, said: self.said })
     }
 }
 

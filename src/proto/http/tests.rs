@@ -107,11 +107,14 @@ fn methods_are_tokens_with_their_case() {
         ("OPTIONS", Method::Options),
         ("TRACE", Method::Trace),
     ] {
-        with(&format!("{token} / HTTP/1.1{REST}"), |request| assert_eq!(request.method, method));
-        assert_eq!(method.as_str(), token);
+        with(&format!("{token} / HTTP/1.1{REST}"), |request| {
+            assert_eq!((request.method, request.method_token(), method.as_str()), (method, token, token));
+        });
     }
     for token in ["get", "BREW", "GETS", "M-SEARCH", "!#$%&'*+-.^_`|~"] {
-        with(&format!("{token} / HTTP/1.1{REST}"), |request| assert_eq!(request.method, Method::Other));
+        with(&format!("{token} / HTTP/1.1{REST}"), |request| {
+            assert_eq!((request.method, request.method_token()), (Method::Other, token));
+        });
     }
     with(&format!("HEAD / HTTP/1.1{REST}"), |request| assert!(request.terms().head));
     for token in ["", "GE T", "G@T", "GET:", "(GET)", "G\u{e9}T", "\tGET", " GET"] {
