@@ -22,7 +22,7 @@ use crate::proto::http::Method;
 use crate::proto::url::{Form, same_authority};
 use chat::Chat;
 use cookie::Signer;
-use files::{Asset, Conditions, Files};
+use files::{Asset, Complaints, Conditions, Files};
 use language::{Lang, Sentence};
 use pages::{Page, Pages, Pause, Place};
 use search::Search;
@@ -55,6 +55,7 @@ pub struct Site {
     limits: Limits,
     pages: Pages,
     files: Files,
+    complaints: Complaints,
     signer: Signer,
     chat: Chat,
     search: Search,
@@ -109,6 +110,7 @@ impl Site {
         Ok(Site {
             pages: Pages::new(settings.www.as_deref())?,
             files: Files::new(settings.www.clone()),
+            complaints: Complaints::default(),
             signer: Signer::new(&settings.secret),
             chat: Chat::new(limits, now),
             search: Search::new(&settings.search_url, settings.allow_private, limits)?,
@@ -191,23 +193,26 @@ impl Site {
         }
     }
 
-    fn file_read(&self, file: PendingFile, read: std::io::Result<FileRead>, now: Now) -> Response {
+    fn file_read(&mut self, file: PendingFile, read: std::io::Result<FileRead>, now: Now) -> Response {
         let ask = &file.conditions;
         match (read, file.embedded) {
             (Ok(read), _) => files::answer_overlay(&file.path, read, now.wall, ask),
             (Err(e), Some(asset)) if is_absent(&e) => asset.answer(ask),
             (Err(e), None) if is_absent(&e) => self.error(&file.visitor, 404, &Sentence::new("why_no_file", [])),
             (Err(e), _) => {
-                // Escaped: a peer chooses the name.
-                log::error!("{:?}: {e}", file.path);
-                self.error(&file.visitor, 500, &Sentence::new("why_unreadable", []))
+                self.complaints.log(&file.path, &e, now.instant);
+                let status = if is_forbidden(&e) { 403 } else { 500 };
+                self.error(&file.visitor, status, &Sentence::new("why_unreadable", []))
             }
         }
     }
 
     fn on_finished(&mut self, from: ConnId, finished: Finished, now: Now, out: &mut Effects) {
         match (self.pending.remove(&from), finished) {
-            (Some(Pending::File(file)), Finished::File(read)) => out.respond(from, self.file_read(*file, read, now)),
+            (Some(Pending::File(file)), Finished::File(read)) => {
+                let response = self.file_read(*file, read, now);
+                out.respond(from, response);
+            }
             (Some(Pending::Block(visitor, seconds)), Finished::Blocked) => {
                 out.respond(from, self.index(&visitor, Some(Pause::Blocked(seconds))));
             }
@@ -264,11 +269,11 @@ impl App for Site {
     }
 }
 
-/// `?seconds=S`, a fraction allowed, 0 to `most`.
+/// `?seconds=S`, a fraction allowed, 0 to `most`; what a timer makes of it, so that -0 is 0 and 1e-300, too.
 fn seconds_of(query: Form, default: f64, most: f64) -> Result<f64, Sentence> {
     let Some(text) = query.value("seconds") else { return Ok(default) };
     match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=most).contains(&seconds) => Ok(seconds),
+        Ok(seconds) if (0.0..=most).contains(&seconds) => Ok(Duration::from_secs_f64(seconds).as_secs_f64()),
         _ => Err(Sentence::new("why_seconds", [&most])),
     }
 }
@@ -276,6 +281,12 @@ fn seconds_of(query: Form, default: f64, most: f64) -> Result<f64, Sentence> {
 fn is_absent(e: &std::io::Error) -> bool {
     use std::io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound};
     matches!(e.kind(), NotFound | NotADirectory | IsADirectory | InvalidFilename)
+}
+
+/// The owner of the file, or whoever made a loop of links, does not let us read it: 403, as with nginx.
+fn is_forbidden(e: &std::io::Error) -> bool {
+    // A loop has no `ErrorKind` in stable Rust yet.
+    e.kind() == std::io::ErrorKind::PermissionDenied || e.raw_os_error() == Some(libc::ELOOP)
 }
 
 /// `Hello, World!`, for load tests: as little as an answer can be.

@@ -3,15 +3,19 @@
 //! In goes a decoded path (`static/chat.js`, `favicon.ico`), out come [`Candidates`]: the overlay's path, which the
 //! caller reads on the pool, and the embedded [`Asset`] to fall back on. Either becomes a response here; [`Conditions`]
 //! may make it a 304 or a 412.
+//! Below `/.well-known/acme-challenge/` there are the files of that folder of `--www` (RFC 8555 section 8.3), and nothing
+//! embedded.
 //! Directories, index files and ranges are not served. Embedded files carry the strict policy of the built-in pages;
 //! files of `--www` belong to somebody else and carry none.
 
+mod complaints;
 mod conditions;
 
 use crate::app::pages::POLICY;
 use crate::clock::UnixTime;
 use crate::event::FileRead;
 use crate::proto::response::{Body, Response};
+pub use complaints::Complaints;
 pub use conditions::Conditions;
 use conditions::Verdict;
 use sha2::{Digest, Sha256};
@@ -19,6 +23,9 @@ use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, UNIX_EPOCH};
+
+/// Where ACME clients put the file that proves to a certificate authority whose server this is (RFC 8555 section 8.3).
+pub const CHALLENGES: &str = ".well-known/acme-challenge/";
 
 /// One embedded file.
 #[derive(Debug)]
@@ -86,24 +93,27 @@ pub struct Candidates {
 /// The files a server has.
 #[derive(Debug)]
 pub struct Files {
-    overlay: Option<PathBuf>,
+    www: Option<PathBuf>,
 }
 
 impl Files {
     /// The embedded files, overlaid by those of `www/static` if there is a `www`.
     pub fn new(www: Option<PathBuf>) -> Files {
-        Files { overlay: www.map(|www| www.join("static")) }
+        Files { www }
     }
 
-    /// Where `path` (decoded, without its leading slash) can come from; nothing for a path that is not below
-    /// `static/`, ends in a slash, or would leave the directory. `favicon.ico` means `static/favicon.ico`.
+    /// Where `path` (decoded, without its leading slash) can come from; nothing for a path that is neither below
+    /// `static/` nor right in [`CHALLENGES`], ends in a slash, or would leave the directory. `favicon.ico` means
+    /// `static/favicon.ico`.
     pub fn lookup(&self, path: &str) -> Candidates {
+        let overlay = |folder: &str, name: &str| self.www.as_ref().map(|www| www.join(folder).join(name));
+        if let Some(token) = path.strip_prefix(CHALLENGES) {
+            let is_token = is_plain(token) && !token.contains('/');
+            return Candidates { overlay: overlay(CHALLENGES, token).filter(|_| is_token), embedded: None };
+        }
         let name = if path == "favicon.ico" { Some(path) } else { path.strip_prefix("static/") };
         let Some(name) = name.filter(|name| is_plain(name)) else { return Candidates::default() };
-        Candidates {
-            overlay: self.overlay.as_ref().map(|directory| directory.join(name)),
-            embedded: EMBEDDED.iter().find(|asset| asset.name == name),
-        }
+        Candidates { overlay: overlay("static", name), embedded: EMBEDDED.iter().find(|asset| asset.name == name) }
     }
 }
 

@@ -4,6 +4,7 @@
 //! with another method 405 and Allow, methods nobody knows 501. An Upgrade without `upgrade` in Connection, or over
 //! HTTP/1.0, is ignored (RFC 9110 section 7.8): `/chat/` answers with its page then, `/echo` with 426.
 
+use super::files::CHALLENGES;
 use super::language::Sentence;
 use super::pages::Page;
 use super::{Ask, Site, plaintext};
@@ -52,6 +53,7 @@ impl Route {
             b"/search-sync" if lab => Route::SearchSync,
             b"/block" if lab => Route::Block,
             _ if path.starts_with(b"/static/") => Route::Static,
+            [b'/', path @ ..] if path.starts_with(CHALLENGES.as_bytes()) => Route::Static,
             _ => return None,
         })
     }

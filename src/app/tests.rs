@@ -31,6 +31,18 @@ fn a_sleep_takes_0_to_60_seconds_and_10_if_nobody_says() {
 }
 
 #[test]
+fn a_pause_is_said_as_it_was_slept() {
+    for (asked, said) in
+        [("-0", "0"), ("-0.0", "0"), ("0", "0"), ("1e-300", "0"), ("0.1", "0.1"), ("1e1", "10"), ("+2", "2")]
+    {
+        let mut bench = Bench::new();
+        bench.ask(conn(0), &format!("GET /sleep?seconds={}", asked.replace('+', "%2B")), &[]);
+        let out = bench.tell(conn(0), Event::Woke);
+        assert!(text(answer(&out)).contains(&format!("Slept {said} s on a timer")), "{asked}: {}", text(answer(&out)));
+    }
+}
+
+#[test]
 fn whoever_wakes_gets_the_index_page_in_their_language_and_under_their_name() {
     let mut bench = Bench::new();
     bench.ask(conn(0), "GET /sleep?seconds=1.5", &["Accept-Language: zh", ALICE]);
@@ -148,13 +160,21 @@ fn a_file_that_is_nowhere_is_404() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_500_even_if_the_binary_has_one() {
-    for path in ["/static/chat.js", "/static/none.txt"] {
-        for error in [ErrorKind::PermissionDenied, ErrorKind::FileTooLarge] {
+fn a_file_that_cannot_be_read_is_an_error_even_if_the_binary_has_one() {
+    for path in ["/static/chat.js", "/static/none.txt", "/.well-known/acme-challenge/token"] {
+        for (error, status) in [
+            (ErrorKind::PermissionDenied.into(), 403),
+            (Error::from_raw_os_error(libc::EACCES), 403),
+            (Error::from_raw_os_error(libc::EPERM), 403),
+            (Error::from_raw_os_error(libc::ELOOP), 403),
+            (ErrorKind::FileTooLarge.into(), 500),
+            (Error::from_raw_os_error(libc::EIO), 500),
+            (Error::from_raw_os_error(libc::EMFILE), 500),
+        ] {
             let mut bench = overlaid();
             bench.ask(conn(0), &format!("GET {path}"), &[]);
-            let out = read(&mut bench, Err(Error::new(error, "the disk says no")));
-            assert_eq!(out.list, [Effect::Respond(conn(0), words(500, "This file cannot be read.\n"))]);
+            let out = read(&mut bench, Err(error));
+            assert_eq!(out.list, [Effect::Respond(conn(0), words(status, "This file cannot be read.\n"))]);
         }
     }
 }

@@ -1,12 +1,14 @@
 //! https, as a server: the certificate, read at start and again on SIGHUP, and the plain listener beside it
-//! (`--redirect-http`), which sends everybody to https and does nothing else. And whom to trust, as a client.
+//! (`--redirect-http`), which sends everybody to https, and serves challenges of ACME. And whom to trust, as a client.
 //!
 //! TLS itself is a layer of the stream (`rt::wire`), and nothing in a turn knows of it.
 
 use super::{Loop, Server};
+use crate::app::files::CHALLENGES;
 #[cfg(not(feature = "tls"))]
 use crate::event::FetchError;
 use crate::event::{App, Request, Response};
+use crate::proto::http::Method;
 use crate::rt::net::Network;
 #[cfg(feature = "tls")]
 use crate::rt::tls;
@@ -18,9 +20,21 @@ pub(super) struct ToHttps {
     pub listener: usize,
     /// Where https is served.
     pub port: u16,
+    /// There is a `--www`, which may hold challenges of an ACME client.
+    pub has_www: bool,
 }
 
 impl ToHttps {
+    /// Whether a request is for the application nevertheless: an http-01 challenge begins on port 80 (RFC 8555 section
+    /// 8.3), and the certificate that https would need is what it is about. Only a path that has nothing to decode and
+    /// no folder in it.
+    pub fn lets_through(&self, request: &Request) -> bool {
+        let token = request.path().strip_prefix('/').and_then(|path| path.strip_prefix(CHALLENGES));
+        let is_name = |token: &str| token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        let is_file = token.is_some_and(|token| is_name(token) && !["", ".", ".."].contains(&token));
+        self.has_www && is_file && matches!(request.method, Method::Get | Method::Head)
+    }
+
     /// The same on https (308: also what is not GET). Host was checked by the parser; a request without one gets 400,
     /// for there is nowhere to send it.
     pub fn response(&self, request: &Request) -> Response {
@@ -35,9 +49,9 @@ impl ToHttps {
 }
 
 impl<N: Network, A: App> Server<N, A> {
-    /// From now on whoever comes to this listener is sent to https on `port`, and gets nothing else.
-    pub(super) fn redirect_to_https(&mut self, listener: usize, port: u16) {
-        self.to_https = Some(ToHttps { listener, port });
+    /// From now on whoever comes to this listener is sent to https, and gets nothing else but challenges.
+    pub(super) fn redirect_to_https(&mut self, to: ToHttps) {
+        self.to_https = Some(to);
     }
 }
 
@@ -117,7 +131,7 @@ mod tests {
     /// Status and Location for a request to port 80 of a server with https on `port`.
     fn answer(port: u16, head: &str) -> (u16, Option<String>) {
         let request = parse_request(head.as_bytes(), &Limits::default()).expect("a request");
-        let response = ToHttps { listener: 1, port }.response(&request);
+        let response = ToHttps { listener: 1, port, has_www: false }.response(&request);
         let location = response.headers.iter().find(|(name, _)| *name == "Location");
         (response.status, location.map(|(_, value)| value.to_string()))
     }
@@ -137,6 +151,40 @@ mod tests {
         ] {
             let head = format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n");
             assert_eq!(answer(port, &head), (308, Some(location.to_owned())), "{line} {host}");
+        }
+    }
+
+    #[test]
+    fn a_challenge_is_not_redirected() {
+        let lets_through = |line: &str, has_www: bool| {
+            let head = format!("{line} HTTP/1.1\r\nHost: example.org\r\n\r\n");
+            let request = parse_request(head.as_bytes(), &Limits::default()).expect("a request");
+            ToHttps { listener: 1, port: 443, has_www }.lets_through(&request)
+        };
+        let path = "/.well-known/acme-challenge/";
+        for line in ["GET {}a-B_9", "HEAD {}a-B_9", "GET {}a.txt", "GET http://example.org:81{}a?b=c", "GET {}a?b=c"] {
+            let line = line.replace("{}", path);
+            assert_eq!((lets_through(&line, true), lets_through(&line, false)), (true, false), "{line}");
+        }
+        for line in [
+            "GET {}",
+            "GET {}.",
+            "GET {}..",
+            "GET {}a/b",
+            "GET {}a/",
+            "GET {}/a",
+            "GET {}%61",
+            "GET {}..%2fa",
+            "GET {}a:b",
+            "GET /x{}a",
+            "GET /{}a",
+            "POST {}a",
+            "OPTIONS {}a",
+            "BREW {}a",
+            "OPTIONS *",
+            "GET /static/a",
+        ] {
+            assert!(!lets_through(&line.replace("{}", path), true), "{line}");
         }
     }
 

@@ -123,7 +123,7 @@ impl<N: Network, A: App> Server<N, A> {
             }
             (used, Step::Request(ref request, body)) => {
                 let line = access_log.as_ref().map(|_| access::line(stream.as_ref(), &date.text, request));
-                if let Some(to) = to_https {
+                if let Some(to) = to_https.filter(|to| !to.lets_through(request)) {
                     let mut elsewhere = to.response(request);
                     http.owe(line);
                     self.respond(id, &mut elsewhere);

@@ -1,7 +1,7 @@
 //! The loop around the turn: the kernel's poll, signals, and how a server comes to be, with its listeners, its files
 //! and its certificate.
 
-use super::https::TlsFiles;
+use super::https::{TlsFiles, ToHttps};
 use super::{Counts, Server};
 use crate::app::{self, Settings};
 use crate::clock::Now;
@@ -66,7 +66,8 @@ pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<app::Site>, String> {
         running.speak_tls(&files)?;
         running.tls = Some(files);
         if serve.redirect_http.is_some() {
-            running.server.redirect_to_https(listeners, running.addresses[0].port());
+            let (port, has_www) = (running.addresses[0].port(), serve.www.is_some());
+            running.server.redirect_to_https(ToHttps { listener: listeners, port, has_www });
         }
     }
     if let Some(path) = &serve.access_log {

@@ -1,6 +1,7 @@
 //! https and wss inward: the same server, and TLS in between. The clients are rustls' own, on sockets that wait.
 
 mod certificates;
+mod challenges;
 mod endings;
 mod handshakes;
 mod leftovers;

@@ -114,6 +114,24 @@ fn the_overlay_is_asked_first_and_only_below_its_static_folder() {
 }
 
 #[test]
+fn a_challenge_is_one_plain_name_in_its_folder() {
+    let files = Files::new(Some("/www".into()));
+    let found = files.lookup(".well-known/acme-challenge/a-B_9");
+    assert_eq!(found.overlay, Some("/www/.well-known/acme-challenge/a-B_9".into()));
+    assert!(found.embedded.is_none());
+    assert!(files.lookup(".well-known/acme-challenge/chat.js").embedded.is_none());
+    for name in ["", "a/b", "/a", "a/", ".", "..", "../a", "../../secret", "a/../b", "a\0", "./a", "//a", "/etc/passwd"]
+    {
+        let found = files.lookup(&format!(".well-known/acme-challenge/{name}"));
+        assert!(found.overlay.is_none() && found.embedded.is_none(), "{name}");
+    }
+    for path in [".well-known/a", ".well-known/acme-challenge", "static/../.well-known/acme-challenge/a"] {
+        assert!(files.lookup(path).overlay.is_none(), "{path}");
+    }
+    assert!(Files::new(None).lookup(".well-known/acme-challenge/a").overlay.is_none());
+}
+
+#[test]
 fn unknown_endings_are_bytes() {
     for name in ["a", "a.xyz", ".png/a", "dir.css/a", ""] {
         assert_eq!(content_type(name), "application/octet-stream", "{name}");

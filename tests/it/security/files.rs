@@ -1,7 +1,7 @@
 //! Paths that would leave `--www`, and files in it that are none.
 
 use super::ask;
-use crate::support::{Dir, Site};
+use crate::support::{Child, Client, Dir, Site};
 use squall::config::Limits;
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -46,7 +46,7 @@ fn what_is_no_file_is_404_and_holds_nobody_up() {
     for name in ["pipe", "socket", "folder", "zero", "tty", "gone", "file.txt/x"] {
         assert_eq!(ask(site.address, &format!("GET /static/{name}"), "").status, 404, "{name}");
     }
-    assert_eq!(ask(site.address, "GET /static/loop", "").status, 500, "a link to itself is a mistake of the owner");
+    assert_eq!(ask(site.address, "GET /static/loop", "").status, 403, "a link to itself is a mistake of the owner");
     assert_eq!(ask(site.address, "GET /static/file.txt", "").text(), "file");
 }
 
@@ -71,4 +71,52 @@ fn a_file_that_grows_without_end_is_cut() {
     // A file of /proc says that it is empty, and is not.
     symlink("/proc/self/maps", www.path().join("static/maps.txt")).unwrap();
     assert_eq!(ask(site.address, "GET /static/maps.txt", "").body.len(), 1_000);
+}
+
+/// The lines that complain about one file of a child.
+fn complaints(child: &Child, name: &str) -> usize {
+    child.stderr().lines().filter(|line| line.contains(name)).count()
+}
+
+#[test]
+fn an_unreadable_file_is_403_and_logged_once_a_minute() {
+    let www = Dir::new();
+    www.write("static/large.bin", "");
+    let large = std::fs::File::create(www.path().join("static/large.bin")).unwrap();
+    large.set_len(17 << 20).unwrap();
+    let path = |name: &str| www.path().join("static").join(name);
+    symlink("loop", path("loop")).unwrap();
+    symlink("pong", path("ping")).unwrap();
+    symlink("ping", path("pong")).unwrap();
+    symlink("pong/below", path("chat.js")).unwrap();
+    let child = Child::start(&["--www", www.arg()], &[]);
+    let mut client = Client::connect(child.address);
+    let cases =
+        [("loop", 403), ("ping", 403), ("pong/x", 403), ("chat.js", 403), ("large.bin", 500), ("none.txt", 404)];
+    for _ in 0..20 {
+        for (name, status) in cases {
+            let answer = client.ask(format!("GET /static/{name} HTTP/1.1\r\nHost: squall\r\n\r\n"));
+            assert_eq!(answer.status, status, "{name}");
+            assert!(status == 404 || answer.text() == "This file cannot be read.\n", "{}", answer.text());
+        }
+    }
+    for (name, status) in cases {
+        let lines = complaints(&child, &format!("static/{name}"));
+        assert_eq!(lines, usize::from(status != 404), "{name}: {}", child.stderr());
+    }
+}
+
+#[test]
+fn names_in_an_unreadable_folder_do_not_fill_the_log() {
+    let www = Dir::new();
+    www.write("static/x", "");
+    symlink("loop", www.path().join("static/loop")).unwrap();
+    let child = Child::start(&["--www", www.arg()], &[]);
+    let mut client = Client::connect(child.address);
+    for n in 0..1_000 {
+        let answer = client.ask(format!("GET /static/loop/{n} HTTP/1.1\r\nHost: squall\r\n\r\n"));
+        assert_eq!(answer.status, 403);
+    }
+    let lines = complaints(&child, "static/loop/");
+    assert!((1..=65).contains(&lines), "{lines} lines");
 }
