@@ -4,15 +4,21 @@
 //! the server is also an environment variable `SQUALL_*`: lists separated by commas, flags without a value as 1 or 0,
 //! true or false, yes or no, on or off.
 
+mod addresses;
 mod fetch_args;
 mod limits;
+mod numbers;
+mod variables;
 
 pub use fetch_args::FetchArgs;
 pub use limits::Limits;
+pub use variables::is_blank;
 
-use clap::builder::{BoolishValueParser, RangedU64ValueParser, TypedValueParser};
+use addresses::parse_address;
+use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+use numbers::{at_least_one, count, parse_bytes, parse_rate, parse_seconds};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,17 +40,30 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// The command line of this program; a wrong one ends it with code 2.
+    /// The command line of this program; a wrong one ends it with code 2. A variable that is blank counts as unset.
     ///
     /// The variables of the server are not looked at if there is a command: it reads its own, and to clap one that is
     /// wrong would be a mistake of any command line.
     pub fn read() -> Cli {
         let without_variables = Cli::command().mut_args(|flag| flag.env(None::<&str>));
-        match without_variables.try_get_matches() {
-            Ok(line) if line.subcommand_name().is_some() => Cli::from_arg_matches(&line).unwrap_or_else(|e| e.exit()),
-            _ => Cli::parse(),
-        }
+        let named = without_blank(without_variables).try_get_matches();
+        let line = match named {
+            Ok(line) if line.subcommand_name().is_some() => line,
+            // Help names the blank ones, too.
+            Err(e) if !e.use_stderr() => Cli::command().get_matches(),
+            _ => without_blank(Cli::command()).get_matches(),
+        };
+        Cli::from_arg_matches(&line).unwrap_or_else(|e| e.exit())
     }
+
+    /// A sentence for each variable of the environment that begins like ours and is none, with the nearest that is.
+    pub fn unknown_variables() -> Vec<String> {
+        variables::unknown(&variables::known(&Cli::command()), &std::env::vars_os().collect::<Vec<_>>())
+    }
+}
+
+fn without_blank(command: clap::Command) -> clap::Command {
+    variables::without_blank(command, |name| std::env::var_os(name))
 }
 
 /// What to do.
@@ -63,6 +82,9 @@ const SEARCH_URL: &str = "https://www.baidu.com/s?ie=utf-8&wd={}";
 #[cfg(not(feature = "tls"))]
 const SEARCH_URL: &str = "http://www.baidu.com/s?ie=utf-8&wd={}";
 
+/// Descriptors that the program needs besides connections: files of `--www`, logs, the poll, listeners.
+const OTHER_FILES: usize = 64;
+
 /// Whether the login cookie is marked Secure.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CookieSecure {
@@ -75,15 +97,15 @@ pub enum CookieSecure {
 /// Flags of `squall serve`.
 #[derive(Args, Debug, Clone)]
 pub struct Serve {
-    /// Address to listen on; repeatable, port 0 lets the kernel choose
+    /// Address to listen on, or a name, which stands for its first address; repeatable, port 0 lets the kernel choose
     #[arg(long, env = "SQUALL_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',', value_parser = parse_address,
           default_value = "127.0.0.1:8888")]
     pub listen: Vec<SocketAddr>,
     /// Where the generated cookie secret is kept
     #[arg(long, env = "SQUALL_DATA_DIR", value_name = "DIR", default_value = "./squall-data")]
     pub data_dir: PathBuf,
-    /// Key of the login cookie: the file's bytes without one trailing line end [default: DATA_DIR/cookie-secret, made
-    /// at the first start]
+    /// Key of the login cookie: the file's bytes, 16 or more, without one trailing line end [default:
+    /// DATA_DIR/cookie-secret, made at the first start]
     #[arg(long, env = "SQUALL_COOKIE_SECRET_FILE", value_name = "FILE")]
     pub cookie_secret_file: Option<PathBuf>,
     /// Mark the login cookie Secure
@@ -94,7 +116,8 @@ pub struct Serve {
     #[arg(long, env = "SQUALL_ALLOW_ORIGIN", value_name = "SCHEME://HOST[:PORT]", value_delimiter = ',',
           value_parser = parse_origin)]
     pub allow_origin: Vec<String>,
-    /// Directory whose `static` and `pages` overlay the built-in ones
+    /// Directory whose `static` and `pages` overlay the built-in ones; files of its `.well-known/acme-challenge` are
+    /// served, too
     #[arg(long, env = "SQUALL_WWW", value_name = "DIR")]
     pub www: Option<PathBuf>,
     /// The search site; {} is where the words go
@@ -111,7 +134,7 @@ pub struct Serve {
     pub search_max: usize,
     /// Connections to search sites kept for the next search; 0 makes a connection each
     #[arg(long, env = "SQUALL_UPSTREAM_IDLE", value_name = "N", default_value = "64",
-          value_parser = RangedU64ValueParser::<usize>::new().range(..=1_000_000))]
+          value_parser = count(0..=1_000_000))]
     pub upstream_idle: usize,
     /// Certificates (PEM) of authorities to trust besides the built-in ones when a search goes over https
     #[arg(long, env = "SQUALL_CA_FILE", value_name = "FILE")]
@@ -122,12 +145,12 @@ pub struct Serve {
     /// Chat messages a second and member; 0 is no limit
     #[arg(long, env = "SQUALL_MESSAGE_RATE", value_name = "N", default_value = "10", value_parser = parse_rate)]
     pub message_rate: f64,
-    /// Bytes that a chat member may be behind its room before it is cut
-    #[arg(long, env = "SQUALL_LAG_MAX", value_name = "BYTES", default_value = "4194304", value_parser = at_least_one())]
+    /// Bytes that a chat member may be behind its room before it is cut; K, M and G behind the number are KiB, MiB and
+    /// GiB
+    #[arg(long, env = "SQUALL_LAG_MAX", value_name = "BYTES", default_value = "4M", value_parser = parse_bytes)]
     pub lag_max: usize,
-    /// Bytes of unfinished input and unsent output of all connections together
-    #[arg(long, env = "SQUALL_BUFFER_MAX", value_name = "BYTES", default_value = "268435456",
-          value_parser = at_least_one())]
+    /// Bytes of unfinished input and unsent output of all connections together; with K, M or G as above
+    #[arg(long, env = "SQUALL_BUFFER_MAX", value_name = "BYTES", default_value = "256M", value_parser = parse_bytes)]
     pub buffer_max: usize,
     /// Connections at once [default: the limit of open files less --search-max,
     /// --upstream-idle and 64, at least half of it]
@@ -139,7 +162,7 @@ pub struct Serve {
     /// Key of the certificate (PEM)
     #[arg(long, env = "SQUALL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Address that answers plain http with a redirect to https, and nothing else
+    /// Address that answers plain http with a redirect to https, and nothing else but ACME challenges of --www
     #[arg(long, env = "SQUALL_REDIRECT_HTTP", value_name = "ADDR:PORT", value_parser = parse_address,
           requires = "tls_cert")]
     pub redirect_http: Option<SocketAddr>,
@@ -180,18 +203,23 @@ impl Serve {
     /// need, and at least half.
     pub fn connections_for(&self, open_files: u64) -> usize {
         let open_files = usize::try_from(open_files).unwrap_or(usize::MAX);
-        open_files.saturating_sub(self.search_max + self.upstream_idle + 64).max(open_files / 2).max(1)
+        let others = self.search_max.saturating_add(self.upstream_idle).saturating_add(OTHER_FILES);
+        open_files.saturating_sub(others).max(open_files / 2).max(1)
     }
-}
 
-fn at_least_one() -> impl TypedValueParser<Value = usize> {
-    RangedU64ValueParser::<u64>::new().range(1..=u64::from(u32::MAX)).map(|n| n as usize)
-}
-
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    let mut addresses =
-        text.to_socket_addrs().map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:8888".to_owned())?;
-    addresses.next().ok_or_else(|| "this name has no address".to_owned())
+    /// A sentence, if the flags ask for more than `open_files` descriptors are good for.
+    pub fn shortage_of(&self, open_files: u64) -> Option<String> {
+        let enough = self.connections_for(open_files);
+        if let Some(asked) = self.max_connections.filter(|&asked| asked > enough) {
+            return Some(format!(
+                "--max-connections {asked}: with a limit of {open_files} open files there is room for {enough} beside \
+                 --search-max and --upstream-idle; raise the limit (ulimit -n, LimitNOFILE=)"
+            ));
+        }
+        let searches = [("--search-max", self.search_max), ("--upstream-idle", self.upstream_idle)];
+        let (flag, most) = searches.into_iter().find(|&(_, most)| most as u64 > open_files)?;
+        Some(format!("{flag} {most}: the limit of open files is {open_files}; raise it (ulimit -n, LimitNOFILE=)"))
+    }
 }
 
 /// `scheme://host[:port]` in the one form in which origins are compared (RFC 6454 section 6.2): lower case, without
@@ -241,20 +269,6 @@ fn parse_template(text: &str) -> Result<String, String> {
         1 if text.starts_with("http://") || text.starts_with("https://") => Ok(text.to_owned()),
         1 => Err("expected a URL that begins with http:// or https://".into()),
         n => Err(format!("expected exactly one {{}} where the words go, found {n}")),
-    }
-}
-
-fn parse_rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if (0.0..=1e9).contains(&rate) => Ok(rate),
-        _ => Err("expected a number of messages a second, 0 or more".into()),
-    }
-}
-
-fn parse_seconds(text: &str, least: f64) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (least..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err(format!("expected seconds, from {least} to 86400")),
     }
 }
 
@@ -359,5 +373,22 @@ mod tests {
         assert_eq!(serve.connections_for(100), 50);
         serve.search_max = 19_000;
         assert_eq!(serve.connections_for(20_000), 10_000);
+        serve.search_max = usize::MAX;
+        assert_eq!(serve.connections_for(20_000), 10_000);
+    }
+
+    #[test]
+    fn flags_that_need_more_than_the_open_files_are_named() {
+        let short = |open_files: u64, flags: &[&str]| {
+            let Cli { serve, .. } = Cli::parse_from(["squall"].iter().chain(flags));
+            serve.shortage_of(open_files).and_then(|why| Some(why.split_whitespace().next()?.to_owned()))
+        };
+        assert_eq!(short(1024, &[]), None);
+        assert_eq!(short(1024, &["--max-connections", "640"]), None);
+        assert_eq!(short(1024, &["--max-connections", "641"]).as_deref(), Some("--max-connections"));
+        assert_eq!(short(1024, &["--max-connections", "900", "--search-max", "60", "--upstream-idle", "0"]), None);
+        assert_eq!(short(1024, &["--search-max", "1025"]).as_deref(), Some("--search-max"));
+        assert_eq!(short(1024, &["--upstream-idle", "1025"]).as_deref(), Some("--upstream-idle"));
+        assert_eq!(short(u64::MAX, &["--max-connections", "4294967295"]), None);
     }
 }

@@ -1,13 +1,15 @@
 //! The command line: starts the loop, says where it listens, turns its end into an exit code.
 #![forbid(unsafe_code)]
 
-use squall::config::{Cli, Command, Limits, Serve};
+use env_logger::{Builder, Env};
+use squall::config::{Cli, Command, Limits, Serve, is_blank};
 use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    start_log();
     let cli = Cli::read();
+    Cli::unknown_variables().iter().for_each(|why| log::warn!("{why}"));
     // A connection is a descriptor, whoever opens it; many systems start a program with a soft limit of 1,024.
     let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
     let outcome = match cli.command {
@@ -22,7 +24,19 @@ fn main() -> ExitCode {
     })
 }
 
+/// To standard error, by `RUST_LOG`; a blank one counts as unset.
+fn start_log() {
+    let mut log = Builder::from_env(Env::default().default_filter_or("info"));
+    if std::env::var_os("RUST_LOG").is_some_and(|filter| is_blank(&filter)) {
+        log.parse_filters("info");
+    }
+    log.init();
+}
+
 fn serve(flags: &Serve, open_files: u64) -> Result<ExitCode, String> {
+    if let Some(why) = flags.shortage_of(open_files) {
+        log::warn!("{why}");
+    }
     let limits = Limits { connections_max: flags.connections_for(open_files), ..Limits::default() };
     let mut running = squall::server::bind(flags, limits)?;
     running.take_signals().map_err(|e| format!("signals cannot be taken: {e}"))?;

@@ -15,13 +15,20 @@ use sha2::Sha256;
 use std::borrow::Cow;
 use std::fs;
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::time::Duration;
 
-/// A browser keeps the cookie so long, seconds: Tornado's default of 30 days.
-const KEEP_SECONDS: u64 = 30 * 24 * 3600;
-/// A signature is good for so long, seconds: Tornado's default of 31 days.
-const VALID_SECONDS: u64 = 31 * 24 * 3600;
+/// Life of a login, seconds, for the browser (Max-Age) and for the check of the signature: 30 days. Tornado gives a
+/// browser the same, and checks for a day more.
+const LIFE_SECONDS: u64 = 30 * 24 * 3600;
+/// The shortest secret, bytes: fewer than 128 bits could be tried out by who holds one cookie.
+const SECRET_BYTES_MIN: usize = 16;
+/// What some editors put in front of text. It would be part of the key without being seen.
+const MARKS: [(&[u8], &str); 4] =
+    [(b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"\0\0\xfe\xff", "UTF-32")];
+/// How often an empty secret is looked at again, 10 ms apart: where another program makes it, that takes less.
+const LOOKS_MAX: u32 = 100;
 /// The generated secret, in DATA_DIR.
 const SECRET_FILE: &str = "cookie-secret";
 
@@ -50,7 +57,7 @@ impl Signer {
     }
 
     /// The value inside `signed`; `None` unless it is version 2, key version 0, signed with this secret under this
-    /// name, and at most 31 days old at `unix_seconds`. A time in the future is taken, as Tornado does: only an owner
+    /// name, and at most 30 days old at `unix_seconds`. A time in the future is taken, as Tornado does: only an owner
     /// of the secret can have written it.
     pub fn verify(&self, name: &str, signed: &str, unix_seconds: u64) -> Option<Vec<u8>> {
         let (message, mac) = signed.split_at(signed.rfind('|')? + 1);
@@ -62,7 +69,7 @@ impl Signer {
         let (signed_name, rest) = parse_field(rest)?;
         let (value, rest) = parse_field(rest)?;
         let age = unix_seconds.saturating_sub(timestamp.parse().ok()?);
-        let good = key_version == "0" && signed_name == name && rest.is_empty() && age <= VALID_SECONDS;
+        let good = key_version == "0" && signed_name == name && rest.is_empty() && age <= LIFE_SECONDS;
         if good { STANDARD.decode(value).ok() } else { None }
     }
 }
@@ -132,7 +139,7 @@ fn unescape(quoted: &[u8]) -> Vec<u8> {
 
 /// The Set-Cookie field that gives a browser the `signed` login for 30 days; `secure` where it came over TLS.
 pub fn set_cookie(name: &str, signed: &str, secure: bool) -> String {
-    field(name, signed, KEEP_SECONDS, secure)
+    field(name, signed, LIFE_SECONDS, secure)
 }
 
 /// The Set-Cookie field that takes the login away. The attributes are those of [`set_cookie`], or a browser would
@@ -158,7 +165,8 @@ pub fn load_secret(file: Option<&Path>, data_dir: &Path) -> Result<Vec<u8>, Stri
         Some(file) => read_secret(file),
         None => {
             let path = data_dir.join(SECRET_FILE);
-            make_secret(data_dir, &path)?;
+            make_secret(data_dir, &path, |from, to| fs::hard_link(from, to))?;
+            await_secret(&path);
             read_secret(&path)
         }
     }
@@ -171,18 +179,45 @@ fn read_secret(path: &Path) -> Result<Vec<u8>, String> {
             "the cookie secret {shown} cannot be read: {e}; make it readable, or name another with --cookie-secret-file"
         )
     })?;
+    if let Some((_, encoding)) = MARKS.iter().find(|(mark, _)| secret.starts_with(mark)) {
+        return Err(format!(
+            "the cookie secret {shown} begins with a byte-order mark ({encoding}), which would be part of the key; \
+             write it without one, in ASCII"
+        ));
+    }
     if let Some(b'\r' | b'\n') = secret.last() {
         secret.pop();
     }
-    if secret.is_empty() {
-        return Err(format!("the cookie secret {shown} is empty; put a long random line in it, or remove it"));
+    match secret.len() {
+        0 => return Err(format!("the cookie secret {shown} is empty; put a long random line in it, or remove it")),
+        1..SECRET_BYTES_MIN => {
+            return Err(format!(
+                "the cookie secret {shown} has {} bytes, and needs at least {SECRET_BYTES_MIN}; put a long random line \
+                 in it, such as that of: openssl rand -hex 32",
+                secret.len()
+            ));
+        }
+        _ => {}
+    }
+    if let Some(mode) = open_to_others(path) {
+        log::warn!(
+            "the cookie secret {shown} is open to others than its owner (mode {mode:04o}): chmod 600 {shown}; a disk \
+             without modes can be mounted with umask=077"
+        );
     }
     Ok(secret)
 }
 
+/// The mode of a file that its group or others may read or write.
+fn open_to_others(path: &Path) -> Option<u32> {
+    let facts = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    let mode = facts.permissions().mode() & 0o7777;
+    (mode & 0o066 != 0).then_some(mode)
+}
+
 /// Makes the secret unless it is there already. It gets its name when it is whole, so of programs that start at once
-/// one makes it, and none ever reads half of it.
-fn make_secret(data_dir: &Path, path: &Path) -> Result<(), String> {
+/// one makes it, and none ever reads half of it. `link` is [`fs::hard_link`].
+fn make_secret(data_dir: &Path, path: &Path, link: impl Fn(&Path, &Path) -> std::io::Result<()>) -> Result<(), String> {
     let failed = |what: &Path, e: &dyn std::fmt::Display| {
         format!("{} cannot be made: {e}; choose another directory with --data-dir", what.display())
     };
@@ -192,17 +227,43 @@ fn make_secret(data_dir: &Path, path: &Path) -> Result<(), String> {
     }
     let temporary = data_dir.join(format!("{SECRET_FILE}.{}", random_digits::<8>().map_err(|e| failed(path, &e))?));
     let digits = random_digits::<32>().map_err(|e| failed(path, &e))?;
-    let written =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).and_then(|mut file| {
-            file.write_all(digits.as_bytes())?;
-            file.sync_all()
-        });
+    let written = create_new(&temporary).and_then(|mut file| {
+        file.write_all(digits.as_bytes())?;
+        file.sync_all()
+    });
     // A link never replaces a file; a rename would.
-    let linked = written.and_then(|()| fs::hard_link(&temporary, path));
+    let named = written.and_then(|()| match link(&temporary, path) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => claim(&temporary, path),
+        linked => linked,
+    });
     let _ = fs::remove_file(&temporary);
-    match linked {
+    match named {
         Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(failed(path, &e)),
         _ => Ok(()),
+    }
+}
+
+/// Gives the file its name where there are no hard links (FAT, exFAT, SMB, FUSE, Android: EPERM, ENOTSUP, ENOSYS,
+/// EACCES). `O_EXCL` lets one program alone make an empty file of that name, and the whole one replaces it. A crash
+/// between the two leaves it empty, which no program takes for a secret.
+fn claim(whole: &Path, path: &Path) -> std::io::Result<()> {
+    create_new(path)?;
+    fs::rename(whole, path).inspect_err(|_| {
+        let _ = fs::remove_file(path);
+    })
+}
+
+fn create_new(path: &Path) -> std::io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Waits for a secret that another program has just claimed, a second at most.
+fn await_secret(path: &Path) {
+    for _ in 0..LOOKS_MAX {
+        match fs::metadata(path) {
+            Ok(facts) if facts.is_file() && facts.len() == 0 => std::thread::sleep(Duration::from_millis(10)),
+            _ => return,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! A flag that cannot mean anything is refused here, with a sentence and exit code 2. What has to be read first (a list
 //! on standard input, `--data @FILE`) is read by `fetch_list`.
 
-use super::{at_least_one, parse_seconds};
+use super::numbers::{at_least_one, count, parse_bytes, parse_seconds};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub struct FetchArgs {
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse_field)]
     pub headers: Vec<(String, String)>,
     /// Redirects that are followed; 0 shows the redirect itself
-    #[arg(long, value_name = "N", default_value = "5")]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = parse_redirects)]
     pub redirects: u8,
     /// Let redirects from public sites lead to private and loopback addresses
     #[arg(long)]
@@ -49,8 +49,9 @@ pub struct FetchArgs {
     /// Write each body to a file of its own in DIR, under a name that ends in .part until it is whole
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Bytes of one body, inflated, with --body and --output; a longer one is a failure
-    #[arg(long, value_name = "BYTES", default_value = "67108864", value_parser = at_least_one())]
+    /// Bytes of one body, inflated, with --body and --output; K, M and G behind the number are KiB, MiB and GiB; a longer
+    /// one is a failure
+    #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = parse_bytes)]
     pub body_max: usize,
     /// Count a status of 400 or more as a failure
     #[arg(long)]
@@ -61,6 +62,10 @@ pub struct FetchArgs {
     /// Certificates (PEM) to trust besides the built-in ones
     #[arg(long, env = "SQUALL_CA_FILE", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+}
+
+fn parse_redirects(text: &str) -> Result<u8, String> {
+    count(0..=u8::MAX.into())(text).map(|n| n as u8)
 }
 
 /// A token (RFC 9110 section 5.6.2).

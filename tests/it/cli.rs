@@ -2,6 +2,9 @@
 
 mod fetch;
 mod log_file;
+mod numbers;
+mod secrets;
+mod variables;
 
 use crate::support::child::PROGRAM;
 use crate::support::{Child, Client, Dir, PATIENCE, Site, Stub, get, login, ms, wait_for};
@@ -136,7 +139,7 @@ fn help_names_units_defaults_and_environment_variables() {
         "[default: 15]",
         "--lag-max",
         "Bytes",
-        "[default: 4194304]",
+        "[default: 4M]",
         "--message-rate",
         "a second",
         "[default: ./squall-data]",

@@ -58,10 +58,11 @@ fn another_secret_or_name_makes_it_no_cookie() {
 }
 
 #[test]
-fn a_signature_is_good_for_31_days() {
+fn a_signature_is_good_as_long_as_browsers_keep_it() {
     let days = |n: u64| THEN + n * 24 * 3600;
-    assert!(signer().verify("username", ALICE, days(31)).is_some());
-    assert!(signer().verify("username", ALICE, days(31) + 1).is_none());
+    assert!(signer().verify("username", ALICE, days(30)).is_some());
+    assert!(signer().verify("username", ALICE, days(30) + 1).is_none());
+    assert!(set_cookie("username", ALICE, false).contains(&format!("; Max-Age={}; ", days(30) - THEN)));
     assert!(signer().verify("username", ALICE, 0).is_some(), "a clock that runs behind");
 }
 
@@ -158,10 +159,10 @@ fn one_trailing_line_end_byte_is_not_part_of_the_secret() {
     let dir = directory("trailing");
     fs::create_dir_all(&dir).unwrap();
     let file = dir.join("secret");
-    for (written, read) in [("key", "key"), ("key\n", "key"), ("key\r", "key"), ("key\r\n", "key\r"), ("k\n\n", "k\n")]
-    {
-        fs::write(&file, written).unwrap();
-        assert_eq!(load_secret(Some(&file), &dir).unwrap(), read.as_bytes(), "{written:?}");
+    for (end, kept) in [("", ""), ("\n", ""), ("\r", ""), ("\r\n", "\r"), ("\n\n", "\n")] {
+        let key = "a key of 16 byte";
+        fs::write(&file, format!("{key}{end}")).unwrap();
+        assert_eq!(load_secret(Some(&file), &dir).unwrap(), format!("{key}{kept}").as_bytes(), "{end:?}");
     }
     assert!(!dir.join("cookie-secret").exists(), "nothing is made where a file is named");
     fs::remove_dir_all(dir).unwrap();
@@ -177,8 +178,106 @@ fn an_unusable_secret_is_refused_with_a_sentence() {
         fs::write(&file, empty).unwrap();
         assert!(load_secret(Some(&file), &dir).unwrap_err().contains("is empty"));
     }
+    for (written, least) in
+        [("15 bytes of key", "has 15 bytes"), ("15 bytes of key\n", "has 15 bytes"), ("x\n", "1 bytes")]
+    {
+        fs::write(&file, written).unwrap();
+        let why = load_secret(Some(&file), &dir).unwrap_err();
+        assert!(why.contains(least) && why.contains("at least 16") && why.contains("openssl rand"), "{why}");
+    }
+    let utf16: Vec<u8> = "\u{feff}a long random line".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for marked in ["\u{feff}a long random line".as_bytes(), &utf16, b"\xfe\xff\0a", b"\xef\xbb\xbf"] {
+        fs::write(&file, marked).unwrap();
+        assert!(load_secret(Some(&file), &dir).unwrap_err().contains("begins with a byte-order mark"), "{marked:?}");
+    }
     assert!(load_secret(None, &file).unwrap_err().contains("--data-dir"), "DATA_DIR is a file");
     fs::create_dir(dir.join("cookie-secret")).unwrap();
     assert!(load_secret(None, &dir).unwrap_err().contains("cannot be read"));
+    fs::remove_dir_all(dir).unwrap();
+}
+
+/// What link(2) says where there are no hard links, and where it is forbidden: EPERM, EACCES, EMLINK, EXDEV, ENOSYS,
+/// ENOTSUP (EOPNOTSUPP), EINVAL.
+fn link_errors() -> [i32; 7] {
+    [libc::EPERM, libc::EACCES, libc::EMLINK, libc::EXDEV, libc::ENOSYS, libc::EOPNOTSUPP, libc::EINVAL]
+}
+
+#[test]
+fn a_disk_without_hard_links_gets_a_secret_too() {
+    for errno in link_errors() {
+        let dir = directory(&format!("unlinked-{errno}"));
+        let path = dir.join("cookie-secret");
+        let without_links = |_: &Path, _: &Path| Err(std::io::Error::from_raw_os_error(errno));
+        make_secret(&dir, &path, without_links).unwrap();
+        let secret = load_secret(None, &dir).unwrap();
+        assert!(secret.len() == 64 && secret.iter().all(u8::is_ascii_hexdigit));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        make_secret(&dir, &path, without_links).unwrap();
+        assert_eq!(load_secret(None, &dir).unwrap(), secret, "the next start changes nothing");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "nothing else is left");
+        fs::remove_dir_all(dir).unwrap();
+    }
+}
+
+#[test]
+fn without_hard_links_programs_still_share_one_whole_secret() {
+    for round in 0..50 {
+        let dir = directory(&format!("unlinked-race-{round}"));
+        let gate = std::sync::Barrier::new(4);
+        let start = || {
+            gate.wait();
+            let path = dir.join("cookie-secret");
+            make_secret(&dir, &path, |_, _| Err(std::io::Error::from_raw_os_error(libc::EPERM))).unwrap();
+            await_secret(&path);
+            read_secret(&path).unwrap()
+        };
+        let secrets =
+            std::thread::scope(|scope| [(); 4].map(|()| scope.spawn(start)).map(|thread| thread.join().unwrap()));
+        assert!(secrets.iter().all(|secret| secret.len() == 64 && *secret == secrets[0]), "{secrets:?}");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "nothing else is left");
+        fs::remove_dir_all(dir).unwrap();
+    }
+}
+
+#[test]
+fn what_a_crash_leaves_is_never_used_as_a_secret() {
+    let dir = directory("crashed");
+    fs::create_dir_all(&dir).unwrap();
+    // Before the name was taken: a file of another name, perhaps cut short. It is nobody's secret.
+    fs::write(dir.join("cookie-secret.0123456789abcdef"), "0123456789abcdef").unwrap();
+    let without_links = |_: &Path, _: &Path| Err(std::io::Error::from_raw_os_error(libc::EPERM));
+    make_secret(&dir, &dir.join("cookie-secret"), without_links).unwrap();
+    assert_eq!(load_secret(None, &dir).unwrap().len(), 64);
+    // Between the name and its content: an empty file. It is refused, after a moment for a program that is at it.
+    fs::write(dir.join("cookie-secret"), "").unwrap();
+    let why = load_secret(None, &dir).unwrap_err();
+    assert!(why.contains("is empty") && why.contains("remove it"), "{why}");
+    // A program that is at it is waited for.
+    let whole = dir.join("whole");
+    fs::write(&whole, "a secret of many bytes").unwrap();
+    let secret = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            fs::rename(&whole, dir.join("cookie-secret")).unwrap();
+        });
+        load_secret(None, &dir).unwrap()
+    });
+    assert_eq!(secret, b"a secret of many bytes");
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_disk_that_takes_no_secret_is_named_and_left_clean() {
+    let dir = directory("refusing");
+    fs::create_dir_all(&dir).unwrap();
+    let path = dir.join("cookie-secret");
+    // The whole file vanishes before it gets its name: the claim must not stay.
+    let thief = |whole: &Path, _: &Path| {
+        fs::remove_file(whole)?;
+        Err(std::io::Error::from_raw_os_error(libc::EPERM))
+    };
+    let why = make_secret(&dir, &path, thief).unwrap_err();
+    assert!(why.contains("cannot be made") && why.contains("--data-dir"), "{why}");
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
     fs::remove_dir_all(dir).unwrap();
 }

@@ -131,11 +131,11 @@ fn a_logout_takes_the_cookie_away_also_where_there_is_none() {
 }
 
 #[test]
-fn a_cookie_that_tornado_signed_counts_until_it_is_31_days_old() {
+fn a_cookie_that_tornado_signed_counts_until_it_is_30_days_old() {
     let mut bench = Bench::new();
     assert_eq!(name_in(&mut bench, ALICE).as_deref(), Some("alice"));
     assert_eq!(name_in(&mut bench, ZHANG).as_deref(), Some("张三"));
-    bench.later(Duration::from_secs(31 * 24 * 3600));
+    bench.later(Duration::from_secs(30 * 24 * 3600));
     assert_eq!(name_in(&mut bench, ALICE).as_deref(), Some("alice"));
     bench.later(Duration::from_secs(1));
     assert_eq!(name_in(&mut bench, ALICE), None);

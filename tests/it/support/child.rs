@@ -41,6 +41,8 @@ impl Child {
     /// Any command line that ends up serving, with so many listeners.
     pub fn run(mut command: Command, data: Dir, listeners: usize) -> Child {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // For the tests, and unknown to the program, which would say so.
+        ["SQUALL_SEED", "SQUALL_SEEDS", "SQUALL_IT_ALONE"].into_iter().for_each(|name| _ = command.env_remove(name));
         let mut process = command.spawn().expect("the program starts");
         let lines = lines_of(process.stdout.take().expect("it is piped"));
         let stderr = Arc::new(Mutex::new(String::new()));
