@@ -2,7 +2,7 @@
 //!
 //! [`Limits`] is what the machines obey; tests inject small ones. [`Cli`] is the command line (clap), and each flag of
 //! the server is also an environment variable `SQUALL_*`: lists separated by commas, flags without a value as 1 or 0,
-//! true or false, yes or no, on or off.
+//! true or false, yes or no, on or off. A blank one counts as unset.
 
 mod addresses;
 mod fetch_args;

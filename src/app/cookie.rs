@@ -14,7 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::borrow::Cow;
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
@@ -24,6 +24,8 @@ use std::time::Duration;
 const LIFE_SECONDS: u64 = 30 * 24 * 3600;
 /// The shortest secret, bytes: fewer than 128 bits could be tried out by who holds one cookie.
 const SECRET_BYTES_MIN: usize = 16;
+/// The longest one, bytes: what is longer is not a secret but another file, or a device without an end.
+const SECRET_BYTES_MAX: usize = 64 << 10;
 /// What some editors put in front of text. It would be part of the key without being seen.
 const MARKS: [(&[u8], &str); 4] =
     [(b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"\0\0\xfe\xff", "UTF-32")];
@@ -174,7 +176,9 @@ pub fn load_secret(file: Option<&Path>, data_dir: &Path) -> Result<Vec<u8>, Stri
 
 fn read_secret(path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
-    let mut secret = fs::read(path).map_err(|e| {
+    let mut secret = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(SECRET_BYTES_MAX as u64 + 1).read_to_end(&mut secret));
+    read.map_err(|e| {
         format!(
             "the cookie secret {shown} cannot be read: {e}; make it readable, or name another with --cookie-secret-file"
         )
@@ -197,7 +201,12 @@ fn read_secret(path: &Path) -> Result<Vec<u8>, String> {
                 secret.len()
             ));
         }
-        _ => {}
+        SECRET_BYTES_MIN..=SECRET_BYTES_MAX => {}
+        _ => {
+            return Err(format!(
+                "the cookie secret {shown} is longer than {SECRET_BYTES_MAX} bytes: is it another file?"
+            ));
+        }
     }
     if let Some(mode) = open_to_others(path) {
         log::warn!(

@@ -190,6 +190,8 @@ fn an_unusable_secret_is_refused_with_a_sentence() {
         fs::write(&file, marked).unwrap();
         assert!(load_secret(Some(&file), &dir).unwrap_err().contains("begins with a byte-order mark"), "{marked:?}");
     }
+    let endless = load_secret(Some(Path::new("/dev/zero")), &dir).unwrap_err();
+    assert!(endless.contains("longer than 65536 bytes"), "{endless}");
     assert!(load_secret(None, &file).unwrap_err().contains("--data-dir"), "DATA_DIR is a file");
     fs::create_dir(dir.join("cookie-secret")).unwrap();
     assert!(load_secret(None, &dir).unwrap_err().contains("cannot be read"));

@@ -92,8 +92,7 @@ pub fn load_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     let pem = read_pem(path)?;
     PrivateKeyDer::from_pem_slice(&pem).map_err(|e| match is_encrypted(&pem) {
         true => format!(
-            "{0} is encrypted, and nobody is asked for a password here: openssl pkey -in {0} -out PLAIN makes one that \
-             is not",
+            "{0} is encrypted, and squall asks for no password: openssl pkey -in {0} -out PLAIN decrypts it",
             path.display()
         ),
         false => complaint(path, "unencrypted private key", e),
