@@ -8,7 +8,7 @@ use crate::clock::{Now, UnixTime};
 use crate::config::{Cli, Command, FetchArgs, Limits};
 use crate::event::{App, Effect, Effects, Event, Fetch, Fetched, Journey, ResponseHead, Url};
 use crate::id::ConnId;
-use crate::proto::exchange::{Exchange, ExchangeEvent, SLOTS, Slot};
+use crate::proto::exchange::{Exchange, ExchangeEvent};
 use clap::Parser;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -37,8 +37,7 @@ pub fn journey() -> Journey {
 
 /// Parses a head and hands it on.
 pub fn with_head<T>(head: &[u8], take: impl FnOnce(&ResponseHead) -> T) -> T {
-    let mut slots = [const { Slot::uninit() }; SLOTS];
-    match Exchange::new(false, false).receive(head, false, &mut slots, &Limits::default()) {
+    match Exchange::new(false, false).receive(head, false, &Limits::default()) {
         Ok((_, Some(ExchangeEvent::Head(head)))) => take(&head),
         other => panic!("the test writes a head: {other:?}"),
     }

@@ -121,7 +121,7 @@ impl Trip {
         }
     }
 
-    fn on_head(&mut self, head: &ResponseHead<'_, '_>, journey: Journey, plan: &Plan) -> Next {
+    fn on_head(&mut self, head: &ResponseHead<'_>, journey: Journey, plan: &Plan) -> Next {
         let leads_to = match plan.redirects_max {
             0 => Target::None,
             _ => redirect::target(&self.fetch.url, head.status, head.header("location")),
@@ -196,12 +196,12 @@ impl Trip {
 }
 
 impl Answer {
-    fn new(head: &ResponseHead<'_, '_>, journey: Journey) -> Answer {
+    fn new(head: &ResponseHead<'_>, journey: Journey) -> Answer {
         Answer {
             status: head.status,
             minor_version: head.minor_version,
             reason: head.reason.to_owned(),
-            headers: head.headers.iter().map(|field| (field.name.to_owned(), field.value.to_vec())).collect(),
+            headers: head.headers.map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
             journey,
         }
     }

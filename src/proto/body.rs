@@ -4,7 +4,7 @@
 //! the front of byte slices, in pieces. Server requests and client answers share them; what a request or an answer
 //! may say is decided in `http` and `exchange`.
 
-use crate::proto::chunked::{ChunkError, Decoder, Piece};
+use crate::proto::chunked::{ChunkError, Decoder, Grammar, Piece};
 
 /// Where the body of a request ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl std::fmt::Display for BodyError {
 
 impl std::error::Error for BodyError {}
 
-/// Reads one body in pieces, at any split, and counts them.
+/// Reads one body in pieces, at any split, and counts its bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyReader {
     end: End,
@@ -104,12 +104,17 @@ enum End {
 }
 
 impl BodyReader {
-    /// A body framed like this, of `bytes_max` bytes at most.
+    /// The body of a request: framed like this, of `bytes_max` bytes at most, its chunks read strictly.
     pub fn new(framing: Framing, bytes_max: u64) -> BodyReader {
+        BodyReader::with_grammar(framing, Grammar::Strict, bytes_max)
+    }
+
+    /// A body framed like this, of `bytes_max` bytes at most, its chunks read by this grammar.
+    pub fn with_grammar(framing: Framing, grammar: Grammar, bytes_max: u64) -> BodyReader {
         let end = match framing {
             Framing::None => End::Length(0),
             Framing::Length(length) => End::Length(length),
-            Framing::Chunked => End::Chunked(Decoder::default()),
+            Framing::Chunked => End::Chunked(Decoder::new(grammar)),
         };
         BodyReader { end, taken: 0, bytes_max }
     }
@@ -122,6 +127,21 @@ impl BodyReader {
     /// `true` if the end of the connection is the end of the body, and not a body cut short.
     pub fn ends_with_input(&self) -> bool {
         matches!(self.end, End::Close)
+    }
+
+    /// Whether the body is whole if the connection ends here: one that lasts until then, or one in chunks of which only
+    /// the line end behind the last is missing.
+    pub fn may_end_here(&self) -> bool {
+        match &self.end {
+            End::Close => true,
+            End::Chunked(decoder) => decoder.lacks_last_line_end(),
+            End::Length(_) => false,
+        }
+    }
+
+    /// Whether a strict reader would have refused what was read so far.
+    pub fn is_doubtful(&self) -> bool {
+        matches!(&self.end, End::Chunked(decoder) if decoder.is_doubtful())
     }
 
     /// Takes one step from the front of `buf`: the bytes used and a piece.

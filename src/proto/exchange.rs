@@ -4,12 +4,13 @@
 //! Head ─ 1xx ─▶ Head ─ final head ─▶ Body ─ its end ─▶ Done
 //! ```
 //!
-//! Input is the front of a byte slice; output is the bytes used and at most one [`ExchangeEvent`]. Reading is lenient
-//! where it can do no harm (bare LF, white space), and strict where the end of the body is at stake. A connection is
-//! good for a further exchange only if nobody could read the answer in another way ([`Exchange::keeps_alive`]).
-//! Redirects, deadlines and the socket are decided elsewhere.
+//! Input is the front of a byte slice; output is the bytes used and at most one [`ExchangeEvent`]. What curl and
+//! browsers read is read: folded fields, lines that are no fields, bare LF, padded chunk sizes. Two lengths, or a body
+//! that is cut short, are errors. A connection is good for a further exchange only if every reader finds the same end
+//! ([`Exchange::keeps_alive`]). Redirects, deadlines and the socket are decided elsewhere.
 
 mod head;
+mod lines;
 mod request;
 
 use crate::config::Limits;
@@ -17,24 +18,20 @@ use crate::proto::body::{BodyError, BodyReader};
 use crate::proto::chunked::{ChunkError, Piece};
 use crate::proto::inflate::{InflateError, Inflater};
 use head::{Fate, find_final_head, parse_head};
+use lines::{Form, judge, mend};
 use std::fmt;
 
 pub use head::ResponseHead;
+pub use lines::Fields;
 pub use request::{Asking, encode_request};
-
-/// Room for one field, uninitialised: making a hundred of them costs nothing.
-pub type Slot<'a> = std::mem::MaybeUninit<httparse::Header<'a>>;
-
-/// Slots a caller hands in: `[const { Slot::uninit() }; SLOTS]`.
-pub const SLOTS: usize = 100;
 
 /// Interim answers (1xx) before the final one; a server could send them for ever.
 const INTERIM_MAX: u8 = 16;
 
 /// One step of an answer, in order: `Head`, any number of `Body`, `Done`.
 #[derive(Debug, Clone, Copy)]
-pub enum ExchangeEvent<'h, 'a> {
-    Head(ResponseHead<'h, 'a>),
+pub enum ExchangeEvent<'a> {
+    Head(ResponseHead<'a>),
     /// The next bytes of the body, never none, transfer coding removed, and content coding where that was wanted.
     Body(&'a [u8]),
     /// The answer is whole; what follows it on this connection is not looked at.
@@ -73,8 +70,6 @@ pub enum ExchangeError {
     TooManyInterim,
     /// The head has more than this many bytes.
     HeadTooLong(usize),
-    /// The head has more fields than there are slots.
-    TooManyFields(usize),
     /// The body has, or announces, more than this many bytes.
     BodyTooLarge(u64),
     /// The gzip or deflate of the body is broken or not whole, or gives too many bytes.
@@ -84,9 +79,9 @@ pub enum ExchangeError {
 impl ExchangeError {
     /// Whether the answer may be right, and is only more than we take.
     pub fn is_limit(&self) -> bool {
-        use ExchangeError::{BodyTooLarge, Coding, HeadTooLong, TooManyFields, TooManyInterim};
+        use ExchangeError::{BodyTooLarge, Coding, HeadTooLong, TooManyInterim};
         let inflated = matches!(self, Coding(InflateError::TooLarge(_)));
-        inflated || matches!(self, BodyTooLarge(_) | HeadTooLong(_) | TooManyFields(_) | TooManyInterim)
+        inflated || matches!(self, BodyTooLarge(_) | HeadTooLong(_) | TooManyInterim)
     }
 }
 
@@ -104,7 +99,6 @@ impl fmt::Display for ExchangeError {
             ExchangeError::UnexpectedUpgrade => f.write_str("it switches protocols, which was not asked for"),
             ExchangeError::TooManyInterim => write!(f, "more than {INTERIM_MAX} interim answers came"),
             ExchangeError::HeadTooLong(max) => write!(f, "its head is longer than {max} bytes"),
-            ExchangeError::TooManyFields(max) => write!(f, "it has more than {max} header fields"),
             ExchangeError::BodyTooLarge(max) => write!(f, "its body is longer than {max} bytes"),
             ExchangeError::Coding(e) => e.fmt(f),
         }
@@ -140,6 +134,8 @@ pub struct Exchange {
     /// What becomes of the connection, as the head has it.
     fate: Fate,
     state: State,
+    /// The final head, if it had to be mended; until the next step.
+    mended: Vec<u8>,
     /// While the body has a content coding that is taken off.
     inflater: Option<Box<Inflater>>,
 }
@@ -162,7 +158,7 @@ impl Exchange {
     /// another coding, or with several, comes as it is; so does every body without the feature `deflate`.
     pub fn new(head: bool, decode: bool) -> Exchange {
         let state = State::Head { seen: 0, interim: 0 };
-        Exchange { head, decode, begun: false, fate: Fate::Closed, state, inflater: None }
+        Exchange { head, decode, begun: false, fate: Fate::Closed, state, mended: Vec::new(), inflater: None }
     }
 
     /// Whether a byte of an answer has been seen, interim ones included. If not, a server that has closed a kept
@@ -202,14 +198,14 @@ impl Exchange {
     ///
     /// # Errors
     /// [`ExchangeError`]; close, and do not use the exchange again. `EarlyEof` says how far the answer had come.
-    pub fn receive<'h, 'a>(
+    pub fn receive<'a>(
         &'a mut self,
         buf: &'a [u8],
         eof: bool,
-        slots: &'h mut [Slot<'a>],
         limits: &Limits,
-    ) -> Result<(usize, Option<ExchangeEvent<'h, 'a>>), ExchangeError> {
+    ) -> Result<(usize, Option<ExchangeEvent<'a>>), ExchangeError> {
         self.begun |= !buf.is_empty();
+        self.mended = Vec::new();
         match &mut self.state {
             State::Head { seen, interim } => {
                 let (start, end) = find_final_head(buf, seen, interim, limits)?;
@@ -220,7 +216,13 @@ impl Exchange {
                         true => Err(ExchangeError::EarlyEof(Stage::Start)),
                     };
                 };
-                let found = parse_head(&buf[start..end], self.head, slots, limits)?;
+                let mut bytes = &buf[start..end];
+                let form = judge(bytes)?;
+                if form == Form::Uneven {
+                    self.mended = mend(bytes);
+                    bytes = &self.mended;
+                }
+                let found = parse_head(bytes, form, *interim, self.head, limits)?;
                 let coding = found.coding.filter(|_| self.decode);
                 self.inflater =
                     coding.and_then(|name| Inflater::for_coding(name, limits.inflated_bytes_max)).map(Box::new);
@@ -240,12 +242,12 @@ impl Exchange {
     }
 
     /// What one step of the body means: a piece to pass on, the end, or nothing yet.
-    fn pass_on<'h, 'a>(
+    fn pass_on<'a>(
         &'a mut self,
         used: usize,
         piece: Option<Piece<'a>>,
         eof: bool,
-    ) -> Result<(usize, Option<ExchangeEvent<'h, 'a>>), ExchangeError> {
+    ) -> Result<(usize, Option<ExchangeEvent<'a>>), ExchangeError> {
         if !self.inflated().is_empty() {
             return Ok((used, Some(ExchangeEvent::Body(self.inflated()))));
         }
@@ -254,8 +256,12 @@ impl Exchange {
             Some(Piece::Data(bytes)) => return Ok((used, Some(ExchangeEvent::Body(bytes)))),
             Some(Piece::End) => {}
             None if !eof => return Ok((used, None)),
-            None if self.ends_with_connection() => {}
+            None if matches!(&self.state, State::Body(reader) if reader.may_end_here()) => {}
             None => return Err(ExchangeError::EarlyEof(Stage::Body)),
+        }
+        let is_doubtful = matches!(&self.state, State::Body(reader) if reader.is_doubtful());
+        if self.fate == Fate::Kept && (is_doubtful || piece.is_none()) {
+            self.fate = Fate::Closed;
         }
         if let Some(inflater) = self.inflater.take() {
             inflater.finish()?;

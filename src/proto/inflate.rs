@@ -1,13 +1,13 @@
 //! Takes gzip or deflate off a body (RFC 9110 section 8.4.1, RFC 1950 to 1952).
 //!
 //! ```text
-//! Start ─ first byte ─▶ Inside ─ its end, checked ─▶ Behind
+//! Start ─ first byte ─▶ Inside ─ its end, checked ─▶ Behind ─ anything else ─▶ Ignoring
 //!                         ▲─── gzip: another member ────┘
 //! ```
 //!
 //! Input is the front of a byte slice; output is the bytes used and a piece of at most [`PIECE_BYTES_MAX`], which lies
 //! in the [`Inflater`] until the next step. So a body that grows a thousandfold costs one piece of memory, and each
-//! step a bounded time. Refused: more than so many bytes in all, and anything behind the end.
+//! step a bounded time. More than so many bytes in all are refused. What is behind the end is ignored.
 //! Built in with the feature `deflate`; without it no `Inflater` can come to be.
 
 #[cfg_attr(not(feature = "deflate"), path = "inflate/absent.rs")]

@@ -7,12 +7,11 @@ use crate::blocks::{BLOCK_BYTES, Blocks};
 use crate::config::Limits;
 use crate::event::{Blocking, Fetch, FetchError, FileRead, Finished, Job, Reached, WholeAnswer};
 use crate::proto::address::is_public;
-use crate::proto::exchange::{Exchange, ExchangeEvent, SLOTS, Stage, encode_request};
+use crate::proto::exchange::{Exchange, ExchangeEvent, Stage, encode_request};
 use crate::proto::url::Scheme;
 use crate::rt::net::{Network, Stream};
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Write};
-use std::mem::MaybeUninit;
 use std::net::ToSocketAddrs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -61,11 +60,10 @@ fn fetch_blocking(fetch: &Fetch, network: &mut impl Network, limits: &Limits) ->
     let (mut whole, mut kept, mut buf) = (WholeAnswer::default(), Vec::new(), vec![0; 64 << 10]);
     let mut eof = false;
     loop {
-        let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
-        let used = match exchange.receive(&kept, eof, &mut slots, limits).map_err(FetchError::Protocol)? {
+        let used = match exchange.receive(&kept, eof, limits).map_err(FetchError::Protocol)? {
             (_, Some(ExchangeEvent::Done)) => return Ok(whole),
             (used, Some(ExchangeEvent::Head(head))) => {
-                let fields = head.headers.iter().map(|field| (field.name.to_owned(), field.value.to_vec()));
+                let fields = head.headers.map(|(name, value)| (name.to_owned(), value.to_vec()));
                 (whole.status, whole.headers) = (head.status, fields.collect());
                 used
             }

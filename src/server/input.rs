@@ -10,11 +10,10 @@ use crate::conn::upstream::State;
 use crate::conn::{Connection, Filled, Protocol};
 use crate::event::{App, Event, FetchError, Fetched};
 use crate::id::ConnId;
-use crate::proto::exchange::{ExchangeEvent, SLOTS};
+use crate::proto::exchange::ExchangeEvent;
 use crate::proto::response::CONTINUE;
 use crate::proto::ws_session::WsEvent;
 use crate::rt::net::Network;
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// Why a body that ends with its connection is not whole: over TLS a sender who is done says so (RFC 8446 section 6.1),
@@ -203,9 +202,8 @@ impl<N: Network, A: App> Server<N, A> {
         if at < end {
             upstream.hear(now.instant);
         }
-        let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
         let (owner, journey) = (upstream.owner, upstream.journey());
-        let (used, fetched) = match upstream.exchange.receive(&inbuf[at..end], *eof, &mut slots, limits) {
+        let (used, fetched) = match upstream.exchange.receive(&inbuf[at..end], *eof, limits) {
             Ok((0, None)) => return Progress::Starved,
             Ok((used, None)) => return Progress::Used(used),
             Ok((used, Some(ExchangeEvent::Head(head)))) => {

@@ -254,3 +254,28 @@ fn searches_run_side_by_side() {
         assert_eq!(client.answer().text(), format!("/s?wd={n}"));
     }
 }
+
+#[test]
+fn what_curl_and_browsers_read_is_relayed_whole() {
+    let many = "X: y\r\n".repeat(500);
+    let chunks = "Transfer-Encoding: chunked\r\n\r\n5 \r\nhello\n0  \r\n\r\n";
+    for answer in [
+        format!("HTTP/1.1 200 OK\r\n{chunks}"),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nhello".into(),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked,\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
+            .into(),
+        "HTTP/1.1 200 OK\r\nPHP Warning:  x already loaded\r\nA: b\r\n c\r\nContent-Length: 5\r\n\r\nhello".into(),
+        format!("http/1.2 200\n{many}Content-Length: 5\n\nhello"),
+    ] {
+        let stub = Stub::saying(answer.clone());
+        let site = with_defaults(&stub);
+        let mut client = Client::connect(site.address);
+        for n in 1..3 {
+            let relayed = client.ask("GET /search?wd=x HTTP/1.1\r\nHost: squall\r\n\r\n");
+            assert_eq!((relayed.status, relayed.text()), (200, "hello".into()), "{answer:?}");
+            assert_eq!((stub.met(), site.counts().kept), (n, 0), "its connection is not used again: {answer:?}");
+        }
+        drop(client);
+        site.wait_until_empty();
+    }
+}

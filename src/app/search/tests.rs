@@ -1,7 +1,7 @@
 use super::*;
 use crate::app::testing::{Bench, HTML, answer, conn, field, text};
 use crate::event::{Event, Finished, Journey, Reached};
-use crate::proto::exchange::{Exchange, ExchangeEvent, SLOTS, Slot, Stage};
+use crate::proto::exchange::{Exchange, ExchangeEvent, Stage};
 
 const WITHIN: Duration = Duration::from_secs(20);
 const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
@@ -34,8 +34,7 @@ fn fetched(out: &Effects) -> Fetch {
 
 /// The other site answers with this head.
 fn hear(bench: &mut Bench, head: &str) -> Effects {
-    let mut slots = [const { Slot::uninit() }; SLOTS];
-    match Exchange::new(false, false).receive(head.as_bytes(), false, &mut slots, &Limits::default()) {
+    match Exchange::new(false, false).receive(head.as_bytes(), false, &Limits::default()) {
         Ok((_, Some(ExchangeEvent::Head(head)))) => {
             bench.tell(conn(0), Event::Fetched(Fetched::Head(&head, journey())))
         }

@@ -2,6 +2,7 @@ use super::*;
 
 #[cfg(feature = "deflate")]
 mod coded;
+mod lenient;
 
 /// What came out of an answer: status and length of its head, the body, the bytes used in all, and whether the
 /// connection is good for another exchange.
@@ -21,8 +22,7 @@ fn read_split(wire: &[u8], split: usize, exchange: Exchange, limits: &Limits) ->
     let mut at = 0;
     for end in [split, wire.len()] {
         loop {
-            let mut slots = [const { Slot::uninit() }; SLOTS];
-            let (used, event) = exchange.receive(&wire[at..end], end == wire.len(), &mut slots, limits)?;
+            let (used, event) = exchange.receive(&wire[at..end], end == wire.len(), limits)?;
             at += used;
             match event {
                 Some(ExchangeEvent::Head(head)) => {
@@ -139,14 +139,13 @@ fn a_head_is_read_leniently() {
 #[test]
 fn a_head_shows_its_fields() {
     let wire = b"HTTP/1.0 301 Moved\r\nLocation: /b\r\nlocation: /c\r\nX:\r\n\r\n";
-    let mut slots = [const { Slot::uninit() }; SLOTS];
     let mut exchange = Exchange::new(false, false);
-    let (used, event) = exchange.receive(wire, false, &mut slots, &Limits::default()).expect("valid");
+    let (used, event) = exchange.receive(wire, false, &Limits::default()).expect("valid");
     let Some(ExchangeEvent::Head(head)) = event else { panic!("{event:?}") };
     assert_eq!((used, head.status, head.minor_version, head.reason), (wire.len(), 301, 0, "Moved"));
     assert_eq!(head.header("LOCATION"), Some(b"/b".as_slice()));
     assert_eq!((head.header("x"), head.header("y")), (Some(b"".as_slice()), None));
-    assert_eq!((head.headers.len(), head.length), (3, None));
+    assert_eq!((head.headers.count(), head.length), (3, None));
 }
 
 #[test]
@@ -154,8 +153,7 @@ fn the_end_is_said_again_and_uses_nothing() {
     let mut exchange = Exchange::new(false, false);
     let wire = b"HTTP/1.1 204 No Content\r\n\r\n";
     let mut next = |buf: &'static [u8]| {
-        let mut slots = [const { Slot::uninit() }; SLOTS];
-        let (used, event) = exchange.receive(buf, false, &mut slots, &Limits::default()).expect("valid");
+        let (used, event) = exchange.receive(buf, false, &Limits::default()).expect("valid");
         (used, matches!(event, Some(ExchangeEvent::Done)))
     };
     assert_eq!(next(wire), (wire.len(), false));
@@ -174,29 +172,29 @@ fn an_early_end_says_where() {
     }
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
     let head = chunked.find("\r\n\r\n").expect("a head") + 4;
-    for end in head..chunked.len() {
+    // Only the last line end may be missing.
+    for end in head..chunked.len() - 2 {
         assert_eq!(read(&chunked[..end]), Err(ExchangeError::EarlyEof(Stage::Body)), "{end} bytes");
     }
 }
 
 #[test]
 fn what_is_not_http_is_refused_at_its_first_wrong_byte() {
-    for wire in ["SSH-2.0-OpenSSH", "x", "HTTP/2 200", "http/1.1 200 OK\r\n\r\n", "\r\nHTTP/1.1 200 OK\r\n\r\n"] {
+    for wire in ["SSH-2.0-OpenSSH", "x", "HTTP/3", "HTTP/1x", "HTTP/20", "HTTP 200", "\r\nHTTP/1.1 200 OK\r\n\r\n"] {
         assert_eq!(read(wire), Err(ExchangeError::NotHttp), "{wire:?}");
     }
-    assert_eq!(read("HTTP/1.2 200 OK\r\n\r\n"), Err(ExchangeError::NotHttp));
 }
 
 #[test]
 fn broken_heads_are_malformed() {
-    for wire in ["HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/1.1 20\r\n\r\n", "HTTP/1.1 200x\r\n\r\n", "HTTP/1.1\r\n\r\n"] {
+    for wire in ["HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/1.1 20\r\n\r\n", "HTTP/1.1 2000\r\n\r\n", "HTTP/1.1\r\n\r\n"] {
         assert!(matches!(read(wire), Err(ExchangeError::Malformed(_) | ExchangeError::NotHttp)), "{wire:?}");
     }
     for status in ["000", "099", " 100"] {
         let result = read(&format!("HTTP/1.1 {status} OK\r\n\r\n"));
         assert!(matches!(result, Err(ExchangeError::Malformed(_))), "{status:?}: {result:?}");
     }
-    for field in ["no colon", " folded: a", "A: b\r\n folded", "A: \0", "A: b\rc", "(: a"] {
+    for field in ["A: \0", "A: b\rc", "A: b\r\n folded\0"] {
         let result = read(&format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\n"));
         assert!(matches!(result, Err(ExchangeError::Malformed(_))), "{field:?}: {result:?}");
     }
@@ -215,7 +213,7 @@ fn lengths_that_disagree_or_are_no_numbers_are_refused() {
 
 #[test]
 fn codings_other_than_chunked_are_refused() {
-    for value in ["gzip", "gzip, chunked", "chunked, gzip", "chunked, chunked", "", "identity"] {
+    for value in ["gzip", "gzip, chunked", "chunked, gzip"] {
         let wire = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {value}\r\n\r\n");
         assert_eq!(read(&wire), Err(ExchangeError::UnknownCoding), "{value:?}");
     }
@@ -239,8 +237,6 @@ fn head_and_body_are_bounded() {
         let limits = Limits { upstream_head_bytes_max: 60, ..small() };
         assert_eq!(read_with(wire, false, &limits), too_large, "{wire:?}");
     }
-    let fields = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(SLOTS + 1));
-    assert_eq!(read(&fields), Err(ExchangeError::TooManyFields(SLOTS)));
 }
 
 /// Whether the connection may be used again after an answer to GET, or to HEAD.
@@ -313,8 +309,7 @@ fn what_the_end_of_a_body_is_is_known_from_its_head_on() {
     {
         let wire = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
         let mut exchange = Exchange::new(false, false);
-        let mut slots = [const { Slot::uninit() }; SLOTS];
-        exchange.receive(wire.as_bytes(), false, &mut slots, &Limits::default()).expect("a head");
+        exchange.receive(wire.as_bytes(), false, &Limits::default()).expect("a head");
         assert_eq!(exchange.ends_with_connection(), until_close, "{fields:?}");
     }
 }
@@ -323,8 +318,7 @@ fn what_the_end_of_a_body_is_is_known_from_its_head_on() {
 fn an_answer_has_begun_with_its_first_byte() {
     let mut exchange = Exchange::new(false, false);
     let mut tell = |buf: &'static [u8], eof| {
-        let mut slots = [const { Slot::uninit() }; SLOTS];
-        let result = exchange.receive(buf, eof, &mut slots, &Limits::default()).map(|(used, _)| used);
+        let result = exchange.receive(buf, eof, &Limits::default()).map(|(used, _)| used);
         (result, exchange.has_begun())
     };
     assert_eq!(tell(b"", false), (Ok(0), false));
@@ -333,8 +327,7 @@ fn an_answer_has_begun_with_its_first_byte() {
     assert_eq!(tell(b"HTTP/1.1 100 Continue\r\n\r\n", false), (Ok(25), true));
     assert_eq!(tell(b"", false), (Ok(0), true), "an interim answer is one");
     let mut foreign = Exchange::new(false, false);
-    let mut slots = [const { Slot::uninit() }; SLOTS];
-    assert!(foreign.receive(b"x", false, &mut slots, &Limits::default()).is_err());
+    assert!(foreign.receive(b"x", false, &Limits::default()).is_err());
     assert!(foreign.has_begun(), "a wrong byte is one");
 }
 

@@ -6,8 +6,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 /// What Accept-Encoding may say.
 pub const CODINGS: Option<&str> = Some("gzip, deflate");
 
-/// The first byte of a gzip member (RFC 1952 section 2.3.1).
-const GZIP_ID1: u8 = 0x1f;
+/// How each gzip member begins: ID1, ID2, and deflate as its method (RFC 1952 section 2.3.1).
+const GZIP_MEMBER: [u8; 3] = [0x1f, 0x8b, 8];
 
 /// Bits of the window of deflate: 32 KiB, the largest there is.
 const WINDOW_BITS: u8 = 15;
@@ -34,8 +34,10 @@ enum Coding {
 enum State {
     Start,
     Inside(Decompress),
-    /// At the end of a stream, which may be the end of the body.
-    Behind,
+    /// Behind a gzip member; so many bytes of the next one's beginning have come.
+    Behind(usize),
+    /// Behind the end. Some servers add padding or a line end, which browsers ignore.
+    Ignoring,
 }
 
 impl Inflater {
@@ -59,14 +61,23 @@ impl Inflater {
     /// `Broken` or `TooLarge`.
     pub fn inflate(&mut self, input: &[u8]) -> Result<usize, InflateError> {
         self.made = 0;
-        self.open(input)?;
+        match self.state {
+            State::Start if input.is_empty() => return Ok(0),
+            State::Start => self.open(input[0]),
+            State::Inside(_) => {}
+            State::Behind(matched) => return self.match_member(matched, input),
+            State::Ignoring => return Ok(input.len()),
+        }
         let State::Inside(stream) = &mut self.state else { return Ok(0) };
         let (read, written) = (stream.total_in(), stream.total_out());
         let status = stream.decompress(input, &mut self.out, FlushDecompress::None).map_err(broken)?;
         let used = (stream.total_in() - read) as usize;
         self.made = (stream.total_out() - written) as usize;
         if status == Status::StreamEnd {
-            self.state = State::Behind;
+            self.state = match self.coding {
+                Coding::Gzip => State::Behind(0),
+                Coding::Deflate => State::Ignoring,
+            };
         }
         self.made_in_all += self.made as u64;
         if self.made_in_all > self.bytes_max {
@@ -87,27 +98,39 @@ impl Inflater {
     /// `Truncated`.
     pub fn finish(&self) -> Result<(), InflateError> {
         match self.state {
-            State::Start | State::Behind => Ok(()),
-            State::Inside(_) => Err(InflateError::Truncated),
+            State::Start | State::Behind(0) | State::Ignoring => Ok(()),
+            State::Inside(_) | State::Behind(_) => Err(InflateError::Truncated),
         }
     }
 
-    /// Begins a stream if there is a first byte of one.
-    fn open(&mut self, input: &[u8]) -> Result<(), InflateError> {
-        let Some(&first) = input.first() else { return Ok(()) };
-        match (&self.state, self.coding) {
-            (State::Inside(_), _) => return Ok(()),
-            (State::Start, _) => self.out = vec![0; PIECE_BYTES_MAX].into(),
-            (State::Behind, Coding::Gzip) if first == GZIP_ID1 => {}
-            (State::Behind, _) => return Err(InflateError::Broken("something follows its end")),
-        }
+    /// Begins the first stream, whose first byte this is.
+    fn open(&mut self, first: u8) {
+        self.out = vec![0; PIECE_BYTES_MAX].into();
         self.state = State::Inside(match self.coding {
             Coding::Gzip => Decompress::new_gzip(WINDOW_BITS),
             // `deflate` means the zlib format, but some servers send the bare data. A zlib header has an 8 in the low
             // half of its first byte; bare data would be a stored block whose padding is not zero, which nobody writes.
             Coding::Deflate => Decompress::new(first & 0x0f == 8),
         });
-        Ok(())
+    }
+
+    /// Begins another member if its first bytes are all there. If there are others, the body has ended before them.
+    fn match_member(&mut self, matched: usize, input: &[u8]) -> Result<usize, InflateError> {
+        let due = &GZIP_MEMBER[matched..];
+        let n = due.len().min(input.len());
+        if input[..n] != due[..n] {
+            self.state = State::Ignoring;
+            return Ok(input.len());
+        }
+        if n < due.len() {
+            self.state = State::Behind(matched + n);
+            return Ok(n);
+        }
+        let mut stream = Decompress::new_gzip(WINDOW_BITS);
+        // They may have come one at a time, and are used up; they make nothing.
+        stream.decompress(&GZIP_MEMBER, &mut self.out, FlushDecompress::None).map_err(broken)?;
+        self.state = State::Inside(stream);
+        Ok(n)
     }
 }
 

@@ -134,13 +134,32 @@ fn what_is_no_gzip_or_deflate_is_refused() {
 }
 
 #[test]
-fn something_behind_the_end_is_refused() {
-    let why = "something follows its end";
-    assert_eq!(inflated("gzip", &[gzip(b"hello").as_slice(), b"\0"].concat()), broken(why));
-    assert_eq!(inflated("deflate", &[zlib(b"hello").as_slice(), b"\0"].concat()), broken(why));
-    assert_eq!(inflated("deflate", &[zlib(b"hello"), zlib(b"hello")].concat()), broken(why));
-    let half = [gzip(b"hello").as_slice(), b"\x1f\x8c........"].concat();
-    assert_eq!(inflated("gzip", &half), broken("incorrect header check"));
+fn what_follows_the_end_is_ignored() {
+    let long = [7; 100];
+    for behind in
+        [b"\0".as_slice(), b"\0\0\0\0", b"\n", b"junk", b"\x1fjunk", b"\x1f\x8bjunk", b"\x1f\x1f\x8b\x08", &long]
+    {
+        for (coding, body) in [("gzip", gzip(b"hello")), ("deflate", zlib(b"hello")), ("deflate", bare(b"hello"))] {
+            let wire = [body.as_slice(), behind].concat();
+            assert_eq!(inflated(coding, &wire), Ok(b"hello".to_vec()), "{coding} {behind:?}");
+        }
+    }
+    assert_eq!(inflated("deflate", &[zlib(b"hello"), zlib(b"hello")].concat()), Ok(b"hello".to_vec()));
+    let padded = [gzip(b"hello "), gzip(b"world"), b"junk".to_vec(), gzip(b"!")].concat();
+    assert_eq!(inflated("gzip", &padded), Ok(b"hello world".to_vec()));
+}
+
+#[test]
+fn a_further_member_must_be_right_and_whole() {
+    let with = |second: &[u8]| inflated("gzip", &[gzip(b"hello").as_slice(), second].concat());
+    let second = gzip(b"world");
+    for end in 1..second.len() {
+        assert_eq!(with(&second[..end]), Err(InflateError::Truncated), "{end} bytes");
+    }
+    let mut wrong = second.clone();
+    wrong[second.len() - 1] ^= 1;
+    assert_eq!(with(&wrong), broken("incorrect length check"));
+    assert_eq!(with(b"\x1f\x8b\x08\xe0........"), broken("invalid data"), "unknown flags");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use squall::config::Limits;
 use squall::conn::http::{Http, Step};
 use squall::proto::body::{BodyError, BodyReader};
 use squall::proto::chunked::Piece;
-use squall::proto::exchange::{Exchange, ExchangeError, ExchangeEvent, SLOTS, Slot};
+use squall::proto::exchange::{Exchange, ExchangeError, ExchangeEvent};
 use squall::proto::http::{Framing, HeadScan, HttpError, Request, parse_at_once, parse_request};
 use squall::proto::inflate::PIECE_BYTES_MAX;
 
@@ -188,8 +188,7 @@ pub fn answer(wire: &[u8], cuts: Cuts, head: bool, decode: bool, limits: &Limits
     let mut outcome = None;
     let used = feed(wire, cuts, |buf, eof| {
         assert!(!exchange.keeps_alive(), "before the end nobody knows");
-        let mut slots = [const { Slot::uninit() }; SLOTS];
-        let (used, event) = match exchange.receive(buf, eof, &mut slots, limits) {
+        let (used, event) = match exchange.receive(buf, eof, limits) {
             Ok(step) => step,
             Err(e) => {
                 outcome = Some(Err(match e {
@@ -205,7 +204,7 @@ pub fn answer(wire: &[u8], cuts: Cuts, head: bool, decode: bool, limits: &Limits
         match event {
             Some(ExchangeEvent::Head(head)) => {
                 assert!(answer.is_none() && (200..1000).contains(&head.status), "one final head");
-                let fields = head.headers.iter().map(|field| (field.name.to_owned(), field.value.to_vec())).collect();
+                let fields = head.headers.map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
                 let (status, length) = (head.status, head.length);
                 answer = Some(Answer { status, fields, length, body: Vec::new(), used: 0, kept: false });
             }

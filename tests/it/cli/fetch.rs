@@ -415,3 +415,15 @@ fn a_variable_of_the_server_that_is_wrong_does_not_stop_a_fetch() {
     assert_eq!(fetch("fetch", &stub.address.to_string()), Some(0));
     assert_eq!(fetch("serve", "--lab"), Some(2), "it is the server's own");
 }
+
+#[test]
+fn folded_and_foreign_lines_are_read_as_browsers_do() {
+    let stub = Stub::saying(
+        "http/1.1 200 Fine\r\nPHP Warning:  x already loaded\r\nA: b\r\n\tc\r\nESC: \x1b[31m\r\n\
+         Transfer-Encoding: identity\r\n\r\nhello",
+    );
+    let (code, stdout, stderr) = run(&["fetch", "--body", &stub.address.to_string()]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let expected = "HTTP/1.1 200 Fine\nA: b c\nESC: [31m\nTransfer-Encoding: identity\n\nhello";
+    assert_eq!(masked(&stdout), format!("{}: * s\n{expected}", stub.address));
+}

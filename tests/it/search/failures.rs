@@ -93,7 +93,7 @@ fn an_answer_that_makes_no_sense_is_502() {
     for (answer, cause) in [
         ("SSH-2.0-OpenSSH\r\n", "it is not HTTP/1"),
         ("HTTP/1.1 abc\r\n\r\n", "its status line makes no sense"),
-        ("HTTP/1.1 200 OK\r\nno field\r\n\r\n", "a line of its head is not a field"),
+        ("HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", "its head has a NUL or a bare CR in it"),
         ("HTTP/1.1 101 Switching\r\n\r\n", "it switches protocols"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", "Content-Length is not one number"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "a transfer coding other than chunked"),

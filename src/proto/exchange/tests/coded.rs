@@ -59,6 +59,8 @@ fn a_coding_is_taken_off_however_the_body_is_framed() {
             ("deflate", zlib(TEXT)),
             ("deflate", bare(TEXT)),
             ("gzip", [gzip(&TEXT[..20]), gzip(b""), gzip(&TEXT[20..])].concat()),
+            ("gzip", [gzip(TEXT), b"\0\0".to_vec()].concat()),
+            ("deflate", [zlib(TEXT), b"\r\n".to_vec()].concat()),
         ] {
             let wire = answer(&format!("Content-Encoding: {coding}\r\n"), &body, framed);
             let got = decoded_with(&wire, &Limits::default()).expect("valid");
@@ -114,13 +116,11 @@ fn a_coding_that_is_broken_or_cut_is_an_error_however_the_body_is_framed() {
     let whole = gzip(TEXT);
     let mut wrong = whole.clone();
     wrong[whole.len() - 5] ^= 1;
-    let behind = [whole.as_slice(), b"?"].concat();
     for (body, error) in [
         (&whole[..whole.len() - 1], InflateError::Truncated),
         (&whole[..1], InflateError::Truncated),
         (&wrong, InflateError::Broken("incorrect data check")),
         (TEXT, InflateError::Broken("incorrect header check")),
-        (&behind, InflateError::Broken("something follows its end")),
     ] {
         for framed in FRAMED {
             let wire = answer("Content-Encoding: gzip\r\n", body, framed);
@@ -139,8 +139,7 @@ fn a_bomb_costs_one_piece_of_memory_and_ends_at_the_limit() {
     let mut exchange = Exchange::new(false, true);
     let (mut at, mut inflated) = (0, 0);
     let error = loop {
-        let mut slots = [const { Slot::uninit() }; SLOTS];
-        match exchange.receive(&wire[at..], false, &mut slots, &limits) {
+        match exchange.receive(&wire[at..], false, &limits) {
             Ok((used, event)) => {
                 at += used;
                 if let Some(ExchangeEvent::Body(piece)) = event {
@@ -165,8 +164,7 @@ fn what_compressed_bytes_stand_for_comes_without_further_input() {
     // All but the last bytes of the checksum are there, and no more will come for a while.
     let (mut exchange, mut at, mut inflated) = (Exchange::new(false, true), 0, 0);
     loop {
-        let mut slots = [const { Slot::uninit() }; SLOTS];
-        let result = exchange.receive(&wire[at..wire.len() - 4], false, &mut slots, &Limits::default());
+        let result = exchange.receive(&wire[at..wire.len() - 4], false, &Limits::default());
         let (used, event) = result.expect("valid");
         at += used;
         match event {
