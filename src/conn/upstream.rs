@@ -15,7 +15,7 @@ use crate::conn::race::Race;
 use crate::event::{Fetch, FetchError, Journey, Reached};
 use crate::id::ConnId;
 use crate::proto::address::is_public;
-use crate::proto::exchange::{Exchange, ExchangeError, Stage};
+use crate::proto::exchange::{Exchange, ExchangeError, ResponseHead, Stage};
 use crate::proto::redirect::same_origin;
 use crate::proto::url::Scheme;
 use crate::rt::net::Stream;
@@ -185,12 +185,18 @@ impl<S> Upstream<S> {
             && (!fetch.public_only || is_public(self.journey.address.ip()))
     }
 
-    /// Whether the same request may be tried once more on another connection: the peer has closed a kept one, not a
-    /// byte of an answer was seen, and asking twice does no harm (RFC 9110 section 9.2.2).
+    /// Whether the same request may be tried once more on another connection: the peer has closed a kept one, and not
+    /// a byte of an answer was seen.
     pub fn may_retry(&self, error: &FetchError) -> bool {
         let closed =
             matches!(error, FetchError::Broken { .. } | FetchError::Protocol(ExchangeError::EarlyEof(Stage::Start)));
-        self.reused && closed && !self.exchange.has_begun() && self.fetch.is_idempotent()
+        closed && !self.exchange.has_begun() && self.may_ask_anew()
+    }
+
+    /// Whether the request may have met the end of a kept connection, and asking twice does no harm (RFC 9110 section
+    /// 9.2.2).
+    pub fn may_ask_anew(&self) -> bool {
+        self.reused && self.fetch.is_idempotent()
     }
 
     /// Memory held for the request, bytes. That of a kept connection does not count: their number bounds it.
@@ -206,6 +212,12 @@ impl<S> Upstream<S> {
     pub fn is_read(&self) -> bool {
         matches!(self.state, State::Exchanging | State::Kept)
     }
+}
+
+/// Whether a server says with this head that nothing was asked on a kept connection for too long: 408 (RFC 9110 section
+/// 15.5.9), which may cross the next request on its way. An interim answer before it is one to that request.
+pub fn is_idle_timeout(head: &ResponseHead) -> bool {
+    head.status == 408 && head.interim == 0
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //!
 //! At most `fetches_max` run, and `origin_fetches_max` of them to one origin; `fetches_waiting_max` wait, each up to
 //! `fetch_queue_within`. The owner hears exactly one end: `Done` or `Failed`. A kept connection that turns out to be
-//! closed is not the owner's affair: the request is asked once more on a new one.
+//! closed, or that gives 408, is not the owner's affair: the request is asked once more on a new one.
 
 use super::{Server, enqueue};
 use crate::conn::http::Clock;
@@ -233,9 +233,7 @@ impl<N: Network, A: App> Server<N, A> {
         if let Err(error) = &end
             && upstream.may_retry(error)
         {
-            let fetch = upstream.fetch.clone();
-            self.drop_fetch_of(owner);
-            return self.launch(owner, fetch, false);
+            return self.ask_anew(id);
         }
         let was_queued = upstream.state() == State::Queued;
         if !upstream.end() {
@@ -256,6 +254,14 @@ impl<N: Network, A: App> Server<N, A> {
         if may_keep {
             self.settle_kept(id, owner);
         }
+    }
+
+    /// Asks once more, on a new connection: this one ended, or was given up by its server, before the request was there.
+    pub(super) fn ask_anew(&mut self, id: ConnId) {
+        let Some(upstream) = self.upstream(id) else { return };
+        let (owner, fetch) = (upstream.owner, upstream.fetch.clone());
+        self.drop_fetch_of(owner);
+        self.launch(owner, fetch, false);
     }
 
     /// The owner has heard the end, and may have gone on with this very connection.

@@ -6,7 +6,7 @@
 
 use super::{Server, access};
 use crate::conn::http::Step;
-use crate::conn::upstream::State;
+use crate::conn::upstream::{State, is_idle_timeout};
 use crate::conn::{Connection, Filled, Protocol};
 use crate::event::{App, Event, FetchError, Fetched};
 use crate::id::ConnId;
@@ -202,10 +202,14 @@ impl<N: Network, A: App> Server<N, A> {
         if at < end {
             upstream.hear(now.instant);
         }
-        let (owner, journey) = (upstream.owner, upstream.journey());
+        let (owner, journey, may_ask_anew) = (upstream.owner, upstream.journey(), upstream.may_ask_anew());
         let (used, fetched) = match upstream.exchange.receive(&inbuf[at..end], *eof, limits) {
             Ok((0, None)) => return Progress::Starved,
             Ok((used, None)) => return Progress::Used(used),
+            Ok((_, Some(ExchangeEvent::Head(head)))) if may_ask_anew && is_idle_timeout(&head) => {
+                self.ask_anew(id);
+                return Progress::Used(end - at);
+            }
             Ok((used, Some(ExchangeEvent::Head(head)))) => {
                 app.on_event(owner, Event::Fetched(Fetched::Head(&head, journey)), now, effects);
                 (used, None)

@@ -186,3 +186,47 @@ fn an_answer_that_nobody_asked_for_is_nobodys() {
     assert_eq!(fetcher.fetch(&url(&stub), |fetch| fetch).as_deref(), Ok("hello"));
     assert_eq!(stub.met(), 2);
 }
+
+const TIMED_OUT: &str = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 4\r\n\r\nslow";
+
+/// A site that answers the first request of its first connection, and every further request of that one, or of all,
+/// with `late`.
+fn timing_out(late: &'static str, everywhere: bool) -> Stub {
+    let met = AtomicUsize::new(0);
+    Stub::raw(move |mut stream| {
+        let is_first = met.fetch_add(1, SeqCst) == 0;
+        if is_first {
+            answers(&mut stream, HELLO);
+        }
+        while answers(&mut stream, if is_first || everywhere { late } else { HELLO }) {}
+    })
+}
+
+/// What comes of a second fetch, after one that leaves a kept connection, and the connections that both took.
+fn second_of(stub: &Stub, method: &'static str) -> (Result<String, String>, usize) {
+    let mut fetcher = client();
+    assert_eq!(fetcher.fetch(&url(stub), |fetch| fetch).as_deref(), Ok("hello"));
+    let second = fetcher.fetch(&url(stub), |fetch| Fetch { method: method.into(), ..fetch });
+    (second, stub.met())
+}
+
+#[test]
+fn a_408_on_a_kept_connection_is_asked_again_once() {
+    assert_eq!(second_of(&timing_out(TIMED_OUT, false), "GET"), (Ok("hello".into()), 2));
+    assert_eq!(second_of(&timing_out(TIMED_OUT, false), "PUT"), (Ok("hello".into()), 2));
+    assert_eq!(second_of(&timing_out("http/1.0 408\n\n", false), "DELETE"), (Ok("hello".into()), 2));
+    assert_eq!(second_of(&timing_out(TIMED_OUT, true), "GET"), (Ok("slow".into()), 2), "it is asked twice at most");
+}
+
+#[test]
+fn a_408_is_an_answer_where_asking_again_could_do_harm() {
+    assert_eq!(second_of(&timing_out(TIMED_OUT, false), "POST"), (Ok("slow".into()), 1));
+    assert_eq!(second_of(&timing_out(TIMED_OUT, false), "PATCH"), (Ok("slow".into()), 1));
+    let hinted = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 408 Late\r\nContent-Length: 4\r\n\r\nslow";
+    assert_eq!(second_of(&timing_out(hinted, false), "GET"), (Ok("slow".into()), 1), "it had begun to answer");
+    let unavailable = "HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 4\r\n\r\nslow";
+    assert_eq!(second_of(&timing_out(unavailable, false), "GET"), (Ok("slow".into()), 1));
+    let new = keeping(TIMED_OUT);
+    assert_eq!(client().fetch(&url(&new), |fetch| fetch), Ok("slow".into()));
+    assert_eq!(new.met(), 1, "on a new connection it is about this request");
+}
