@@ -116,37 +116,34 @@ pub(super) fn judge(head: &[u8]) -> Result<Form, ExchangeError> {
         if span(text, |byte| !is_control(byte)) < text.len() {
             form = form.max(judge_controls(text)?);
         }
-        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-        form = form.max(match (n, text.first()) {
-            (0, _) if is_strict_status_line(text) => Form::Strict,
-            // There is no field that the first line could go on with.
-            (2.., Some(first)) if is_blank(first) => Form::Uneven,
-            (1.., None) => Form::Strict,
-            (1.., _) if field(text).is_some_and(|(name, _)| text[name.len()] == b':') => Form::Strict,
+        form = form.max(match n {
+            0 if is_strict_status_line(text) => Form::Strict,
+            // Behind the status line there is no field yet that could go on.
+            2.. if is_continuation(text) => Form::Uneven,
+            1.. if text.is_empty() || is_strict_field(text) => Form::Strict,
             _ => Form::Loose,
         });
     }
     Ok(form)
 }
 
-/// A copy of a head with one line for each field: a line that goes on is joined with a space (RFC 9112 section 5.2), and
-/// control characters become spaces (RFC 9110 section 5.5).
+/// A copy of a head with one line for each field: a line that goes on is joined with a space (RFC 9112 section 5.2).
+/// Control characters become `?`, which no reader takes for white space around a length or a coding.
 pub(super) fn mend(head: &[u8]) -> Vec<u8> {
     let mut mended = Vec::with_capacity(head.len());
-    let mut line_start = 0;
     for (n, line) in lines(head).enumerate() {
-        let goes_on = n > 1 && matches!(line.first(), Some(b' ' | b'\t'));
-        if goes_on {
-            let kept = mended[line_start..].trim_ascii_end().len();
-            mended.truncate(line_start + kept);
+        // Not `trim_ascii`, which takes a form feed for white space.
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        let end = line.iter().rposition(|byte| !is_blank(byte)).map_or(0, |last| last + 1);
+        let mut text = &line[..end];
+        if n > 1 && is_continuation(line) {
+            text = &text[text.iter().position(|byte| !is_blank(byte)).unwrap_or(0)..];
+            mended.pop();
             mended.push(b' ');
-        } else {
-            line_start = mended.len();
         }
-        mended.extend_from_slice(if goes_on { line.trim_ascii() } else { line.trim_ascii_end() });
+        mended.extend(text.iter().map(|&byte| if is_control(byte) { b'?' } else { byte }));
         mended.push(b'\n');
     }
-    mended.iter_mut().filter(|byte| is_control(**byte) && **byte != b'\n').for_each(|byte| *byte = b' ');
     mended
 }
 
@@ -155,6 +152,15 @@ fn field(line: &[u8]) -> Option<(&str, &[u8])> {
     let (name, value) = line.split_at(memchr(b':', line)?);
     let name = str::from_utf8(name.trim_ascii_end()).ok()?;
     is_token(name).then(|| (name, value[":".len()..].trim_ascii()))
+}
+
+fn is_strict_field(line: &[u8]) -> bool {
+    field(line).is_some_and(|(name, _)| line[name.len()] == b':')
+}
+
+/// Whether a line continues the field of the line before it (obs-fold).
+fn is_continuation(line: &[u8]) -> bool {
+    matches!(line.first(), Some(b' ' | b'\t'))
 }
 
 /// Each line with its LF.

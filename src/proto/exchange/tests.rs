@@ -190,7 +190,7 @@ fn broken_heads_are_malformed() {
     for wire in ["HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/1.1 20\r\n\r\n", "HTTP/1.1 2000\r\n\r\n", "HTTP/1.1\r\n\r\n"] {
         assert!(matches!(read(wire), Err(ExchangeError::Malformed(_) | ExchangeError::NotHttp)), "{wire:?}");
     }
-    for status in ["000", "099", " 100"] {
+    for status in ["000", "099"] {
         let result = read(&format!("HTTP/1.1 {status} OK\r\n\r\n"));
         assert!(matches!(result, Err(ExchangeError::Malformed(_))), "{status:?}: {result:?}");
     }

@@ -424,6 +424,6 @@ fn folded_and_foreign_lines_are_read_as_browsers_do() {
     );
     let (code, stdout, stderr) = run(&["fetch", "--body", &stub.address.to_string()]);
     assert_eq!(code, Some(0), "{stderr}");
-    let expected = "HTTP/1.1 200 Fine\nA: b c\nESC: [31m\nTransfer-Encoding: identity\n\nhello";
+    let expected = "HTTP/1.1 200 Fine\nA: b c\nESC: ?[31m\nTransfer-Encoding: identity\n\nhello";
     assert_eq!(masked(&stdout), format!("{}: * s\n{expected}", stub.address));
 }

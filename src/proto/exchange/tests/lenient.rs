@@ -211,8 +211,10 @@ fn a_status_line_is_read_as_curl_and_browsers_do() {
 }
 
 #[test]
-fn control_characters_become_spaces_and_nul_and_cr_are_refused() {
-    for (line, value) in [("A: b\x0bc", "A=b c"), ("A: \x1b[31m", "A=[31m"), ("A: b\x7f", "A=b"), ("A: b\r", "A=b")] {
+fn control_characters_are_masked_and_nul_and_cr_are_refused() {
+    for (line, value) in
+        [("A: b\x0bc", "A=b?c"), ("A: \x1b[31m", "A=?[31m"), ("A:\x0cb\x7f", "A=?b?"), ("A: b\r", "A=b")]
+    {
         let wire = with_fields(&format!("{line}\r\n"));
         assert_eq!(values(&wire), [value, "Content-Length=5"], "{line:?}");
         assert_eq!(doubtful_body(&wire), "hello", "{line:?}");
@@ -220,6 +222,14 @@ fn control_characters_become_spaces_and_nul_and_cr_are_refused() {
     for line in ["A: b\0c", "A\0: b", "A: b\rSet-Cookie: c", "A: b\r\rc", "\rA: b", "no\rfield", "A: b\r\n c\0"] {
         let result = read(&with_fields(&format!("{line}\r\n")));
         assert!(matches!(result, Err(ExchangeError::Malformed(_))), "{line:?}: {result:?}");
+    }
+    for coding in ["\x0bchunked", "chunked\x0c", "\r\n \x0bchunked", "chunked\x01, identity"] {
+        let wire = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n0\r\n\r\n");
+        assert_eq!(read(&wire), Err(ExchangeError::UnknownCoding), "{coding:?}");
+    }
+    for length in ["\x0b5", "5\x0c", "\r\n\t\x0b5"] {
+        let wire = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nhello");
+        assert_eq!(read(&wire), Err(ExchangeError::BadLength), "{length:?}");
     }
 }
 
