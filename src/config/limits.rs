@@ -86,8 +86,8 @@ pub struct Limits {
     pub discard_for: Duration,
     /// A turn that begins this much later than it was due: the process was stopped, frozen, swapped out or blocked.
     pub stall_min: Duration,
-    /// After a stall, time for which no peer is judged late: to read what waits in the sockets, and for the answer to a
-    /// ping. As long as a head may take.
+    /// After a stall no peer is judged late for as long as it was, and for this time at most: to read what waits in the
+    /// sockets, and for the answer to a ping. As long as a head may take.
     pub stall_grace: Duration,
     /// Draining: what is under way may take so long (`--drain`).
     pub drain_within: Duration,

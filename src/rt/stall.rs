@@ -2,7 +2,8 @@
 //!
 //! SIGSTOP, Ctrl+Z, a debugger, a frozen container, swap, or a handler that blocks: afterwards every deadline of that time
 //! has passed at once, and what the peers have sent meanwhile still waits in the sockets. No peer is late for that. So
-//! after a stall nothing is judged late for `stall_grace`: input is read first, and a ping has the time to be answered.
+//! the time that was lost is given back, up to `stall_grace`: until then nothing is judged late, input is read, and a
+//! ping has the time to be answered.
 
 use crate::config::Limits;
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ impl StallWatch {
         if least < limits.stall_min {
             return None;
         }
-        self.patient_until = Some(now + limits.stall_grace);
+        self.patient_until = Some(now + most.min(limits.stall_grace));
         Some(Stall { least, most })
     }
 
@@ -72,7 +73,8 @@ mod tests {
             let stall = watch.begin(now, &limits);
             assert_eq!(stall.map(|stall| stall.least), late.map(Duration::from_secs_f64), "{wait:?} {begins}");
             assert!(stall.is_none_or(|stall| stall.most == now - start));
-            assert_eq!(watch.patient_until(now), late.map(|_| now + limits.stall_grace));
+            let lost = late.map(|_| (now - start).min(limits.stall_grace));
+            assert_eq!(watch.patient_until(now), lost.map(|lost| now + lost));
             assert_eq!(watch.patient_until(now + limits.stall_grace), None);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::ASK;
 use crate::support::frames::{BINARY, Said};
-use crate::support::{Child, Client, PATIENCE, Site, WsClient, frame, ms};
+use crate::support::{Child, Client, PATIENCE, Site, WsClient, frame, ms, wait_for};
 use squall::config::Limits;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -46,7 +46,7 @@ fn a_stopped_server_reads_before_it_judges() {
     for client in &mut asks {
         assert_eq!(client.answer().status, 200);
     }
-    assert!(child.stderr().contains("the process stood still"), "{}", child.stderr());
+    wait_for("the reason", || child.stderr().contains("the process stood still").then_some(()));
 }
 
 #[test]
