@@ -18,6 +18,7 @@ use addresses::parse_address;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use numbers::{at_least_one, count, parse_bytes, parse_rate, parse_seconds};
+use std::ffi::OsStr;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,13 +46,12 @@ impl Cli {
     /// The variables of the server are not looked at if there is a command: it reads its own, and to clap one that is
     /// wrong would be a mistake of any command line.
     pub fn read() -> Cli {
-        let without_variables = Cli::command().mut_args(|flag| flag.env(None::<&str>));
-        let named = without_blank(without_variables).try_get_matches();
-        let line = match named {
+        let named = Cli::command().mut_args(|flag| flag.env(None::<&str>));
+        let line = match without_blank(named).try_get_matches() {
             Ok(line) if line.subcommand_name().is_some() => line,
             // Help names the blank ones, too.
             Err(e) if !e.use_stderr() => Cli::command().get_matches(),
-            _ => without_blank(Cli::command()).get_matches(),
+            _ => without_blank(Cli::command()).try_get_matches().unwrap_or_else(|e| end_with(&e)),
         };
         Cli::from_arg_matches(&line).unwrap_or_else(|e| e.exit())
     }
@@ -62,8 +62,25 @@ impl Cli {
     }
 }
 
+/// Whether a variable is set to nothing but blanks.
+fn is_blank_variable(name: &OsStr) -> bool {
+    std::env::var_os(name).is_some_and(|value| is_blank(&value))
+}
+
 fn without_blank(command: clap::Command) -> clap::Command {
-    variables::without_blank(command, |name| std::env::var_os(name))
+    variables::without(command, is_blank_variable)
+}
+
+/// Ends the program with code 2. The error names a flag; where no flag is wrong, the variables that are set are named, too.
+fn end_with(error: &clap::Error) -> ! {
+    // Nothing is left to do if standard error is closed.
+    let _ = error.print();
+    if variables::without(Cli::command(), |_| true).try_get_matches().is_ok() {
+        let is_set = |name: &String| std::env::var_os(name).is_some_and(|value| !is_blank(&value));
+        let set: Vec<String> = variables::known(&Cli::command()).into_iter().filter(is_set).collect();
+        eprintln!("\nThe flags alone are sound: one of these variables is wrong: {}", set.join(", "));
+    }
+    std::process::exit(2)
 }
 
 /// What to do.

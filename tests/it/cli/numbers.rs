@@ -116,8 +116,7 @@ fn a_name_with_an_address_is_listened_on() {
 fn more_connections_than_open_files_are_warned_about() {
     let warned = |limit: u32, args: &[&str]| {
         let child = Child::with_open_files(limit, args);
-        get(child.address, "/plaintext");
-        let stderr = child.stderr();
+        let stderr = child.last_words();
         let lines: Vec<&str> = stderr.lines().filter(|line| line.contains("WARN")).collect();
         assert!(lines.len() <= 1, "{stderr}");
         lines.first().is_some_and(|line| line.contains("open files"))

@@ -61,8 +61,7 @@ fn a_secret_that_others_can_read_is_warned_about() {
         let (_dir, path) = secret(b"a secret of many bytes");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         let child = Child::start(&["--cookie-secret-file", &path], &[]);
-        get(child.address, "/plaintext");
-        let stderr = child.stderr();
+        let stderr = child.last_words();
         let lines: Vec<&str> = stderr.lines().filter(|line| line.contains("WARN")).collect();
         assert_eq!(lines.len(), usize::from(warned), "{mode:o}: {stderr}");
         if let Some(line) = lines.first() {
@@ -73,8 +72,7 @@ fn a_secret_that_others_can_read_is_warned_about() {
         }
     }
     let child = Child::start(&[], &[]);
-    get(child.address, "/plaintext");
-    assert!(!child.stderr().contains("WARN"), "the one that it has made itself");
+    assert!(!child.last_words().contains("WARN"), "the one that it has made itself");
 }
 
 #[test]

@@ -24,7 +24,8 @@ fn blank_variables_are_as_if_unset() {
         command.envs(names.iter().map(|name| (name.as_str(), value)));
         let child = Child::run(command, data, 1);
         assert_eq!(get(child.address, "/plaintext").text(), "Hello, World!", "{value:?}");
-        assert!(!child.stderr().contains("WARN"), "{value:?}: {}", child.stderr());
+        let stderr = child.last_words();
+        assert!(!stderr.contains("WARN"), "{value:?}: {stderr}");
     }
 }
 
@@ -76,6 +77,24 @@ fn a_variable_with_a_value_still_counts() {
 }
 
 #[test]
+fn a_wrong_variable_is_named_and_not_only_its_flag() {
+    for (args, env, named) in [
+        (&[][..], &[("SQUALL_LAG_MAX", "lots")][..], true),
+        (&["serve"], &[("SQUALL_LAG_MAX", "lots")], true),
+        (&["--lab"], &[("SQUALL_LAG_MAX", "lots"), ("SQUALL_WWW", "")], true),
+        (&["serve"], &[("SQUALL_TLS_CERT", "x"), ("SQUALL_LAG_MAX", "1K")], true),
+        (&["--lag-max", "lots"], &[("SQUALL_BUFFER_MAX", "1K")], false),
+    ] {
+        let mut command = Command::new(PROGRAM);
+        command.args(args).envs(env.iter().copied());
+        let (code, _, stderr) = run_with(command);
+        assert!(code == Some(2) && stderr.starts_with("error: "), "{stderr}");
+        assert_eq!(stderr.contains("SQUALL_LAG_MAX"), named, "{env:?}: {stderr}");
+        assert!(!stderr.contains("SQUALL_WWW"), "{stderr}");
+    }
+}
+
+#[test]
 fn the_help_names_a_variable_that_is_blank() {
     let mut command = Command::new(PROGRAM);
     command.args(["serve", "--help"]).env("SQUALL_TLS_CERT", "").env("SQUALL_LAB", " ");
@@ -87,16 +106,15 @@ fn the_help_names_a_variable_that_is_blank() {
 fn a_blank_level_of_the_log_is_the_default() {
     for value in ["", " "] {
         let child = Child::start(&[], &[("RUST_LOG", value), ("SQUALL_LIFTEN", "x")]);
-        get(child.address, "/plaintext");
-        assert!(child.stderr().contains("WARN"), "{value:?}: {}", child.stderr());
+        let stderr = child.last_words();
+        assert!(stderr.contains("WARN"), "{value:?}: {stderr}");
     }
 }
 
 /// The lines about variables that a server says at its start.
 fn warnings(env: &[(&str, &str)]) -> Vec<String> {
-    let child = Child::start(&[], env);
-    get(child.address, "/plaintext");
-    child.stderr().lines().filter(|line| line.contains("WARN")).map(str::to_owned).collect()
+    let stderr = Child::start(&[], env).last_words();
+    stderr.lines().filter(|line| line.contains("WARN")).map(str::to_owned).collect()
 }
 
 #[test]

@@ -73,9 +73,9 @@ fn a_file_that_grows_without_end_is_cut() {
     assert_eq!(ask(site.address, "GET /static/maps.txt", "").body.len(), 1_000);
 }
 
-/// The lines that complain about one file of a child.
-fn complaints(child: &Child, name: &str) -> usize {
-    child.stderr().lines().filter(|line| line.contains(name)).count()
+/// The lines about one file.
+fn complaints(stderr: &str, name: &str) -> usize {
+    stderr.lines().filter(|line| line.contains(name)).count()
 }
 
 #[test]
@@ -100,9 +100,10 @@ fn an_unreadable_file_is_403_and_logged_once_a_minute() {
             assert!(status == 404 || answer.text() == "This file cannot be read.\n", "{}", answer.text());
         }
     }
+    let stderr = child.last_words();
     for (name, status) in cases {
-        let lines = complaints(&child, &format!("static/{name}"));
-        assert_eq!(lines, usize::from(status != 404), "{name}: {}", child.stderr());
+        let lines = complaints(&stderr, &format!("static/{name}"));
+        assert_eq!(lines, usize::from(status != 404), "{name}: {stderr}");
     }
 }
 
@@ -117,6 +118,6 @@ fn names_in_an_unreadable_folder_do_not_fill_the_log() {
         let answer = client.ask(format!("GET /static/loop/{n} HTTP/1.1\r\nHost: squall\r\n\r\n"));
         assert_eq!(answer.status, 403);
     }
-    let lines = complaints(&child, "static/loop/");
+    let lines = complaints(&child.last_words(), "static/loop/");
     assert!((1..=65).contains(&lines), "{lines} lines");
 }

@@ -75,6 +75,13 @@ impl Child {
         self.stderr.lock().expect("nobody panics with it").clone()
     }
 
+    /// All that it has said on standard error, after it was told to end: its words come over a pipe of their own.
+    #[track_caller]
+    pub fn last_words(self) -> String {
+        self.signal("TERM");
+        wait_for("its last words", || Some(self.stderr()).filter(|said| said.contains("draining")))
+    }
+
     /// Sends it a signal, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.pid()]).status().expect("kill(1) exists");
