@@ -283,7 +283,7 @@ fn is_absent(e: &std::io::Error) -> bool {
     matches!(e.kind(), NotFound | NotADirectory | IsADirectory | InvalidFilename)
 }
 
-/// The owner of the file, or whoever made a loop of links, does not let us read it: 403, as with nginx.
+/// Whether the file is there and may not be read, or is a loop of links: 403, as with nginx.
 fn is_forbidden(e: &std::io::Error) -> bool {
     // A loop has no `ErrorKind` in stable Rust yet.
     e.kind() == std::io::ErrorKind::PermissionDenied || e.raw_os_error() == Some(libc::ELOOP)

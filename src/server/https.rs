@@ -49,7 +49,7 @@ impl ToHttps {
 }
 
 impl<N: Network, A: App> Server<N, A> {
-    /// From now on whoever comes to this listener is sent to https, and gets nothing else but challenges.
+    /// From now on this listener redirects to https, and serves nothing but challenges.
     pub(super) fn redirect_to_https(&mut self, to: ToHttps) {
         self.to_https = Some(to);
     }

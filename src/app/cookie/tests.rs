@@ -245,7 +245,7 @@ fn without_hard_links_programs_still_share_one_whole_secret() {
 fn what_a_crash_leaves_is_never_used_as_a_secret() {
     let dir = directory("crashed");
     fs::create_dir_all(&dir).unwrap();
-    // Before the name was taken: a file of another name, perhaps cut short. It is nobody's secret.
+    // Before the name was taken: a file of another name, perhaps cut short. It is not read.
     fs::write(dir.join("cookie-secret.0123456789abcdef"), "0123456789abcdef").unwrap();
     let without_links = |_: &Path, _: &Path| Err(std::io::Error::from_raw_os_error(libc::EPERM));
     make_secret(&dir, &dir.join("cookie-secret"), without_links).unwrap();

@@ -153,7 +153,7 @@ fn variables_that_are_not_ours_are_not_named() {
         ("SQUALL_PORT_8888_TCP_ADDR", "10.0.0.2"),
     ];
     assert_eq!(warnings(&links), Vec::<String>::new());
-    assert_eq!(warnings(&[("SQUALL_PORT", "8888")]).len(), 1, "somebody means a port by it");
+    assert_eq!(warnings(&[("SQUALL_PORT", "8888")]).len(), 1, "a port was meant by it");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::process::Command;
 const TOKEN: &str = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA";
 const KEY: &str = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA.9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI";
 
-/// A folder as certbot and lego leave it, and a file beside it that is nobody's business.
+/// A folder as certbot and lego leave it, and files beside it that are not served.
 fn webroot() -> Dir {
     let www = Dir::new();
     www.write(&format!(".well-known/acme-challenge/{TOKEN}"), KEY);

@@ -44,7 +44,7 @@ fn no_certificate_of_a_chain_is_lost_to_a_mark_or_a_missing_line_end() {
             assert_eq!(shown, Some(2), "{glue:?}");
         }
     }
-    // A section that somebody has commented out stays out.
+    // A section that is commented out stays out.
     let without: String = root.lines().map(|line| format!("# {line}\n")).collect();
     files.write("cert.pem", format!("{without}{cert}"));
     let child = child(&files, &[]);
