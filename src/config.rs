@@ -22,6 +22,7 @@ use std::ffi::OsStr;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+use url::{ParseError, Position, Url};
 
 /// The command line.
 #[derive(Parser, Debug)]
@@ -281,12 +282,32 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-fn parse_template(text: &str) -> Result<String, String> {
+/// Checks the template of a search site: an http or https URL whose one `{}` is a part of its path or query, so that
+/// a visitor's words never choose the host. For `--search-url` and for the site that is given one.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn parse_template(text: &str) -> Result<String, String> {
     match text.matches("{}").count() {
-        1 if text.starts_with("http://") || text.starts_with("https://") => Ok(text.to_owned()),
-        1 => Err("expected a URL that begins with http:// or https://".into()),
-        n => Err(format!("expected exactly one {{}} where the words go, found {n}")),
+        1 => {}
+        n => return Err(format!("expected exactly one {{}} where the words go, found {n}")),
     }
+    let filled = |words| match Url::parse(&text.replace("{}", words)) {
+        Ok(url) if ["http", "https"].contains(&url.scheme()) => Ok(url),
+        Ok(_) | Err(ParseError::RelativeUrlWithoutBase) => {
+            Err("expected a URL that begins with http:// or https://".to_owned())
+        }
+        Err(e) => Err(format!("expected a URL: {e}")),
+    };
+    // A part that the words change holds them. Digits may stand in a port, too.
+    let (one, two) = (filled("1")?, filled("2")?);
+    if one[..Position::BeforePath] != two[..Position::BeforePath] {
+        return Err("the {} stands in the host or before it: words go into the path or the query".into());
+    }
+    if one[..Position::AfterQuery] == two[..Position::AfterQuery] {
+        return Err("the {} stands behind #, and that is never sent: words go into the path or the query".into());
+    }
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]
@@ -380,6 +401,39 @@ mod tests {
             "http://a,b",
         ] {
             assert!(parse_origin(text).is_err_and(|why| why.starts_with("expected ")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_template_is_a_url_with_its_words_in_path_or_query() {
+        for text in [
+            "http://a/{}",
+            "HTTP://A/?q={}",
+            "Https://a/x/{}/y?z#w",
+            "https:a/{}",
+            "http://bücher.test/{}",
+            "http://[::1]:8080/?{}",
+        ] {
+            assert_eq!(parse_template(text).as_deref(), Ok(text));
+        }
+        for (text, why) in [
+            ("http://a/", "found 0"),
+            ("http://a/{}?{}", "found 2"),
+            ("a/{}", "begins with http:// or https://"),
+            ("ftp://a/{}", "begins with http:// or https://"),
+            ("localhost:80/{}", "begins with http:// or https://"),
+            ("{}", "begins with http:// or https://"),
+            ("http://{}/", "stands in the host"),
+            ("http://{}.a.test/", "stands in the host"),
+            ("http:///{}", "stands in the host"),
+            ("http://[::{}]/", "stands in the host"),
+            ("http://a:80{}/", "stands in the host"),
+            ("http://{}@a/", "stands in the host"),
+            ("http://a/#{}", "stands behind #"),
+            ("http://[{}/", "invalid IPv6 address"),
+            ("http://a:port/{}", "invalid port number"),
+        ] {
+            assert!(parse_template(text).is_err_and(|said| said.contains(why)), "{text}: {:?}", parse_template(text));
         }
     }
 

@@ -228,9 +228,15 @@ impl<O: Write, E: Write> App for FetchList<O, E> {
     }
 }
 
-/// A URL as it is; a host, perhaps with a path, over http.
+/// A URL as it is; a host, perhaps with a port and a path, over http.
 fn url_of(target: &str) -> Result<Url, UrlError> {
-    if target.contains("://") { Url::parse(target) } else { Url::parse(&format!("http://{target}")) }
+    // `localhost:8888` looks like a scheme, too.
+    let has_scheme = target.split_once(':').is_some_and(|(_, rest)| rest.starts_with("//"));
+    match Url::parse(target) {
+        Err(UrlError::NoScheme) => Url::parse(&format!("http://{target}")),
+        Err(UrlError::UnknownScheme(_)) if !has_scheme => Url::parse(&format!("http://{target}")),
+        read => read,
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 use super::language::Sentence;
 use super::pages::Place;
 use super::{Ask, Pending, Site, Visitor};
-use crate::config::Limits;
+use crate::config::{Limits, parse_template};
 use crate::event::{Blocking, Body, Effect, Effects, Fetch, FetchError, Fetched, Response, Url, WholeAnswer};
 use crate::id::ConnId;
 use crate::proto::base::base_element;
@@ -81,18 +81,12 @@ enum Next {
 
 impl Search {
     /// # Errors
-    /// The template has not exactly one `{}`, is no URL, or has its words where a visitor's must not be: in the host,
-    /// which is trusted, or in the fragment, which is never sent.
+    /// The template is none ([`parse_template`]), or leads to what is not fetched.
     pub fn new(template: &str, allow_private: bool, limits: &Limits) -> Result<Search, String> {
         let wrong = |why: &str| format!("--search-url {template}: {why}");
-        let filled = |words| {
-            let filled = insert_words(template, words).ok_or_else(|| wrong("it must hold exactly one {}"))?;
-            Url::parse(&filled).map_err(|e| wrong(&e.to_string()))
-        };
-        let (url, other) = (filled("x")?, filled("y")?);
-        if !redirect::same_origin(&url, &other) || url.target == other.target {
-            return Err(wrong("the words go into the path or the query"));
-        }
+        parse_template(template).map_err(|why| wrong(&why))?;
+        let filled = insert_words(template, "x").unwrap_or_default();
+        let url = Url::parse(&filled).map_err(|e| wrong(&e.to_string()))?;
         if url.scheme == Scheme::Https && !cfg!(feature = "tls") {
             return Err(wrong(&FetchError::NoTls.to_string()));
         }

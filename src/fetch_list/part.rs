@@ -125,8 +125,8 @@ mod tests {
     #[test]
     fn no_url_leads_out_of_the_directory_or_to_a_name_that_looks_unfinished() {
         for (url, expected) in [
-            ("http://a.test/%2e%2e/%2fetc/passwd", "001-a.test-2e-2e-2fetc-passwd"),
-            ("http://a.test/..\\..\\x", "001-a.test-..-5C..-5Cx"),
+            ("http://a.test/%2e%2e/%2fetc/passwd", "001-a.test-2fetc-passwd"),
+            ("http://a.test/..\\..\\x", "001-a.test-x"),
             ("http://../x", "001-..-x"),
             ("http://a.test/\u{202e}x;rm -rf *", "001-a.test-E2-80-AEx-rm-20-rf-20"),
             ("http://a.test/x.part", "001-a.test-x.part_"),

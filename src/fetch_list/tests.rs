@@ -231,3 +231,31 @@ fn closed_results_end_the_fetches_and_closed_notes_do_not() {
     let (_, effects, _) = after_one_answer(Vec::new(), Closed(ErrorKind::BrokenPipe));
     assert_eq!(effects, []);
 }
+
+#[test]
+fn a_target_is_a_url_or_a_host_in_any_spelling() {
+    for (target, url) in [
+        ("a.test", "http://a.test/"),
+        ("a.test:8080/b?c", "http://a.test:8080/b?c"),
+        ("localhost:8888", "http://localhost:8888/"),
+        ("127.1:8888/x", "http://127.0.0.1:8888/x"),
+        ("[::1]:8888/x", "http://[::1]:8888/x"),
+        ("a.test/?from=http://b.test/", "http://a.test/?from=http://b.test/"),
+        ("//a.test/x", "http://a.test/x"),
+        ("bücher.test/ß", "http://xn--bcher-kva.test/%C3%9F"),
+        ("https://例子.test", "https://xn--fsqu00a.test/"),
+        ("HTTPS:/a.test#b", "https://a.test/#b"),
+        ("http:\\\\a.test\\b", "http://a.test/b"),
+    ] {
+        assert_eq!(url_of(target).map(|url| url.to_string()).as_deref(), Ok(url), "{target}");
+    }
+    for (target, why) in [
+        ("ftp://a.test/", UrlError::UnknownScheme("ftp".into())),
+        ("me@a.test", UrlError::UserInfo),
+        ("mailto:me@a.test", UrlError::UserInfo),
+        ("a.test:0", UrlError::BadPort),
+        ("", UrlError::NoHost),
+    ] {
+        assert_eq!(url_of(target), Err(why), "{target}");
+    }
+}

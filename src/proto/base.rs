@@ -30,10 +30,10 @@ mod tests {
     fn the_url_stands_in_the_attribute_as_it_is_asked_for() {
         for (url, href) in [
             ("https://Example.com:443/s", "https://example.com/s"),
-            ("http://[::1]:8080/a/b?c#d", "http://[::1]:8080/a/b?c"),
+            ("http://[::1]:8080/a/b?c#d", "http://[::1]:8080/a/b?c#d"),
             ("http://a.test/?a=1&b=2&amp;c", "http://a.test/?a=1&amp;b=2&amp;amp;c"),
             ("http://a.test/%22%3C?wd=%E4%B8%AD%26", "http://a.test/%22%3C?wd=%E4%B8%AD%26"),
-            ("http://a.test/\"><script>?'", "http://a.test/%22%3E%3Cscript%3E?'"),
+            ("http://a.test/\"><script>?'", "http://a.test/%22%3E%3Cscript%3E?%27"),
         ] {
             let url = Url::parse(url).expect("a URL");
             assert_eq!(base_element(&url), format!("<!doctype html><base href=\"{href}\">"));
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn no_target_ends_the_attribute() {
         let target = "/\"'<>&".to_owned();
-        let url = Url { scheme: Scheme::Http, host: "a.test".into(), port: 80, target };
+        let url = Url { scheme: Scheme::Http, host: "a.test".into(), port: 80, target, fragment: None };
         let expected = "<!doctype html><base href=\"http://a.test/&quot;'&lt;&gt;&amp;\">";
         assert_eq!(base_element(&url), expected);
     }

@@ -17,9 +17,8 @@ pub const BODY_BYTES_MAX: usize = 64 << 10;
 pub enum Target {
     /// Nowhere: another status, or no Location. An answer like any other.
     None,
-    /// There; the fragment is gone.
     To(Url),
-    /// To something that is no http or https URL: why, and the Location as it was sent.
+    /// To something that cannot be fetched: why, and the Location as it was sent.
     Bad(UrlError, String),
 }
 
@@ -35,7 +34,8 @@ pub fn target(url: &Url, status: u16, location: Option<&[u8]>) -> Target {
         Err(_) => percent_encode(location, &AsciiSet::EMPTY).into(),
     };
     match url.resolve(&location) {
-        Ok(url) => Target::To(url),
+        // A Location without a fragment keeps that of the URL that was asked (Fetch Standard, HTTP-redirect fetch).
+        Ok(led) => Target::To(Url { fragment: led.fragment.or_else(|| url.fragment.clone()), ..led }),
         Err(e) => Target::Bad(e, location.into_owned()),
     }
 }
@@ -85,17 +85,71 @@ mod tests {
     #[test]
     fn a_location_is_resolved_against_what_was_asked() {
         for (location, expected) in [
-            ("http://b.test/x#y", "http://b.test/x"),
+            ("http://b.test/x#y", "http://b.test/x#y"),
             ("//b.test/x", "https://b.test/x"),
-            ("/x?y#z", "https://a.test:8443/x?y"),
+            ("/x?y#z", "https://a.test:8443/x?y#z"),
             ("../x", "https://a.test:8443/x"),
             ("?x", "https://a.test:8443/b/c?x"),
-            ("#x", "https://a.test:8443/b/c?d"),
+            ("#x", "https://a.test:8443/b/c?d#x"),
             ("", "https://a.test:8443/b/c?d"),
             ("/中 文", "https://a.test:8443/%E4%B8%AD%20%E6%96%87"),
         ] {
             for status in [301, 302, 303, 307, 308] {
                 assert_eq!(leads_to(status, location), Target::To(url(expected)), "{status} {location:?}");
+            }
+        }
+    }
+
+    /// RFC 9110 section 10.2.2.
+    #[test]
+    fn a_fragment_is_kept_over_a_redirect_without_one() {
+        let asked = url("http://a.test/x#mine");
+        for (location, expected) in [
+            ("/y", "http://a.test/y#mine"),
+            ("http://b.test/", "http://b.test/#mine"),
+            ("", "http://a.test/x#mine"),
+            ("/y#", "http://a.test/y#"),
+            ("/y#theirs", "http://a.test/y#theirs"),
+            ("#theirs", "http://a.test/x#theirs"),
+        ] {
+            assert_eq!(target(&asked, 302, Some(location.as_bytes())), Target::To(url(expected)), "{location:?}");
+        }
+    }
+
+    /// Each expectation is what `new URL(location, base)` of a browser gives.
+    #[test]
+    fn a_location_is_read_as_the_url_standard_says() {
+        for (location, expected) in [
+            ("https:///b.test/x", "https://b.test/x"),
+            ("///b.test/x", "https://b.test/x"),
+            (" /\t/\n\\/b.test/x", "https://b.test/x"),
+            ("http:/b.test/x", "http://b.test/x"),
+            ("https:/x", "https://a.test:8443/x"),
+            ("https:x", "https://a.test:8443/b/x"),
+            ("http:b.test", "http://b.test/"),
+            ("\\\\b.test\\x", "https://b.test/x"),
+            ("/\\b.test/x", "https://b.test/x"),
+            ("\\x", "https://a.test:8443/x"),
+            ("/x\\y?\\", "https://a.test:8443/x/y?\\"),
+            (" \t/x\r\ny\tz ", "https://a.test:8443/xyz"),
+            ("ht\ntp://b.te\tst/", "http://b.test/"),
+            ("/x/%2e%2E/y/%2e", "https://a.test:8443/y/"),
+            ("//127.1/", "https://127.0.0.1/"),
+            ("//0x7f000001/", "https://127.0.0.1/"),
+            ("//0177.0.0.01/", "https://127.0.0.1/"),
+            ("//2130706433/", "https://127.0.0.1/"),
+            ("//%31%32%37.1/", "https://127.0.0.1/"),
+            ("//\u{2460}\u{2461}\u{2466}.0.0.1/", "https://127.0.0.1/"),
+            ("//[::127.0.0.1]/", "https://[::7f00:1]/"),
+            ("//b\u{fc}cher.test/", "https://xn--bcher-kva.test/"),
+            ("//B\u{dc}CHER\u{3002}test/", "https://xn--bcher-kva.test/"),
+            ("//\u{4e2d}\u{6587}.test:81/\u{6587}", "https://xn--fiq228c.test:81/%E6%96%87"),
+            ("//@b.test/", "https://b.test/"),
+            ("/|{}^`\"?|{}^`\"'", "https://a.test:8443/|%7B%7D^%60%22?|{}^`%22%27"),
+        ] {
+            match leads_to(302, location) {
+                Target::To(url) => assert_eq!(url.to_string(), expected, "{location:?}"),
+                other => panic!("{location:?} leads to {other:?}"),
             }
         }
     }
@@ -115,7 +169,7 @@ mod tests {
             ("javascript:alert(1)", UrlError::UnknownScheme("javascript".into())),
             ("http://", UrlError::NoHost),
             ("http://me:secret@b.test/", UrlError::UserInfo),
-            ("http://b.test/\tx", UrlError::ControlCharacter),
+            ("//b.test:0/", UrlError::BadPort),
         ] {
             assert_eq!(leads_to(302, location), Target::Bad(why, location.into()), "{location:?}");
         }

@@ -14,7 +14,7 @@ fn broken() -> Fetched<'static> {
 #[test]
 fn a_redirect_is_followed_when_its_body_has_ended_so_that_the_connection_can_be_kept() {
     let (mut bench, _) = Bench::start(&["a.test/x"]);
-    let next = bench.fetches(0, "http://a.test/y?z");
+    let next = bench.fetches(0, "http://a.test/y?z#f");
     assert_eq!(bench.head(0, &redirect(302, "y?z#f")), []);
     assert_eq!(bench.body(0, b"moved"), []);
     bench.later(100);
@@ -22,7 +22,7 @@ fn a_redirect_is_followed_when_its_body_has_ended_so_that_the_connection_can_be_
     bench.later(100);
     assert_eq!(bench.answer(0), [Effect::Quit]);
     let expected = "a.test/x: 0.200 s\n  dns 1.2 ms, connect 10.0 ms, first byte 5.0 ms, total 200.0 ms\n  \
-                    at http://a.test/y?z after 1 redirect; the phases are its own, the total is of all\nHTTP/1.1 200 OK\n";
+                    at http://a.test/y?z#f after 1 redirect; the phases are its own, the total is of all\nHTTP/1.1 200 OK\n";
     assert!(bench.results().starts_with(expected));
 }
 
