@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PARTS=(fmt clippy doc build test core rules autobahn deflate controls hostile fuzz coverage
-  curl https ab wrk syscalls sleepers browser tornado course bench readme)
+  curl https ab wrk syscalls sleepers browser relayed tornado course bench readme)
 PLAYWRIGHT=playwright-core@1.65.1
 WS=ws@8.23.0
 TORNADO=tornado==6.6.1
@@ -49,7 +49,7 @@ command_of() {
     hostile) command=(cargo test --locked --test hostile) ;;
     sleepers) command=(bash tests/real/with_squall.sh python3 tests/real/sleepers.py) ;;
     tornado) command=(bash tests/real/with_squall.sh "$TOOLS/venv/bin/python" tests/real/tornado_cookie.py) ;;
-    browser | course) command=(node "tests/real/$1.mjs") ;;
+    browser | relayed | course) command=(node "tests/real/$1.mjs") ;;
     readme) command=(python3 tests/real/readme.py "$BIN") ;;
     *) command=(bash "tests/real/$1.sh") ;;
   esac
@@ -70,7 +70,7 @@ needs_of() {
     wrk) echo wrk:wrk ;;
     syscalls) echo python3:python3 strace:strace ;;
     sleepers) echo python3:python3 ;;
-    browser | course) echo node:nodejs npm:npm chromium:chromium ;;
+    browser | relayed | course) echo node:nodejs npm:npm chromium:chromium ;;
     tornado) echo python3:python3-venv ;;
     readme) echo python3:python3 curl:curl ab:apache2-utils wrk:wrk ;;
   esac
@@ -125,7 +125,7 @@ prepare() {
     controls) from_npm && from_pypi venv "$TORNADO" ;;
     fuzz) from_cargo "$CARGO_FUZZ" ;;
     coverage) from_cargo "$CARGO_LLVM_COV" ;;
-    browser | course) from_npm ;;
+    browser | relayed | course) from_npm ;;
     tornado) from_pypi venv "$TORNADO" ;;
     bench) from_pypi venv-aiohttp "$AIOHTTP" && from_pypi venv "$TORNADO" ;;
   esac
@@ -212,7 +212,7 @@ if [[ $only_prepare ]]; then
 fi
 : > "$RESULTS"
 # The real programs run the release binary as it is now.
-if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (autobahn|deflate|controls|fuzz|curl|https|ab|wrk|syscalls|sleepers|browser|tornado|course|bench|readme)\  ]]; then
+if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (autobahn|deflate|controls|fuzz|curl|https|ab|wrk|syscalls|sleepers|browser|relayed|tornado|course|bench|readme)\  ]]; then
   chosen=(build "${chosen[@]}")
 fi
 

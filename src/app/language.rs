@@ -272,6 +272,11 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "搜索失败：对方网站重定向超过 {} 次。",
     ),
     (
+        "why_status",
+        "The search failed: the site answers {} {}, which cannot be passed on.",
+        "搜索失败：对方网站的应答是 {} {}，无法转交。",
+    ),
+    (
         "why_location",
         "The search failed: the site redirects to {}: {cause}.",
         "搜索失败：对方网站重定向到 {}：{cause}。",

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! request ──▶ Fetch ── Head ──▶ redirect? ── Done ──▶ Fetch … (5 at most)
-//!                        └────▶ Respond(stream) ── Body ──▶ Piece … ── Done ──▶ End
+//!                        ├────▶ Respond(stream) ── Body ──▶ Piece … ── Done ──▶ End
+//!                        └────▶ a page: Body … until its base element has a place ──▶ Respond, Piece …
 //! ```
 //!
-//! What is relayed acts on our own origin, so fields pass by an allow-list and the page is sandboxed; a page is told
-//! where its relative links lead. A redirect's own body is read to its end, so that its connection can be used again.
+//! What is relayed acts on our own origin, so fields pass by an allow-list and the page is sandboxed; a page gets a
+//! base element ([`Opening`]). A redirect's own body is read to its end, so that its connection can be used again.
 //! Sockets, names, deadlines and backpressure are the server's.
 
 use super::language::Sentence;
@@ -15,13 +16,18 @@ use super::{Ask, Pending, Site, Visitor};
 use crate::config::{Limits, parse_template};
 use crate::event::{Blocking, Body, Effect, Effects, Fetch, FetchError, Fetched, Response, Url, WholeAnswer};
 use crate::id::ConnId;
-use crate::proto::base::base_element;
+use crate::proto::base::{Opening, is_utf_16_label};
 use crate::proto::http::Method;
 use crate::proto::redirect::{self, Target};
+use crate::proto::response::reason;
 use crate::proto::url::{Scheme, insert_words};
 use std::borrow::Cow;
+use std::ops::Range;
 use std::time::Duration;
 
+/// Statuses that say nothing without a field that is not relayed (WWW-Authenticate, Allow, Proxy-Authenticate,
+/// Content-Range, Upgrade), or that answer a field which a search does not send (If-None-Match, Range).
+const NOT_RELAYED: [u16; 7] = [206, 304, 401, 405, 407, 416, 426];
 /// A deny-list would miss some: Clear-Site-Data, Refresh or Set-Cookie would act on our origin.
 /// Content-Type and Content-Length are relayed, too, as parts of the [`Response`].
 const RELAYED: [(&str, &str); 2] = [("content-encoding", "Content-Encoding"), ("content-language", "Content-Language")];
@@ -68,8 +74,10 @@ enum Phase {
     Asking,
     /// It was a redirect, to there; so many bytes of its body have come.
     Leaving(Url, usize),
-    /// The head is relayed, pieces follow; before the first one goes what [`base_of`] says.
-    Relaying(String),
+    /// A page of HTML has begun; its head, less the length, is relayed once its base element has a place.
+    Opening(Box<Opening>, Box<Response>, Option<u64>),
+    /// The head is relayed, pieces follow.
+    Relaying,
 }
 
 /// What an answer's head leads to.
@@ -115,6 +123,9 @@ impl Search {
     /// Where an answer leads: to another site, to the browser, or nowhere.
     fn next(&self, search: &UnderWay, status: u16, location: Option<&[u8]>) -> Next {
         match redirect::target(&search.fetch.url, status, location) {
+            Target::None if NOT_RELAYED.contains(&status) => {
+                Next::Fail(Sentence::new("why_status", [&status, &reason(status)]))
+            }
             Target::None => Next::Relay,
             _ if search.redirects_left == 0 => Next::Fail(Sentence::new("why_redirects", [&self.redirects_max])),
             Target::To(url) => Next::Redirect(url),
@@ -129,6 +140,19 @@ impl Search {
         search.fetch.public_only |= !self.allow_private && url.host != self.host;
         search.fetch.url = url;
         search.fetch.clone()
+    }
+}
+
+impl UnderWay {
+    /// The base element has its place: the head goes out, behind it what has come of the page.
+    fn open(&mut self, from: ConnId, begin: Range<usize>, added: usize, out: &mut Effects) {
+        if let Phase::Opening(_, mut response, length) = std::mem::replace(&mut self.phase, Phase::Relaying) {
+            response.body = Body::Stream(length.and_then(|length| length.checked_add(added as u64)));
+            out.respond(from, *response);
+            if !begin.is_empty() {
+                out.push(Effect::Piece(from, begin));
+            }
+        }
     }
 }
 
@@ -156,40 +180,58 @@ impl Site {
             Fetched::Head(head, _) => match self.search.next(search, head.status, head.header("location")) {
                 Next::Redirect(url) => search.phase = Phase::Leaving(url, 0),
                 Next::Relay => {
-                    let base = base_of(&search.fetch.url, |name| head.header(name));
-                    let length = head.length.and_then(|length| length.checked_add(base.len() as u64));
-                    out.respond(from, relayed(head.status, |name| head.header(name), Body::Stream(length)));
-                    search.phase = Phase::Relaying(base);
+                    let field = |name: &str| head.header(name);
                     // Such an answer is whole with its head: the fetch is dropped, and nobody tells its end.
-                    if search.fetch.is_head() || matches!(head.status, 204 | 304) {
+                    let is_whole = search.fetch.is_head() || head.status == 204;
+                    let opening = opening_of(&search.fetch.url, field);
+                    let is_page = opening.is_some();
+                    match opening {
+                        Some(opening) if !is_whole => {
+                            let response = relayed(head.status, field, Body::Stream(None));
+                            search.phase = Phase::Opening(Box::new(opening), Box::new(response), head.length);
+                        }
+                        _ => {
+                            // What a base element adds to a page is known with the page only.
+                            let length = head.length.filter(|_| !is_page);
+                            out.respond(from, relayed(head.status, field, Body::Stream(length)));
+                            search.phase = Phase::Relaying;
+                        }
+                    }
+                    if is_whole {
                         self.pending.remove(&from);
                     }
                 }
                 Next::Fail(why) => self.fail(from, 502, &why, out),
             },
             Fetched::Body(piece) => match &mut search.phase {
-                Phase::Relaying(base) => {
-                    let base = std::mem::take(base);
-                    let piece = out.write(|bytes| write_behind(&base, piece, bytes));
+                Phase::Relaying => {
+                    let piece = out.write(|bytes| bytes.extend_from_slice(piece));
                     out.push(Effect::Piece(from, piece));
+                }
+                Phase::Opening(opening, ..) => {
+                    let mut added = None;
+                    let begin = out.write(|bytes| added = opening.read(piece, bytes));
+                    if let Some(added) = added {
+                        search.open(from, begin, added, out);
+                    }
                 }
                 Phase::Leaving(_, bytes) if *bytes + piece.len() <= redirect::BODY_BYTES_MAX => *bytes += piece.len(),
                 Phase::Leaving(..) => self.follow(from, out),
                 Phase::Asking => {}
             },
-            Fetched::Done => match &search.phase {
-                Phase::Relaying(base) => {
-                    if !base.is_empty() {
-                        let piece = out.write(|bytes| bytes.extend_from_slice(base.as_bytes()));
-                        out.push(Effect::Piece(from, piece));
-                    }
+            Fetched::Done => match &mut search.phase {
+                Phase::Relaying => self.relay_over(from, true, out),
+                Phase::Opening(opening, ..) => {
+                    let mut added = 0;
+                    let page = out.write(|bytes| added = opening.end(bytes));
+                    search.open(from, page, added, out);
                     self.relay_over(from, true, out);
                 }
                 Phase::Leaving(..) => self.follow(from, out),
                 Phase::Asking => {}
             },
             Fetched::Failed(e) => match search.phase {
-                Phase::Relaying(_) => {
+                Phase::Relaying => {
                     log::info!("a search broke off: {e}");
                     self.relay_over(from, false, out);
                 }
@@ -236,13 +278,16 @@ impl Site {
                 self.pending.insert(from, Pending::Search(Box::new(search)));
             }
             Next::Relay => {
-                let base = base_of(&search.fetch.url, field);
+                let opening = opening_of(&search.fetch.url, field);
                 let length = || std::str::from_utf8(field("content-length")?).ok()?.parse::<u64>().ok();
-                let body = match search.fetch.is_head() {
-                    true => Body::Stream(length().and_then(|length| length.checked_add(base.len() as u64))),
-                    false => {
-                        let mut page = Vec::with_capacity(base.len() + answer.body.len());
-                        write_behind(&base, &answer.body, &mut page);
+                let body = match (search.fetch.is_head(), opening) {
+                    (true, opening) => Body::Stream(length().filter(|_| opening.is_none())),
+                    (false, None) => Body::Owned(answer.body),
+                    (false, Some(mut opening)) => {
+                        let mut page = Vec::with_capacity(answer.body.len() + (1 << 10));
+                        if opening.read(&answer.body, &mut page).is_none() {
+                            opening.end(&mut page);
+                        }
                         Body::Owned(page)
                     }
                 };
@@ -270,22 +315,14 @@ fn no_answer(e: &FetchError) -> Sentence {
     Sentence::new("why_search", []).because(e)
 }
 
-/// The first piece of a page behind what is put before it. A byte-order mark stays in front: it may be all that tells
-/// the page's encoding.
-fn write_behind(base: &str, piece: &[u8], out: &mut Vec<u8>) {
-    let (mark, rest) = piece.split_at(if piece.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 });
-    for part in [mark, base.as_bytes(), rest] {
-        out.extend_from_slice(part);
-    }
-}
-
-/// What is put before a page, so that its relative links and pictures lead to its own site; nothing before anything
-/// else, and nothing before bytes that are not those of ASCII letters.
-fn base_of<'a>(url: &Url, field: impl Fn(&str) -> Option<&'a [u8]>) -> String {
+/// The begin of a page of HTML; `None` for anything else, and where its bytes are not those of ASCII letters.
+fn opening_of<'a>(url: &Url, field: impl Fn(&str) -> Option<&'a [u8]>) -> Option<Opening> {
     let kind = String::from_utf8_lossy(field("content-type").unwrap_or_default()).to_ascii_lowercase();
-    let is_html = kind.split(';').next().is_some_and(|kind| kind.trim() == "text/html");
+    let mut parts = kind.split(';').map(str::trim);
+    let is_html = parts.next() == Some("text/html");
+    let label = parts.find_map(|part| part.strip_prefix("charset="));
     let is_plain = field("content-encoding").is_none_or(|coding| coding.eq_ignore_ascii_case(b"identity"));
-    if is_html && is_plain && !kind.contains("utf-16") { base_element(url) } else { String::new() }
+    (is_html && is_plain && !label.is_some_and(is_utf_16_label)).then(|| Opening::new(url.clone()))
 }
 
 /// The answer as we pass it on.

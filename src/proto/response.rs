@@ -210,7 +210,7 @@ pub fn encode_switching(accept: &[u8; 28], extensions: Option<&str>, date: &[u8;
 }
 
 /// The reason phrase of a status (RFC 9110 section 15); "Unknown" for those squall has never heard of.
-fn reason(status: u16) -> &'static str {
+pub fn reason(status: u16) -> &'static str {
     match status {
         100 => "Continue",
         101 => "Switching Protocols",
@@ -235,6 +235,7 @@ fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         406 => "Not Acceptable",
+        407 => "Proxy Authentication Required",
         408 => "Request Timeout",
         409 => "Conflict",
         410 => "Gone",

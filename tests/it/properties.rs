@@ -12,6 +12,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use squall::app::cookie::{Signer, find};
 use squall::app::name;
+use squall::proto::base::Opening;
 use squall::proto::body::BodyReader;
 use squall::proto::chunked::{encode_chunk, encode_last};
 use squall::proto::http::Framing;
@@ -29,6 +30,38 @@ fn sizes() -> impl Strategy<Value = Vec<u8>> {
     vec(0u8..40, 1..4)
 }
 
+const PAGES: &[&str] = &[
+    "\u{feff}",
+    "\0",
+    "<!--",
+    "-->",
+    "--!>",
+    "<!doctype ",
+    "<?",
+    "<base",
+    "<meta",
+    "<title",
+    "</title",
+    "<script",
+    "</script",
+    "<link",
+    "<p",
+    "</",
+    "<head>",
+    "</head>",
+    " href",
+    " charset",
+    " http-equiv",
+    "=",
+    "'",
+    "\"",
+    ">",
+    ">",
+    "/",
+    "&#x2f;",
+    "x",
+    " ",
+];
 const REQUESTS: &[&str] = &[
     "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     "POST /x?y HTTP/1.1\r\nHost: a\r\n",
@@ -178,6 +211,26 @@ proptest! {
         prop_assert!(!kept.is_empty() && kept.len() <= 256 && name::looks(&kept).iter().all(|look| !look.is_empty()));
         let upper = name::looks(&kept.to_uppercase());
         prop_assert!(name::looks(&kept).iter().any(|look| upper.contains(look)), "{:?}", kept);
+    }
+
+    #[test]
+    fn a_page_cut_anywhere_gets_the_same_base(page in words(PAGES), size in 1usize..40) {
+        let with_base = |size: usize| {
+            let mut opening = Opening::new(Url::parse("http://a.test/b?c").expect("a URL"));
+            let (mut out, mut added) = (Vec::new(), None);
+            for piece in page.chunks(size) {
+                match added {
+                    None => added = opening.read(piece, &mut out),
+                    Some(_) => out.extend_from_slice(piece),
+                }
+            }
+            (added.unwrap_or_else(|| opening.end(&mut out)), out)
+        };
+        let (added, whole) = with_base(page.len().max(1));
+        prop_assert_eq!(with_base(size), (added, whole.clone()));
+        prop_assert_eq!(with_base(1), (added, whole.clone()));
+        let is_page_around = |at: usize| whole[..at] == page[..at] && whole[at + added..] == page[at..];
+        prop_assert!(whole.len() == page.len() + added && (0..=page.len()).any(is_page_around));
     }
 
     #[test]

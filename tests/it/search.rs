@@ -73,7 +73,7 @@ fn a_body_is_relayed_however_it_is_framed_and_the_connection_stays() {
     let mut client = Client::connect(site.address);
     for (words, framed) in [("length", true), ("chunked", false), ("close", false), ("early", true)] {
         let answer = client.ask(format!("GET /search?wd={words} HTTP/1.1\r\nHost: squall\r\n\r\n"));
-        let page = format!("<!doctype html><base href=\"http://{}/s?wd={words}\">helloworld", stub.address);
+        let page = format!("<base href=\"http://{}/s?wd={words}\">helloworld", stub.address);
         assert_eq!((answer.status, answer.text()), (200, page.clone()), "{words}");
         let length = page.len().to_string();
         let expected = if framed { (Some(length.as_str()), None) } else { (None, Some("chunked")) };
@@ -144,13 +144,14 @@ fn fields_pass_by_an_allow_list_and_the_page_is_sandboxed() {
 fn an_answer_without_a_body_has_none() {
     let stub = Stub::start(|mut asked| match asked.target() {
         "/s?wd=204" => asked.say("HTTP/1.1 204 No Content\r\n\r\n"),
+        // The fields of this one are not relayed, and its length is that of a body which does not come.
         _ => asked.say("HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n"),
     });
     let site = with_defaults(&stub);
     let mut client = Client::connect(site.address);
-    for status in [204, 304, 204] {
-        let answer = client.ask(format!("GET /search?wd={status} HTTP/1.1\r\nHost: squall\r\n\r\n"));
-        assert_eq!((answer.status, answer.field("content-length")), (status, None));
+    for (words, status) in [(204, 204), (304, 502), (204, 204)] {
+        let answer = client.ask(format!("GET /search?wd={words} HTTP/1.1\r\nHost: squall\r\n\r\n"));
+        assert_eq!((answer.status, answer.field("content-length").is_none()), (status, status == 204));
     }
     site.wait_until("the fetches to be over", |c| (c.connections, c.fetches) == (1, 0));
 }

@@ -89,13 +89,13 @@ impl Plan {
         }
     }
 
-    /// What a browser gets of it: a page is told where its links lead.
+    /// What a browser gets of it: a page that is not empty has a base element.
     pub fn relayed(&self, seed: u64, number: u64) -> Vec<u8> {
-        if !self.is_html || matches!(self.status, 204 | 304) {
+        if !self.is_html || self.body.is_empty() {
             return self.body.clone();
         }
         let url = Url::parse(&url_of(seed, number)).expect("a URL");
-        [base_element(&url).as_bytes(), &self.body].concat()
+        [base_element(&url.to_string()).as_bytes(), &self.body].concat()
     }
 
     fn has_body(&self, is_head: bool) -> bool {
