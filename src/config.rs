@@ -138,7 +138,7 @@ pub struct Serve {
     /// served, too
     #[arg(long, env = "SQUALL_WWW", value_name = "DIR")]
     pub www: Option<PathBuf>,
-    /// The search site; {} is where the words go
+    /// The search site; {} in its path or query is where the words go
     #[arg(
         long,
         env = "SQUALL_SEARCH_URL",

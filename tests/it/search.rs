@@ -109,6 +109,33 @@ fn pieces_are_relayed_as_they_come() {
 }
 
 #[test]
+fn a_page_is_relayed_once_its_head_is_over() {
+    let (tell, told) = std::sync::mpsc::channel::<&'static str>();
+    let told = Mutex::new(told);
+    let stub = Stub::start(move |mut asked| {
+        asked.say("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 48\r\n\r\n");
+        while let Ok(piece) = told.lock().unwrap().recv() {
+            asked.say(piece);
+        }
+    });
+    let site = with_defaults(&stub);
+    let mut client = Client::connect(site.address);
+    client.send("GET /search?wd=x HTTP/1.1\r\nHost: squall\r\n\r\n");
+    for piece in ["\u{feff}<!doct", "ype html><base href='/", "x/'>"] {
+        tell.send(piece).unwrap();
+        std::thread::sleep(ms(30));
+    }
+    let element = format!("<base href=\"http://{}/x/\">", stub.address);
+    let head = client.head();
+    assert_eq!((head.status, head.field("content-length")), (200, Some((48 + element.len()).to_string().as_str())));
+    let begin = format!("\u{feff}<!doctype html>{element}<base href='/x/'>");
+    assert_eq!(String::from_utf8_lossy(&client.take(begin.len())), begin, "while the rest is still to come");
+    tell.send("<p>0123456789").unwrap();
+    assert_eq!(client.take(13), b"<p>0123456789");
+    assert_eq!(client.ask("GET /plaintext HTTP/1.1\r\nHost: squall\r\n\r\n").body, b"Hello, World!");
+}
+
+#[test]
 fn fields_pass_by_an_allow_list_and_the_page_is_sandboxed() {
     let stub = Stub::saying(
         "HTTP/1.1 404 Whatever\r\nServer: theirs\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: text/html; charset=gbk\r\n\

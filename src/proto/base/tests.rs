@@ -136,7 +136,7 @@ fn marks_stay_in_front_and_utf_16_is_left_alone() {
 }
 
 #[test]
-fn a_tag_that_names_the_charset_is_not_pushed_out_of_the_first_1024_bytes() {
+fn meta_charset_stays_within_the_first_1024_bytes() {
     let charset = "<meta charset='gbk'>";
     for (before, copied) in
         [(1024 - charset.len() - OURS.len(), ""), (1024 - charset.len(), charset), (1025 - charset.len(), "")]

@@ -40,7 +40,7 @@ fn a_page_gets_a_base_element_and_nothing_else_is_touched() {
 }
 
 #[test]
-fn a_page_begins_when_its_head_is_over_and_ends_with_what_there_is() {
+fn a_page_begins_when_its_head_is_over() {
     let html = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n";
     let mut bench = Bench::new();
     search(&mut bench);
@@ -69,7 +69,7 @@ fn a_page_begins_when_its_head_is_over_and_ends_with_what_there_is() {
 }
 
 #[test]
-fn a_page_that_breaks_off_in_its_head_is_an_error_with_its_cause() {
+fn a_page_that_breaks_off_in_its_head_is_502() {
     let mut bench = Bench::new();
     search(&mut bench);
     hear(&mut bench, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n");
