@@ -109,6 +109,25 @@ fn pieces_are_relayed_as_they_come() {
 }
 
 #[test]
+fn the_search_site_may_be_named_in_every_spelling() {
+    let stub = Stub::saying("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfound");
+    let port = stub.address.port();
+    for (url, asked) in [
+        (format!("HTTP://127.0.0.1:{port}/s?wd={{}}"), format!("GET /s?wd=x HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n")),
+        (format!("http:127.1:{port}/{{}}"), format!("GET /x HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n")),
+        (
+            format!("http://\u{ff2c}ocalhost:{port}/\u{e4}?{{}}"),
+            format!("GET /%C3%A4?x HTTP/1.1\r\nHost: localhost:{port}\r\n"),
+        ),
+    ] {
+        let site = Site::start(Limits::default(), &["--search-url", &url]);
+        assert_eq!(get(site.address, "/search?wd=x").text(), "found", "{url}");
+        let requests = stub.requests();
+        assert!(requests.last().is_some_and(|request| request.starts_with(&asked)), "{url}: {requests:?}");
+    }
+}
+
+#[test]
 fn a_page_is_relayed_once_its_head_is_over() {
     let (tell, told) = std::sync::mpsc::channel::<&'static str>();
     let told = Mutex::new(told);

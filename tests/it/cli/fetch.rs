@@ -49,6 +49,17 @@ fn fetch_with(stdin: &[u8], args: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[test]
+fn a_host_in_another_script_is_fetched() {
+    let stub = Stub::saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let port = stub.address.port();
+    let (code, _, stderr) = run(&["fetch", &format!("\u{ff4c}ocalhost:{port}/\u{e4}#there")]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stub.requests()[0].starts_with(&format!("GET /%C3%A4 HTTP/1.1\r\nHost: localhost:{port}\r\n")));
+    let (code, _, stderr) = run(&["fetch", "http://b\u{fc}cher.invalid/"]);
+    assert!(code == Some(1) && stderr.contains("the name xn--bcher-kva.invalid could not be resolved"), "{stderr}");
+}
+
+#[test]
 fn all_start_at_once_and_are_printed_as_they_complete() {
     let (slow, fast) = (after(600, "200 OK"), after(0, "404 Not Found"));
     let (slow, url) = (slow.address.to_string(), format!("http://{}/path?q", fast.address));
