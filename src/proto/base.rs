@@ -196,7 +196,8 @@ impl Opening {
 
 /// `<base href="…">` with this URL.
 pub fn base_element(url: &str) -> String {
-    let mut html = String::from("<base href=\"");
+    let mut html = String::with_capacity(url.len() + 32);
+    html.push_str("<base href=\"");
     for c in url.chars() {
         match c {
             '&' => html.push_str("&amp;"),
