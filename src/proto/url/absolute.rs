@@ -4,6 +4,8 @@
 //! a fetch needs of the result: where to connect, what the Host field and the request line say. Refused, although
 //! the standard allows it: other schemes, a user name or password, port 0, and a host that a Host field cannot hold.
 //! Which addresses a host may have is decided where its connection is made.
+//!
+//! To read the URL of a search takes 7,000 instructions of its 40,400 outside the kernel (callgrind).
 
 use super::is_authority;
 use ::url::{ParseError, Position};
