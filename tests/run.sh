@@ -49,7 +49,7 @@ command_of() {
     hostile) command=(cargo test --locked --test hostile) ;;
     sleepers) command=(bash tests/real/with_squall.sh python3 tests/real/sleepers.py) ;;
     tornado) command=(bash tests/real/with_squall.sh "$TOOLS/venv/bin/python" tests/real/tornado_cookie.py) ;;
-    browser | relayed | course) command=(node "tests/real/$1.mjs") ;;
+    relayed | course) command=(node "tests/real/$1.mjs") ;;
     readme) command=(python3 tests/real/readme.py "$BIN") ;;
     *) command=(bash "tests/real/$1.sh") ;;
   esac
@@ -70,7 +70,8 @@ needs_of() {
     wrk) echo wrk:wrk ;;
     syscalls) echo python3:python3 strace:strace ;;
     sleepers) echo python3:python3 ;;
-    browser | relayed | course) echo node:nodejs npm:npm chromium:chromium ;;
+    browser) echo node:nodejs npm:npm chromium:chromium nginx:nginx-light pdftotext:poppler-utils ;;
+    relayed | course) echo node:nodejs npm:npm chromium:chromium ;;
     tornado) echo python3:python3-venv ;;
     readme) echo python3:python3 curl:curl ab:apache2-utils wrk:wrk ;;
   esac
@@ -82,6 +83,7 @@ limit_of() {
     clippy | doc | build | test | core | coverage | controls | hostile) echo 1200 ;;
     autobahn) echo $((FULL ? 2000 : 480)) ;;
     fuzz) echo $((FULL ? 6000 : 900)) ;;
+    browser) echo 480 ;;
     *) echo $((FULL ? 900 : 240)) ;;
   esac
 }

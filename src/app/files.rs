@@ -42,8 +42,22 @@ macro_rules! embed {
     ($($name:literal),* $(,)?) => { [$(Asset::new($name, include_bytes!(concat!("../../www/static/", $name)))),*] };
 }
 
-static EMBEDDED: LazyLock<[Asset; 8]> = LazyLock::new(|| {
-    embed!["squall.css", "chat.js", "echo.js", "search.js", "barbs.svg", "isobars.svg", "favicon.svg", "favicon.ico"]
+static EMBEDDED: LazyLock<[Asset; 13]> = LazyLock::new(|| {
+    embed![
+        "squall.css",
+        "chat.js",
+        "chat-page.js",
+        "chat-link.js",
+        "chat-log.js",
+        "chat-box.js",
+        "login.js",
+        "echo.js",
+        "search.js",
+        "barbs.svg",
+        "isobars.svg",
+        "favicon.svg",
+        "favicon.ico",
+    ]
 });
 
 /// Content types by extension; text is UTF-8.

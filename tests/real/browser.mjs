@@ -4,27 +4,10 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { act, launch, person, serve } from "./stage.mjs";
+import { act, isIn, launch, logIn, notice, person, say, says, serve } from "./stage.mjs";
 
 const GONE = /ERR_CONNECTION_(REFUSED|RESET)|WebSocket connection to .* failed/; // while the server is away
 const browser = await launch();
-
-const isIn = (page, state) => page.waitForSelector(`#chat[data-state=${state}]`);
-const notice = (page, name, what) => page.waitForSelector(`.notice:has-text("${name} ${what}")`);
-const says = (page, words) => page.locator(".message .words", { hasText: words }).last().waitFor();
-
-async function logIn(page, base, name) {
-  await page.goto(`${base}/login`);
-  await page.fill("#username", name);
-  await page.click("main form button");
-  await isIn(page, "connected");
-}
-
-async function say(page, words) {
-  await page.fill("#text", words);
-  await page.press("#text", "Enter");
-  await page.waitForFunction(() => document.querySelector("#text").value === "");
-}
 
 // What a screen reader is given; it is said a moment later.
 const hears = (page, words) => page.waitForSelector(`#heard:has-text("${words}")`, { state: "attached" });

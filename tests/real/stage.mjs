@@ -81,3 +81,21 @@ export async function act(title, play) {
   }
   console.log(`ok     ${title} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
 }
+
+// Steps on the chat page.
+export const isIn = (page, state) => page.waitForSelector(`#chat[data-state=${state}]`);
+export const notice = (page, name, what) => page.waitForSelector(`.notice:has-text("${name} ${what}")`);
+export const says = (page, words) => page.locator(".message .words", { hasText: words }).last().waitFor();
+
+export async function logIn(page, base, name) {
+  await page.goto(`${base}/login`);
+  await page.fill("#username", name);
+  await page.click("main form button");
+  await isIn(page, "connected");
+}
+
+export async function say(page, words) {
+  await page.fill("#text", words);
+  await page.press("#text", "Enter");
+  await page.waitForFunction(() => document.querySelector("#text").value === "");
+}

@@ -1,0 +1,236 @@
+// The link to the room: the WebSocket in use, and at times a second one that checks it.
+//
+//     connecting ── first line ──▶ connected ── closed or dead ──▶ waiting ── timer, online, page shown ──▶ connecting
+//         └──── refused ──▶ is the login still good? ── no ──▶ gone
+//
+// A path can die without a close, and a browser cannot send pings. But the first frame on every connection is the enter
+// line of that connection: it proves that the path works, and names the login that the browser has now. So a check is
+// one more connection that waits for its line. Until the check is over, nothing is sent.
+
+const ENTER_MS = 10_000; // from dialling to the first line
+const OVERDUE_MS = 5_000; // for an own message to be seen in the room
+const QUIET_MS = 60_000; // without a frame before a check
+const QUIET_HIDDEN_MS = 300_000; // the same for a page that is not shown
+const LOOK_MS = 5_000; // between two looks at the clock
+const ALIVE_MS = 20_000; // a connection that heard a frame within this time is not replaced by its check
+const CHECK_GAP_MS = 1_000; // between two checks for no other reason than that the window was focused
+const RETRY_MS_MAX = 30_000;
+const STEADY_MS = 10_000; // a connection that lived longer was a good one
+const TIMED_OUT = 0; // a close code that no WebSocket has
+
+const ADDRESS = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/chat/`;
+const ENTERS = " enter room";
+
+export class Link {
+  // "connecting", "connected", "waiting" or "gone".
+  state = "connecting";
+  // The name under which the server knows this browser.
+  name;
+  #page;
+  #current = null; // the connection in use
+  #next = null; // the one that has not had its first line yet
+  #isChecking = false;
+  #isDoubted = false; // another window says that the login has changed
+  #checkedAt = 0;
+  #failures = 0;
+  #hasWorked = false;
+  #refusals = 0; // in a row, while the pages came through
+  #why = ""; // key of the text that says why there is no connection
+  #retryTimer = 0;
+
+  // `page` is told: state(seconds, why), line(frame), renamed(name), dropped(), ready(). It is asked:
+  // oldestUnseen(), when the first of the messages that have not been seen was sent.
+  constructor(name, page) {
+    this.name = name;
+    this.#page = page;
+    setInterval(() => this.#look(), LOOK_MS);
+    addEventListener("online", () => this.retry());
+    addEventListener("offline", () => this.#hangUp());
+    addEventListener("focus", () => this.check());
+    addEventListener("pageshow", (event) => event.persisted && this.check());
+    document.addEventListener("visibilitychange", () => document.hidden || this.check());
+  }
+
+  start() {
+    this.#connect();
+  }
+
+  // Whether a message would go out at once.
+  get isReady() {
+    return this.state === "connected" && !this.#isChecking;
+  }
+
+  send(words) {
+    this.#current.socket.send(words);
+  }
+
+  // Another window shows a page made for `name`.
+  heardOf(name) {
+    if (name === this.name && this.state !== "gone") return;
+    if (name === "" && this.state === "gone") return;
+    this.#isDoubted = true;
+    this.check();
+  }
+
+  // Does the path work, and is the login what it was?
+  check() {
+    if (this.state === "waiting" || this.state === "gone") return this.#connect();
+    if (!this.#isDoubted && (this.#next || Date.now() - this.#checkedAt < CHECK_GAP_MS)) return;
+    // A connection dialled before the doubt may have brought the old login along.
+    if (this.#next) discard(this.#next);
+    this.#isChecking = this.#current !== null;
+    this.#dial();
+  }
+
+  retry() {
+    if (this.state === "waiting" || this.state === "gone") this.#connect();
+  }
+
+  #connect() {
+    clearTimeout(this.#retryTimer);
+    this.#set("connecting");
+    this.#dial();
+  }
+
+  #dial() {
+    const socket = new WebSocket(ADDRESS);
+    const timer = setTimeout(() => this.#closed(mine, TIMED_OUT, ""), ENTER_MS);
+    const mine = { socket, timer, enteredAt: 0, heardAt: 0 };
+    this.#next = mine;
+    socket.onmessage = ({ data }) => this.#heard(mine, data);
+    socket.onclose = ({ code, reason }) => this.#closed(mine, code, reason);
+  }
+
+  #heard(mine, frame) {
+    if (typeof frame !== "string") return;
+    mine.heardAt = Date.now();
+    if (mine === this.#next) this.#entered(mine, frame);
+    else this.#page.line(frame);
+  }
+
+  #entered(mine, frame) {
+    const name = frame.endsWith(ENTERS) ? frame.slice(0, -ENTERS.length) : this.name;
+    const old = this.#current;
+    const isRenamed = name !== this.name;
+    this.#next = null;
+    this.#checkDone();
+    if (old && !isRenamed && this.#isAlive(old)) {
+      discard(mine);
+      return this.#page.ready();
+    }
+    this.#drop();
+    this.#current = mine;
+    clearTimeout(mine.timer);
+    mine.enteredAt = mine.heardAt;
+    this.#hasWorked = true;
+    this.#refusals = 0;
+    this.#why = "";
+    if (isRenamed) this.#page.renamed((this.name = name));
+    // A replacement under the same name is no news.
+    if (!old || isRenamed) this.#page.line(frame);
+    this.#set("connected");
+    this.#page.ready();
+  }
+
+  #closed(mine, code, reason) {
+    if (mine === this.#next) return this.#refused(mine, code);
+    if (Date.now() - mine.enteredAt > STEADY_MS) this.#failures = 0;
+    // 1001 is said, too, after a silence: a computer that slept, a network that was away.
+    const away = reason === "server restarts" ? "restart" : "";
+    this.#why = { 1001: away, 1008: "flood", 1009: "long", 1013: "slow" }[code] ?? this.#why;
+    this.#drop();
+    this.#isChecking = false;
+    if (this.#next) this.#set("connecting");
+    else this.#wait(code === 1008 ? 5000 : 500);
+  }
+
+  async #refused(mine, code) {
+    discard(mine);
+    // A check that gets no answer at all has its result; anything else is asked for its cause.
+    const login = code === TIMED_OUT && this.#current ? "unknown" : await askForLogin();
+    if (mine !== this.#next) return; // something else was begun meanwhile
+    this.#next = null;
+    const isKept = login !== "gone" && !this.#isDoubted && this.#current && this.#isAlive(this.#current);
+    this.#checkDone();
+    if (isKept) return this.#page.ready();
+    this.#drop();
+    if (login === "gone") return this.#set("gone");
+    this.#refusals = login === "good" ? this.#refusals + 1 : 0;
+    if (this.#refusals > (this.#hasWorked ? 1 : 0)) this.#why = "blocked";
+    this.#wait(500);
+  }
+
+  #checkDone() {
+    this.#isChecking = this.#isDoubted = false;
+    this.#checkedAt = Date.now();
+  }
+
+  // Gives up every connection at once: the close handshake of a dead path would take a while.
+  #hangUp() {
+    if (this.state === "waiting" || this.state === "gone") return;
+    if (this.#next) discard(this.#next);
+    this.#next = null;
+    this.#drop();
+    this.#checkDone();
+    this.#wait(500);
+  }
+
+  #drop() {
+    if (!this.#current) return;
+    discard(this.#current);
+    this.#current = null;
+    this.#page.dropped();
+  }
+
+  #isAlive(connection) {
+    return Date.now() - connection.heardAt < ALIVE_MS && !this.#isOverdue();
+  }
+
+  #isOverdue() {
+    return Date.now() - this.#page.oldestUnseen() > OVERDUE_MS;
+  }
+
+  #look() {
+    if (this.state !== "connected" || this.#isChecking) return;
+    const quiet = Date.now() - this.#current.heardAt;
+    if (this.#isOverdue() || quiet > (document.hidden ? QUIET_HIDDEN_MS : QUIET_MS)) this.check();
+  }
+
+  #wait(least) {
+    const longest = Math.min(RETRY_MS_MAX, 1000 * 2 ** this.#failures++);
+    // Jitter, or everybody comes back to a restarted server in the same moment.
+    const until = Date.now() + least + longest * Math.random();
+    const tick = () => {
+      const left = until - Date.now();
+      if (left <= 0) return this.#connect();
+      this.#set("waiting", Math.ceil(left / 1000));
+      this.#retryTimer = setTimeout(tick, Math.min(left, 1000));
+    };
+    clearTimeout(this.#retryTimer);
+    tick();
+  }
+
+  #set(state, seconds = 0) {
+    this.state = state;
+    this.#page.state(seconds, this.#why);
+  }
+}
+
+// Forgets a connection: nothing that it still says is heard.
+function discard({ socket, timer }) {
+  clearTimeout(timer);
+  socket.onmessage = socket.onclose = null;
+  socket.close();
+}
+
+// A browser cannot see the 401 of a refused upgrade, but it can see that the page itself redirects to the login.
+async function askForLogin() {
+  try {
+    const signal = AbortSignal.timeout?.(ENTER_MS / 2);
+    const answer = await fetch("/chat/", { redirect: "manual", cache: "no-store", signal });
+    if (answer.type === "opaqueredirect" || answer.status === 401) return "gone";
+    return answer.ok ? "good" : "unknown";
+  } catch {
+    return "unknown"; // no answer at all says nothing about the login
+  }
+}
