@@ -61,6 +61,8 @@ pub struct Site {
     search: Search,
     pending: HashMap<ConnId, Pending>,
     draining: bool,
+    /// A WebSocket handshake has come without its upgrade, and the log has said so.
+    has_warned_of_stripped: bool,
 }
 
 /// One request, and what an answer to it needs to know.
@@ -118,6 +120,7 @@ impl Site {
             settings,
             pending: HashMap::new(),
             draining: false,
+            has_warned_of_stripped: false,
         })
     }
 

@@ -8,7 +8,7 @@ use super::files::CHALLENGES;
 use super::language::Sentence;
 use super::pages::Page;
 use super::{Ask, Site, plaintext};
-use crate::event::{Body, Effect, Effects, Response};
+use crate::event::{Body, Effect, Effects, Request, Response};
 use crate::proto::deflate::{self, Agreement};
 use crate::proto::http::Method;
 use crate::proto::upgrade::{self, UpgradeError};
@@ -140,6 +140,7 @@ impl Site {
     }
 
     fn chat_page(&mut self, ask: Ask, out: &mut Effects) {
+        self.warn_of_stripped("/chat/", ask.request);
         let visitor = self.visitor(ask);
         // A name that looks like that of a member cannot enter, so the login has to change it.
         let response = match visitor.user.as_ref().filter(|name| self.chat.claim(name).is_some()) {
@@ -169,13 +170,24 @@ impl Site {
         self.chat.enter(ask.from, claim, ask.now.instant, out);
     }
 
-    fn echo(&self, ask: Ask, out: &mut Effects) {
+    fn echo(&mut self, ask: Ask, out: &mut Effects) {
+        self.warn_of_stripped("/echo", ask.request);
         match self.check_upgrade(ask) {
             Ok(accept) => {
                 let (compression, message_bytes_max) = (negotiate(ask, false), self.limits.echo_message_bytes_max);
                 out.push(Effect::Upgrade { to: ask.from, accept, compression, message_bytes_max });
             }
             Err(response) => out.respond(ask.from, response),
+        }
+    }
+
+    /// Says once that handshakes arrive stripped: the browser sees a lost network, the operator would see nothing.
+    fn warn_of_stripped(&mut self, path: &'static str, request: &Request) {
+        if is_stripped_handshake(request) && !std::mem::replace(&mut self.has_warned_of_stripped, true) {
+            log::warn!(
+                "{path} was asked for by a script without an upgrade: a proxy in front has to pass on Upgrade and \
+                 Connection, over HTTP/1.1 (said once)"
+            );
         }
     }
 
@@ -189,6 +201,16 @@ impl Site {
         // A session that begins now would end in a moment, without the Close of those that were there.
         if self.draining { Err(Response::text(503, "draining\n")) } else { Ok(accept) }
     }
+}
+
+/// Whether this was a WebSocket handshake until a proxy took the upgrade out. Upgrade and Connection are for one hop
+/// only (RFC 9110 section 7.6.1); nginx drops them and passes the key and the version on. Firefox sends Sec-Fetch-Mode too.
+fn is_stripped_handshake(request: &Request) -> bool {
+    let has = |name| request.header(name).is_some();
+    !request.wants_upgrade()
+        && (has("sec-websocket-key")
+            || has("sec-websocket-version")
+            || request.header("sec-fetch-mode").is_some_and(|mode| mode.eq_ignore_ascii_case(b"websocket")))
 }
 
 /// A path without its percent-encoding; empty for what no route and no file of ours is called by.

@@ -3,6 +3,7 @@
 #[cfg(feature = "deflate")]
 mod compression;
 mod foreign;
+mod stripped;
 
 use crate::support::client::transcript;
 use crate::support::frames::{BINARY, CLOSE, CONTINUATION, PING, PONG, Said, TEXT, close, fragment, handshake, text};

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-for part in browser room; do
+for part in browser room windows proxies; do
   echo "--- $part"
   node "$part.mjs"
 done

@@ -177,7 +177,7 @@ await act("without a connection Send says that it does not send, and the box kee
   await isIn(page, "waiting");
   const send = page.locator("#say button");
   assert.equal(await send.getAttribute("aria-disabled"), "true");
-  assert.match(await page.textContent("#hint"), /^Not connected: nothing is sent/);
+  assert.match(await page.textContent("#hint"), /^Nothing is sent until the connection is back/);
   await send.click({ force: true });
   assert.equal(await page.inputValue("#text"), "kept");
   await page.setViewportSize({ width: 320, height: 256 });

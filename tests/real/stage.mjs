@@ -16,11 +16,17 @@ process.on("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(143));
 
-// Starts squall; `base` is where it listens, `stop` ends it with SIGTERM and minds how it ends.
+// Starts squall; `base` is where it listens, `warnings()` is what
+// it has said on standard error, `stop` ends it with SIGTERM and minds how it ends.
 export async function serve({ listen = "127.0.0.1:0", data = "data", flags = [] } = {}) {
   const given = ["--listen", listen, "--data-dir", join(scratch, data), "--drain", "5", ...flags];
-  const child = spawn(process.env.BIN, given, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.env.BIN, given, { stdio: ["ignore", "pipe", "pipe"] });
   servers.add(child);
+  let warnings = "";
+  child.stderr.on("data", (piece) => {
+    warnings += piece;
+    process.stderr.write(piece);
+  });
   const ended = new Promise((resolve) => child.on("exit", (code, signal) => resolve(code ?? signal)));
   let said = "";
   const base = await new Promise((resolve, reject) => {
@@ -37,7 +43,7 @@ export async function serve({ listen = "127.0.0.1:0", data = "data", flags = [] 
     servers.delete(child);
     if (how !== 0) throw new Error(`squall ended with ${how}`);
   };
-  return { base, address: base.replace("http://", ""), stop };
+  return { base, address: base.replace("http://", ""), warnings: () => warnings, stop };
 }
 
 export function launch() {

@@ -80,8 +80,8 @@ export class Box {
   // Keeps the draft, the height of the box, the hint and Send in step with what is typed and with the link.
   measure() {
     store(DRAFT, input.value);
-    input.style.height = "auto";
-    input.style.height = `${input.scrollHeight + input.offsetHeight - input.clientHeight}px`;
+    input.style.height = "auto"; // one row; a placeholder that wraps does not count
+    if (input.value) input.style.height = `${input.scrollHeight + input.offsetHeight - input.clientHeight}px`;
     const bytes = bytesOf(input.value);
     const isOver = bytes > TEXT_BYTES_MAX;
     const problem = isOver ? text("over", surplus(input.value)) : this.#link.state === "connected" ? "" : text("unsent");
@@ -153,7 +153,9 @@ export class Box {
       });
       return made;
     };
-    item.append(shown, control("resend", () => this.#sayAgain(words)), control("discard", () => this.#forgetLost(words)));
+    const choices = make("span", "choices");
+    choices.append(control("resend", () => this.#sayAgain(words)), control("discard", () => this.#forgetLost(words)));
+    item.append(shown, choices);
     return item;
   }
 }

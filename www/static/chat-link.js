@@ -7,13 +7,13 @@
 // line of that connection: it proves that the path works, and names the login that the browser has now. So a check is
 // one more connection that waits for its line. Until the check is over, nothing is sent.
 
-const ENTER_MS = 10_000; // from dialling to the first line
+const ENTER_MS = 20_000; // from dialling to the first line
+const CHECK_MS = 10_000; // the same for a check: while it lasts, nothing is sent
 const OVERDUE_MS = 5_000; // for an own message to be seen in the room
 const QUIET_MS = 60_000; // without a frame before a check
 const QUIET_HIDDEN_MS = 300_000; // the same for a page that is not shown
-const LOOK_MS = 5_000; // between two looks at the clock
+const LOOK_MS = 2_000; // between two looks at the clock
 const ALIVE_MS = 20_000; // a connection that heard a frame within this time is not replaced by its check
-const CHECK_GAP_MS = 1_000; // between two checks for no other reason than that the window was focused
 const RETRY_MS_MAX = 30_000;
 const STEADY_MS = 10_000; // a connection that lived longer was a good one
 const TIMED_OUT = 0; // a close code that no WebSocket has
@@ -31,7 +31,6 @@ export class Link {
   #next = null; // the one that has not had its first line yet
   #isChecking = false;
   #isDoubted = false; // another window says that the login has changed
-  #checkedAt = 0;
   #failures = 0;
   #hasWorked = false;
   #refusals = 0; // in a row, while the pages came through
@@ -75,8 +74,8 @@ export class Link {
   // Does the path work, and is the login what it was?
   check() {
     if (this.state === "waiting" || this.state === "gone") return this.#connect();
-    if (!this.#isDoubted && (this.#next || Date.now() - this.#checkedAt < CHECK_GAP_MS)) return;
-    // A connection dialled before the doubt may have brought the old login along.
+    if (this.#next && !this.#isDoubted) return;
+    // What was dialled before the doubt may have brought the old login along.
     if (this.#next) discard(this.#next);
     this.#isChecking = this.#current !== null;
     this.#dial();
@@ -94,7 +93,7 @@ export class Link {
 
   #dial() {
     const socket = new WebSocket(ADDRESS);
-    const timer = setTimeout(() => this.#closed(mine, TIMED_OUT, ""), ENTER_MS);
+    const timer = setTimeout(() => this.#closed(mine, TIMED_OUT, ""), this.#current ? CHECK_MS : ENTER_MS);
     const mine = { socket, timer, enteredAt: 0, heardAt: 0 };
     this.#next = mine;
     socket.onmessage = ({ data }) => this.#heard(mine, data);
@@ -162,7 +161,6 @@ export class Link {
 
   #checkDone() {
     this.#isChecking = this.#isDoubted = false;
-    this.#checkedAt = Date.now();
   }
 
   // Gives up every connection at once: the close handshake of a dead path would take a while.
@@ -226,7 +224,7 @@ function discard({ socket, timer }) {
 // A browser cannot see the 401 of a refused upgrade, but it can see that the page itself redirects to the login.
 async function askForLogin() {
   try {
-    const signal = AbortSignal.timeout?.(ENTER_MS / 2);
+    const signal = AbortSignal.timeout?.(CHECK_MS);
     const answer = await fetch("/chat/", { redirect: "manual", cache: "no-store", signal });
     if (answer.type === "opaqueredirect" || answer.status === 401) return "gone";
     return answer.ok ? "good" : "unknown";

@@ -1,0 +1,232 @@
+// Several windows of one browser, and paths that die without a word: what a page does that is told of neither.
+
+import assert from "node:assert/strict";
+import { connect, createServer } from "node:net";
+import { act, isIn, launch, logIn, notice, person, say, says, serve } from "./stage.mjs";
+
+const REFUSED = /status of 401|Unexpected response code: 401|WebSocket connection to .* failed/;
+const browser = await launch();
+const server = await serve();
+const { base } = server;
+const grace = await person(browser, "Grace");
+await logIn(grace.page, base, "Grace");
+
+const returned = (page) => page.locator("#lost .words").allTextContents();
+const shows = async (page, name) => page.waitForFunction((name) => document.querySelector("#user").textContent === name, name);
+
+// Another window of somebody's browser, at the login form.
+async function typesName(window, name, next = "") {
+  await window.goto(`${base}/login${next && `?next=${next}`}`);
+  await window.fill("#username", name);
+  await window.click("main form button");
+}
+
+// Leads to the server until `swallow` is said: from then on nothing passes, on any connection (or, in one `direction`
+// only, on those that are open), and nothing is closed.
+async function path() {
+  const open = new Set();
+  let isSwallowing = false;
+  const door = createServer((client) => {
+    const squall = connect(new URL(base).port, "127.0.0.1");
+    const wire = { up: true, down: true, cut: () => (client.resetAndDestroy(), squall.destroy()) };
+    open.add(wire);
+    if (isSwallowing) wire.up = wire.down = false;
+    client.on("data", (bytes) => wire.up && squall.write(bytes));
+    squall.on("data", (bytes) => wire.down && client.write(bytes));
+    for (const [one, other] of [[client, squall], [squall, client]]) {
+      one.on("error", () => other.destroy());
+      one.on("close", () => wire.up && wire.down && other.destroy());
+    }
+  });
+  await new Promise((listening) => door.listen(0, "127.0.0.1", listening));
+  return {
+    base: `http://127.0.0.1:${door.address().port}`,
+    swallow(directions = ["up", "down"], newOnes = true) {
+      isSwallowing = newOnes;
+      for (const wire of open) for (const direction of directions) wire[direction] = false;
+    },
+    // New connections pass again, the old ones are reset.
+    heal() {
+      isSwallowing = false;
+      for (const wire of open) if (!wire.down) wire.cut();
+    },
+    close() {
+      door.close();
+      for (const wire of open) wire.cut();
+    },
+  };
+}
+
+// ---- Several windows ----
+
+for (const path of ["/chat/", "/search", "/login"]) {
+  await act(`a login under another name, from ${path}, is followed at once by the chat in another window`, async () => {
+    const ada = await person(browser, "Ada");
+    await logIn(ada.page, base, "Ada");
+    const window = await ada.context.newPage();
+    await typesName(window, "Byron", path === "/login" ? "/sleep?seconds=0" : path);
+    await shows(ada.page, "Byron");
+    await isIn(ada.page, "connected");
+    await notice(grace.page, "Ada", "left");
+    await say(ada.page, `said after ${path}`);
+    await grace.page.waitForSelector(`.message:has-text("said after ${path}")`);
+    const authors = await grace.page.locator(".message .from").allTextContents();
+    assert.equal(authors.at(-1), "Byron");
+    assert.equal(await ada.page.locator(".notice:has-text('You are Byron now')").count(), 1);
+    await ada.leave();
+  });
+}
+
+await act("a logout in one window ends the chat in the other, and the name is free", async () => {
+  const ada = await person(browser, "Ada");
+  await logIn(ada.page, base, "Ada");
+  const window = await ada.context.newPage();
+  await window.goto(`${base}/search`);
+  ada.expected = REFUSED;
+  await ada.page.fill("#text", "half a word");
+  await window.click('form[action="/logout"] button');
+  await isIn(ada.page, "gone");
+  await notice(grace.page, "Ada", "left");
+  await ada.page.press("#text", "Enter");
+  assert.equal(await ada.page.inputValue("#text"), "half a word");
+  // The next login is followed, too.
+  await typesName(window, "Ada");
+  await isIn(ada.page, "connected");
+  await ada.page.press("#text", "Enter");
+  await says(grace.page, "half a word");
+  await ada.leave();
+});
+
+await act("a login that no page tells of is noticed before anything else is said", async () => {
+  const ada = await person(browser, "Ada");
+  await logIn(ada.page, base, "Ada");
+  // A page of the owner's own, or a script: nothing of ours is loaded.
+  await ada.context.request.post(`${base}/login`, { form: { username: "Lovelace", next: "/plaintext" } });
+  await ada.page.fill("#text", "who says this?");
+  await ada.page.evaluate(() => {
+    dispatchEvent(new Event("focus"));
+    document.querySelector("#send").click();
+  });
+  await shows(ada.page, "Lovelace");
+  // Under which name it goes out is for its author to say.
+  await ada.page.click("#lost button:has-text('Send again')");
+  await says(grace.page, "who says this?");
+  const authors = await grace.page.locator(".message .from").allTextContents();
+  assert.equal(authors.at(-1), "Lovelace");
+  await ada.leave();
+});
+
+await act("a second window under the same name changes nothing, and neither does a focus", async () => {
+  const ada = await person(browser, "Ada");
+  await logIn(ada.page, base, "Ada");
+  const window = await ada.context.newPage();
+  await window.goto(`${base}/chat/`);
+  await isIn(window, "connected");
+  for (let n = 0; n < 3; n++) {
+    await ada.page.evaluate(() => dispatchEvent(new Event("focus")));
+    await say(ada.page, `focused ${n}`);
+    await ada.page.waitForTimeout(1_100);
+  }
+  for (const page of [ada.page, window, grace.page]) {
+    for (let n = 0; n < 3; n++) assert.equal(await page.locator(".message", { hasText: `focused ${n}` }).count(), 1);
+  }
+  assert.equal(await ada.page.locator(".notice:has-text('Ada')").count(), 1);
+  assert.deepEqual(await returned(ada.page), []);
+  await ada.leave();
+});
+
+// ---- Paths that die ----
+
+await act("a path that swallows everything is noticed by its speaker, whose messages come back one by one", async () => {
+  const way = await path();
+  const ada = await person(browser, "Ada");
+  ada.expected = /WebSocket|ERR_/;
+  await logIn(ada.page, way.base, "Ada");
+  await say(ada.page, "this one arrives");
+  await says(grace.page, "this one arrives");
+  way.swallow();
+  const began = Date.now();
+  const words = ["first, never seen", "second\nin two lines", "x".repeat(3000), "y".repeat(3000)];
+  for (const one of words) await say(ada.page, one);
+  await isIn(ada.page, "waiting");
+  const took = Date.now() - began;
+  assert.ok(took < 19_000, `it took ${took} ms`);
+  assert.deepEqual(await returned(ada.page), words);
+  assert.equal(await ada.page.inputValue("#text"), "");
+  way.heal();
+  await isIn(ada.page, "connected");
+  await ada.page.reload();
+  await isIn(ada.page, "connected");
+  assert.deepEqual(await returned(ada.page), words, "after a reload");
+  await ada.page.locator("#lost li").nth(3).getByText("Discard").click();
+  for (const one of words.slice(0, 3)) {
+    await ada.page.locator("#lost li").first().getByText("Send again").click();
+    await says(grace.page, one);
+  }
+  assert.equal(await ada.page.locator("#lost").isVisible(), false);
+  assert.equal(await grace.page.locator(".message .words", { hasText: /^second\nin two lines$/ }).count(), 1);
+  await ada.leave();
+  way.close();
+});
+
+await act("a path that is dead in one direction is replaced without a word, and nothing is said twice", async () => {
+  const way = await path();
+  const ada = await person(browser, "Ada");
+  await logIn(ada.page, way.base, "Ada");
+  way.swallow(["up"], false);
+  await say(ada.page, "into the void");
+  await ada.page.waitForSelector("#lost:has-text('into the void')");
+  await isIn(ada.page, "connected");
+  await say(ada.page, "through the new one");
+  await says(grace.page, "through the new one");
+  assert.equal(await ada.page.locator(".notice:has-text('Ada')").count(), 1);
+  await ada.leave();
+  way.close();
+});
+
+await act("what was thought to be lost and is seen after all is no more offered", async () => {
+  const ada = await person(browser, "Ada");
+  await logIn(ada.page, base, "Ada");
+  await ada.page.evaluate(() => sessionStorage.setItem("squall-lost", JSON.stringify(["late", "later"])));
+  const window = await ada.context.newPage();
+  await ada.page.reload();
+  await window.goto(`${base}/chat/`);
+  assert.deepEqual(await returned(ada.page), ["late", "later"]);
+  await say(window, "late"); // as it were by the old connection
+  await says(ada.page, "late");
+  assert.deepEqual(await returned(ada.page), ["later"]);
+  await ada.leave();
+});
+
+// Time is played: a page that only listens looks after itself once a minute.
+await act("a listener on a dead path notices within 75 seconds, one in a quiet room stays where it is", async () => {
+  const way = await path();
+  const [ada, ida] = [await person(browser, "Ada"), await person(browser, "Ida")];
+  let dialled = 0;
+  ada.expected = /WebSocket|ERR_/;
+  ida.page.on("websocket", () => (dialled += 1));
+  for (const { page } of [ada, ida]) await page.clock.install();
+  await logIn(ada.page, way.base, "Ada");
+  await logIn(ida.page, base, "Ida");
+  way.swallow();
+  for (let seconds = 0; seconds < 75; seconds += 5) {
+    for (const { page } of [ada, ida]) await page.clock.runFor(5_000);
+    await ida.page.waitForTimeout(50);
+  }
+  assert.notEqual(await ada.page.getAttribute("#chat", "data-state"), "connected");
+  assert.equal(await ida.page.getAttribute("#chat", "data-state"), "connected");
+  assert.ok(dialled <= 3, `an idle page has dialled ${dialled} times in 75 s`);
+  way.heal();
+  await ada.page.clock.runFor(40_000);
+  await isIn(ada.page, "connected");
+  // The name has been there all the time.
+  assert.equal(await ida.page.locator(".notice:has-text('Ida left')").count(), 0);
+  assert.equal(await grace.page.locator(".notice:has-text('Ida')").count(), 1);
+  await ada.leave();
+  await ida.leave();
+  way.close();
+});
+
+await grace.leave();
+await server.stop();
+await browser.close();
