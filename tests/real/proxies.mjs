@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { act, isIn, launch, logIn, person, say, says, scratch, serve } from "./stage.mjs";
 
@@ -55,6 +55,10 @@ async function typesName(page, base, name) {
   await page.click("main form button");
 }
 
+// The state line says this now or in a moment.
+const states = (page, pattern) =>
+  page.waitForFunction((source) => new RegExp(source).test(document.querySelector("#state").textContent), pattern.source);
+
 const stripped = (server) => server.warnings().match(/ WARN .*\/chat\/ was asked for by a script without an upgrade/g)?.length ?? 0;
 
 for (const [title, lines] of [
@@ -68,15 +72,13 @@ for (const [title, lines] of [
     const ada = await person(browser, "Ada", { viewport: { width: 320, height: 256 } });
     ada.expected = REFUSED;
     await typesName(ada.page, proxy.base, "Ada");
-    await isIn(ada.page, "waiting");
-    assert.match(await ada.page.textContent("#state"), HINT);
+    await states(ada.page, HINT);
     assert.equal(await ada.page.evaluate(() => document.documentElement.scrollHeight - innerHeight), 0);
     assert.ok(await ada.page.locator("#log").evaluate((log) => log.clientHeight > 32));
     // It goes on to say so, and the log does not.
     for (let tries = 0; tries < 2; tries++) {
-      await ada.page.click("#retry");
-      await isIn(ada.page, "waiting");
-      assert.match(await ada.page.textContent("#state"), HINT);
+      await ada.page.evaluate(() => document.querySelector("#retry").click());
+      await states(ada.page, HINT);
     }
     assert.equal(stripped(server), 1, server.warnings());
     proxy.reload(`proxy_http_version 1.1; ${UPGRADE}`);
@@ -84,6 +86,50 @@ for (const [title, lines] of [
     assert.equal(await ada.page.textContent("#state"), "Connected");
     await ada.leave();
     await proxy.stop();
+    await server.stop();
+  });
+}
+
+// A proxy that passes pages on and does with a handshake what `meet` does.
+async function strange(server, meet) {
+  const door = createServer((client) => {
+    const squall = connect(new URL(server.base).port, "127.0.0.1");
+    let isHandshake = false;
+    client.on("data", (bytes) => {
+      isHandshake ||= /^upgrade: websocket/im.test(bytes.toString("latin1"));
+      isHandshake ? meet(client, squall, bytes) : squall.write(bytes);
+    });
+    squall.on("data", (bytes) => isHandshake || client.write(bytes));
+    for (const [one, other] of [[client, squall], [squall, client]]) one.on("error", () => {}).on("close", () => other.destroy());
+  });
+  await once(door.listen(0, "127.0.0.1"), "listening");
+  return { base: `http://127.0.0.1:${door.address().port}`, close: () => door.close() };
+}
+
+for (const [title, meet] of [
+  ["refuses a handshake", (client) => client.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")],
+  ["cuts a handshake off", (client) => client.destroy()],
+  ["never answers a handshake", () => {}],
+  ["lets a handshake in and then swallows everything", (client, squall, bytes) => {
+    squall.once("data", (answer) => client.write(answer.subarray(0, answer.indexOf("\r\n\r\n") + 4)));
+    squall.write(bytes);
+  }],
+]) {
+  await act(`a proxy that ${title} is hinted at on the page`, async () => {
+    const server = await serve();
+    const proxy = await strange(server, meet);
+    const ada = await person(browser, "Ada");
+    ada.expected = /WebSocket/;
+    await ada.page.clock.install();
+    await typesName(ada.page, proxy.base, "Ada");
+    for (let seconds = 0; seconds < 24 && (await ada.page.getAttribute("#chat", "data-state")) !== "waiting"; seconds += 2) {
+      await ada.page.clock.runFor(2_000);
+      await ada.page.waitForTimeout(100);
+    }
+    assert.match(await ada.page.textContent("#state"), HINT);
+    assert.equal(stripped(server), 0);
+    await ada.leave();
+    proxy.close();
     await server.stop();
   });
 }
@@ -99,14 +145,12 @@ await act("as the README sets it up the chat works, and a server that is away is
   await says(zhang.page, "through nginx");
   ada.expected = zhang.expected = REFUSED;
   await server.stop();
-  await isIn(zhang.page, "waiting");
-  await ada.page.waitForFunction(() => document.querySelector("#chat").dataset.state === "waiting");
+  await states(ada.page, /Connection lost/);
   for (let tries = 0; tries < 3; tries++) {
-    await ada.page.click("#retry");
-    await isIn(ada.page, "waiting");
-    assert.match(await ada.page.textContent("#state"), /Connection lost/);
+    await ada.page.evaluate(() => document.querySelector("#retry").click());
+    await states(ada.page, /Connection lost/);
   }
-  assert.match(await zhang.page.textContent("#state"), /连接断开/);
+  await states(zhang.page, /连接断开/);
   assert.equal(stripped(server), 0);
   await ada.leave();
   await zhang.leave();

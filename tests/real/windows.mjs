@@ -105,7 +105,7 @@ await act("a login that no page tells of is noticed before anything else is said
   await ada.page.fill("#text", "who says this?");
   await ada.page.evaluate(() => {
     dispatchEvent(new Event("focus"));
-    document.querySelector("#send").click();
+    document.querySelector("#say button").click();
   });
   await shows(ada.page, "Lovelace");
   // Under which name it goes out is for its author to say.

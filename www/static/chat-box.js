@@ -116,7 +116,7 @@ export class Box {
   #say(words) {
     if (!this.#link.isReady) return this.#held.push(words);
     this.#link.send(words);
-    this.#unseen.push({ words, at: Date.now() });
+    this.#unseen.push({ words, at: performance.now() });
   }
 
   #sayAgain(words) {

@@ -102,7 +102,7 @@ export class Link {
 
   #heard(mine, frame) {
     if (typeof frame !== "string") return;
-    mine.heardAt = Date.now();
+    mine.heardAt = performance.now();
     if (mine === this.#next) this.#entered(mine, frame);
     else this.#page.line(frame);
   }
@@ -133,7 +133,7 @@ export class Link {
 
   #closed(mine, code, reason) {
     if (mine === this.#next) return this.#refused(mine, code);
-    if (Date.now() - mine.enteredAt > STEADY_MS) this.#failures = 0;
+    if (performance.now() - mine.enteredAt > STEADY_MS) this.#failures = 0;
     // 1001 is said, too, after a silence: a computer that slept, a network that was away.
     const away = reason === "server restarts" ? "restart" : "";
     this.#why = { 1001: away, 1008: "flood", 1009: "long", 1013: "slow" }[code] ?? this.#why;
@@ -181,25 +181,25 @@ export class Link {
   }
 
   #isAlive(connection) {
-    return Date.now() - connection.heardAt < ALIVE_MS && !this.#isOverdue();
+    return performance.now() - connection.heardAt < ALIVE_MS && !this.#isOverdue();
   }
 
   #isOverdue() {
-    return Date.now() - this.#page.oldestUnseen() > OVERDUE_MS;
+    return performance.now() - this.#page.oldestUnseen() > OVERDUE_MS;
   }
 
   #look() {
     if (this.state !== "connected" || this.#isChecking) return;
-    const quiet = Date.now() - this.#current.heardAt;
+    const quiet = performance.now() - this.#current.heardAt;
     if (this.#isOverdue() || quiet > (document.hidden ? QUIET_HIDDEN_MS : QUIET_MS)) this.check();
   }
 
   #wait(least) {
     const longest = Math.min(RETRY_MS_MAX, 1000 * 2 ** this.#failures++);
     // Jitter, or everybody comes back to a restarted server in the same moment.
-    const until = Date.now() + least + longest * Math.random();
+    const until = performance.now() + least + longest * Math.random();
     const tick = () => {
-      const left = until - Date.now();
+      const left = until - performance.now();
       if (left <= 0) return this.#connect();
       this.#set("waiting", Math.ceil(left / 1000));
       this.#retryTimer = setTimeout(tick, Math.min(left, 1000));

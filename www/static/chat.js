@@ -30,8 +30,9 @@ const link = new Link(page.user, {
     $("state").textContent = stateText(seconds, why);
     $("retry").hidden = link.state !== "waiting";
     $("again").hidden = link.state !== "gone";
+    if (!changed) return;
     box.measure();
-    if (changed && link.state !== "connecting") announce($("state").textContent);
+    if (link.state !== "connecting") announce($("state").textContent);
   },
 });
 
