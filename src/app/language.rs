@@ -228,6 +228,11 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "你现在的名字是 {}：这个浏览器在另一个窗口里重新登录了。",
     ),
     ("chat_unsent", "Nothing is sent until the connection is back.", "连接恢复之前无法发送。"),
+    (
+        "chat_full",
+        "{} messages have not been seen in the room. Send them again or discard them first.",
+        "有 {} 条消息还没有在聊天室里看到。请先重新发送或丢弃它们。",
+    ),
     ("chat_left", "Letters left: about {}", "大约还可以写 {} 个字"),
     ("chat_over", "Too long to send. Letters to take out: {}", "太长，无法发送。至少要删去 {} 个字"),
     ("chat_noscript", "The chat needs JavaScript.", "聊天需要 JavaScript。"),

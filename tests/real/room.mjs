@@ -117,21 +117,25 @@ await act("names that look alike have colours that do not", async () => {
   ];
   for (const name of sets) {
     const names = [1, 2, 3, 4, 5, 6, 7, 8].map(name);
-    const hues = new Set();
+    const colours = new Set();
     for (const one of names) {
       await sayAs(one, `I am ${one}`);
       await says(page, `I am ${one}`);
-      const from = page.locator(".message .from", { hasText: one }).last();
-      hues.add(await from.evaluate((from) => getComputedStyle(from).color));
+      const initial = page.locator(".message", { has: page.locator(".from", { hasText: one }) }).last().locator(".initial");
+      colours.add(await initial.evaluate((initial) => getComputedStyle(initial).backgroundColor));
     }
     // By chance eight names have 6.9 of 24 colours on the average.
-    assert.ok(hues.size >= 6, `${names} have ${hues.size} colours`);
+    assert.ok(colours.size >= 6, `${names} have ${colours.size} colours`);
   }
 });
 
 await act("what is too long is counted in letters, and Send says why it does nothing", async () => {
   await page.setViewportSize({ width: 900, height: 600 });
   const send = page.locator("#say button");
+  await page.waitForTimeout(1_100); // what was announced before
+  await page.fill("#text", "a".repeat(4098));
+  await page.waitForSelector("#heard:has-text('Too long to send')", { state: "attached" });
+  await page.fill("#text", "");
   const reason = () => send.evaluate((send) => document.getElementById(send.getAttribute("aria-describedby"))?.textContent);
   for (const [words, letters] of [
     ["a".repeat(4097), 1],
@@ -154,7 +158,6 @@ await act("what is too long is counted in letters, and Send says why it does not
   assert.equal(await reason(), "Letters left: about 65");
   await page.fill("#text", "");
   assert.match(await reason(), /^Enter sends/);
-  await page.waitForSelector("#heard:has-text('Too long to send')", { state: "attached" });
 });
 
 await act("without JavaScript nothing promises a connection or a Send that works", async () => {

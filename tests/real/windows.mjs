@@ -198,6 +198,28 @@ await act("what was thought to be lost and is seen after all is no more offered"
   await ada.leave();
 });
 
+await act("fifty messages that were not seen are the most: the next one stays in the box, and Send says why", async () => {
+  const ada = await person(browser, "Ada", { viewport: { width: 320, height: 256 } });
+  const { page } = ada;
+  await logIn(page, base, "Ada");
+  const words = Array.from({ length: 50 }, (_, n) => `lost ${n}`);
+  await page.evaluate((words) => sessionStorage.setItem("squall-lost", JSON.stringify(words)), words);
+  await page.reload();
+  await isIn(page, "connected");
+  assert.deepEqual(await returned(page), words);
+  await page.fill("#text", "one more");
+  await page.press("#text", "Enter");
+  assert.equal(await page.inputValue("#text"), "one more");
+  assert.match(await page.textContent("#hint"), /^50 messages have not been seen/);
+  assert.equal(await page.getAttribute("#send", "aria-disabled"), "true");
+  assert.equal(await page.evaluate(() => document.documentElement.scrollHeight - innerHeight), 0);
+  await page.locator("#lost li").last().getByText("Discard").click();
+  await page.press("#text", "Enter");
+  await says(grace.page, "one more");
+  assert.equal(await page.inputValue("#text"), "");
+  await ada.leave();
+});
+
 // Time is played: a page that only listens looks after itself once a minute.
 await act("a listener on a dead path notices within 75 seconds, one in a quiet room stays where it is", async () => {
   const way = await path();

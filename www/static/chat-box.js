@@ -24,7 +24,7 @@ export class Box {
   #held = [];
   #unseen = []; // { words, at }
   #lost = stored(LOST, "[]", JSON.parse);
-  #problem = "";
+  #wasOver = false;
 
   constructor(sent) {
     this.#sent = sent;
@@ -58,9 +58,10 @@ export class Box {
   // An own message came back from the room.
   seen(words) {
     const at = this.#unseen.findIndex((message) => message.words === words);
-    if (at >= 0) return this.#unseen.splice(at, 1);
+    if (at >= 0) this.#unseen.splice(at, 1);
     // A lost one had arrived all the same.
-    if (this.#lost.includes(words)) this.#forgetLost(words);
+    else if (this.#lost.includes(words)) this.#forgetLost(words);
+    this.measure();
   }
 
   // The link can send again.
@@ -74,6 +75,7 @@ export class Box {
     if (!back.length) return;
     this.#lost.push(...back);
     this.#showLost();
+    this.measure();
     announce(text("back"));
   }
 
@@ -84,7 +86,7 @@ export class Box {
     if (input.value) input.style.height = `${input.scrollHeight + input.offsetHeight - input.clientHeight}px`;
     const bytes = bytesOf(input.value);
     const isOver = bytes > TEXT_BYTES_MAX;
-    const problem = isOver ? text("over", surplus(input.value)) : this.#link.state === "connected" ? "" : text("unsent");
+    const problem = isOver ? text("over", surplus(input.value)) : this.#obstacle();
     const isNear = bytes > TEXT_BYTES_MAX - 500;
     const keys = $("hint").dataset.keys;
     $("hint").textContent = problem || (isNear ? text("left", room(input.value, bytes)) : keys);
@@ -94,23 +96,26 @@ export class Box {
     input.setAttribute("aria-invalid", isOver);
     // Not `disabled`: a button that can have the focus can say why it does nothing.
     button.setAttribute("aria-disabled", problem !== "");
-    if (isOver && !this.#problem) announce(problem);
-    this.#problem = isOver ? problem : "";
+    if (isOver && !this.#wasOver) announce(problem);
+    this.#wasOver = isOver;
+  }
+
+  // Why nothing can be sent now, whatever it is.
+  #obstacle() {
+    if (this.#link.state !== "connected") return text("unsent");
+    const isFull = this.#held.length + this.#unseen.length + this.#lost.length >= PENDING_MAX;
+    return isFull ? text("full", PENDING_MAX) : "";
   }
 
   #submit() {
     const words = input.value.toWellFormed?.() ?? input.value;
     if (!words.trim() || bytesOf(words) > TEXT_BYTES_MAX) return this.measure();
-    if (!this.#canSay()) return; // the words stay in the box
+    this.#link.retry();
+    if (this.#obstacle()) return this.measure(); // the words stay in the box
     input.value = "";
     this.measure();
     this.#say(words);
     this.#sent();
-  }
-
-  #canSay() {
-    this.#link.retry();
-    return this.#link.state === "connected" && this.#held.length + this.#unseen.length + this.#lost.length < PENDING_MAX;
   }
 
   #say(words) {
@@ -130,6 +135,7 @@ export class Box {
   #forgetLost(words) {
     this.#lost.splice(this.#lost.indexOf(words), 1);
     this.#showLost();
+    this.measure();
   }
 
   #showLost() {

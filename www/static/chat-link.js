@@ -133,7 +133,6 @@ export class Link {
 
   #closed(mine, code, reason) {
     if (mine === this.#next) return this.#refused(mine, code);
-    if (performance.now() - mine.enteredAt > STEADY_MS) this.#failures = 0;
     // 1001 is said, too, after a silence: a computer that slept, a network that was away.
     const away = reason === "server restarts" ? "restart" : "";
     this.#why = { 1001: away, 1008: "flood", 1009: "long", 1013: "slow" }[code] ?? this.#why;
@@ -175,6 +174,7 @@ export class Link {
 
   #drop() {
     if (!this.#current) return;
+    if (performance.now() - this.#current.enteredAt > STEADY_MS) this.#failures = 0;
     discard(this.#current);
     this.#current = null;
     this.#page.dropped();

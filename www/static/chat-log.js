@@ -4,7 +4,7 @@ import { $, announce, letters, make, text } from "./chat-page.js";
 
 const LINES_MAX = 500; // lines kept in the page
 const TOGETHER_MS = 180_000; // lines of one person within this time share one heading
-const HUES = 24; // 15 degrees apart
+const HUES = 12; // 30 degrees apart, each in two tones
 
 const log = $("log");
 const lines = $("lines");
@@ -69,7 +69,9 @@ function element(line) {
   const together = last.from === line.from && line.at - last.at < TOGETHER_MS;
   last = { from: line.from, at: line.at };
   const message = make("article", "message");
-  message.style.setProperty("--hue", hueOf(line.from));
+  const colour = hashOf(line.from) % (2 * HUES);
+  message.style.setProperty("--hue", (colour % HUES) * (360 / HUES));
+  message.classList.toggle("strong", colour >= HUES);
   message.classList.toggle("own", line.isOwn);
   message.classList.toggle("together", together);
   const initial = make("span", "initial", letters(line.from).next().value ?? "");
@@ -102,12 +104,12 @@ function linked(string) {
 }
 
 // FNV-1a, then the finalizer of MurmurHash3: without it the last byte of a name hardly reaches the upper bits.
-function hueOf(name) {
+function hashOf(name) {
   let hash = 2166136261;
   for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 16777619);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (((hash ^ (hash >>> 16)) >>> 0) % HUES) * (360 / HUES);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }
 
 function countUnread(more) {
