@@ -102,7 +102,12 @@ impl Site {
     }
 
     fn answer(&mut self, route: Route, ask: Ask, path: &str, out: &mut Effects) {
-        match (route, Form::parse(ask.request.query().as_bytes())) {
+        let query = match route {
+            // It has no parameters, and to look for them costs 87 instructions of 3,670 (callgrind).
+            Route::Plaintext => Ok(Form::default()),
+            _ => Form::parse(ask.request.query().as_bytes()),
+        };
+        match (route, query) {
             (Route::Plaintext, _) => plaintext(ask.from, out),
             (_, Err(NotUtf8)) => self.refuse(ask, 400, "why_encoding", out),
             (Route::Index, _) => {

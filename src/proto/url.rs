@@ -108,7 +108,7 @@ pub fn decode_path(path: &str) -> Option<String> {
 /// A query, or a body in `application/x-www-form-urlencoded`, whose names and values are UTF-8 once they are decoded.
 ///
 /// Other bytes are refused, not replaced: with U+FFFD in their place, two names in another encoding would be one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Form<'a>(&'a [u8]);
 
 /// A name or a value of a form is not UTF-8.
