@@ -68,7 +68,13 @@ pub fn check(typed: &str) -> Result<Cow<'_, str>, NameProblem> {
 /// A look is a skeleton (UTS 39 section 4). Both orders of folding and taking it are needed: `Ivan` is `ivan` in
 /// another case, and `lvan` in many fonts.
 pub fn looks(name: &str) -> [String; 2] {
-    [skeleton(&folded(name)).collect(), skeleton(&folded(&skeleton(name).collect::<String>())).collect()]
+    let skeleton_of = |text: &str| skeleton(text).collect::<String>();
+    let in_one_case = folded(name);
+    let look = skeleton_of(&in_one_case);
+    // A skeleton is most of the work, and most names are in lower case.
+    let other = folded(&if in_one_case == name { look.clone() } else { skeleton_of(name) });
+    let other = if other == in_one_case { look.clone() } else { skeleton_of(&other) };
+    [look, other]
 }
 
 /// The same for every case of a letter. Upper case first: `ß` and `ſ` have one there.
@@ -78,12 +84,12 @@ fn folded(text: &str) -> String {
 
 /// NFC, with a plain space for each run of spaces of any kind.
 fn normalized(text: &str) -> Cow<'_, str> {
-    let is_space = |c: char| c.general_category() == GeneralCategory::SpaceSeparator;
-    let is_plain = text.chars().all(|c| c == ' ' || !is_space(c)) && !text.contains("  ");
+    let is_other_space = |c: char| !c.is_ascii() && c.general_category() == GeneralCategory::SpaceSeparator;
+    let is_plain = !text.contains(is_other_space) && !text.contains("  ");
     if is_plain && unicode_normalization::is_nfc(text) {
         return Cow::Borrowed(text);
     }
-    let words: Vec<&str> = text.split(is_space).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = text.split(|c| c == ' ' || is_other_space(c)).filter(|word| !word.is_empty()).collect();
     Cow::Owned(words.join(" ").nfc().collect())
 }
 
@@ -158,7 +164,7 @@ fn emoji_sequence(text: &str) -> usize {
     if let Some(flag) = TAGGED_FLAGS.iter().find(|flag| text.starts_with(**flag)) {
         return flag.len();
     }
-    if let Some(rest) = text.strip_prefix(|c: char| c.is_ascii() && c.is_emoji_char()) {
+    if let Some(rest) = text.strip_prefix(|c| matches!(c, '#' | '*' | '0'..='9')) {
         // A keycap. Without the cap, a digit is a digit, and what is behind it would not show.
         return rest.strip_prefix("\u{fe0f}\u{20e3}").map_or(0, length);
     }
@@ -172,7 +178,7 @@ fn emoji_sequence(text: &str) -> usize {
 /// What is behind one emoji, which may have a modifier or a variation selector.
 fn behind_emoji(text: &str) -> Option<&str> {
     let is_modifier = |c: char| c.emoji_status() == EmojiStatus::EmojiPresentationAndModifierAndEmojiComponent;
-    let is_emoji = |c: char| c.is_emoji_char() && !c.is_ascii() && !emoji::is_regional_indicator(c) && !is_modifier(c);
+    let is_emoji = |c: char| !c.is_ascii() && c.is_emoji_char() && !emoji::is_regional_indicator(c) && !is_modifier(c);
     let varies = |c: char| emoji::is_emoji_presentation_selector(c) || emoji::is_text_presentation_selector(c);
     let rest = text.strip_prefix(is_emoji)?;
     Some(rest.strip_prefix(|c| is_modifier(c) || varies(c)).unwrap_or(rest))
