@@ -117,95 +117,114 @@ pub(super) fn parse_head<'b>(
         return Err(BAD_STATUS_LINE);
     }
     let has_body = !asked_head && !matches!(status, 204 | 304);
-    let framing = match framing_fields(headers) {
-        // Without a body they mean nothing, but the server is not to be trusted with another answer.
-        Err(_) if !has_body => FramingFields { is_doubtful: true, ..FramingFields::default() },
-        framing => framing?,
-    };
-    let length = framing.length.filter(|_| !framing.is_chunked);
+    let mut said = Said::default();
+    headers.for_each(|(name, value)| said.note(name, value));
+    match said.error.take() {
+        Some(error) if has_body => return Err(error),
+        // Without a body its end is no question, but such a server is not to be trusted with another answer.
+        Some(_) => said = Said { is_doubtful: true, ..Said::default() },
+        None => {}
+    }
+    let length = said.length.filter(|_| !said.is_chunked);
     let bytes_max = limits.upstream_body_bytes_max;
-    let body = match (framing.is_chunked, length) {
+    let body = match (said.is_chunked, length) {
         _ if !has_body => BodyReader::new(Framing::None, bytes_max),
         (true, _) => BodyReader::with_grammar(Framing::Chunked, Grammar::Lenient, bytes_max),
         (false, Some(n)) if n > bytes_max => return Err(ExchangeError::BodyTooLarge(bytes_max)),
         (false, Some(n)) => BodyReader::new(Framing::Length(n), bytes_max),
         (false, None) => BodyReader::until_close(bytes_max),
     };
-    let may_be_kept = || {
-        form == Form::Strict
-            && is_persistent(minor_version, headers)
-            && !is_end_doubtful(status, minor_version, &framing)
-    };
+    let may_be_kept =
+        || form == Form::Strict && said.is_persistent(minor_version) && !said.is_end_doubtful(status, minor_version);
     let fate = match body.ends_with_input() {
         true => Fate::UntilClose,
         false if may_be_kept() => Fate::Kept,
         false => Fate::Closed,
     };
-    let coding = one(headers.named("content-encoding")).filter(|_| has_body);
+    let coding = said.encoding.filter(|_| has_body && said.encodings == 1);
     let reason = str::from_utf8(line.reason).ok().filter(|reason| reason.is_ascii()).unwrap_or_default();
     let head = ResponseHead { status, minor_version, reason, headers, length, interim };
     Ok(Final { head, body, coding, fate })
 }
 
-/// What Transfer-Encoding and Content-Length say together.
-#[derive(Debug, Clone, Copy, Default)]
-struct FramingFields {
+/// What the fields of a head say to the client itself.
+#[derive(Debug, Default)]
+struct Said<'b> {
     is_chunked: bool,
     length: Option<u64>,
     /// The codings are not just `chunked`, once and alone: another reader may not see them.
     is_doubtful: bool,
+    /// Why the end of a body cannot be known.
+    error: Option<ExchangeError>,
+    close: bool,
+    keep_alive: bool,
+    encoding: Option<&'b [u8]>,
+    encodings: usize,
 }
 
-/// Reads the fields that frame the body. `chunked` counts once; `identity`, which RFC 2616 had, and empty elements
-/// count for nothing. A length that is said twice must be the same (RFC 9112 section 6.3).
-fn framing_fields(headers: Fields) -> Result<FramingFields, ExchangeError> {
-    let mut framing = FramingFields::default();
-    for (name, value) in headers {
-        if name.eq_ignore_ascii_case("transfer-encoding") {
-            framing.is_doubtful |= framing.is_chunked || !value.eq_ignore_ascii_case(b"chunked");
-            for coding in elements(value) {
-                match coding {
-                    _ if coding.eq_ignore_ascii_case(b"chunked") => framing.is_chunked = true,
-                    _ if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") => {}
-                    _ => return Err(ExchangeError::UnknownCoding),
-                }
+impl<'b> Said<'b> {
+    /// Most names are told apart by their length alone.
+    fn note(&mut self, name: &str, value: &'b [u8]) {
+        let is = |expected: &str| name.eq_ignore_ascii_case(expected);
+        let noted = match name.len() {
+            10 if is("connection") => {
+                self.close |= elements(value).any(|option| option.eq_ignore_ascii_case(b"close"));
+                self.keep_alive |= elements(value).any(|option| option.eq_ignore_ascii_case(b"keep-alive"));
+                Ok(())
             }
-        } else if name.eq_ignore_ascii_case("content-length") {
-            for value in elements(value) {
-                let value = parse_length(value).ok_or(ExchangeError::BadLength)?;
-                if framing.length.replace(value).is_some_and(|before| before != value) {
-                    return Err(ExchangeError::BadLength);
-                }
+            14 if is("content-length") => self.note_length(value),
+            16 if is("content-encoding") => {
+                (self.encoding, self.encodings) = (Some(value), self.encodings + 1);
+                Ok(())
             }
-        }
+            17 if is("transfer-encoding") => self.note_codings(value),
+            _ => Ok(()),
+        };
+        self.error = self.error.take().or(noted.err());
     }
-    Ok(framing)
-}
 
-/// Whether the server wants to keep the connection (RFC 9112 section 9.3). `close` outweighs `keep-alive`.
-fn is_persistent(minor_version: u8, headers: Fields) -> bool {
-    let says =
-        |option: &[u8]| headers.named("connection").flat_map(elements).any(|said| said.eq_ignore_ascii_case(option));
-    !says(b"close") && (minor_version > 0 || says(b"keep-alive"))
-}
-
-/// Whether another reader could find the end of this answer elsewhere, so that what we take for the next one would be
-/// the rest of this one (RFC 9112 sections 6.1 and 11.1): an odd list of codings, a coding and a length at once, a
-/// coding where there was none yet, a body where there can be none.
-fn is_end_doubtful(status: u16, minor_version: u8, framing: &FramingFields) -> bool {
-    framing.is_doubtful
-        || match framing.is_chunked {
-            false => status == 204 && framing.length.is_some_and(|n| n > 0),
-            true => status == 204 || minor_version == 0 || framing.length.is_some(),
+    /// `chunked` counts once; `identity`, which RFC 2616 had, and empty elements count for nothing.
+    fn note_codings(&mut self, value: &[u8]) -> Result<(), ExchangeError> {
+        self.is_doubtful |= self.is_chunked || !value.eq_ignore_ascii_case(b"chunked");
+        for coding in elements(value) {
+            match coding {
+                _ if coding.eq_ignore_ascii_case(b"chunked") => self.is_chunked = true,
+                _ if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") => {}
+                _ => return Err(ExchangeError::UnknownCoding),
+            }
         }
+        Ok(())
+    }
+
+    /// A length that is said twice must be the same (RFC 9112 section 6.3).
+    fn note_length(&mut self, value: &[u8]) -> Result<(), ExchangeError> {
+        for value in elements(value) {
+            let value = parse_length(value).ok_or(ExchangeError::BadLength)?;
+            if self.length.replace(value).is_some_and(|before| before != value) {
+                return Err(ExchangeError::BadLength);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the server wants to keep the connection (RFC 9112 section 9.3). `close` outweighs `keep-alive`.
+    fn is_persistent(&self, minor_version: u8) -> bool {
+        !self.close && (minor_version > 0 || self.keep_alive)
+    }
+
+    /// Whether another reader could find the end of this answer elsewhere, so that what we take for the next one would
+    /// be the rest of this one (RFC 9112 sections 6.1 and 11.1): an odd list of codings, a coding and a length at once,
+    /// a coding where there was none yet, a body where there can be none.
+    fn is_end_doubtful(&self, status: u16, minor_version: u8) -> bool {
+        self.is_doubtful
+            || match self.is_chunked {
+                false => status == 204 && self.length.is_some_and(|n| n > 0),
+                true => status == 204 || minor_version == 0 || self.length.is_some(),
+            }
+    }
 }
 
 /// The elements of a comma-separated field (RFC 9110 section 5.6.1).
 fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
-}
-
-/// The only item.
-fn one<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
-    items.next().filter(|_| items.next().is_none())
 }

@@ -9,7 +9,7 @@
 //! within a line, is an error. The rest is read, but does not leave the connection usable.
 
 use super::ExchangeError;
-use crate::proto::words::{is_token, span};
+use crate::proto::words::{TCHAR, span, span_in};
 use memchr::{memchr, memchr_iter};
 
 pub(super) const BAD_STATUS_LINE: ExchangeError = ExchangeError::Malformed("its status line makes no sense");
@@ -47,7 +47,12 @@ impl<'b> Fields<'b> {
 
     /// The values of all fields of this name, in any case.
     pub fn named(self, name: &str) -> impl Iterator<Item = &'b [u8]> {
-        self.filter(move |(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        lines(self.0).filter_map(move |line| {
+            // Nearly all other lines are told apart by their first bytes.
+            let (begin, _) = line.split_at_checked(name.len())?;
+            let (found, value) = begin.eq_ignore_ascii_case(name.as_bytes()).then(|| field(line))??;
+            (found.len() == name.len()).then_some(value)
+        })
     }
 }
 
@@ -150,8 +155,9 @@ pub(super) fn mend(head: &[u8]) -> Vec<u8> {
 /// The name and the value of a line, if it is a field. White space before the colon is not part of the name.
 fn field(line: &[u8]) -> Option<(&str, &[u8])> {
     let (name, value) = line.split_at(memchr(b':', line)?);
-    let name = str::from_utf8(name.trim_ascii_end()).ok()?;
-    is_token(name).then(|| (name, value[":".len()..].trim_ascii()))
+    let name = name.trim_ascii_end();
+    let is_token = !name.is_empty() && span_in(name, &TCHAR) == name.len();
+    Some((str::from_utf8(name).ok().filter(|_| is_token)?, value[":".len()..].trim_ascii()))
 }
 
 fn is_strict_field(line: &[u8]) -> bool {
