@@ -161,7 +161,8 @@ fn field(line: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 fn is_strict_field(line: &[u8]) -> bool {
-    field(line).is_some_and(|(name, _)| line[name.len()] == b':')
+    let name = span_in(line, &TCHAR);
+    name > 0 && line.get(name) == Some(&b':')
 }
 
 /// Whether a line continues the field of the line before it (obs-fold).
