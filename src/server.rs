@@ -273,7 +273,10 @@ impl<N: Network, A: App> Server<N, A> {
     /// Says when this turn comes much too late, and has the application make allowances for it.
     fn notice_stall(&mut self) {
         if let Some(stall) = self.stalls.begin(self.now, &self.limits) {
-            log::warn!("the process stood still for {:.1} s or more", stall.least.as_secs_f64());
+            log::warn!(
+                "the loop stood still for {:.1} s or more: a handler blocked it, or the process was stopped",
+                stall.least.as_secs_f64()
+            );
             self.tell(ConnId::NOBODY, Event::Stalled(stall.most));
         }
     }

@@ -311,7 +311,7 @@ impl<N: Network, A: App> Server<N, A> {
         if let Some(until) = self.stalls.patient_until(self.now)
             && self.is_judged(id)
         {
-            return self.wait_for_the_stalled(id, until);
+            return self.grant_time(id, until);
         }
         let Some(conn) = self.conns.get_mut(id) else { return };
         let (output_waits, is_securing) = (!conn.is_flushed(), conn.is_securing());
@@ -355,7 +355,7 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     /// After a stall: the deadline moves, and a WebSocket is asked for a sign of life.
-    fn wait_for_the_stalled(&mut self, id: ConnId, until: Instant) {
+    fn grant_time(&mut self, id: ConnId, until: Instant) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         self.timers.set(id, &mut conn.timer, until);
         if matches!(&conn.protocol, Protocol::Ws(ws) if ws.is_open() && !conn.eof) {

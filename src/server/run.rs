@@ -142,7 +142,7 @@ impl<A: App> Loop<A> {
     /// # Errors
     /// The poll itself fails, which nothing can mend.
     pub fn once(&mut self, most: Option<Duration>) -> io::Result<bool> {
-        self.poll([self.wait, most].into_iter().flatten().min())?;
+        self.gather([self.wait, most].into_iter().flatten().min())?;
         let now = Now::read();
         self.wait = self.server.turn(&self.readiness, now);
         // After the turn: what came together with the signal is served before the idle are sent away.
@@ -165,7 +165,7 @@ impl<A: App> Loop<A> {
     }
 
     /// Waits, and takes what the kernel has to say: all of it as a rule, since deadlines are judged behind it.
-    fn poll(&mut self, mut wait: Option<Duration>) -> io::Result<()> {
+    fn gather(&mut self, mut wait: Option<Duration>) -> io::Result<()> {
         self.readiness.clear();
         for _ in 0..POLLS_MAX {
             match self.poll.poll(&mut self.events, wait) {
@@ -173,8 +173,9 @@ impl<A: App> Loop<A> {
                 Err(e) if e.kind() == ErrorKind::Interrupted => self.events.clear(),
                 Err(e) => return Err(e),
                 Ok(()) => {
+                    let before = self.readiness.len();
                     self.readiness.extend(self.events.iter().map(readiness));
-                    if self.events.iter().count() < EVENTS_MAX {
+                    if self.readiness.len() - before < EVENTS_MAX {
                         return Ok(());
                     }
                 }

@@ -46,7 +46,7 @@ fn a_stopped_server_reads_before_it_judges() {
     for client in &mut asks {
         assert_eq!(client.answer().status, 200);
     }
-    wait_for("the reason", || child.stderr().contains("the process stood still").then_some(()));
+    wait_for("the reason", || child.stderr().contains("the loop stood still").then_some(()));
 }
 
 #[test]
