@@ -34,7 +34,8 @@ impl StallWatch {
         if least < limits.stall_min {
             return None;
         }
-        self.patient_until = Some(now + most.min(limits.stall_grace));
+        // A shorter stall soon after does not take back what the one before it has given.
+        self.patient_until = self.patient_until.max(Some(now + most.min(limits.stall_grace)));
         Some(Stall { least, most })
     }
 
@@ -77,5 +78,18 @@ mod tests {
             assert_eq!(watch.patient_until(now), lost.map(|lost| now + lost));
             assert_eq!(watch.patient_until(now + limits.stall_grace), None);
         }
+    }
+
+    #[test]
+    fn a_second_stall_takes_no_time_back() {
+        let (limits, start) = (Limits::default(), Instant::now());
+        let mut watch = StallWatch::default();
+        watch.end(start, Some(Duration::ZERO));
+        let first = start + Duration::from_secs(60);
+        assert!(watch.begin(first, &limits).is_some());
+        watch.end(first, Some(Duration::ZERO));
+        let second = first + Duration::from_secs(2);
+        assert!(watch.begin(second, &limits).is_some());
+        assert_eq!(watch.patient_until(second), Some(first + limits.stall_grace));
     }
 }

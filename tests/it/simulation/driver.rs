@@ -86,7 +86,8 @@ impl<A: App> Driver<A> {
     pub fn turn(&mut self, list: &[(Source, Ready)]) {
         assert!(!self.server.is_over());
         if self.wait.is_some_and(|wait| self.now >= self.last + wait + self.limits.stall_min) {
-            self.patient_until = Some(self.now + (self.now - self.last).min(self.limits.stall_grace));
+            let until = self.now + (self.now - self.last).min(self.limits.stall_grace);
+            self.patient_until = self.patient_until.max(Some(until));
         }
         self.last = self.now;
         let wall = UnixTime::from_seconds(BEGUN_AT + (self.now - self.begun).as_secs());

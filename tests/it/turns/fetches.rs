@@ -201,7 +201,7 @@ fn those_whose_time_in_the_queue_is_over_make_room_in_it() {
         world.fetch(owner, "http://127.0.0.1/");
         world.turn(&[]);
     }
-    world.now += Duration::from_secs(11);
+    world.now += Duration::from_secs(10);
     world.turn(&[]);
     assert_eq!(world.heard(), ["1: too many fetches are under way: no place became free within 10 s"]);
     world.fetch(2, "http://127.0.0.1/");
