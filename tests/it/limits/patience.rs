@@ -126,7 +126,7 @@ fn large_echo(site: &Site) -> (WsClient, Vec<u8>) {
 
 #[test]
 fn who_reads_slowly_is_not_taken_for_silent() {
-    let limits = Limits { ping_every: ms(100), silent_for: ms(600), close_within: ms(100), ..Limits::default() };
+    let limits = Limits { ping_every: ms(500), silent_for: ms(600), close_within: ms(100), ..Limits::default() };
     let site = Site::start(limits, &[]);
     let (mut echo, expected) = large_echo(&site);
     assert!(read_slowly(&mut echo, expected.len()) == expected);
