@@ -55,7 +55,8 @@ await act("as a static file with the address ws://127.0.0.1:80/chat/ written int
     throw new Error(`${error.message}: this needs the right to listen on port 80 (root has it), and nobody else there`);
   });
   await play("http://127.0.0.1", "/static/course.html");
-  const login = await fetch("http://127.0.0.1/login", { method: "POST", body: "username=bob", redirect: "manual" });
+  const form = new URLSearchParams({ username: "bob" });
+  const login = await fetch("http://127.0.0.1/login", { method: "POST", body: form, redirect: "manual" });
   const cookie = login.headers.get("set-cookie").split(";")[0];
   for (const path of ["/static/course.html", "/chat/"]) {
     const { status, headers } = await fetch(`http://127.0.0.1${path}`, { headers: { cookie } });
