@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 /// Where the program is.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_squall");
@@ -17,6 +18,8 @@ pub struct Child {
     pub addresses: Vec<SocketAddr>,
     process: std::process::Child,
     stderr: Arc<Mutex<String>>,
+    /// Ends with the last word on standard error.
+    listener: Option<JoinHandle<()>>,
     _data: Dir,
 }
 
@@ -46,7 +49,7 @@ impl Child {
         let mut process = command.spawn().expect("the program starts");
         let lines = lines_of(process.stdout.take().expect("it is piped"));
         let stderr = Arc::new(Mutex::new(String::new()));
-        std::thread::spawn({
+        let listener = std::thread::spawn({
             let (mut pipe, stderr) = (process.stderr.take().expect("it is piped"), stderr.clone());
             move || {
                 let mut buf = [0; 4096];
@@ -63,7 +66,7 @@ impl Child {
             };
             addresses.push(address_in(&line).unwrap_or_else(|| panic!("not the line: {line:?}")));
         }
-        Child { address: addresses[0], addresses, process, stderr, _data: data }
+        Child { address: addresses[0], addresses, process, stderr, listener: Some(listener), _data: data }
     }
 
     pub fn pid(&self) -> String {
@@ -77,9 +80,12 @@ impl Child {
 
     /// All that it has said on standard error, after it was told to end: its words come over a pipe of their own.
     #[track_caller]
-    pub fn last_words(self) -> String {
+    pub fn last_words(mut self) -> String {
         self.signal("TERM");
-        wait_for("its last words", || Some(self.stderr()).filter(|said| said.contains("draining")))
+        self.ended();
+        let heard = self.listener.take().map(JoinHandle::join);
+        assert!(matches!(heard, Some(Ok(()))), "the pipe was not read to its end");
+        self.stderr()
     }
 
     /// Sends it a signal, such as `TERM`.
