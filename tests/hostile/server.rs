@@ -37,6 +37,25 @@ pub struct Server {
     data: PathBuf,
 }
 
+/// CPU time, since the start: the server's own (`ran`, `waited`), and that of all CPUs of the machine (`busy`, `stolen`
+/// by other virtual machines).
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Schedule {
+    ran: u64,
+    waited: u64,
+    busy: u64,
+    stolen: u64,
+}
+
+impl Schedule {
+    /// How many times as long the server's work took since `before` as on a CPU of its own; at least 1.
+    pub fn slowdown_since(self, before: Schedule) -> f64 {
+        let times = |worked: u64, lost: u64| if worked == 0 { 1.0 } else { 1.0 + lost as f64 / worked as f64 };
+        let own = times(self.ran.saturating_sub(before.ran), self.waited.saturating_sub(before.waited));
+        own * times(self.busy.saturating_sub(before.busy), self.stolen.saturating_sub(before.stolen))
+    }
+}
+
 impl Server {
     /// `flags` are for squall only. `open_files` is a limit, soft and hard.
     pub fn start(program: &Program, flags: &[String], open_files: Option<u32>) -> io::Result<Server> {
@@ -144,6 +163,20 @@ impl Server {
         let Some((_, fields)) = stat.rsplit_once(')') else { return 0 };
         let tick = |n| fields.split_whitespace().nth(n).and_then(|field: &str| field.parse::<u64>().ok()).unwrap_or(0);
         tick(11) + tick(12)
+    }
+
+    /// What the kernel's scheduler gave and refused it until now.
+    pub fn schedule(&self) -> Schedule {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let numbers = |text: &str| -> Vec<u64> { text.split_whitespace().flat_map(str::parse).collect() };
+        // proc_pid_schedstat: nanoseconds on a CPU, nanoseconds runnable but waiting for one. Of the main thread,
+        // which is the loop.
+        let own = numbers(&read(&format!("/proc/{}/schedstat", self.process.id())));
+        // proc_stat(5), first line: user, nice, system, idle, iowait, irq, softirq, steal.
+        let machine = numbers(read("/proc/stat").lines().next().unwrap_or_default());
+        let [user, nice, system, _, _, irq, softirq, steal] = machine.first_chunk().copied().unwrap_or_default();
+        let [ran, waited] = own.first_chunk().copied().unwrap_or_default();
+        Schedule { ran, waited, busy: user + nice + system + irq + softirq, stolen: steal }
     }
 
     /// Whether it is still running.

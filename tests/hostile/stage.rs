@@ -10,11 +10,14 @@ use squall::server::Counts;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// p99 of others: so many times what it is without an attack, or [`P99_ALWAYS_GOOD`].
+/// p99 of the probes: at most this many times the p99 without an attack, or [`P99_ALWAYS_GOOD`].
 const P99_TIMES: u32 = 3;
-/// The attackers and the probes share two cores with the server: on a machine at half its speed 4 to 9 ms were usual.
-/// Node and Tornado let others wait 130 ms and more.
-const P99_ALWAYS_GOOD: Duration = Duration::from_millis(10);
+/// A p99 that passes in any case, if the server had a CPU to itself. One turn serves every ready connection a slice, so
+/// 4 to 10 ms are usual here; Node and Tornado have 130 ms and more. The attackers and the probes share two CPUs with the
+/// server, and a test machine has other work, too. So the limit is multiplied by the time the server's work took to the
+/// time it would have taken on a CPU of its own ([`Schedule::slowdown_since`](crate::server::Schedule::slowdown_since)):
+/// 1.5 to 3 beside two busy loops.
+const P99_ALWAYS_GOOD: Duration = Duration::from_millis(20);
 /// A machine with other work to do spoils a p99, hardly five in a row.
 const TRIES: usize = 5;
 const IDLE_FOR: Duration = Duration::from_millis(600);
@@ -149,8 +152,10 @@ impl Stage {
             self.measure(IDLE_FOR);
             let idle = self.p99s();
             self.begin();
+            let scheduled = self.server.schedule();
             let figures = self.attack(scenario, Size::Full);
             let during = self.p99s();
+            let slowdown = self.server.schedule().slowdown_since(scheduled);
             let peak = self.server.memory_peak().saturating_sub(before.memory);
             self.check(peak <= scenario.growth_max, || {
                 format!("memory rose by {} of {}", mib(peak), mib(scenario.growth_max))
@@ -159,11 +164,11 @@ impl Stage {
             let kept = self.server.memory() as i64 - before.memory as i64;
             let mib_kept = kept as f64 / f64::from(1 << 20);
             said = format!(
-                "{figures}; p99 {}; memory {} at most, {mib_kept:+.1} MiB after",
+                "{figures}; p99 {}, slowed {slowdown:.1} times; memory {} at most, {mib_kept:+.1} MiB after",
                 shown(&idle, &during),
                 mib(peak)
             );
-            if !self.faults.is_empty() || self.judge(&idle, &during) {
+            if !self.faults.is_empty() || judge(&idle, &during, slowdown) {
                 return said;
             }
         }
@@ -246,10 +251,6 @@ impl Stage {
         measured
     }
 
-    fn judge(&self, idle: &[(Duration, usize)], during: &[(Duration, usize)]) -> bool {
-        idle.iter().zip(during).all(|(idle, during)| during.0 <= (idle.0 * P99_TIMES).max(P99_ALWAYS_GOOD))
-    }
-
     fn look(&mut self) -> Base {
         let counts = self.server.counts().unwrap_or_default();
         Base { counts, descriptors: self.server.descriptors(), memory: self.server.memory() }
@@ -309,6 +310,11 @@ pub fn forget(server: &mut Server, descriptors: usize) -> Option<String> {
         }
         std::thread::sleep(5 * POLL_EVERY);
     }
+}
+
+fn judge(idle: &[(Duration, usize)], during: &[(Duration, usize)], slowdown: f64) -> bool {
+    let limit = |idle: Duration| (idle * P99_TIMES).max(P99_ALWAYS_GOOD.mul_f64(slowdown));
+    idle.iter().zip(during).all(|(idle, during)| during.0 <= limit(idle.0))
 }
 
 pub fn mib(bytes: u64) -> String {
