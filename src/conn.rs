@@ -10,14 +10,17 @@
 //! socket did not take waits in `outbox`, and both give their memory back.
 
 pub mod http;
+
 pub mod race;
+pub mod slab;
+pub mod timers;
 pub mod upstream;
 pub mod ws;
 
+use crate::conn::timers::Timer;
 use crate::id::ConnId;
-use crate::rt::net::{Ready, Stream, write_some};
-use crate::rt::outbox::Outbox;
-use crate::rt::timers::Timer;
+use crate::net::outbox::Outbox;
+use crate::net::{Ready, Stream, write_some};
 use http::Http;
 use std::io::{self, ErrorKind};
 use upstream::Upstream;

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         None => serve(&cli.serve, open_files),
         Some(Command::Serve(flags)) => serve(&flags, open_files),
-        Some(Command::Fetch(args)) => squall::fetch_list::run(&args),
+        Some(Command::Fetch(args)) => squall::cli::fetch::run(&args),
     };
     outcome.unwrap_or_else(|why| {
         // Not `eprintln`, which panics where standard error is full or gone.
@@ -38,7 +38,7 @@ fn serve(flags: &Serve, open_files: u64) -> Result<ExitCode, String> {
         log::warn!("{why}");
     }
     let limits = Limits { connections_max: flags.connections_for(open_files), ..Limits::default() };
-    let mut running = squall::server::bind(flags, limits)?;
+    let mut running = squall::cli::serve::bind(flags, limits)?;
     running.take_signals().map_err(|e| format!("signals cannot be taken: {e}"))?;
     for line in running.lines() {
         // Whoever closed our standard output does not want to know.

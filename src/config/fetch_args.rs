@@ -1,14 +1,14 @@
 //! The flags of `squall fetch`.
 //!
 //! A flag that cannot mean anything is refused here, with a sentence and exit code 2. What has to be read first (a list
-//! on standard input, `--data @FILE`) is read by `fetch_list`.
+//! on standard input, `--data @FILE`) is read by `cli::fetch`.
 
 use super::numbers::{at_least_one, count, parse_bytes, parse_seconds};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Fields about the frame of the request and the connection: these are for the client to decide. `proto::exchange`
+/// Fields about the frame of the request and the connection: these are for the client to decide. `http::exchange`
 /// would leave them out in silence; nothing is imported from there, for this is a leaf of the house.
 const OURS: [&str; 5] = ["Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade"];
 

@@ -12,11 +12,11 @@
 //! buffer; only a body that comes in pieces, and the head before it, are copied.
 
 use crate::config::Limits;
+use crate::http::body::BodyReader;
+use crate::http::chunked::{Piece, encode_chunk, encode_last};
+use crate::http::request::{Framing, HeadScan, HttpError, Request, parse_at_once, parse_request};
+use crate::http::response::{BodyCoding, Terms};
 use crate::id::ConnId;
-use crate::proto::body::BodyReader;
-use crate::proto::chunked::{Piece, encode_chunk, encode_last};
-use crate::proto::http::{Framing, HeadScan, HttpError, Request, parse_at_once, parse_request};
-use crate::proto::response::{BodyCoding, Terms};
 use std::time::Duration;
 
 /// The HTTP state of one connection.

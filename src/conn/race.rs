@@ -9,7 +9,7 @@
 //! whenever that has an event: there are few. Connecting itself is the server's, who has the network and the timer.
 
 use crate::event::FetchError;
-use crate::rt::net::Stream;
+use crate::net::Stream;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -102,7 +102,7 @@ fn a_connection_is_small() {
     let bytes = size_of::<Connection<Wire>>();
     assert!(bytes <= 128, "{bytes} bytes");
     if !cfg!(debug_assertions) && cfg!(feature = "tls") {
-        assert_eq!(bytes, size_of::<Connection<crate::rt::wire::Wire>>());
+        assert_eq!(bytes, size_of::<Connection<crate::net::wire::Wire>>());
     }
 }
 

@@ -13,12 +13,12 @@
 
 use crate::conn::race::Race;
 use crate::event::{Fetch, FetchError, Journey, Reached};
+use crate::http::exchange::{Exchange, ExchangeError, ResponseHead, Stage};
+use crate::http::redirect::same_origin;
+use crate::http::url::Scheme;
 use crate::id::ConnId;
-use crate::proto::address::is_public;
-use crate::proto::exchange::{Exchange, ExchangeError, ResponseHead, Stage};
-use crate::proto::redirect::same_origin;
-use crate::proto::url::Scheme;
-use crate::rt::net::Stream;
+use crate::net::Stream;
+use crate::net::address::is_public;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 

@@ -1,13 +1,13 @@
 //! The WebSocket side of one connection: a session, perhaps a place in a room, and the heartbeat.
 //!
-//! The session (`proto::ws_session`) turns bytes into messages; output is encoded by the server into the reply, the
+//! The session (`ws::session`) turns bytes into messages; output is encoded by the server into the reply, the
 //! outbox or the lane. While output waits, only the latest ping is answered (RFC 6455 section 5.5.3).
 
 use crate::config::Limits;
+use crate::feed::lane::Lane;
 use crate::id::FeedId;
-use crate::proto::deflate::Agreement;
-use crate::proto::ws_session::{Session, State};
-use crate::rt::lane::Lane;
+use crate::ws::deflate::Agreement;
+use crate::ws::session::{Session, State};
 use std::time::{Duration, Instant};
 
 /// The WebSocket state of one connection.
@@ -99,9 +99,9 @@ impl Ws {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::deflate::Codec;
-    use crate::proto::ws_frame::{Opcode, encode_masked};
-    use crate::rt::feed::Feed;
+    use crate::feed::Feed;
+    use crate::ws::deflate::Codec;
+    use crate::ws::frame::{Opcode, encode_masked};
 
     fn codec() -> Codec {
         Codec::new(&Limits::default())

@@ -1,7 +1,7 @@
 //! One outbound request as the application sees it: what to ask for, what comes back, and why it may not.
 
-use crate::proto::exchange::{Asking, ExchangeError, ResponseHead, Stage};
-use crate::proto::url::Url;
+use crate::http::exchange::{Asking, ExchangeError, ResponseHead, Stage};
+use crate::http::url::Url;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ pub struct Fetch {
     /// A token (RFC 9110 section 9.1), as a rule one of the registered ones in upper case.
     pub method: Cow<'static, str>,
     /// Fields in the order in which they are sent. Which of ours they replace, and which are left out:
-    /// [`encode_request`](crate::proto::exchange::encode_request).
+    /// [`encode_request`](crate::http::exchange::encode_request).
     pub headers: Vec<(Cow<'static, str>, String)>,
     /// Empty: none.
     pub body: Vec<u8>,

@@ -7,13 +7,13 @@
 use crate::answer::{End, Transcript};
 use crate::case::{Case, Step};
 use crate::support::{Dir, PATIENCE};
-use squall::app::{Settings, Site};
 use squall::clock::{Now, UnixTime};
 use squall::config::Limits;
 use squall::event::{App, Effect, Effects, Event};
 use squall::id::ConnId;
-use squall::rt::net::{Network, Ready, Source, Stream};
-use squall::server::Server;
+use squall::net::{Network, Ready, Source, Stream};
+use squall::reactor::Server;
+use squall::site::{Settings, Site};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};

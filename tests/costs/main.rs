@@ -40,7 +40,7 @@ fn what_is_known_to_allocate_is_counted_with_its_place() {
     let mut client = Client::connect(site.address);
     let costs = site.costs_of(|| assert_eq!(client.ask("GET / HTTP/1.1\r\nHost: squall\r\n\r\n").status, 200));
     assert!(costs.calls.allocated > 0 && costs.calls.freed > 0, "a page is rendered into memory: {:?}", costs.calls);
-    assert!(costs.places.contains("src/app"), "{}", costs.places);
+    assert!(costs.places.contains("src/site"), "{}", costs.places);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use crate::it::support::Dir;
 use crate::meter::{self, Calls};
 use clap::Parser;
+use squall::cli::serve::bind;
 use squall::config::{Cli, Limits};
-use squall::server::bind;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;

@@ -3,7 +3,7 @@
 
 use clap::Parser;
 use squall::config::{Cli, Limits};
-use squall::server::Counts;
+use squall::reactor::Counts;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -210,7 +210,7 @@ pub fn serve(flags: &[String]) -> Result<(), String> {
     let line = ["squall".to_owned()].into_iter().chain(flags.iter().cloned());
     let cli = Cli::try_parse_from(line).map_err(|e| e.to_string())?;
     let limits = Limits { connections_max: cli.serve.connections_for(open_files), ..Limits::default() };
-    let mut running = squall::server::bind(&cli.serve, limits)?;
+    let mut running = squall::cli::serve::bind(&cli.serve, limits)?;
     for line in running.lines() {
         println!("{line}");
     }

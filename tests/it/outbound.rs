@@ -22,7 +22,7 @@ use squall::clock::Now;
 use squall::config::Limits;
 use squall::event::{App, Effect, Effects, Event, Fetch, FetchError, Fetched, Url};
 use squall::id::ConnId;
-use squall::server::{Counts, Loop};
+use squall::reactor::{Counts, Loop};
 use std::time::{Duration, Instant};
 use ways::{End, Played, Way};
 

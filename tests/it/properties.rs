@@ -10,15 +10,15 @@ use machines::http::{Heard, answer, body, heads, requests, small, usual};
 use machines::ws::{Said, conversation};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use squall::app::cookie::{Signer, find};
-use squall::app::name;
-use squall::proto::base::Opening;
-use squall::proto::body::BodyReader;
-use squall::proto::chunked::{encode_chunk, encode_last};
-use squall::proto::http::Framing;
-use squall::proto::url::{Form, Url, decode_path, encode_component, encode_reference};
-use squall::proto::ws_frame::{Opcode, encode_masked};
-use squall::proto::ws_session::{Kind, Session};
+use squall::http::body::BodyReader;
+use squall::http::chunked::{encode_chunk, encode_last};
+use squall::http::request::Framing;
+use squall::http::url::{Form, Url, decode_path, encode_component, encode_reference};
+use squall::site::base::Opening;
+use squall::site::cookie::{Signer, find};
+use squall::site::name;
+use squall::ws::frame::{Opcode, encode_masked};
+use squall::ws::session::{Kind, Session};
 use std::borrow::Cow;
 
 /// Words in any order; some of them make sense together.

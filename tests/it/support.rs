@@ -18,9 +18,10 @@ pub use frames::{WsClient, frame};
 pub use stub::Stub;
 
 use clap::Parser;
+use squall::cli::serve::bind;
 use squall::clock::{Now, UnixTime};
 use squall::config::{Cli, Limits};
-use squall::server::{Counts, Loop, bind};
+use squall::reactor::{Counts, Loop};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};

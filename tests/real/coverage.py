@@ -1,4 +1,4 @@
-"""Lines below a folder that the tests run, from a report of lcov: `coverage.py REPORT FOLDER PERCENT`.
+"""Lines below some folders that the tests run, from a report of lcov: `coverage.py REPORT PERCENT FOLDER...`.
 
 Tests themselves do not count. What no test runs is listed, file by file; below PERCENT the exit code is 1.
 """
@@ -7,15 +7,15 @@ import os
 import sys
 
 
-def lines_of(report, folder):
-    """Each file below the folder, its lines that can run and those that have."""
+def lines_of(report, folders):
+    """Each file below the folders, its lines that can run and those that have."""
     files = {}
     path = None
     for entry in open(report):
         kind, _, rest = entry.strip().partition(":")
         if kind == "SF":
             path = os.path.relpath(rest)
-        elif kind == "DA" and path.startswith(folder + "/") and "/tests" not in path and "/testing" not in path:
+        elif kind == "DA" and path.startswith(tuple(folder + "/" for folder in folders)) and "/tests" not in path and "/testing" not in path:
             number, times = rest.split(",")[:2]
             can, has = files.setdefault(path, (set(), set()))
             can.add(int(number))
@@ -32,9 +32,10 @@ def own(path, lines):
 
 
 def main():
-    report, folder, least = sys.argv[1], sys.argv[2], float(sys.argv[3])
+    report, least, folders = sys.argv[1], float(sys.argv[2]), sys.argv[3:]
+    folder = " and ".join(folders)
     total = run = 0
-    for path, (can, has) in sorted(lines_of(report, folder).items()):
+    for path, (can, has) in sorted(lines_of(report, folders).items()):
         can, has = own(path, can), own(path, has)
         total, run = total + len(can), run + len(has)
         text = open(path).read().split("\n")

@@ -1,6 +1,6 @@
 use super::*;
 use crate::event::{Reached, Url};
-use crate::rt::wire::Wire;
+use crate::net::wire::Wire;
 
 const WITHIN: Duration = Duration::from_secs(20);
 

@@ -3,11 +3,11 @@
 use super::cuts::{Cuts, Next, feed};
 use squall::config::Limits;
 use squall::conn::http::{Http, Step};
-use squall::proto::body::{BodyError, BodyReader};
-use squall::proto::chunked::Piece;
-use squall::proto::exchange::{Exchange, ExchangeError, ExchangeEvent};
-use squall::proto::http::{Framing, HeadScan, HttpError, Request, parse_at_once, parse_request};
-use squall::proto::inflate::PIECE_BYTES_MAX;
+use squall::http::body::{BodyError, BodyReader};
+use squall::http::chunked::Piece;
+use squall::http::exchange::{Exchange, ExchangeError, ExchangeEvent};
+use squall::http::inflate::PIECE_BYTES_MAX;
+use squall::http::request::{Framing, HeadScan, HttpError, Request, parse_at_once, parse_request};
 
 /// Names and values of fields.
 pub type Fields = Vec<(String, Vec<u8>)>;

@@ -3,9 +3,9 @@
 use super::cuts::{Cuts, Next, feed};
 use squall::blocks::BLOCK_BYTES;
 use squall::config::Limits;
-use squall::proto::deflate::{Codec, PIECE_BYTES_MAX};
-use squall::proto::ws_frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, WsError};
-use squall::proto::ws_session::{Kind, Session, State, WsEvent};
+use squall::ws::deflate::{Codec, PIECE_BYTES_MAX};
+use squall::ws::frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, WsError};
+use squall::ws::session::{Kind, Session, State, WsEvent};
 
 /// What a peer has said, without the bytes it borrowed.
 #[derive(Debug, Clone, PartialEq, Eq)]

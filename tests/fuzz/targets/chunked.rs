@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use squall::proto::body::{BodyError, BodyReader};
-use squall::proto::chunked::{encode_chunk, encode_last};
-use squall::proto::http::Framing;
+use squall::http::body::{BodyError, BodyReader};
+use squall::http::chunked::{encode_chunk, encode_last};
+use squall::http::request::Framing;
 use squall_fuzz::cuts::{WHOLE, at_any_cut, take_plan};
 use squall_fuzz::http::body;
 

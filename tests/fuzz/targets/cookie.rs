@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use libfuzzer_sys::fuzz_target;
 use sha2::Sha256;
-use squall::app::cookie::{Signer, find, set_cookie};
+use squall::site::cookie::{Signer, find, set_cookie};
 use squall_fuzz::cuts::take_plan;
 
 const SECRET: &[u8] = b"a secret that no input holds: 4b414fcb46b1b73b";

@@ -3,9 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use squall::config::Limits;
-use squall::proto::deflate::{Agreement, Codec, negotiate};
-use squall::proto::ws_frame::{Opcode, encode, encode_compressed};
-use squall::proto::ws_session::{Kind, Session};
+use squall::ws::deflate::{Agreement, Codec, negotiate};
+use squall::ws::frame::{Opcode, encode, encode_compressed};
+use squall::ws::session::{Kind, Session};
 use squall_fuzz::cuts::{Cuts, at_any_cut, take_plan};
 use squall_fuzz::ws::{Said, conversation};
 

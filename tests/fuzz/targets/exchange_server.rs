@@ -3,10 +3,10 @@
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use squall::proto::chunked::{encode_chunk, encode_last};
-use squall::proto::exchange::{Asking, encode_request};
-use squall::proto::response::{Body, BodyCoding, Response, Terms, encode_response};
-use squall::proto::url::{Url, is_authority};
+use squall::http::chunked::{encode_chunk, encode_last};
+use squall::http::exchange::{Asking, encode_request};
+use squall::http::response::{Body, BodyCoding, Response, Terms, encode_response};
+use squall::http::url::{Url, is_authority};
 use squall_fuzz::cuts::{Cuts, at_any_cut};
 use squall_fuzz::http::{Asked, Fields, Heard, answer, requests, usual};
 use std::borrow::Cow;

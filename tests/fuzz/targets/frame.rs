@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use squall::proto::ws_frame::{
+use squall::ws::frame::{
     CONTROL_BYTES_MAX, HEADER_BYTES_MAX, encode, encode_compressed, encode_masked, parse_header, unmask,
 };
 

@@ -10,8 +10,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use squall::proto::ws_frame::WsError;
-use squall::proto::ws_session::{Kind, Session};
+use squall::ws::frame::WsError;
+use squall::ws::session::{Kind, Session};
 use squall_fuzz::cuts::take_plan;
 use squall_fuzz::ws::{Said, conversation};
 use std::io::{self, Read, Write};

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use squall::proto::http::{Framing, parse_at_once};
-use squall::proto::url::is_authority;
+use squall::http::request::{Framing, parse_at_once};
+use squall::http::url::is_authority;
 use squall_fuzz::cuts::{WHOLE, at_any_cut, take_plan};
 use squall_fuzz::http::{Head, heads, small, usual};
 

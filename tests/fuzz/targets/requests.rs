@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use squall::proto::http::Framing;
+use squall::http::request::Framing;
 use squall_fuzz::cuts::{at_any_cut, take_plan};
 use squall_fuzz::http::{Heard, requests, small, usual};
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use squall::proto::ws_session::Session;
+use squall::ws::session::Session;
 use squall_fuzz::cuts::{Cuts, at_any_cut, take_plan};
 use squall_fuzz::ws::conversation;
 

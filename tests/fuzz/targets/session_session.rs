@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use squall::proto::ws_frame::{CONTROL_BYTES_MAX, Opcode, encode, encode_close, encode_masked};
-use squall::proto::ws_session::{Kind, Session, State};
+use squall::ws::frame::{CONTROL_BYTES_MAX, Opcode, encode, encode_close, encode_masked};
+use squall::ws::session::{Kind, Session, State};
 use squall_fuzz::cuts::{Cuts, at_any_cut};
 use squall_fuzz::ws::{Said, conversation};
 

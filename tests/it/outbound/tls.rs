@@ -9,7 +9,7 @@ use crate::support::{Answer, Dir, PATIENCE, Site, Stub, get, ms, wait_for};
 use rcgen::ExtendedKeyUsagePurpose;
 use rustls::{ServerConfig, ServerConnection};
 use squall::config::Limits;
-use squall::server::Loop;
+use squall::reactor::Loop;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 
 use super::ask;
 use crate::support::{Dir, Site};
-use squall::app::cookie::Signer;
 use squall::config::Limits;
+use squall::site::cookie::Signer;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const SECRET: &[u8] = b"a secret that only this test knows";

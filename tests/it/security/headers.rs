@@ -90,7 +90,7 @@ fn fields(answer: &Answer) -> Fields {
 
 /// The paths of the router's own table.
 fn paths_of_the_router() -> BTreeSet<String> {
-    let router = include_str!("../../../src/app/router.rs");
+    let router = include_str!("../../../src/site/router.rs");
     let table = router.split("fn of(path").nth(1).and_then(|text| text.split("_ => return None").next()).unwrap();
     table.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }

@@ -3,7 +3,7 @@
 use super::{HTML, MARKUP, ask, encoded, post};
 use crate::support::{Child, Client, Dir, Site, Stub, login, wait_for};
 use squall::config::Limits;
-use squall::proto::url::encode_reference;
+use squall::http::url::encode_reference;
 use std::process::Command;
 
 /// None of the markup stands in the page.

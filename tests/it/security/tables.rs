@@ -42,7 +42,7 @@ fn tables_keyed_by_strangers_hash_with_random_keys() {
 /// How long an HMAC takes to compare must not tell where it differs.
 #[test]
 fn the_mac_is_compared_in_constant_time() {
-    let cookie = source("app/cookie.rs");
+    let cookie = source("site/cookie.rs");
     let verify = cookie.split("pub fn verify(").nth(1).and_then(|text| text.split("\n    }\n").next()).unwrap();
     assert_eq!(
         verify.matches(".verify_slice(").count(),

@@ -3,7 +3,7 @@
 use super::owners::Book;
 use super::sites::{HOPS, Plan};
 use super::world::{Dice, PipeRef};
-use squall::proto::chunked::{Decoder, Piece};
+use squall::http::chunked::{Decoder, Piece};
 use std::collections::VecDeque;
 
 /// One client connection.

@@ -7,8 +7,8 @@ use super::world::{Dice, Manner, SimNetwork, World, edges};
 use squall::clock::{Now, UnixTime};
 use squall::config::Limits;
 use squall::event::App;
-use squall::rt::net::{Ready, Source};
-use squall::server::Server;
+use squall::net::{Ready, Source};
+use squall::reactor::Server;
 use std::cell::RefCell;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -153,7 +153,7 @@ impl<A: App> Driver<A> {
     /// Nothing is left: no connection, no fetch, no member, no timer, no byte.
     pub fn assert_empty(&self) {
         let counts = self.server.counts();
-        let expected = squall::server::Counts { cut: counts.cut, ..Default::default() };
+        let expected = squall::reactor::Counts { cut: counts.cut, ..Default::default() };
         assert_eq!(counts, expected);
         assert!(self.world.borrow().pipes.iter().all(|pipe| pipe.borrow().server_gone), "a stream was not dropped");
     }

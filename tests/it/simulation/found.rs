@@ -3,13 +3,13 @@
 use super::driver::{BEGUN_AT, Driver, ms};
 use super::strangers::settings;
 use super::world::{Dice, Manner, PipeRef, World};
-use squall::app::Site;
-use squall::app::cookie::Signer;
 use squall::clock::Now;
 use squall::config::Limits;
 use squall::event::{App, Body, Effect, Effects, Event, Fetch, Response, Url};
 use squall::id::ConnId;
-use squall::proto::ws_frame::{Opcode, encode_masked};
+use squall::site::Site;
+use squall::site::cookie::Signer;
+use squall::ws::frame::{Opcode, encode_masked};
 use std::time::Instant;
 
 /// Clients of one server, each with room for so many bytes that it does not read.

@@ -3,11 +3,11 @@
 
 use super::sites::{HOPS, ORIGINS, Plan, Weather};
 use super::world::Dice;
-use squall::app::Site;
 use squall::clock::Now;
 use squall::config::Limits;
 use squall::event::{App, Body, Effect, Effects, Event, Fetch, FetchError, Fetched, Url};
 use squall::id::ConnId;
+use squall::site::Site;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -2,10 +2,10 @@
 //! come only to those who wait for them, and whoever is gone is reported once. An application that forgets to answer
 //! is told that it is too late.
 
-use squall::app::Site;
 use squall::clock::Now;
 use squall::event::{App, Body, Effect, Effects, Event};
 use squall::id::ConnId;
+use squall::site::Site;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -5,8 +5,8 @@
 //! whose end was announced.
 
 use super::world::{ALL, Connect, Dice, PipeRef, Verdict};
-use squall::proto::base::base_element;
-use squall::proto::url::Url;
+use squall::http::url::Url;
+use squall::site::base::base_element;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
 

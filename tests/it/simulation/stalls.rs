@@ -4,10 +4,10 @@
 use super::driver::{BEGUN_AT, Driver, ms};
 use super::found::{clients, frame, heard, run, site};
 use super::world::PipeRef;
-use squall::app::cookie::Signer;
 use squall::config::Limits;
 use squall::event::App;
-use squall::proto::ws_frame::Opcode;
+use squall::site::cookie::Signer;
+use squall::ws::frame::Opcode;
 
 const ASK: &[u8] = b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n";
 const PING: &str = "\u{89}\0";

@@ -2,11 +2,11 @@
 //! word or a broken one; and what they must hear if nobody has spoiled a byte.
 
 use super::world::Dice;
-use squall::app::cookie::Signer;
 use squall::config::Limits;
-use squall::proto::deflate::{Agreement, Codec, negotiate};
-use squall::proto::ws_frame::{Opcode, encode_masked};
-use squall::proto::ws_session::{Kind, Session};
+use squall::site::cookie::Signer;
+use squall::ws::deflate::{Agreement, Codec, negotiate};
+use squall::ws::frame::{Opcode, encode_masked};
+use squall::ws::session::{Kind, Session};
 
 /// Bytes of a message on `/echo`; longer ones are refused.
 pub const ECHO_BYTES_MAX: usize = 30_000;

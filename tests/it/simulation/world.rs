@@ -4,7 +4,7 @@
 //! `to_peer`, gives `room` for more, and notes in `edge` what the kernel will have to say.
 
 use squall::id::ConnId;
-use squall::rt::net::{Network, Ready, Source, Stream};
+use squall::net::{Network, Ready, Source, Stream};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};

@@ -1,0 +1,183 @@
+//! What the tests of the list share: a list at a moment, with its outputs in memory, and a directory.
+
+use super::notes::Notes;
+use super::plan::Plan;
+use super::report::{Report, Style};
+use super::{FetchList, places_for};
+use crate::clock::{Now, UnixTime};
+use crate::config::{Cli, Command, FetchArgs, Limits};
+use crate::event::{App, Effect, Effects, Event, Fetch, Fetched, Journey, ResponseHead, Url};
+use crate::http::exchange::{Exchange, ExchangeEvent};
+use crate::id::ConnId;
+use clap::Parser;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+pub const OK: &[u8] = b"HTTP/1.1 200 OK\r\nServer: x\r\nX-Odd:  \xff \r\n\r\n";
+
+/// What clap makes of `squall fetch` and this.
+pub fn args(line: &[&str]) -> FetchArgs {
+    match Cli::parse_from(["squall", "fetch"].iter().chain(line)).command {
+        Some(Command::Fetch(args)) => *args,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// To an address that is not public.
+pub fn journey() -> Journey {
+    Journey {
+        address: ([192, 0, 2, 1], 80).into(),
+        dns: Some(Duration::from_micros(1250)),
+        connect: Some(Duration::from_millis(10)),
+        tls: None,
+        first_byte: Duration::from_millis(5),
+    }
+}
+
+/// Parses a head and hands it on.
+pub fn with_head<T>(head: &[u8], take: impl FnOnce(&ResponseHead) -> T) -> T {
+    match Exchange::new(false, false).receive(head, false, &Limits::default()) {
+        Ok((_, Some(ExchangeEvent::Head(head)))) => take(&head),
+        other => panic!("the test writes a head: {other:?}"),
+    }
+}
+
+/// A turn at this time; no list looks at the wall clock.
+pub fn at(instant: Instant) -> Now {
+    Now { instant, wall: UnixTime::default() }
+}
+
+/// A list at a moment.
+pub struct Bench {
+    pub list: FetchList<Vec<u8>, Vec<u8>>,
+    pub plan: Plan,
+    pub now: Instant,
+}
+
+impl Bench {
+    /// The list of these arguments, and what it does at its start.
+    pub fn start(line: &[&str]) -> (Bench, Vec<Effect>) {
+        Bench::start_with(line, Notes::Lines)
+    }
+
+    pub fn start_with(line: &[&str], notes: Notes) -> (Bench, Vec<Effect>) {
+        let (args, now) = (args(line), Instant::now());
+        let plan = Plan::new(&args, args.data.clone().unwrap_or_default().into_bytes());
+        let style = if args.json { Style::Json } else { Style::Text };
+        let report = Report::new(style, notes, Vec::new(), Vec::new());
+        let concurrency = if args.sequential { 1 } else { args.concurrency };
+        let places = places_for(concurrency.min(args.targets.len()), u64::MAX);
+        let list = FetchList::new(args.targets, places, plan.clone(), report, now);
+        let mut bench = Bench { list, plan, now };
+        let mut out = Effects::default();
+        bench.list.start(now, &mut out);
+        (bench, out.list)
+    }
+
+    pub fn tell(&mut self, place: usize, fetched: Fetched) -> Vec<Effect> {
+        let mut out = Effects::default();
+        self.list.on_event(ConnId::outside(place), Event::Fetched(fetched), at(self.now), &mut out);
+        out.list
+    }
+
+    pub fn head(&mut self, place: usize, head: &[u8]) -> Vec<Effect> {
+        self.head_from(place, head, journey())
+    }
+
+    pub fn head_from(&mut self, place: usize, head: &[u8], journey: Journey) -> Vec<Effect> {
+        with_head(head, |head| self.tell(place, Fetched::Head(head, journey)))
+    }
+
+    pub fn body(&mut self, place: usize, piece: &[u8]) -> Vec<Effect> {
+        self.tell(place, Fetched::Body(piece))
+    }
+
+    pub fn done(&mut self, place: usize) -> Vec<Effect> {
+        self.tell(place, Fetched::Done)
+    }
+
+    /// An answer without a body, whole.
+    pub fn answer(&mut self, place: usize) -> Vec<Effect> {
+        assert_eq!(self.head(place, OK), []);
+        self.done(place)
+    }
+
+    pub fn later(&mut self, millis: u64) {
+        self.now += Duration::from_millis(millis);
+    }
+
+    /// The end of a turn.
+    pub fn flush(&mut self) -> Vec<Effect> {
+        let mut out = Effects::default();
+        self.list.flush(self.now, &mut out);
+        out.list
+    }
+
+    /// What was said on standard output since the last time.
+    pub fn results(&mut self) -> String {
+        self.flush();
+        String::from_utf8_lossy(&std::mem::take(self.list.report.results())).into_owned()
+    }
+
+    /// What was said on standard error since the last time.
+    pub fn notes(&mut self) -> String {
+        self.flush();
+        String::from_utf8(std::mem::take(self.list.report.notes())).expect("text")
+    }
+
+    /// A plain request for this URL that starts now.
+    pub fn fetch(&self, url: &str) -> Fetch {
+        self.plan.fetch(Url::parse(url).expect("a URL"), self.now)
+    }
+
+    /// The effect that starts it.
+    pub fn fetches(&self, place: usize, url: &str) -> Effect {
+        fetches(place, self.fetch(url))
+    }
+}
+
+pub fn fetches(place: usize, fetch: Fetch) -> Effect {
+    Effect::Fetch(ConnId::outside(place), Box::new(fetch))
+}
+
+/// A directory of its own, gone at drop.
+pub struct Dir(PathBuf);
+
+impl Dir {
+    pub fn new() -> Dir {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let name = format!("squall-fetch-{}-{}", std::process::id(), MADE.fetch_add(1, Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).expect("a temporary directory");
+        Dir(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The path as an argument.
+    pub fn arg(&self) -> &str {
+        self.0.to_str().expect("the path is text")
+    }
+
+    /// Names in it, in order.
+    pub fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).expect("it is there");
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("an entry").file_name();
+        let mut names: Vec<String> = entries.map(|e| name(e).to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.0.join(name)).expect("a file")
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,215 @@
+//! One target's way, through its redirects, to an outcome.
+//!
+//! ```text
+//! Asked ── head ──▶ Answered ── body ── its end ──▶ outcome
+//!   ▲        └────▶ Leaving ─┐
+//!   └─ the next request ◀────┴─ its body ends, fails, or is too long to wait for
+//! ```
+//!
+//! Steps of its fetches go in; what to do next comes out. Who else is under way is not known here.
+
+use super::part::Part;
+use super::plan::Plan;
+use crate::event::{Fetch, Fetched, Journey, ResponseHead, Url};
+use crate::http::redirect::{self, Target};
+use crate::net::address::is_public;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// One target under way.
+#[derive(Debug)]
+pub struct Trip {
+    /// Its number in the list.
+    target: usize,
+    began: Instant,
+    /// The request that is being answered, or, while leaving, the next one.
+    fetch: Fetch,
+    /// Redirects that were followed.
+    redirects: u8,
+    stage: Stage,
+    /// Of the final body so far, with its content coding removed.
+    bytes: u64,
+    /// The final body so far, if it is wanted.
+    body: Option<Vec<u8>>,
+    /// For the file of the final body, if it goes to one.
+    file_name: Option<String>,
+    file: Option<Part>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// No head has come.
+    Asked,
+    /// A redirect has come; bytes of its body so far.
+    Leaving(usize),
+    /// The final head has come.
+    Answered(Answer),
+}
+
+/// The head of a final answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub minor_version: u8,
+    pub reason: String,
+    /// Names as sent, values as bytes, in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    pub journey: Journey,
+}
+
+/// What a step leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing yet.
+    Wait,
+    /// The next request; what is left of the one before is of no interest.
+    Fetch(Box<Fetch>),
+    /// The end: `Err` says why it is a failure. What is left of the fetch is of no interest.
+    Over(Result<(), String>),
+}
+
+/// What became of a target.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The last one that was asked; `None` if the target is no URL.
+    pub url: Option<Url>,
+    /// Redirects that were followed.
+    pub redirects: u8,
+    /// Also of a failure, if its head had come.
+    pub answer: Option<Answer>,
+    /// Body bytes that came, transfer and content coding removed.
+    pub bytes: u64,
+    /// The body, if it is whole and wanted.
+    pub body: Option<Vec<u8>>,
+    /// The file that holds it.
+    pub file: Option<PathBuf>,
+    /// From the target's own start to its end.
+    pub took: Duration,
+    /// Why it is a failure.
+    pub error: Option<String>,
+}
+
+impl Trip {
+    /// The target of this number, whose first request starts now; its body may go to a file of this name.
+    pub fn new(target: usize, fetch: Fetch, file_name: Option<String>, now: Instant) -> Trip {
+        let (redirects, bytes, stage) = (0, 0, Stage::Asked);
+        Trip { target, began: now, fetch, redirects, stage, bytes, body: None, file_name, file: None }
+    }
+
+    /// Its number in the list.
+    pub fn target(&self) -> usize {
+        self.target
+    }
+
+    /// Takes one step of the fetch that is under way.
+    pub fn on_fetched(&mut self, fetched: Fetched<'_>, plan: &Plan) -> Next {
+        match (&mut self.stage, fetched) {
+            (Stage::Asked, Fetched::Head(head, journey)) => self.on_head(head, journey, plan),
+            (Stage::Leaving(bytes), Fetched::Body(piece)) => {
+                *bytes += piece.len();
+                if *bytes > redirect::BODY_BYTES_MAX { self.ask_again() } else { Next::Wait }
+            }
+            // Where it leads is known; how its body ended does not matter.
+            (Stage::Leaving(_), Fetched::Done | Fetched::Failed(_)) => self.ask_again(),
+            (Stage::Answered(_), Fetched::Body(piece)) => self.on_body(piece),
+            (Stage::Answered(answer), Fetched::Done) if plan.fail && answer.status >= 400 => {
+                Next::Over(Err(format!("the answer is {}", status_line(answer))))
+            }
+            (Stage::Answered(_), Fetched::Done) => Next::Over(Ok(())),
+            (_, Fetched::Failed(e)) => Next::Over(Err(e.to_string())),
+            _ => Next::Wait,
+        }
+    }
+
+    fn on_head(&mut self, head: &ResponseHead<'_>, journey: Journey, plan: &Plan) -> Next {
+        let leads_to = match plan.redirects_max {
+            0 => Target::None,
+            _ => redirect::target(&self.fetch.url, head.status, head.header("location")),
+        };
+        match leads_to {
+            Target::To(url) if self.redirects < plan.redirects_max => {
+                plan.redirect(&mut self.fetch, head.status, url, is_public(journey.address.ip()));
+                self.redirects += 1;
+                self.stage = Stage::Leaving(0);
+                Next::Wait
+            }
+            leads_to => {
+                let answer = Answer::new(head, journey);
+                let kept = if plan.fail && answer.status >= 400 { Ok(()) } else { self.keep_body(plan) };
+                self.stage = Stage::Answered(answer);
+                match (leads_to, kept) {
+                    (Target::To(_), _) => {
+                        Next::Over(Err(format!("it redirects more than {} times", plan.redirects_max)))
+                    }
+                    (Target::Bad(e, location), _) => Next::Over(Err(format!("it redirects to {location}: {e}"))),
+                    (Target::None, Err(why)) => Next::Over(Err(why)),
+                    (Target::None, Ok(())) => Next::Wait,
+                }
+            }
+        }
+    }
+
+    fn keep_body(&mut self, plan: &Plan) -> Result<(), String> {
+        self.body = plan.body.then(Vec::new);
+        if let (Some(dir), Some(name)) = (&plan.output, &self.file_name) {
+            self.file = Some(Part::create(dir, name)?);
+        }
+        Ok(())
+    }
+
+    fn on_body(&mut self, piece: &[u8]) -> Next {
+        self.bytes += piece.len() as u64;
+        if let Some(body) = &mut self.body {
+            body.extend_from_slice(piece);
+        }
+        match self.file.as_mut().map(|file| file.write(piece)) {
+            Some(Err(why)) => Next::Over(Err(why)),
+            _ => Next::Wait,
+        }
+    }
+
+    fn ask_again(&mut self) -> Next {
+        self.stage = Stage::Asked;
+        Next::Fetch(Box::new(self.fetch.clone()))
+    }
+
+    /// Ends the trip: a whole body's file gets its name, a broken one's goes away.
+    pub fn end(self, end: Result<(), String>, now: Instant) -> Outcome {
+        let file = match (end, self.file) {
+            (Ok(()), Some(part)) => part.finish().map(Some),
+            (end, _) => end.map(|()| None),
+        };
+        Outcome {
+            url: Some(self.fetch.url),
+            redirects: self.redirects,
+            answer: match self.stage {
+                Stage::Answered(answer) => Some(answer),
+                Stage::Asked | Stage::Leaving(_) => None,
+            },
+            bytes: self.bytes,
+            body: self.body.filter(|_| file.is_ok()),
+            took: now.saturating_duration_since(self.began),
+            error: file.as_ref().err().cloned(),
+            file: file.unwrap_or_default(),
+        }
+    }
+}
+
+impl Answer {
+    fn new(head: &ResponseHead<'_>, journey: Journey) -> Answer {
+        Answer {
+            status: head.status,
+            minor_version: head.minor_version,
+            reason: head.reason.to_owned(),
+            headers: head.headers.map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
+            journey,
+        }
+    }
+}
+
+fn status_line(answer: &Answer) -> String {
+    format!("{} {}", answer.status, answer.reason).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! `squall serve`: a server from its flags, with its listeners, its files and its certificate.
+
+use crate::config::{CookieSecure, Limits, Serve};
+use crate::reactor::Loop;
+use crate::reactor::https::{TlsFiles, ToHttps};
+use crate::site::{self, Settings, Site};
+use crate::workers::line_log::LineLog;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Listens, reads the pages and the secret, and is ready to run.
+///
+/// # Errors
+/// A sentence that says what is wrong and what to do.
+pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<Site>, String> {
+    let limits = serve.apply_to(limits);
+    let settings = Settings {
+        secret: site::cookie::load_secret(serve.cookie_secret_file.as_deref(), &serve.data_dir)?,
+        cookie_secure: serve.cookie_secure == CookieSecure::Always || serve.tls_cert.is_some(),
+        allow_origin: serve.allow_origin.clone(),
+        www: serve.www.clone(),
+        search_url: serve.search_url.clone(),
+        allow_private: serve.allow_private,
+        lab: serve.lab,
+    };
+    if let Some(www) = serve.www.as_ref().filter(|www| !www.is_dir()) {
+        return Err(format!("--www {}: there is no such directory", www.display()));
+    }
+    let site = Site::new(settings, &limits, Instant::now())?;
+    let log_lines_max = limits.log_lines_max;
+    let addresses: Vec<SocketAddr> = serve.listen.iter().copied().chain(serve.redirect_http).collect();
+    let mut running = Loop::new(&addresses, site, limits)?;
+    if let Some(path) = &serve.ca_file {
+        running.trust(path)?;
+    }
+    if let (Some(cert), Some(key)) = (&serve.tls_cert, &serve.tls_key) {
+        let listeners = serve.listen.len();
+        let files = TlsFiles { cert: cert.clone(), key: key.clone(), listeners };
+        running.serve_tls(files)?;
+        if serve.redirect_http.is_some() {
+            let (port, challenges) =
+                (running.addresses()[0].port(), serve.www.as_ref().map(|_| site::files::CHALLENGES));
+            running.redirect_to_https(ToHttps { listener: listeners, port, challenges });
+        }
+    }
+    if let Some(path) = &serve.access_log {
+        let log = LineLog::open(path, log_lines_max);
+        running.log_to(log.map_err(|e| format!("--access-log {}: {e}", path.display()))?);
+    }
+    Ok(running)
+}

@@ -1,0 +1,350 @@
+//! Who may come in, and when.
+//!
+//! Listeners are edge-triggered: a listener that was ready stays so until an accept says `WouldBlock`. Three things
+//! end a round before that: the budget of the turn, the gate (`connections_max`), and a lack of descriptors (EMFILE).
+//! In all three the clients stay in the backlog, and accepting goes on by itself: next turn, when the gate opens a
+//! little below the limit, or on a timer and whenever a descriptor was given back.
+
+use crate::config::Limits;
+use crate::net::Network;
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+/// The state of all listeners.
+#[derive(Debug)]
+pub struct Acceptor {
+    ready: Vec<bool>,
+    /// Which listener is asked first.
+    turn: usize,
+    gate_open: bool,
+    retry_at: Option<Instant>,
+    /// A shortage has been reported, and not all that waited have been accepted since.
+    is_short: bool,
+}
+
+/// How one attempt ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Accepted<S> {
+    /// One that came to listener number so much.
+    Stream(S, usize),
+    /// Nothing more now.
+    Nothing,
+    /// No descriptor, or no memory of the kernel, is left; said once per shortage.
+    Shortage,
+}
+
+impl Acceptor {
+    /// For `listeners` listeners; all are tried at once, as what came before the first wait brings no edge.
+    pub fn new(listeners: usize) -> Acceptor {
+        Acceptor { ready: vec![true; listeners], turn: 0, gate_open: true, retry_at: None, is_short: false }
+    }
+
+    /// Listener number `n` has somebody waiting.
+    pub fn note(&mut self, n: usize) {
+        if let Some(ready) = self.ready.get_mut(n) {
+            *ready = true;
+        }
+    }
+
+    /// A descriptor was given back, so it is worth trying at once.
+    pub fn descriptor_freed(&mut self, now: Instant) {
+        if self.retry_at.is_some() {
+            self.retry_at = Some(now);
+        }
+    }
+
+    /// Accepts one connection, given how many there are.
+    pub fn next<N: Network>(
+        &mut self,
+        network: &mut N,
+        living: usize,
+        limits: &Limits,
+        now: Instant,
+    ) -> Accepted<N::Stream> {
+        if !self.may_accept(living, limits) || self.retry_at.is_some_and(|at| at > now) {
+            return Accepted::Nothing;
+        }
+        let mut failures = 0;
+        while let Some(n) = self.next_ready() {
+            match network.accept(n) {
+                Ok(stream) => {
+                    self.retry_at = None;
+                    // The next one is asked first next time: a listener whose backlog is never empty starves nobody.
+                    self.turn = n + 1;
+                    return Accepted::Stream(stream, n);
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.ready[n] = false;
+                    self.is_short = false;
+                }
+                Err(e) if is_shortage(&e) => {
+                    let first = !std::mem::replace(&mut self.is_short, true);
+                    // No further edge will come for the clients in the backlog: a timer has to bring us back here.
+                    self.retry_at = Some(now + limits.accept_retry);
+                    return if first { Accepted::Shortage } else { Accepted::Nothing };
+                }
+                // One client gave up before it was accepted (ECONNABORTED): on to the next, but not for ever.
+                Err(_) if failures < limits.accepts_per_turn => failures += 1,
+                Err(e) => {
+                    log::warn!("accept keeps failing: {e}");
+                    self.retry_at = Some(now + limits.accept_retry);
+                    return Accepted::Nothing;
+                }
+            }
+        }
+        self.retry_at = None;
+        Accepted::Nothing
+    }
+
+    fn next_ready(&self) -> Option<usize> {
+        let count = self.ready.len();
+        (0..count).map(|n| (self.turn + n) % count).find(|&n| self.ready[n])
+    }
+
+    /// How soon accepting must go on without any event: zero when a budget ended the round.
+    pub fn next_in(&self, living: usize, limits: &Limits, now: Instant) -> Option<Duration> {
+        if !self.ready.contains(&true) || living >= self.gate(limits) {
+            return None;
+        }
+        Some(self.retry_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now)))
+    }
+
+    fn may_accept(&mut self, living: usize, limits: &Limits) -> bool {
+        self.gate_open = living < self.gate(limits);
+        self.gate_open
+    }
+
+    /// Closed at the limit, it opens a sixty-fourth lower: at the limit itself it would flap with every departure. A
+    /// small limit has no such gap, for there whoever waits would see the free place.
+    fn gate(&self, limits: &Limits) -> usize {
+        let max = limits.connections_max;
+        if self.gate_open { max } else { max - max / 64 }
+    }
+}
+
+/// EMFILE, ENFILE, ENOBUFS, ENOMEM: the same clients can be accepted later (accept(2)).
+fn is_shortage(e: &io::Error) -> bool {
+    const SHORTAGES: [i32; 4] = [24, 23, if cfg!(target_os = "linux") { 105 } else { 55 }, 12];
+    e.raw_os_error().is_some_and(|code| SHORTAGES.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ConnId;
+    use crate::net::Stream;
+    use std::collections::VecDeque;
+    use std::io::{Read, Write};
+    use std::net::SocketAddr;
+
+    const EMFILE: i32 = 24;
+
+    /// A connection that is a number, and nothing else.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Numbered(usize);
+
+    impl Read for Numbered {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Ok(0)
+        }
+    }
+
+    impl Write for Numbered {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Numbered {
+        fn shutdown_write(&mut self) {}
+
+        fn reset_on_drop(&self) {}
+
+        fn take_error(&self) -> io::Result<Option<io::Error>> {
+            Ok(None)
+        }
+
+        fn peer_addr(&self) -> io::Result<SocketAddr> {
+            Err(ErrorKind::NotConnected.into())
+        }
+    }
+
+    /// What the accepts of each listener answer; behind that they would block.
+    struct Backlogs(Vec<VecDeque<io::Result<usize>>>);
+
+    impl Network for Backlogs {
+        type Stream = Numbered;
+
+        fn accept(&mut self, listener: usize) -> io::Result<Numbered> {
+            self.0[listener].pop_front().unwrap_or_else(|| Err(ErrorKind::WouldBlock.into())).map(Numbered)
+        }
+
+        fn connect(&mut self, _: SocketAddr) -> io::Result<Numbered> {
+            unreachable!("accepting connects nowhere")
+        }
+
+        fn watch(&mut self, _: &mut Numbered, _: ConnId) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn listeners(&self) -> usize {
+            self.0.len()
+        }
+
+        fn stop_listening(&mut self) {}
+    }
+
+    /// An acceptor at a moment, with as many connections living as a test says.
+    struct Door {
+        acceptor: Acceptor,
+        network: Backlogs,
+        limits: Limits,
+        living: usize,
+        now: Instant,
+    }
+
+    impl Door {
+        fn new(backlogs: Vec<Vec<io::Result<usize>>>) -> Door {
+            Door {
+                acceptor: Acceptor::new(backlogs.len()),
+                network: Backlogs(backlogs.into_iter().map(VecDeque::from).collect()),
+                limits: Limits { connections_max: 32, ..Limits::default() },
+                living: 0,
+                now: Instant::now(),
+            }
+        }
+
+        fn next(&mut self) -> Accepted<Numbered> {
+            match self.acceptor.next(&mut self.network, self.living, &self.limits, self.now) {
+                Accepted::Stream(stream, _) => Accepted::Stream(stream, 0),
+                other => other,
+            }
+        }
+
+        fn next_in(&self) -> Option<Duration> {
+            self.acceptor.next_in(self.living, &self.limits, self.now)
+        }
+    }
+
+    fn shortage() -> io::Result<usize> {
+        Err(io::Error::from_raw_os_error(EMFILE))
+    }
+
+    fn stream(n: usize) -> Accepted<Numbered> {
+        Accepted::Stream(Numbered(n), 0)
+    }
+
+    #[test]
+    fn every_listener_is_tried_until_it_would_block_and_then_only_after_its_edge() {
+        let mut door = Door::new(vec![vec![Ok(1)], vec![], vec![Ok(2), Ok(3)]]);
+        assert_eq!([door.next(), door.next(), door.next()], [stream(1), stream(2), stream(3)]);
+        assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None));
+        door.network.0[1].push_back(Ok(4));
+        assert_eq!(door.next(), Accepted::Nothing, "no edge was noted");
+        door.acceptor.note(1);
+        door.acceptor.note(99);
+        assert_eq!([door.next(), door.next()], [stream(4), Accepted::Nothing]);
+    }
+
+    #[test]
+    fn a_listener_whose_backlog_is_never_empty_lets_the_others_have_their_turn() {
+        let mut door = Door::new(vec![(0..100).map(Ok).collect(), vec![Ok(1000), Ok(1001)], vec![Ok(2000)]]);
+        let round: Vec<_> = (0..7).map(|_| door.next()).collect();
+        assert_eq!(round, [0, 1000, 2000, 1, 1001, 2, 3].map(stream));
+    }
+
+    #[test]
+    fn a_round_that_a_budget_has_ended_goes_on_at_once() {
+        let mut door = Door::new(vec![vec![Ok(1), Ok(2)]]);
+        assert_eq!((door.next(), door.next_in()), (stream(1), Some(Duration::ZERO)));
+        assert_eq!((door.next(), door.next_in()), (stream(2), Some(Duration::ZERO)));
+        assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None));
+    }
+
+    #[test]
+    fn the_gate_closes_at_the_limit_and_opens_a_sixty_fourth_lower() {
+        let mut door = Door::new(vec![(1..9).map(Ok).collect()]);
+        door.limits.connections_max = 128;
+        door.living = 127;
+        assert_eq!(door.next(), stream(1));
+        door.living = 128;
+        assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None));
+        for living in [127, 126] {
+            door.living = living;
+            assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None), "{living}");
+        }
+        door.living = 125;
+        assert_eq!(door.next_in(), Some(Duration::ZERO), "no edge comes, so the loop must come by itself");
+        assert_eq!(door.next(), stream(2));
+        door.living = 127;
+        assert_eq!(door.next(), stream(3), "open, it stays open up to the limit");
+    }
+
+    #[test]
+    fn a_small_gate_lets_somebody_in_for_each_who_leaves() {
+        let mut door = Door::new(vec![(1..9).map(Ok).collect()]);
+        for (n, max) in [1, 2, 32, 63].into_iter().enumerate() {
+            door.limits.connections_max = max;
+            door.living = max;
+            assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None), "{max}");
+            door.living = max - 1;
+            assert_eq!((door.next_in(), door.next()), (Some(Duration::ZERO), stream(n + 1)), "{max}");
+        }
+    }
+
+    #[test]
+    fn a_lack_of_descriptors_is_said_once_and_tried_again_on_a_timer() {
+        let mut door = Door::new(vec![vec![shortage(), shortage(), Ok(1), shortage()]]);
+        let retry = door.limits.accept_retry;
+        assert_eq!((door.next(), door.next_in()), (Accepted::Shortage, Some(retry)));
+        door.now += retry - Duration::from_nanos(1);
+        assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, Some(Duration::from_nanos(1))));
+        door.now += Duration::from_nanos(1);
+        assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, Some(retry)), "still short, and said before");
+        door.now += retry;
+        assert_eq!((door.next(), door.next_in()), (stream(1), Some(Duration::ZERO)));
+        assert_eq!(door.next(), Accepted::Nothing, "the same shortage, as not all that waited were accepted");
+    }
+
+    #[test]
+    fn a_descriptor_that_was_given_back_is_worth_a_try_at_once() {
+        let mut door = Door::new(vec![vec![shortage(), Ok(1)]]);
+        door.acceptor.descriptor_freed(door.now);
+        assert_eq!(door.next(), Accepted::Shortage);
+        assert_eq!(door.next(), Accepted::Nothing);
+        door.acceptor.descriptor_freed(door.now);
+        assert_eq!((door.next_in(), door.next()), (Some(Duration::ZERO), stream(1)));
+    }
+
+    #[test]
+    fn every_shortage_of_the_kernel_keeps_the_clients_in_the_backlog() {
+        let codes = [24, 23, 12, if cfg!(target_os = "linux") { 105 } else { 55 }];
+        for code in codes {
+            let mut door = Door::new(vec![vec![Err(io::Error::from_raw_os_error(code)), Ok(1)]]);
+            assert_eq!(door.next(), Accepted::Shortage, "{code}");
+            door.now += door.limits.accept_retry;
+            assert_eq!(door.next(), stream(1), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_gave_up_does_not_end_the_round() {
+        let gone = || Err(ErrorKind::ConnectionAborted.into());
+        let mut door = Door::new(vec![vec![gone(), Err(ErrorKind::Interrupted.into()), gone(), Ok(1), gone()]]);
+        assert_eq!([door.next(), door.next()], [stream(1), Accepted::Nothing]);
+    }
+
+    #[test]
+    fn a_listener_that_only_fails_does_not_hold_the_loop() {
+        let gone = |_| Err(ErrorKind::ConnectionAborted.into());
+        let mut door = Door::new(vec![(0..100).map(gone).chain([Ok(1)]).collect()]);
+        door.limits.accepts_per_turn = 90;
+        assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, Some(door.limits.accept_retry)));
+        door.now += door.limits.accept_retry;
+        assert_eq!(door.next(), stream(1));
+    }
+}

@@ -1,0 +1,130 @@
+use super::*;
+use crate::clock::{Now, UnixTime};
+use crate::config::Limits;
+use crate::conn::timers::Timer;
+use crate::conn::ws::Ws;
+use crate::event::{Effects, Event};
+use crate::id::FeedId;
+use crate::net::Stream;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A stream that is never ready, and a network that has two of them.
+struct Silent;
+
+struct Two(usize);
+
+impl Read for Silent {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Write for Silent {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Silent {
+    fn shutdown_write(&mut self) {}
+
+    fn reset_on_drop(&self) {}
+
+    fn take_error(&self) -> io::Result<Option<io::Error>> {
+        Ok(None)
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Err(ErrorKind::NotConnected.into())
+    }
+}
+
+impl Network for Two {
+    type Stream = Silent;
+
+    fn accept(&mut self, _: usize) -> io::Result<Silent> {
+        self.0 = self.0.checked_sub(1).ok_or(ErrorKind::WouldBlock)?;
+        Ok(Silent)
+    }
+
+    fn connect(&mut self, _: SocketAddr) -> io::Result<Silent> {
+        Err(ErrorKind::ConnectionRefused.into())
+    }
+
+    fn watch(&mut self, _: &mut Silent, _: ConnId) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn listeners(&self) -> usize {
+        1
+    }
+
+    fn stop_listening(&mut self) {}
+}
+
+struct Nobody;
+
+impl App for Nobody {
+    fn on_event(&mut self, _: ConnId, _: Event<'_>, _: Now, _: &mut Effects) {}
+}
+
+type Audited = Server<Two, Nobody>;
+
+/// A server with two connections, both members of a room.
+fn server() -> (Audited, [ConnId; 2]) {
+    let now = Instant::now();
+    let mut server = Server::new(Two(2), Nobody, Limits::default(), Arc::new(|| ()), now);
+    server.turn(&[], Now { instant: now, wall: UnixTime::default() });
+    let ids = server.living().map(|(id, _)| id).collect::<Vec<_>>().try_into().expect("two connections");
+    for id in ids {
+        server.conns.get_mut(id).expect("it lives").protocol = Protocol::Ws(Box::new(Ws::new(100, None, now)));
+        server.join(id, FeedId(0));
+    }
+    assert_eq!(server.audit(), Ok(()));
+    (server, ids)
+}
+
+fn conn(server: &mut Audited, id: ConnId) -> &mut Connection<Silent> {
+    server.conns.get_mut(id).expect("it lives")
+}
+
+#[test]
+fn whatever_does_not_hold_is_said_in_a_sentence() {
+    type Spoil = fn(&mut Audited, ConnId);
+    let all: [(Spoil, &str); 10] = [
+        (|server, id| conn(server, id).queued = true, "is marked ready: true, and on the list 0 times"),
+        (|server, id| server.ready.push_back(id), "is marked ready: false, and on the list 1 times"),
+        (|server, id| conn(server, id).dead = true, "is marked dead: true, and on the list 0 times"),
+        (|server, _| server.inbound += 1, "2 connections came in, 3 are counted"),
+        (|server, _| server.booked += 1, "0 bytes are booked, 1 are counted"),
+        (|server, id| conn(server, id).timer = Timer::default(), "lives and has no deadline"),
+        (|server, id| conn(server, id).readable = true, "there is input that it wants"),
+        (|server, id| conn(server, id).outbox.push(b"x"), "output waits that the socket would take"),
+        (|server, id| conn(server, id).kept.push(b'x'), "it holds 1 bytes, booked are 0"),
+        (|server, id| drop(server.conns.remove(id)), "1 connections came in, 2 are counted"),
+    ];
+    for (spoil, why) in all {
+        let (mut server, [first, _]) = server();
+        spoil(&mut server, first);
+        let said = server.audit().expect_err(why);
+        assert!(said.contains(why), "{said}, instead of: {why}");
+    }
+}
+
+#[test]
+fn a_member_and_its_room_must_name_each_other() {
+    let (mut server, [first, second]) = server();
+    for (id, place) in [(first, 1), (second, 0)] {
+        if let Protocol::Ws(ws) = &mut conn(&mut server, id).protocol {
+            ws.membership.as_mut().expect("a member").place = place;
+        }
+    }
+    assert!(server.audit().expect_err("places").contains("at place 0, where it is not"));
+}

@@ -1,0 +1,250 @@
+use super::*;
+use crate::site::testing::conn;
+use std::time::Duration;
+
+/// An effect of the room, with its words instead of their place.
+#[derive(Debug, PartialEq)]
+enum Said {
+    Join(ConnId),
+    All(String),
+    One(ConnId, Kind, Vec<u8>),
+    Close(ConnId, u16, &'static str),
+}
+use Said::{All, Close, Join, One};
+
+/// A room at a moment.
+struct Room {
+    chat: Chat,
+    now: Instant,
+}
+
+impl Room {
+    fn new() -> Room {
+        Room::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Room {
+        let now = Instant::now();
+        Room { chat: Chat::new(&limits, now), now }
+    }
+
+    fn enter(&mut self, who: ConnId, name: &str) -> Vec<Said> {
+        self.listen(|chat, now, out| {
+            let claim = chat.claim(name).expect("no look-alike is there");
+            chat.enter(who, claim, now, out);
+        })
+    }
+
+    fn say(&mut self, who: ConnId, text: &str) -> Vec<Said> {
+        self.listen(|chat, now, out| chat.on_message(who, Kind::Text, Payload::Read(text.as_bytes()), now, out))
+    }
+
+    fn left(&mut self, who: ConnId) -> Vec<Said> {
+        self.listen(|chat, _, out| chat.on_left(who, out))
+    }
+
+    fn listen(&mut self, act: impl FnOnce(&mut Chat, Instant, &mut Effects)) -> Vec<Said> {
+        let mut out = Effects::default();
+        act(&mut self.chat, self.now, &mut out);
+        let Effects { list, bytes } = out;
+        let said = |effect| match effect {
+            Effect::Join(id, LOBBY) => Join(id),
+            Effect::Publish(LOBBY, range) => All(String::from_utf8(bytes[range].to_vec()).expect("text")),
+            Effect::Send(id, kind, range) => One(id, kind, bytes[range].to_vec()),
+            Effect::Close(id, code, reason) => Close(id, code, reason),
+            other => panic!("not an effect of a room: {other:?}"),
+        };
+        list.into_iter().map(said).collect()
+    }
+}
+
+/// Whether a connection has entered under exactly this name.
+fn is_present(chat: &Chat, name: &str) -> bool {
+    chat.claim(name).is_some_and(|claim| !claim.is_first())
+}
+
+fn all(line: &str) -> Said {
+    All(line.to_owned())
+}
+
+fn one(id: ConnId, line: &str) -> Said {
+    One(id, Kind::Text, line.as_bytes().to_vec())
+}
+
+#[test]
+fn the_first_connection_of_a_name_joins_and_then_everybody_hears_of_it() {
+    let (mut chat, mut out) = (Room::new().chat, Effects::default());
+    let claim = chat.claim("alice").expect("nobody is there");
+    chat.enter(conn(3), claim, Instant::now(), &mut out);
+    assert_eq!(out.list, [Effect::Join(conn(3), LOBBY), Effect::Publish(LOBBY, 0..16)]);
+    assert_eq!(out.bytes, b"alice enter room");
+    assert!(is_present(&chat, "alice") && !is_present(&chat, "Alice") && !is_present(&chat, "bob"));
+}
+
+#[test]
+fn a_further_connection_of_a_name_alone_sees_its_enter_line() {
+    let mut room = Room::new();
+    assert_eq!(room.enter(conn(0), "张三"), [Join(conn(0)), all("张三 enter room")]);
+    assert_eq!(room.enter(conn(1), "张三"), [Join(conn(1)), one(conn(1), "张三 enter room")]);
+    assert_eq!(room.enter(conn(2), "bob"), [Join(conn(2)), all("bob enter room")]);
+}
+
+#[test]
+fn only_the_last_connection_of_a_name_leaves() {
+    let mut room = Room::new();
+    room.enter(conn(0), "alice");
+    room.enter(conn(1), "alice");
+    assert_eq!(room.left(conn(0)), []);
+    assert!(is_present(&room.chat, "alice"));
+    assert_eq!(room.say(conn(1), "still here"), [all("alice:still here")]);
+    assert_eq!(room.left(conn(1)), [all("alice leave room")]);
+    assert!(!is_present(&room.chat, "alice"));
+    assert_eq!(room.left(conn(1)), [], "nobody leaves twice");
+    assert_eq!(room.enter(conn(1), "alice"), [Join(conn(1)), all("alice enter room")]);
+}
+
+#[test]
+fn what_a_member_says_is_published_byte_for_byte() {
+    let mut room = Room::new();
+    room.enter(conn(0), "alice");
+    for text in ["hello", "", ":", "a:b\r\n\0<b>", "你好 😀", " bob leave room "] {
+        assert_eq!(room.say(conn(0), text), [All(format!("alice:{text}"))]);
+    }
+}
+
+#[test]
+fn whoever_is_in_no_room_gets_its_message_back() {
+    let mut room = Room::new();
+    room.enter(conn(0), "alice");
+    assert_eq!(room.say(conn(1), "hello"), [one(conn(1), "hello")]);
+    assert_eq!(room.say(conn(99), ""), [one(conn(99), "")]);
+    let binary =
+        room.listen(|chat, now, out| chat.on_message(conn(1), Kind::Binary, Payload::Read(&[0, 255]), now, out));
+    assert_eq!(binary, [One(conn(1), Kind::Binary, vec![0, 255])]);
+    for _ in 0..1000 {
+        assert_eq!(room.say(conn(1), "no flood").len(), 1);
+    }
+    assert_eq!(room.left(conn(1)), []);
+}
+
+#[test]
+fn a_burst_is_free_and_then_the_rate_counts() {
+    let mut room = Room::with(Limits { message_rate: 10.0, message_burst: 20.0, ..Limits::default() });
+    room.enter(conn(0), "alice");
+    for _ in 0..20 {
+        assert_eq!(room.say(conn(0), "x"), [all("alice:x")]);
+    }
+    for _ in 0..50 {
+        room.now += Duration::from_millis(100);
+        assert_eq!(room.say(conn(0), "x"), [all("alice:x")], "ten a second are allowed for ever");
+    }
+    room.now += Duration::from_millis(99);
+    let expelled = [Close(conn(0), 1008, "too fast"), all("alice leave room")];
+    assert_eq!(room.say(conn(0), "x"), expelled);
+}
+
+#[test]
+fn silence_earns_a_burst_and_no_more() {
+    let mut room = Room::with(Limits { message_rate: 10.0, message_burst: 2.0, ..Limits::default() });
+    room.enter(conn(0), "alice");
+    room.now += Duration::from_secs(3600);
+    assert_eq!(room.say(conn(0), "1"), [all("alice:1")]);
+    assert_eq!(room.say(conn(0), "2"), [all("alice:2")]);
+    assert_eq!(room.say(conn(0), "3")[0], Close(conn(0), 1008, "too fast"));
+}
+
+#[test]
+fn two_connections_of_one_name_have_two_allowances() {
+    let mut room = Room::with(Limits { message_rate: 1.0, message_burst: 1.0, ..Limits::default() });
+    room.enter(conn(0), "alice");
+    room.enter(conn(1), "alice");
+    assert_eq!(room.say(conn(0), "1"), [all("alice:1")]);
+    assert_eq!(room.say(conn(1), "2"), [all("alice:2")]);
+    assert_eq!(room.say(conn(0), "3"), [Close(conn(0), 1008, "too fast")], "the name is still there");
+    assert!(is_present(&room.chat, "alice"));
+}
+
+#[test]
+fn a_rate_of_zero_is_no_limit() {
+    let mut room = Room::with(Limits { message_rate: 0.0, message_burst: 1.0, ..Limits::default() });
+    room.enter(conn(0), "alice");
+    for _ in 0..1000 {
+        assert_eq!(room.say(conn(0), "x"), [all("alice:x")]);
+    }
+}
+
+#[test]
+fn a_text_over_its_limit_in_bytes_closes_with_1009() {
+    let mut room = Room::with(Limits { chat_text_bytes_max: 6, ..Limits::default() });
+    room.enter(conn(0), "alice");
+    assert_eq!(room.say(conn(0), "好好"), [all("alice:好好")]);
+    let expelled = [Close(conn(0), 1009, "too long"), all("alice leave room")];
+    assert_eq!(room.say(conn(0), "好好!"), expelled);
+    assert_eq!(room.left(conn(0)), [], "it has left already");
+}
+
+#[test]
+fn a_binary_message_closes_with_1003() {
+    let mut room = Room::new();
+    room.enter(conn(0), "alice");
+    room.enter(conn(1), "alice");
+    let said = room.listen(|chat, now, out| chat.on_message(conn(1), Kind::Binary, Payload::Read(b"x"), now, out));
+    assert_eq!(said, [Close(conn(1), 1003, "text only")]);
+    assert_eq!(room.say(conn(0), "x"), [all("alice:x")], "the other connection stays");
+}
+
+#[test]
+fn while_draining_nobody_is_told_who_leaves() {
+    let mut room = Room::new();
+    room.enter(conn(0), "alice");
+    room.enter(conn(1), "bob");
+    room.chat.drain();
+    assert_eq!(room.left(conn(0)), []);
+    let said = room.listen(|chat, now, out| chat.on_message(conn(1), Kind::Binary, Payload::Read(b"x"), now, out));
+    assert_eq!(said, [Close(conn(1), 1003, "text only")]);
+    assert!(!is_present(&room.chat, "alice") && !is_present(&room.chat, "bob"));
+}
+
+#[test]
+fn the_former_tenant_of_a_slot_cannot_speak_or_leave_for_the_new_one() {
+    let (old, new) = (ConnId::new(0, 1), ConnId::new(0, 2));
+    let mut room = Room::new();
+    room.enter(old, "alice");
+    assert_eq!(room.left(old), [all("alice leave room")]);
+    assert_eq!(room.enter(new, "bob"), [Join(new), all("bob enter room")]);
+    assert_eq!(room.say(old, "x"), [one(old, "x")]);
+    assert_eq!(room.left(old), []);
+    assert_eq!(room.say(new, "y"), [all("bob:y")]);
+    assert_eq!(room.left(new), [all("bob leave room")]);
+}
+
+#[test]
+fn a_member_is_small() {
+    assert!(size_of::<Option<Member>>() <= 32, "{} bytes", size_of::<Option<Member>>());
+}
+
+#[test]
+fn names_that_look_alike_are_never_present_together() {
+    let mut room = Room::new();
+    room.enter(conn(0), "Mary");
+    room.enter(conn(1), "Mary");
+    let taken = ["mary", "rnary", "Rnary", "M\u{430}ry", "MARY"];
+    for alike in taken {
+        assert!(room.chat.claim(alike).is_none(), "{alike}");
+    }
+    assert!(room.chat.claim("Mark").is_some_and(|claim| claim.is_first()));
+    room.left(conn(0));
+    assert!(room.chat.claim("mary").is_none(), "one is still there");
+    room.left(conn(1));
+    for alike in taken {
+        assert!(room.chat.claim(alike).is_some_and(|claim| claim.is_first()), "{alike}");
+    }
+    assert!(room.chat.present.is_empty() && room.chat.looks.is_empty());
+}
+
+#[test]
+fn a_claim_that_is_not_used_leaves_nothing() {
+    let room = Room::new();
+    drop(room.chat.claim("Mary"));
+    assert!(room.chat.present.is_empty() && room.chat.looks.is_empty());
+}

@@ -1,0 +1,284 @@
+//! The pages for people: templates of `www/pages`, overlaid by those of `--www`, to whole responses.
+//!
+//! In goes a [`Page`] (which one, and what it shows) and a language, out comes a [`Response`] with its security
+//! fields. Templates are read once, at start. Everything from people passes the autoescape of the templates; built-in
+//! pages carry a policy that allows only our own files, overlaid ones carry none, for they are somebody else's.
+//! Which page answers which request is decided elsewhere.
+
+use crate::http::response::{Body, Response};
+use crate::site::language::{Lang, Sentence, TEXTS};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, UndefinedBehavior, Value, context};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What every built-in page and file may do: wear our styles, show our pictures, post forms to us; and more, if its
+/// script needs it.
+macro_rules! policy {
+    ($($more:literal)?) => {
+        concat!(
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+             frame-ancestors 'none'"
+            $(, "; ", $more)?
+        )
+    };
+}
+
+/// Without a script: files, too, which a browser may be shown as pages.
+pub const POLICY: &str = policy!();
+/// With one, which talks to us and makes no markup out of text (Trusted Types). In `connect-src`, 'self' covers ws: and
+/// wss: of the same authority (CSP 3, section 6.7.2.8).
+const SCRIPT_POLICY: &str =
+    policy!("script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'");
+/// The search form shows the relayed page in a frame.
+const SEARCH_POLICY: &str = policy!(
+    "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'; frame-src 'self'"
+);
+/// An error in the place of a relayed page: no scripts, no forms, and that frame may hold it.
+const SANDBOX_POLICY: &str = "sandbox; default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
+                             frame-ancestors 'self'";
+
+/// Lists templates of `www/pages` by name.
+macro_rules! embed {
+    ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("../../www/pages/", $name)))),*] };
+}
+
+const EMBEDDED: [(&str, &str); 6] =
+    embed!["base.html", "index.html", "login.html", "chat.html", "search.html", "error.html"];
+
+/// What is wrong with a name somebody wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameProblem {
+    Empty,
+    /// Over 32 characters, or their bytes.
+    TooLong,
+    /// A colon, a control or an invisible character.
+    BadCharacter,
+    /// It, or a name that looks like it, is online, and this browser does not have its cookie.
+    Taken,
+}
+
+impl NameProblem {
+    /// The key of its text.
+    fn key(self) -> &'static str {
+        match self {
+            NameProblem::Empty => "name_empty",
+            NameProblem::TooLong => "name_long",
+            NameProblem::BadCharacter => "name_character",
+            NameProblem::Taken => "name_taken",
+        }
+    }
+}
+
+/// What came before the index page, and how many seconds it took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Pause {
+    /// On a timer.
+    Slept(f64),
+    /// On the loop itself.
+    Blocked(f64),
+}
+
+impl Pause {
+    fn sentence(self) -> Sentence {
+        match self {
+            Pause::Slept(seconds) => Sentence::new("slept", [&seconds]),
+            Pause::Blocked(seconds) => Sentence::new("blocked", [&seconds]),
+        }
+    }
+}
+
+/// Where an error shows up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// On a page like any other.
+    Page,
+    /// In the place of a relayed page, and sandboxed like that one.
+    Relay,
+    /// The same in the frame of the search page, which has a bar already.
+    Frame,
+}
+
+/// A page and what it shows. `user` is the name of a valid cookie.
+#[derive(Debug, Clone, Copy)]
+pub enum Page<'a> {
+    /// `lab`: the blocking contrasts exist.
+    Index {
+        user: Option<&'a str>,
+        pause: Option<Pause>,
+        lab: bool,
+    },
+    /// `name` as typed, `next` a checked local path.
+    Login {
+        user: Option<&'a str>,
+        name: &'a str,
+        next: &'a str,
+        problem: Option<NameProblem>,
+    },
+    Chat {
+        user: &'a str,
+    },
+    Search {
+        user: Option<&'a str>,
+    },
+    /// The title follows the status, `why` is what exactly is wrong.
+    Error {
+        user: Option<&'a str>,
+        status: u16,
+        why: &'a Sentence,
+        place: Place,
+    },
+}
+
+impl<'a> Page<'a> {
+    fn template(&self) -> &'static str {
+        match self {
+            Page::Index { .. } => "index.html",
+            Page::Login { .. } => "login.html",
+            Page::Chat { .. } => "chat.html",
+            Page::Search { .. } => "search.html",
+            Page::Error { .. } => "error.html",
+        }
+    }
+
+    fn user(&self) -> Option<&'a str> {
+        match *self {
+            Page::Chat { user } => Some(user),
+            Page::Index { user, .. } | Page::Login { user, .. } | Page::Search { user } | Page::Error { user, .. } => {
+                user
+            }
+        }
+    }
+
+    fn policy(&self) -> &'static str {
+        match self {
+            Page::Index { .. } | Page::Chat { .. } => SCRIPT_POLICY,
+            Page::Search { .. } => SEARCH_POLICY,
+            Page::Error { place: Place::Relay | Place::Frame, .. } => SANDBOX_POLICY,
+            Page::Login { .. } | Page::Error { place: Place::Page, .. } => POLICY,
+        }
+    }
+
+    /// What the template sees besides the common values.
+    fn values(&self, lang: Lang) -> Value {
+        match *self {
+            Page::Index { pause, lab, .. } => context! { pause => pause.map(|pause| pause.sentence().text(lang)), lab },
+            Page::Login { name, next, problem, .. } => {
+                context! { name, next, problem => problem.and_then(|problem| lang.text(problem.key())) }
+            }
+            Page::Chat { .. } | Page::Search { .. } => context! {},
+            Page::Error { status, why, place, .. } => {
+                let title = lang.text(&format!("error_{status}")).unwrap_or_default();
+                let (framed, sandboxed) = (place == Place::Frame, place != Place::Page);
+                context! { status, title, why => why.parts(lang), framed, sandboxed }
+            }
+        }
+    }
+}
+
+/// The parsed templates and the texts they show.
+#[derive(Debug)]
+pub struct Pages {
+    templates: Environment<'static>,
+    /// Names that came from `--www`.
+    overlaid: BTreeSet<String>,
+    /// One map of texts per language, in the order of [`Lang::ALL`].
+    texts: [Value; 2],
+}
+
+impl Pages {
+    /// The embedded templates, overlaid and joined by `*.html` of `www/pages` if there is a `www`.
+    ///
+    /// # Errors
+    /// A sentence that names the file, and the line where it does not parse.
+    pub fn new(www: Option<&Path>) -> Result<Pages, String> {
+        let mut templates = Environment::new();
+        let tidy = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        templates.set_syntax(tidy.expect("the delimiters are the default ones"));
+        // A misspelt name is an error in the log, not a hole in the page.
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        for (name, source) in EMBEDDED {
+            templates.add_template(name, source).map_err(|e| format!("the built-in template {name}: {e}"))?;
+        }
+        let mut overlaid = BTreeSet::new();
+        for (name, source) in www.map_or(Ok(vec![]), |www| read_overlay(&www.join("pages")))? {
+            templates.add_template_owned(name.clone(), source).map_err(|e| {
+                let why = e.detail().map_or(e.kind().to_string(), str::to_owned);
+                format!("the template pages/{name} of --www does not parse: line {}: {why}", e.line().unwrap_or(1))
+            })?;
+            overlaid.insert(name);
+        }
+        let texts = Lang::ALL.map(|lang| {
+            Value::from(TEXTS.iter().map(|row| (row.0, Value::from(lang.pick(row)))).collect::<BTreeMap<_, _>>())
+        });
+        Ok(Pages { templates, overlaid, texts })
+    }
+
+    /// The page with its security and caching fields, under `status`. A template of `--www` that fails (a name it
+    /// made up, a file it includes) gives a plain 500 and a line in the log.
+    pub fn render(&self, page: &Page<'_>, lang: Lang, status: u16) -> Response {
+        let name = page.template();
+        let html = match self.html(name, page, lang) {
+            Ok(html) => html,
+            Err(e) => {
+                log::error!("the page {name} cannot be rendered: {e:#}");
+                return Response::text(500, "This page cannot be shown: its template is broken. The log says where.\n");
+            }
+        };
+        // Every page depends on the cookie. Without one it may still show a name, the one that was typed.
+        let caching = if page.user().is_some() { "private, no-store" } else { "private, no-cache" };
+        let mut headers = vec![
+            ("X-Content-Type-Options", "nosniff".into()),
+            ("Referrer-Policy", "same-origin".into()),
+            ("Cache-Control", caching.into()),
+            ("Vary", "Accept-Language, Cookie".into()),
+        ];
+        if !self.is_overlaid(name) {
+            headers.push(("Content-Security-Policy", page.policy().into()));
+        }
+        Response { status, content_type: "text/html; charset=utf-8".into(), headers, body: Body::Owned(html.into()) }
+    }
+
+    fn html(&self, name: &str, page: &Page<'_>, lang: Lang) -> Result<String, minijinja::Error> {
+        let common = context! {
+            t => self.texts[lang as usize].clone(),
+            lang => lang.tag(),
+            user => page.user(),
+            page => name.trim_end_matches(".html"),
+            framed => false,
+            sandboxed => false,
+        };
+        self.templates.get_template(name)?.render(context! { ..page.values(lang), ..common })
+    }
+
+    /// A page is foreign, too, when only the frame around it is.
+    fn is_overlaid(&self, name: &str) -> bool {
+        self.overlaid.contains(name) || self.overlaid.contains("base.html")
+    }
+}
+
+/// Names and sources of the templates in `directory`, which need not exist.
+fn read_overlay(directory: &Path) -> Result<Vec<(String, String)>, String> {
+    let failed = |path: &Path, e: std::io::Error| format!("the template {} cannot be read: {e}", path.display());
+    let entries = match std::fs::read_dir(directory) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+        entries => entries.map_err(|e| failed(directory, e))?,
+    };
+    let mut found = vec![];
+    for entry in entries {
+        let path = entry.map_err(|e| failed(directory, e))?.path();
+        if let (Some(name), Some("html")) = (path.file_name(), path.extension().and_then(|end| end.to_str())) {
+            // Opening a pipe would wait for its writer.
+            if !path.is_file() {
+                return Err(format!("the template {} is not a file", path.display()));
+            }
+            let source = std::fs::read_to_string(&path).map_err(|e| failed(&path, e))?;
+            found.push((name.to_string_lossy().into_owned(), source));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

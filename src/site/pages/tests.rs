@@ -1,0 +1,291 @@
+use super::*;
+use std::fs;
+use std::path::PathBuf;
+
+fn pages() -> Pages {
+    Pages::new(None).unwrap()
+}
+
+fn html(response: &Response) -> &str {
+    match &response.body {
+        Body::Owned(bytes) => std::str::from_utf8(bytes).unwrap(),
+        other => panic!("not a rendered page: {other:?}"),
+    }
+}
+
+fn field<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
+    response.headers.iter().find(|field| field.0 == name).map(|field| &*field.1)
+}
+
+/// A sentence with something from people in every place.
+fn sentence(person: &str) -> Sentence {
+    Sentence::new("why_location", [&person]).because(person)
+}
+
+/// One of each page, with something from people in every place that takes it.
+fn all<'a>(person: &'a str, why: &'a Sentence) -> Vec<Page<'a>> {
+    let user = Some(person);
+    vec![
+        Page::Index { user, pause: Some(Pause::Slept(0.25)), lab: true },
+        Page::Index { user: None, pause: None, lab: false },
+        Page::Login { user: None, name: "", next: "/chat/", problem: None },
+        Page::Login { user, name: person, next: person, problem: Some(NameProblem::Taken) },
+        Page::Chat { user: person },
+        Page::Search { user },
+        Page::Search { user: None },
+        Page::Error { user, status: 404, why, place: Place::Page },
+        Page::Error { user, status: 502, why, place: Place::Relay },
+        Page::Error { user: None, status: 502, why, place: Place::Frame },
+    ]
+}
+
+/// A `--www` directory of this test's own with these templates.
+fn overlay(name: &str, templates: &[(&str, &str)]) -> PathBuf {
+    let www = std::env::temp_dir().join(format!("squall-pages-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&www);
+    fs::create_dir_all(www.join("pages")).unwrap();
+    for (file, source) in templates {
+        fs::write(www.join("pages").join(file), source).unwrap();
+    }
+    www
+}
+
+#[test]
+fn every_page_is_whole_in_both_languages() {
+    for page in all("Ann", &sentence("Ann")) {
+        for (lang, tag) in [(Lang::En, "en"), (Lang::Zh, "zh-Hans")] {
+            let response = pages().render(&page, lang, 200);
+            assert_eq!((response.status, &*response.content_type), (200, "text/html; charset=utf-8"), "{page:?}");
+            let html = html(&response);
+            assert!(html.starts_with(&format!("<!doctype html>\n<html lang=\"{tag}\">")), "{html}");
+            assert!(html.ends_with("</html>"), "{html}");
+        }
+    }
+}
+
+#[test]
+fn what_people_wrote_is_escaped_everywhere() {
+    let evil = r#"<b>"'&</b>"#;
+    for page in all(evil, &sentence(evil)) {
+        let response = pages().render(&page, Lang::En, 200);
+        assert!(!html(&response).contains("<b>"), "{page:?}");
+        assert!(!html(&response).contains(r#""'&"#), "{page:?}");
+    }
+}
+
+#[test]
+fn no_page_has_an_inline_script_style_handler_or_a_foreign_address() {
+    for page in all("Ann", &sentence("Ann")) {
+        let response = pages().render(&page, Lang::En, 200);
+        let html = html(&response);
+        for word in ["<style", " style=", " onclick=", "javascript:", "http://", "https://", "src=\"data:", "=\"//"] {
+            assert!(!html.contains(word), "{page:?} has {word}");
+        }
+        assert_eq!(html.matches("<script").count(), html.matches("<script src=\"/static/").count());
+    }
+}
+
+#[test]
+fn a_page_may_do_what_its_script_needs_and_nothing_else() {
+    let policy =
+        |page: &Page| field(&pages().render(page, Lang::En, 200), "Content-Security-Policy").unwrap().to_owned();
+    assert!(POLICY.starts_with("default-src 'none'; ") && POLICY.ends_with("frame-ancestors 'none'"));
+    assert_eq!(policy(&Page::Login { user: None, name: "", next: "/", problem: None }), POLICY);
+    let with_script = format!(
+        "{POLICY}; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
+    );
+    assert_eq!(policy(&Page::Chat { user: "Ann" }), with_script);
+    assert_eq!(policy(&Page::Index { user: None, pause: None, lab: true }), with_script);
+    assert_eq!(policy(&Page::Search { user: None }), format!("{with_script}; frame-src 'self'"));
+    let why = sentence("Ann");
+    let error = |place| policy(&Page::Error { user: None, status: 502, why: &why, place });
+    assert_eq!((error(Place::Page), error(Place::Relay)), (POLICY.to_owned(), error(Place::Frame)));
+    assert!(error(Place::Frame).starts_with("sandbox;") && error(Place::Frame).ends_with("frame-ancestors 'self'"));
+}
+
+#[test]
+fn a_page_has_a_script_if_its_policy_lets_it_run() {
+    for page in all("Ann", &sentence("Ann")) {
+        let response = pages().render(&page, Lang::En, 200);
+        let policy = field(&response, "Content-Security-Policy").unwrap();
+        for loose in ["-inline", "-eval", "*", "data:", "http"] {
+            assert!(!policy.contains(loose), "{policy}");
+        }
+        assert_eq!(html(&response).contains("<script"), policy.contains("script-src 'self'"), "{page:?}");
+    }
+}
+
+#[test]
+fn an_error_in_a_frame_has_no_bar_and_one_in_a_sandbox_nothing_that_cannot_work_there() {
+    let why = sentence("Ann");
+    let page = |place| {
+        let page = Page::Error { user: Some("Ann"), status: 502, why: &why, place };
+        html(&pages().render(&page, Lang::En, 502)).to_owned()
+    };
+    let parts = |html: &str| ["class=\"bar\"", "<a href=\"/\">", "<form", "<use"].map(|part| html.contains(part));
+    assert_eq!(parts(&page(Place::Page)), [true, true, true, true]);
+    assert_eq!(parts(&page(Place::Relay)), [true, true, false, false]);
+    assert_eq!(parts(&page(Place::Frame)), [false; 4]);
+}
+
+#[test]
+fn a_cause_is_marked_as_english_on_every_page() {
+    let why = Sentence::new("why_search", []).because("no route");
+    for (lang, said) in [
+        (Lang::En, "The search failed: <span lang=\"en\">no route</span>."),
+        (Lang::Zh, "搜索失败：<span lang=\"en\">no route</span>。"),
+    ] {
+        let page = Page::Error { user: None, status: 502, why: &why, place: Place::Page };
+        assert!(html(&pages().render(&page, lang, 502)).contains(said), "{said}");
+    }
+    let page = Page::Error { user: None, status: 404, why: &Sentence::new("why_no_page", []), place: Place::Page };
+    assert!(html(&pages().render(&page, Lang::Zh, 404)).contains("<p class=\"lead\">没有这个页面。</p>"));
+}
+
+#[test]
+fn no_shared_cache_stores_a_page_and_no_cache_one_with_a_name() {
+    for (user, caching) in [(Some("Ann"), "private, no-store"), (None, "private, no-cache")] {
+        let response = pages().render(&Page::Search { user }, Lang::En, 200);
+        assert_eq!(field(&response, "Cache-Control"), Some(caching));
+        assert_eq!(field(&response, "Vary"), Some("Accept-Language, Cookie"));
+        assert_eq!(field(&response, "Referrer-Policy"), Some("same-origin"));
+        assert_eq!(field(&response, "X-Content-Type-Options"), Some("nosniff"));
+    }
+}
+
+#[test]
+fn a_pause_is_told_in_seconds_as_they_were_asked_for() {
+    for (pause, lang, words) in [
+        (Pause::Slept(3.0), Lang::En, "Slept 3 s on a timer of the loop. Nobody else noticed."),
+        (Pause::Slept(0.0), Lang::En, "Slept 0 s"),
+        (Pause::Slept(0.25), Lang::Zh, "睡了 0.25 秒"),
+        (Pause::Blocked(3.0), Lang::En, "Blocked the loop for 3 s. Everybody waited."),
+        (Pause::Blocked(0.5), Lang::Zh, "把事件循环堵了 0.5 秒。所有人都在等。"),
+    ] {
+        let page = Page::Index { user: None, pause: Some(pause), lab: false };
+        let response = pages().render(&page, lang, 200);
+        assert!(html(&response).contains(words), "{words}");
+        assert_eq!(html(&response).contains("Nobody else"), words.contains("Nobody else") || words == "Slept 0 s");
+    }
+    let page = Page::Index { user: None, pause: None, lab: false };
+    assert!(!html(&pages().render(&page, Lang::En, 200)).contains("role=\"status\""));
+}
+
+#[test]
+fn the_lab_is_shown_only_where_it_is() {
+    for lab in [false, true] {
+        let response = pages().render(&Page::Index { user: None, pause: None, lab }, Lang::En, 200);
+        assert_eq!(html(&response).contains("/search-sync"), lab);
+        assert_eq!(html(&response).contains("/block?seconds=3"), lab);
+    }
+}
+
+#[test]
+fn the_chat_page_knows_how_long_a_text_may_be() {
+    let limit = crate::config::Limits::default().chat_text_bytes_max;
+    let response = pages().render(&Page::Chat { user: "Ann" }, Lang::En, 200);
+    assert!(html(&response).contains(&format!("data-text-bytes=\"{limit}\"")));
+}
+
+#[test]
+fn each_problem_with_a_name_has_its_own_words() {
+    let problems = [NameProblem::Empty, NameProblem::TooLong, NameProblem::BadCharacter, NameProblem::Taken];
+    for lang in Lang::ALL {
+        for problem in problems {
+            let page = Page::Login { user: None, name: "x:y", next: "/search", problem: Some(problem) };
+            let response = pages().render(&page, lang, 409);
+            assert_eq!(response.status, 409);
+            let html = html(&response);
+            assert!(html.contains(lang.text(problem.key()).unwrap()));
+            assert!(html.contains("value=\"x:y\"") && html.contains("value=\"&#x2f;search\""), "{html}");
+        }
+    }
+}
+
+#[test]
+fn every_text_that_is_named_is_in_the_table_and_every_text_is_used() {
+    let templates: String = EMBEDDED.iter().map(|template| template.1).collect();
+    let in_templates = templates
+        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
+        .filter_map(|word| word.strip_prefix("t."));
+    let code = [
+        include_str!("../../site.rs"),
+        include_str!("../login.rs"),
+        include_str!("../pages.rs"),
+        include_str!("../router.rs"),
+        include_str!("../search.rs"),
+    ];
+    let in_code = code.iter().flat_map(|text| text.split('"')).filter(|word| {
+        ["why_", "name_"].iter().any(|start| word.starts_with(start)) || ["slept", "blocked"].contains(word)
+    });
+    // What is chosen by the status: every one that an error page is made for.
+    let titles =
+        [400, 401, 403, 404, 405, 409, 415, 426, 500, 501, 502, 503, 504].map(|status| format!("error_{status}"));
+    let used: BTreeSet<&str> = in_templates.chain(in_code).chain(titles.iter().map(String::as_str)).collect();
+    let there: BTreeSet<&str> = TEXTS.iter().map(|row| row.0).collect();
+    let lost: Vec<_> = used.difference(&there).collect();
+    let idle: Vec<_> = there.difference(&used).collect();
+    assert!(lost.is_empty(), "not in the table: {lost:?}");
+    assert!(idle.is_empty(), "never shown: {idle:?}");
+}
+
+#[test]
+fn an_overlaid_template_takes_the_place_of_ours_and_has_no_policy() {
+    let source = "<p>{{ user }} {{ t.chat }} {% include 'part.html' %}";
+    let www = overlay("place", &[("chat.html", source), ("part.html", "{{ lang }}"), ("notes.txt", "{{")]);
+    let pages = Pages::new(Some(&www)).unwrap();
+    let response = pages.render(&Page::Chat { user: "<a>" }, Lang::Zh, 200);
+    assert_eq!(html(&response), "<p>&lt;a&gt; 聊天 zh-Hans");
+    assert_eq!(field(&response, "Content-Security-Policy"), None);
+    assert_eq!(field(&response, "X-Content-Type-Options"), Some("nosniff"));
+    let ours = pages.render(&Page::Search { user: None }, Lang::Zh, 200);
+    assert!(field(&ours, "Content-Security-Policy").is_some());
+    fs::remove_dir_all(www).unwrap();
+}
+
+#[test]
+fn a_foreign_frame_makes_every_page_foreign() {
+    let www = overlay("frame", &[("base.html", "{% block content %}{% endblock %}")]);
+    let response = Pages::new(Some(&www)).unwrap().render(&Page::Search { user: None }, Lang::En, 200);
+    assert_eq!(field(&response, "Content-Security-Policy"), None);
+    fs::remove_dir_all(www).unwrap();
+}
+
+#[test]
+fn a_directory_without_templates_overlays_nothing() {
+    let www = overlay("none", &[]);
+    fs::remove_dir(www.join("pages")).unwrap();
+    assert!(Pages::new(Some(&www)).unwrap().overlaid.is_empty());
+    fs::remove_dir_all(www).unwrap();
+}
+
+#[test]
+fn a_template_that_does_not_parse_is_named_with_its_line() {
+    let www = overlay("parse", &[("index.html", "<p>\n{% if %}\n")]);
+    let problem = Pages::new(Some(&www)).unwrap_err();
+    assert!(problem.contains("pages/index.html") && problem.contains("line 2"), "{problem}");
+    fs::remove_dir_all(&www).unwrap();
+    let www = overlay("read", &[]);
+    fs::write(www.join("pages/chat.html"), b"\xff").unwrap();
+    let problem = Pages::new(Some(&www)).unwrap_err();
+    assert!(problem.contains("chat.html cannot be read"), "{problem}");
+    fs::remove_dir_all(&www).unwrap();
+    fs::create_dir_all(www.join("pages/index.html")).unwrap();
+    assert!(Pages::new(Some(&www)).unwrap_err().ends_with("pages/index.html is not a file"));
+    fs::remove_dir_all(&www).unwrap();
+    fs::create_dir(&www).unwrap();
+    fs::write(www.join("pages"), "").unwrap();
+    assert!(Pages::new(Some(&www)).unwrap_err().contains("cannot be read"));
+    fs::remove_dir_all(&www).unwrap();
+}
+
+#[test]
+fn a_template_that_fails_at_run_time_is_a_plain_500() {
+    for source in ["{{ nobody.knows }}", "{% include 'gone.html' %}", "{{ 1 / 0 }}"] {
+        let www = overlay("run", &[("index.html", source)]);
+        let page = Page::Index { user: None, pause: None, lab: false };
+        let response = Pages::new(Some(&www)).unwrap().render(&page, Lang::En, 200);
+        assert_eq!((response.status, &*response.content_type), (500, "text/plain; charset=utf-8"), "{source}");
+        fs::remove_dir_all(www).unwrap();
+    }
+}

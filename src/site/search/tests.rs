@@ -1,0 +1,439 @@
+mod pages;
+
+use super::*;
+use crate::event::{Event, Finished, Journey, Reached};
+use crate::http::exchange::{Exchange, ExchangeEvent, Stage};
+use crate::site::testing::{Bench, HTML, answer, conn, field, text};
+
+const WITHIN: Duration = Duration::from_secs(20);
+const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
+
+/// A way that fetches come, without anything to see on it.
+fn journey() -> Journey {
+    let first_byte = Duration::from_millis(5);
+    Journey { address: ([192, 0, 2, 1], 80).into(), dns: None, connect: None, tls: None, first_byte }
+}
+
+/// What the site should fetch for the words `x`, asked by nobody in particular.
+fn fetch_of(bench: &Bench, url: &str) -> Fetch {
+    let url = Url::parse(url).expect("a URL");
+    let headers = vec![("Accept-Encoding".into(), "identity".to_owned())];
+    Fetch { headers, ..Fetch::get(url, bench.now.instant, WITHIN) }
+}
+
+fn search(bench: &mut Bench) -> Fetch {
+    fetched(&bench.ask(conn(0), "GET /search?wd=x", &[]))
+}
+
+/// The fetch, where there is nothing else.
+#[track_caller]
+fn fetched(out: &Effects) -> Fetch {
+    match &out.list[..] {
+        [Effect::Fetch(id, fetch)] if *id == conn(0) => (**fetch).clone(),
+        list => panic!("one fetch was expected: {list:?}"),
+    }
+}
+
+/// The other site answers with this head.
+fn hear(bench: &mut Bench, head: &str) -> Effects {
+    match Exchange::new(false, false).receive(head.as_bytes(), false, &Limits::default()) {
+        Ok((_, Some(ExchangeEvent::Head(head)))) => {
+            bench.tell(conn(0), Event::Fetched(Fetched::Head(&head, journey())))
+        }
+        other => panic!("the test writes a head: {other:?}"),
+    }
+}
+
+/// The head of an answer whose body follows.
+#[track_caller]
+fn head_of(out: &Effects) -> &Response {
+    match out.list.first() {
+        Some(Effect::Respond(_, response)) => response,
+        _ => panic!("an answer was expected: {:?}", out.list),
+    }
+}
+
+fn done(bench: &mut Bench) -> Effects {
+    bench.tell(conn(0), Event::Fetched(Fetched::Done))
+}
+
+/// A whole answer that redirects, and what it led to at its head or else at its end.
+fn redirect(bench: &mut Bench, location: &str) -> Effects {
+    let out = hear(bench, &format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n"));
+    if out.list.is_empty() { done(bench) } else { out }
+}
+
+fn fail(bench: &mut Bench, error: FetchError) -> Effects {
+    bench.tell(conn(0), Event::Fetched(Fetched::Failed(error)))
+}
+
+/// Nothing is kept of the search.
+fn is_forgotten(bench: &Bench) -> bool {
+    bench.site.pending.is_empty()
+}
+
+#[test]
+fn the_words_go_into_the_template_percent_encoded() {
+    let mut bench = Bench::new();
+    let out =
+        bench.ask(conn(0), "GET /search?wd=%E5%A4%A9%E6%B0%94+a%26b%2B%23%2F", &["Accept-Language: zh, en;q=0.5"]);
+    let headers =
+        vec![("Accept-Language".into(), "zh, en;q=0.5".to_owned()), ("Accept-Encoding".into(), "identity".to_owned())];
+    let url = "http://search.test/s?wd=%E5%A4%A9%E6%B0%94%20a%26b%2B%23%2F";
+    let fetch = Fetch { headers, ..fetch_of(&bench, url) };
+    assert_eq!(fetch.url.target, "/s?wd=%E5%A4%A9%E6%B0%94%20a%26b%2B%23%2F");
+    assert_eq!(out.list, [Effect::Fetch(conn(0), Box::new(fetch))]);
+}
+
+#[test]
+fn head_asks_with_head_and_is_over_with_the_head() {
+    let mut bench = Bench::new();
+    let fetch = fetched(&bench.ask(conn(0), "HEAD /search?wd=x", &[]));
+    assert_eq!(fetch, Fetch { method: "HEAD".into(), ..fetch_of(&bench, "http://search.test/s?wd=x") });
+    let out = hear(&mut bench, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n");
+    assert_eq!(answer(&out).body, Body::Stream(Some(7)));
+    assert!(is_forgotten(&bench), "the server ends the fetch with the answer, and tells no more of it");
+}
+
+#[test]
+fn an_answer_that_has_no_body_is_over_with_its_head() {
+    for kind in ["text/plain", "text/html"] {
+        let mut bench = Bench::new();
+        search(&mut bench);
+        let out = hear(&mut bench, &format!("HTTP/1.1 204 x\r\nContent-Type: {kind}\r\n\r\n"));
+        assert_eq!(answer(&out).status, 204);
+        assert!(is_forgotten(&bench), "{kind}");
+    }
+}
+
+#[test]
+fn a_status_that_needs_a_field_is_502_and_named() {
+    for (line, name) in [
+        ("401 Who", "401 Unauthorized"),
+        ("405 x", "405 Method Not Allowed"),
+        ("407 x", "407 Proxy Authentication Required"),
+        ("416 x", "416 Range Not Satisfiable"),
+        ("426 x", "426 Upgrade Required"),
+        ("206 x", "206 Partial Content"),
+        ("304 x", "304 Not Modified"),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let mut bench = Bench::new();
+            bench.ask(conn(0), &format!("{method} /search?wd=x"), &[]);
+            let out = hear(&mut bench, &format!("HTTP/1.1 {line}\r\nContent-Type: text/html\r\n\r\n"));
+            assert_eq!(answer(&out).status, 502, "{line}");
+            let why = format!("The search failed: the site answers {name}, which cannot be passed on.\n");
+            assert_eq!(text(answer(&out)), why);
+            assert!(is_forgotten(&bench));
+        }
+    }
+    for status in [200, 201, 203, 300, 400, 402, 403, 404, 406, 408, 410, 418, 429, 500, 503, 511, 599] {
+        let mut bench = Bench::new();
+        search(&mut bench);
+        assert_eq!(answer(&hear(&mut bench, &format!("HTTP/1.1 {status} x\r\n\r\n"))).status, status);
+    }
+}
+
+#[test]
+fn a_template_has_one_place_for_the_words_and_is_a_url() {
+    let new = |template| Search::new(template, false, &Limits::default()).map(|_| ());
+    assert_eq!(new("http://search.test/{}"), Ok(()));
+    assert_eq!(new("http://[::1]:8080/?q={}"), Ok(()));
+    assert_eq!(new("HTTP://B\u{fc}cher.test/?q={}"), Ok(()));
+    for (template, why) in [
+        ("http://search.test/{}{}", "expected exactly one {} where the words go, found 2"),
+        ("http://{}.search.test/", "the {} stands in the host or before it: words go into the path or the query"),
+        ("ftp://search.test/{}", "expected a URL that begins with http:// or https://"),
+        ("http://me@search.test/{}", "the URL has a user name or password, which are not supported"),
+        ("http://search.test:0/{}", "the URL has no valid port: it is a number from 1 to 65535"),
+        ("http://a`b/{}", "the URL has no valid host: a`b has a character that no Host field can hold"),
+    ] {
+        assert_eq!(new(template), Err(format!("--search-url {template}: {why}")));
+    }
+}
+
+#[test]
+fn an_answer_is_relayed_by_the_allow_list_and_sandboxed() {
+    let mut bench = Bench::new();
+    search(&mut bench);
+    let out = hear(
+        &mut bench,
+        "HTTP/1.1 404 Not Found\r\nContent-Type: text/html; charset=gbk\r\nContent-Encoding: gzip\r\n\
+         Content-Language: zh\r\nContent-Length: 10\r\nSet-Cookie: username=evil\r\nRefresh: 0; url=/logout\r\n\
+         Clear-Site-Data: \"*\"\r\nContent-Disposition: attachment\r\nContent-Security-Policy: default-src *\r\n\
+         Strict-Transport-Security: max-age=1\r\nWWW-Authenticate: Basic\r\nService-Worker-Allowed: /\r\n\
+         Access-Control-Allow-Origin: *\r\nLink: </x>; rel=preload\r\nServer: x\r\n\r\n",
+    );
+    let relayed = Response::new(404, "text/html; charset=gbk", Body::Stream(Some(10)))
+        .header("X-Content-Type-Options", "nosniff")
+        .header("Content-Encoding", "gzip")
+        .header("Content-Language", "zh")
+        .header("Content-Security-Policy", "sandbox; frame-ancestors 'self'")
+        .header("Referrer-Policy", "same-origin");
+    assert_eq!(out.list, [Effect::Respond(conn(0), relayed)]);
+}
+
+#[test]
+fn what_is_no_page_text_or_picture_is_relayed_as_bytes_to_be_saved() {
+    for (told, relayed) in [
+        ("text/html;charset=gbk", "text/html;charset=gbk"),
+        ("TEXT/HTML ; x=y", "TEXT/HTML ; x=y"),
+        ("text/plain", "text/plain"),
+        ("application/json", "application/json"),
+        ("application/xhtml+xml", "application/xhtml+xml"),
+        ("image/svg+xml", "image/svg+xml"),
+        ("video/mp4", "video/mp4"),
+        ("text/javascript", BYTES),
+        ("application/x-javascript; charset=utf-8", BYTES),
+        ("text/css", BYTES),
+        ("multipart/x-mixed-replace; boundary=a", BYTES),
+        ("text/html, multipart/x-mixed-replace; boundary=a", BYTES),
+        ("text/html; a=\", text/javascript", BYTES),
+        ("application/wasm", BYTES),
+        ("text/cache-manifest", BYTES),
+        ("html", BYTES),
+        ("", BYTES),
+    ] {
+        let mut bench = Bench::new();
+        search(&mut bench);
+        let mut out = hear(&mut bench, &format!("HTTP/1.1 200 OK\r\nContent-Type: {told}\r\n\r\n"));
+        out.list.append(&mut done(&mut bench).list);
+        assert_eq!(head_of(&out).content_type, relayed, "{told}");
+    }
+}
+
+#[test]
+fn a_body_of_unknown_length_is_streamed_until_it_is_done() {
+    let mut bench = Bench::new();
+    search(&mut bench);
+    let out = hear(&mut bench, OK);
+    assert_eq!((&*answer(&out).content_type, &answer(&out).body), ("", &Body::Stream(None)));
+    for piece in ["hello ", "world"] {
+        let out = bench.tell(conn(0), Event::Fetched(Fetched::Body(piece.as_bytes())));
+        assert_eq!(out.list, [Effect::Piece(conn(0), 0..piece.len())]);
+        assert_eq!(out.bytes, piece.as_bytes());
+    }
+    let out = bench.tell(conn(0), Event::Fetched(Fetched::Done));
+    assert_eq!(out.list, [Effect::End(conn(0), true)]);
+    assert!(is_forgotten(&bench));
+    assert!(bench.tell(conn(0), Event::Fetched(Fetched::Done)).list.is_empty(), "there is one end");
+}
+
+#[test]
+fn five_redirects_are_followed_and_the_sixth_is_502() {
+    let mut bench = Bench::new();
+    search(&mut bench);
+    let first = bench.now.instant + WITHIN;
+    for n in 1..=5 {
+        bench.later(Duration::from_secs(1));
+        let fetch = fetched(&redirect(&mut bench, &format!("/{n}")));
+        assert_eq!(fetch.url, Url::parse(&format!("http://search.test/{n}")).unwrap());
+        assert_eq!((fetch.deadline, fetch.public_only), (first, false), "one deadline for all");
+    }
+    let out = redirect(&mut bench, "/6");
+    assert_eq!(answer(&out).status, 502);
+    assert_eq!(text(answer(&out)), "The search failed: the site redirects more than 5 times.\n");
+    assert!(is_forgotten(&bench));
+}
+
+#[test]
+fn each_redirect_status_is_followed_and_no_other() {
+    for status in [301, 302, 303, 307, 308, 300, 305, 201, 200] {
+        let mut bench = Bench::new();
+        search(&mut bench);
+        let out = hear(&mut bench, &format!("HTTP/1.1 {status} x\r\nLocation: /next\r\n\r\n"));
+        match status {
+            301 | 302 | 303 | 307 | 308 => {
+                assert!(out.list.is_empty(), "its body is read first");
+                assert_eq!(fetched(&done(&mut bench)).url.target, "/next", "{status}");
+            }
+            _ => assert_eq!((answer(&out).status, field(answer(&out), "Location")), (status, None)),
+        }
+    }
+    let mut bench = Bench::new();
+    search(&mut bench);
+    assert_eq!(answer(&hear(&mut bench, "HTTP/1.1 302 Found\r\n\r\n")).status, 302, "no Location: nothing to follow");
+}
+
+#[test]
+fn another_host_must_be_public_unless_private_ones_are_allowed() {
+    for allow_private in [false, true] {
+        let mut bench = Bench::with(|settings| settings.allow_private = allow_private);
+        assert!(!search(&mut bench).public_only, "the template's host is trusted");
+        for (location, public_only) in [
+            ("http://SEARCH.test:8080/", false),
+            ("http://other.test/", true),
+            ("/still-there", true),
+            ("http://127.0.0.1/", true),
+            ("//search.test/back", true),
+        ] {
+            let fetch = fetched(&redirect(&mut bench, location));
+            assert_eq!(fetch.public_only, public_only && !allow_private, "{location}");
+        }
+    }
+}
+
+#[test]
+fn a_redirect_that_cannot_be_followed_is_502_and_says_why() {
+    for (location, why) in [
+        ("ftp://search.test/", "the site redirects to ftp://search.test/: "),
+        ("http://user@search.test/", "the site redirects to http://user@search.test/: "),
+    ] {
+        let mut bench = Bench::new();
+        search(&mut bench);
+        let out = redirect(&mut bench, location);
+        assert_eq!(answer(&out).status, 502, "{location}");
+        assert!(text(answer(&out)).contains(why), "{}", text(answer(&out)));
+        assert!(is_forgotten(&bench));
+    }
+}
+
+#[test]
+fn a_redirect_that_goes_on_talking_or_breaks_off_is_followed_all_the_same() {
+    let long = [b'x'; redirect::BODY_BYTES_MAX];
+    let ends: [fn(&mut Bench) -> Effects; 2] = [
+        |bench| bench.tell(conn(0), Event::Fetched(Fetched::Body(b"one more"))),
+        |bench| fail(bench, FetchError::Broken { why: "reset".into() }),
+    ];
+    for end in ends {
+        let mut bench = Bench::new();
+        search(&mut bench);
+        assert!(hear(&mut bench, "HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n").list.is_empty());
+        assert!(bench.tell(conn(0), Event::Fetched(Fetched::Body(&long))).list.is_empty());
+        assert_eq!(fetched(&end(&mut bench)).url.target, "/next");
+    }
+    let mut bench = Bench::new();
+    search(&mut bench);
+    hear(&mut bench, "HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n");
+    let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) });
+    assert_eq!(answer(&out).status, 504, "there is no time left to go there");
+}
+
+#[test]
+#[cfg(not(feature = "tls"))]
+fn a_search_site_of_https_needs_the_feature() {
+    let why = Search::new("https://search.test/{}", false, &Limits::default()).map(|_| ()).unwrap_err();
+    assert!(why.ends_with("built without https (its feature is `tls`)"), "{why}");
+}
+
+#[test]
+#[cfg(feature = "tls")]
+fn a_search_site_and_a_redirect_may_be_https() {
+    let mut bench = Bench::with(|settings| settings.search_url = "https://search.test/?q={}".into());
+    assert_eq!(search(&mut bench).url, Url::parse("https://search.test/?q=x").unwrap());
+    let fetch = fetched(&redirect(&mut bench, "http://search.test/"));
+    assert_eq!(fetch.url, Url::parse("http://search.test/").unwrap());
+}
+
+#[test]
+fn a_failure_before_the_head_is_an_answer_that_names_the_cause() {
+    let host = || "search.test".to_owned();
+    for (error, status, why) in [
+        (FetchError::Resolve { host: host(), why: "no such name".into() }, 502, "search.test could not be resolved"),
+        (FetchError::Busy, 503, "too many fetches"),
+        (FetchError::Forbidden { host: host() }, 502, "not a public address"),
+        (
+            FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) },
+            504,
+            "no complete answer within 20 s",
+        ),
+    ] {
+        let mut bench = Bench::new();
+        search(&mut bench);
+        let out = fail(&mut bench, error);
+        assert_eq!((answer(&out).status, &*answer(&out).content_type), (status, "text/plain; charset=utf-8"));
+        assert!(text(answer(&out)).contains(why), "{why}");
+        assert!(is_forgotten(&bench));
+    }
+}
+
+#[test]
+fn a_failure_is_sandboxed_like_what_it_stands_for_in_either_form() {
+    for fields in [&[][..], &[HTML], &[HTML, "Sec-Fetch-Dest: iframe"]] {
+        let mut bench = Bench::new();
+        bench.ask(conn(0), "GET /search?wd=x", fields);
+        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) });
+        let policy = field(answer(&out), "Content-Security-Policy").expect("a policy");
+        assert!(policy.starts_with("sandbox;") && policy.ends_with("frame-ancestors 'self'"), "{policy}");
+        assert_eq!(field(answer(&out), "X-Content-Type-Options"), Some("nosniff"));
+        assert!(text(answer(&out)).contains("no complete answer within 20 s"));
+    }
+}
+
+#[test]
+fn a_failure_has_no_bar_in_the_frame_of_the_search_page_and_one_elsewhere() {
+    for (target, destination, has_bar) in [
+        ("/search?wd=x", "document", true),
+        ("/search?wd=x", "iframe", false),
+        ("/search?wd=x&framed=1", "", false),
+        ("/search?wd=framed", "", true),
+    ] {
+        let mut bench = Bench::new();
+        bench.ask(conn(0), &format!("GET {target}"), &[HTML, &format!("Sec-Fetch-Dest: {destination}")]);
+        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) });
+        assert_eq!(text(answer(&out)).contains("<header class=\"bar\">"), has_bar, "{target} {destination}");
+    }
+}
+
+#[test]
+fn a_failure_is_told_in_the_language_of_the_page_and_its_cause_in_english() {
+    let mut bench = Bench::new();
+    bench.ask(conn(0), "GET /search?wd=x", &[HTML, "Accept-Language: zh"]);
+    let out = fail(&mut bench, FetchError::Broken { why: "reset".into() });
+    let said = "搜索失败：<span lang=\"en\">the connection broke before the answer was whole: reset</span>。";
+    assert!(text(answer(&out)).contains(said), "{}", text(answer(&out)));
+}
+
+#[test]
+fn a_failure_behind_the_head_breaks_the_answer_off() {
+    let mut bench = Bench::new();
+    search(&mut bench);
+    hear(&mut bench, OK);
+    let out = fail(&mut bench, FetchError::Broken { why: "reset".into() });
+    assert_eq!(out.list, [Effect::End(conn(0), false)]);
+    assert!(is_forgotten(&bench));
+}
+
+#[test]
+fn whoever_leaves_is_forgotten_with_the_search() {
+    let mut bench = Bench::new();
+    search(&mut bench);
+    assert!(bench.tell(conn(0), Event::Left).list.is_empty());
+    assert!(is_forgotten(&bench));
+    assert!(hear(&mut bench, OK).list.is_empty());
+    assert!(fail(&mut bench, FetchError::Busy).list.is_empty());
+}
+
+#[test]
+fn the_blocking_search_follows_redirects_and_relays_in_one_piece() {
+    let mut bench = Bench::with(|settings| settings.lab = true);
+    let finished = |answer| Event::Finished(Finished::FetchedBlocking(answer));
+    let blocking = |fetch| Effect::RunBlocking(conn(0), Blocking::Fetch(Box::new(fetch)));
+    let first = fetch_of(&bench, "http://search.test/s?wd=x");
+    assert_eq!(bench.ask(conn(0), "GET /search-sync?wd=x", &[]).list, [blocking(first)]);
+    let moved =
+        WholeAnswer { status: 302, headers: vec![("LOCATION".into(), b"http://other.test/".into())], body: vec![] };
+    let second = Fetch { public_only: true, ..fetch_of(&bench, "http://other.test/") };
+    assert_eq!(bench.tell(conn(0), finished(Ok(moved))).list, [blocking(second)]);
+    let headers = vec![("content-type".into(), b"text/html".into()), ("set-cookie".into(), b"x".into())];
+    let out = bench.tell(conn(0), finished(Ok(WholeAnswer { status: 200, headers, body: b"found".into() })));
+    let page = b"<base href=\"http://other.test/\">found";
+    let relayed = Response::new(200, "text/html", Body::Owned(page.into()))
+        .header("X-Content-Type-Options", "nosniff")
+        .header("Content-Security-Policy", "sandbox; frame-ancestors 'self'")
+        .header("Referrer-Policy", "same-origin");
+    assert_eq!(out.list, [Effect::Respond(conn(0), relayed)]);
+    assert!(is_forgotten(&bench));
+
+    let fetch = Fetch { method: "HEAD".into(), ..fetch_of(&bench, "http://search.test/s?wd=x") };
+    assert_eq!(bench.ask(conn(0), "HEAD /search-sync?wd=x", &[]).list, [blocking(fetch)]);
+    let headers = vec![("content-length".into(), b"7".into())];
+    let out = bench.tell(conn(0), finished(Ok(WholeAnswer { status: 200, headers, body: vec![] })));
+    assert_eq!(answer(&out).body, Body::Stream(Some(7)), "the length that GET would have");
+
+    bench.ask(conn(0), "GET /search-sync?wd=x", &[]);
+    let out = bench
+        .tell(conn(0), finished(Err(FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) })));
+    assert_eq!(answer(&out).status, 504);
+    assert!(is_forgotten(&bench));
+}

@@ -1,0 +1,129 @@
+//! What the tests of the site share: a site at a moment. Compiled under `#[cfg(test)]` only.
+//!
+//! In go the lines of a request's head, or any other event; out come the effects. Time stands still until a test says
+//! [`Bench::later`].
+
+use super::{Settings, Site};
+use crate::clock::{Now, UnixTime};
+use crate::config::Limits;
+use crate::event::{App, Body, Effect, Effects, Event, Response};
+use crate::http::request::{HeadScan, parse_request};
+use crate::id::ConnId;
+use std::time::{Duration, Instant};
+
+/// Of the Tornado process that signed [`ALICE`] and [`ZHANG`], at [`THEN`].
+pub const SECRET: &[u8] = b"__TODO:_GENERATE_YOUR_OWN_RANDOM_VALUE_HERE__";
+/// When every bench begins, in seconds since 1970.
+pub const THEN: u64 = 1_700_000_000;
+/// The name `alice`.
+pub const ALICE: &str = "Cookie: username=\"2|1:0|10:1700000000|8:username|8:YWxpY2U=|\
+                         4b414fcb46b1b73b7a383282275d30bbeb05694a6630a5d34ea2690afa089794\"";
+/// The name `张三`.
+pub const ZHANG: &str = "Cookie: username=\"2|1:0|10:1700000000|8:username|8:5byg5LiJ|\
+                         e473a8650b1481f654fe83c91d7f1a7735512469ff9b9e8804ab99547917893e\"";
+/// What a browser says it likes.
+pub const HTML: &str = "Accept: text/html,*/*;q=0.8";
+
+/// A site, and the time that its next event is given.
+pub struct Bench {
+    pub site: Site,
+    pub now: Now,
+}
+
+impl Bench {
+    /// A site as it is by default, but for the search site: `http://search.test/s?wd={}`.
+    pub fn new() -> Bench {
+        Bench::with(|_| {})
+    }
+
+    /// The same with other settings.
+    pub fn with(change: impl FnOnce(&mut Settings)) -> Bench {
+        let mut settings = Settings {
+            secret: SECRET.into(),
+            cookie_secure: false,
+            allow_origin: vec![],
+            www: None,
+            search_url: "http://search.test/s?wd={}".into(),
+            allow_private: false,
+            lab: false,
+        };
+        change(&mut settings);
+        let now = Now { instant: Instant::now(), wall: UnixTime::from_seconds(THEN) };
+        let site = Site::new(settings, &Limits::default(), now.instant).expect("the settings are sound");
+        Bench { site, now }
+    }
+
+    /// A request for `squall.test`: method and target (and the version, if it is not 1.1), then its other fields.
+    pub fn ask(&mut self, from: ConnId, line: &str, fields: &[&str]) -> Effects {
+        self.send(from, line, fields, "")
+    }
+
+    /// A form.
+    pub fn post(&mut self, from: ConnId, path: &str, fields: &[&str], form: &str) -> Effects {
+        let length = format!("Content-Length: {}", form.len());
+        self.send(from, &format!("POST {path}"), &[fields, &[&length]].concat(), form)
+    }
+
+    fn send(&mut self, from: ConnId, line: &str, fields: &[&str], body: &str) -> Effects {
+        let version = if line.contains(" HTTP/") { "" } else { " HTTP/1.1" };
+        let mut head = format!("{line}{version}\r\nHost: squall.test\r\n");
+        for field in fields {
+            head += field;
+            head += "\r\n";
+        }
+        head += "\r\n";
+        let (mut head, limits) = (head.into_bytes(), Limits::default());
+        assert_eq!(HeadScan::default().find_end(&mut head, &limits), Ok(Some(head.len())));
+        let request = parse_request(&head, &limits).expect("the test writes a request");
+        self.tell(from, Event::Request(&request, body.as_bytes()))
+    }
+
+    /// Any event.
+    pub fn tell(&mut self, from: ConnId, event: Event) -> Effects {
+        let mut out = Effects::default();
+        self.site.on_event(from, event, self.now, &mut out);
+        out
+    }
+
+    /// Time passes, on both clocks.
+    pub fn later(&mut self, time: Duration) {
+        self.now.instant += time;
+        self.now.wall = UnixTime::from_seconds(self.now.wall.seconds() + time.as_secs());
+    }
+}
+
+/// The connection of slot `n`.
+pub fn conn(n: usize) -> ConnId {
+    ConnId::new(n, 1)
+}
+
+/// The answer, where there is nothing else.
+#[track_caller]
+pub fn answer(out: &Effects) -> &Response {
+    match &out.list[..] {
+        [Effect::Respond(_, response)] => response,
+        list => panic!("one answer was expected: {list:?}"),
+    }
+}
+
+/// A short answer in words, as it is made of a sentence that was put together.
+pub fn words(status: u16, text: &str) -> Response {
+    Response::text(status, text.to_owned())
+}
+
+/// The value of one field of an answer.
+pub fn field<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
+    response.headers.iter().find(|field| field.0 == name).map(|field| &*field.1)
+}
+
+/// The body of an answer, as text.
+#[track_caller]
+pub fn text(response: &Response) -> &str {
+    let bytes = match &response.body {
+        Body::Static(bytes) => bytes,
+        Body::Owned(bytes) => &bytes[..],
+        Body::Blocks(blocks) => blocks.contiguous().expect("a short body"),
+        body => panic!("a body of text was expected: {body:?}"),
+    };
+    std::str::from_utf8(bytes).expect("text")
+}

@@ -1,0 +1,240 @@
+//! Addresses of host names: from the cache at once, else from getaddrinfo, which blocks, on a thread.
+//!
+//! ```text
+//! look_up ─▶ Queued ── a thread is free ─▶ Running ── its result ─▶ cache, and to all who asked
+//!              │                              └─ a deadline passed ─▶ Stuck ─ its result ─▶ the same
+//!              └─ nobody waits any more ─▶ (gone, never looked up)
+//! ```
+//!
+//! Whoever asks for a name that is being looked up waits for the same result. The queue lies here, in the loop: a
+//! thread gets a name only when it is free, so what is queued can still be taken back. A look-up that runs cannot be
+//! ended; while it hangs another thread stands in for its own, up to `name_threads_max`.
+//!
+//! Names come in lower case. Deadlines are the caller's: it says who no longer waits. When a full cache takes a name,
+//! the stale ones go, or else the one that would be stale first.
+
+use crate::config::Limits;
+use crate::id::ConnId;
+use crate::workers::jobs::Jobs;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A name in the domain name system has 253 bytes at most (RFC 1035 section 2.3.4), and perhaps a dot behind it.
+const NAME_BYTES_MAX: usize = 254;
+
+/// Looks up one name and blocks meanwhile.
+pub type Resolve = Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>;
+/// The addresses of a name in the resolver's order, at least one, each once; or why there are none, for people.
+pub type Found = Result<Vec<IpAddr>, String>;
+type Name = Arc<str>;
+
+/// The look-ups under way, and the names that are known.
+pub struct Names {
+    jobs: Jobs<(Name, Found)>,
+    resolve: Resolve,
+    limits: Limits,
+    asked: HashMap<Name, Asked>,
+    /// Names that no thread has taken yet, by ticket, so that one can leave from the middle.
+    queue: BTreeMap<u64, Name>,
+    tickets: u64,
+    stuck: usize,
+    cache: HashMap<Name, Known>,
+}
+
+/// What [`Names::look_up`] can say at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// At least one address.
+    Known(Vec<IpAddr>),
+    /// There is none; why, for people.
+    Failed(String),
+    /// [`Names::next_result`] will tell.
+    Asked,
+    /// `names_waiting_max` names wait for a thread already; nothing was taken.
+    Full,
+}
+
+/// A name without an answer yet.
+struct Asked {
+    askers: Vec<ConnId>,
+    place: Place,
+}
+
+/// Where a look-up is.
+enum Place {
+    /// In the queue under this ticket; somebody waits for it.
+    Queued(u64),
+    /// On a thread.
+    Running,
+    /// On a thread, longer than somebody could wait.
+    Stuck,
+}
+
+struct Known {
+    found: Found,
+    until: Instant,
+}
+
+impl Names {
+    /// Asks the system (getaddrinfo). `wake` ends the loop's wait when there is a result.
+    pub fn new(limits: &Limits, wake: Arc<dyn Fn() + Send + Sync>) -> Names {
+        let system = |name: &str| Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect());
+        Names::with_resolver(limits, wake, Arc::new(system))
+    }
+
+    /// The same with another resolver: one that a test lets hang. It runs on several threads at once.
+    pub fn with_resolver(limits: &Limits, wake: Arc<dyn Fn() + Send + Sync>, resolve: Resolve) -> Names {
+        // The pool's own queue holds at most what its free threads are about to take.
+        let waiting_max = limits.name_threads_max.max(limits.name_threads);
+        Names {
+            jobs: Jobs::new(limits.name_threads, waiting_max, wake),
+            resolve,
+            limits: limits.clone(),
+            asked: HashMap::new(),
+            queue: BTreeMap::new(),
+            tickets: 0,
+            stuck: 0,
+            cache: HashMap::new(),
+        }
+    }
+
+    /// Looks up a name in lower case, or an address (IPv6 without brackets), for `asker`.
+    ///
+    /// After [`Answer::Asked`] the asker waits until [`Names::next_result`] names it or [`Names::forget`] is called
+    /// for it; it must not ask again before.
+    pub fn look_up(&mut self, host: &str, asker: ConnId, now: Instant) -> Answer {
+        if let Ok(address) = host.parse() {
+            return Answer::Known(vec![address]);
+        }
+        if host.len() > NAME_BYTES_MAX {
+            return Answer::Failed(format!("a name has at most {NAME_BYTES_MAX} bytes"));
+        }
+        if let Some(known) = self.cache.get(host).filter(|known| now < known.until) {
+            return known.found.clone().map_or_else(Answer::Failed, Answer::Known);
+        }
+        if let Some(asked) = self.asked.get_mut(host) {
+            asked.askers.push(asker);
+            return Answer::Asked;
+        }
+        let thread_is_free = self.jobs.ensure_free_thread();
+        if self.jobs.threads() == 0 {
+            return Answer::Failed("the system gives no thread to look it up".into());
+        }
+        if !thread_is_free && self.queue.len() >= self.limits.names_waiting_max {
+            return Answer::Full;
+        }
+        self.enqueue(host.into(), asker);
+        self.start_next();
+        Answer::Asked
+    }
+
+    /// The next finished look-up: who waits for it, in the order in which they asked (nobody, if all have gone), and
+    /// what to tell them. After a wake, call it until it answers `None`.
+    pub fn next_result(&mut self, now: Instant) -> Option<(Vec<ConnId>, Found)> {
+        let (name, found) = self.jobs.next_result()?;
+        let asked = self.asked.remove(&name).expect("only its result ends a look-up that runs");
+        if matches!(asked.place, Place::Stuck) {
+            self.stuck -= 1;
+            self.jobs.set_threads_max(self.threads_allowed());
+        }
+        self.start_next();
+        self.remember(name, &found, now);
+        Some((asked.askers, found))
+    }
+
+    /// `asker` no longer waits for `host`. `late`: because its deadline has passed; a thread that is at that name then
+    /// counts as stuck until its result comes.
+    pub fn forget(&mut self, asker: ConnId, host: &str, late: bool) {
+        let Some(asked) = self.asked.get_mut(host) else { return };
+        let Some(n) = asked.askers.iter().position(|&waiting| waiting == asker) else { return };
+        asked.askers.remove(n);
+        match asked.place {
+            Place::Queued(ticket) if asked.askers.is_empty() => {
+                self.queue.remove(&ticket);
+                self.asked.remove(host);
+            }
+            Place::Running if late => {
+                asked.place = Place::Stuck;
+                self.stuck += 1;
+                self.jobs.set_threads_max(self.threads_allowed());
+                self.start_next();
+            }
+            _ => {}
+        }
+    }
+
+    /// Threads that hang in a look-up at the moment.
+    pub fn stuck(&self) -> usize {
+        self.stuck
+    }
+
+    /// Names without an answer yet: queued, running and stuck.
+    pub fn waiting(&self) -> usize {
+        self.asked.len()
+    }
+
+    fn enqueue(&mut self, name: Name, asker: ConnId) {
+        self.tickets += 1;
+        self.queue.insert(self.tickets, name.clone());
+        self.asked.insert(name, Asked { askers: vec![asker], place: Place::Queued(self.tickets) });
+    }
+
+    /// Gives queued names to free threads.
+    fn start_next(&mut self) {
+        while !self.queue.is_empty() && self.jobs.ensure_free_thread() {
+            let Some((_, name)) = self.queue.pop_first() else { return };
+            let asked = self.asked.get_mut(&name).expect("what is queued was asked for");
+            asked.place = Place::Running;
+            let (resolve, most) = (self.resolve.clone(), self.limits.name_addresses_max);
+            let work = move || {
+                let found = find(&resolve, &name, most);
+                (name, found)
+            };
+            self.jobs.submit(work).expect("a free thread has a place in the pool's queue");
+        }
+    }
+
+    fn threads_allowed(&self) -> usize {
+        let Limits { name_threads, name_threads_max, .. } = self.limits;
+        (name_threads + self.stuck).min(name_threads_max.max(name_threads))
+    }
+
+    fn remember(&mut self, name: Name, found: &Found, now: Instant) {
+        let most = self.limits.names_cached_max;
+        if self.cache.len() >= most {
+            self.cache.retain(|_, known| now < known.until);
+        }
+        if self.cache.len() >= most {
+            let first_stale = self.cache.iter().min_by_key(|(_, known)| known.until);
+            let Some(first_stale) = first_stale.map(|(name, _)| name.clone()) else { return };
+            self.cache.remove(&first_stale);
+        }
+        let fresh_for = if found.is_ok() { self.limits.name_fresh_for } else { self.limits.name_failure_for };
+        self.cache.insert(name, Known { found: found.clone(), until: now + fresh_for });
+    }
+}
+
+/// One look-up, on a thread. Whatever the resolver does but hang, those who asked get an answer.
+fn find(resolve: &Resolve, name: &str, most: usize) -> Found {
+    let answer = catch_unwind(AssertUnwindSafe(|| resolve(name))).map_err(|_| "the resolver broke down".to_owned())?;
+    let mut addresses = Vec::new();
+    for address in answer.map_err(|e| why(&e))? {
+        if addresses.len() < most && !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() { Err("it has no address".into()) } else { Ok(addresses) }
+}
+
+/// What getaddrinfo says, without the words that the standard library puts before it.
+fn why(e: &io::Error) -> String {
+    let text = e.to_string();
+    text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+//! The WebSocket handshake, server side (RFC 6455 section 4.2).
+//!
+//! A request head goes in, the value of `Sec-WebSocket-Accept` comes out, or the status to refuse with. Of the
+//! checks in their order (head and key 400, version 426, Origin 403, cookie 401) the first two are made here; the
+//! other two are the application's. Subprotocols are not read: none is agreed on. Of extensions there is one,
+//! [`deflate`](super::deflate), which reads what is offered; here only the grammar is checked.
+
+use crate::http::request::{Method, Request};
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+use sha1::{Digest, Sha1};
+use std::fmt;
+
+/// Hashed with every key, so that no server answers a handshake by chance (RFC 6455 section 1.3).
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// 16 bytes fill 22 characters less four bits; a client that makes up 22 characters sets them, which harms nobody.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+
+/// Why a handshake is refused; one variant per reaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpgradeError {
+    /// Not a WebSocket handshake; says what is wrong with it. 400.
+    Malformed(&'static str),
+    /// No upgrade is asked for, or another version than 13. 426, with `Upgrade: websocket` and
+    /// `Sec-WebSocket-Version: 13`.
+    Required,
+}
+
+impl fmt::Display for UpgradeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UpgradeError::Malformed(what) => write!(f, "not a WebSocket handshake: {what}"),
+            UpgradeError::Required => write!(f, "WebSocket, version 13, is what can be had here"),
+        }
+    }
+}
+
+impl std::error::Error for UpgradeError {}
+
+/// Checks a handshake (RFC 6455 section 4.2.1) and gives the value of `Sec-WebSocket-Accept`, 28 characters of ASCII.
+///
+/// # Errors
+/// `Required` unless Upgrade lists `websocket`, Connection lists `upgrade`, the request is HTTP/1.1 (else Upgrade is
+/// ignored: RFC 9110 section 7.8) and, behind the other checks, exactly one version is given, 13. `Malformed` unless
+/// it is a GET with exactly one key, 16 bytes in base64, and what extensions are offered can be read. The connection
+/// may go on with HTTP.
+pub fn check(request: &Request) -> Result<[u8; 28], UpgradeError> {
+    if !request.wants_upgrade() {
+        return Err(UpgradeError::Required);
+    }
+    if request.method != Method::Get {
+        return Err(UpgradeError::Malformed("the method is not GET"));
+    }
+    let Some(key) = only(request, "sec-websocket-key") else {
+        return Err(UpgradeError::Malformed("Sec-WebSocket-Key must be there once"));
+    };
+    if !matches!(BASE64.decode_slice(key, &mut [0; 18]), Ok(16)) {
+        return Err(UpgradeError::Malformed("Sec-WebSocket-Key is not 16 bytes in base64"));
+    }
+    if !request.headers_named("sec-websocket-extensions").all(is_extension_list) {
+        return Err(UpgradeError::Malformed("Sec-WebSocket-Extensions is not a list of extensions"));
+    }
+    if only(request, "sec-websocket-version") != Some(b"13") {
+        return Err(UpgradeError::Required);
+    }
+    Ok(accept_of(key))
+}
+
+/// The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
+fn accept_of(key: &[u8]) -> [u8; 28] {
+    let hash = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    let mut accept = [0; 28];
+    BASE64.encode_slice(hash, &mut accept).expect("20 bytes are 28 characters");
+    accept
+}
+
+/// The value of a field that is there exactly once.
+fn only<'b>(request: &Request<'b>, name: &str) -> Option<&'b [u8]> {
+    let mut values = request.headers_named(name);
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// Whether these are names, each with parameters (RFC 6455 section 9.1: what is not must fail). Elements may be empty,
+/// since the list may lie in several fields.
+fn is_extension_list(value: &[u8]) -> bool {
+    let mut rest = value.trim_ascii();
+    while !rest.is_empty() {
+        let behind = if rest[0] == b',' { Some(rest) } else { skip_extension(rest) };
+        rest = match behind.map(<[u8]>::split_first) {
+            Some(None) => return true,
+            Some(Some((b',', next))) => next.trim_ascii_start(),
+            _ => return false,
+        };
+    }
+    true
+}
+
+/// What is behind one element of the list.
+fn skip_extension(list: &[u8]) -> Option<&[u8]> {
+    let mut rest = skip_token(list)?;
+    while let Some(parameter) = rest.strip_prefix(b";") {
+        rest = skip_token(parameter.trim_ascii_start())?;
+        if let Some(value) = rest.strip_prefix(b"=").map(<[u8]>::trim_ascii_start) {
+            rest = match value.strip_prefix(b"\"") {
+                Some(quoted) => skip_token(quoted)?.strip_prefix(b"\"")?.trim_ascii_start(),
+                None => skip_token(value)?,
+            };
+        }
+    }
+    Some(rest)
+}
+
+/// What is behind a token (RFC 9110 section 5.6.2) and the blanks that follow it. Inside quotes there may be a backslash.
+fn skip_token(text: &[u8]) -> Option<&[u8]> {
+    let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~\\".contains(byte);
+    let length = text.iter().take_while(is_part).count();
+    (length > 0).then(|| text[length..].trim_ascii_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+    use crate::http::request::parse_request;
+
+    const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Origin: http://example.com\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+    /// Checks the handshake of the RFC with one thing in it replaced.
+    fn check_with(what: &str, by: &str) -> Result<[u8; 28], UpgradeError> {
+        assert!(HANDSHAKE.contains(what));
+        let head = HANDSHAKE.replacen(what, by, 1);
+        check(&parse_request(head.as_bytes(), &Limits::default()).expect("a request"))
+    }
+
+    fn refused(what: &str, by: &str) -> &'static str {
+        match check_with(what, by) {
+            Err(UpgradeError::Malformed(why)) => why,
+            other => panic!("{by:?} gave {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_handshake_of_the_rfc_is_accepted() {
+        assert_eq!(check_with("", ""), Ok(*b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+        assert_eq!(accept_of(b"dGhlIHNhbXBsZSBub25jZQ=="), *b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn errors_are_sentences() {
+        let malformed = UpgradeError::Malformed("x");
+        assert_eq!(malformed.to_string(), "not a WebSocket handshake: x");
+        assert_eq!(UpgradeError::Required.to_string(), "WebSocket, version 13, is what can be had here");
+    }
+
+    #[test]
+    fn lists_and_cases_do_not_matter() {
+        assert!(check_with("Connection: Upgrade", "Connection: keep-alive, Upgrade").is_ok());
+        assert!(check_with("Connection: Upgrade", "connection: keep-alive\r\nCONNECTION: upgrade").is_ok());
+        assert!(check_with("Upgrade: websocket", "Upgrade: h2c, WebSocket").is_ok());
+        assert!(check_with("Sec-WebSocket-Key", "sec-websocket-key").is_ok());
+    }
+
+    #[test]
+    fn what_does_not_ask_for_an_upgrade_is_told_to() {
+        for (what, by) in [
+            ("Upgrade: websocket", "Upgrade: h2c"),
+            ("Upgrade: websocket\r\n", ""),
+            ("Connection: Upgrade", "Connection: keep-alive"),
+            ("HTTP/1.1", "HTTP/1.0"),
+        ] {
+            assert_eq!(check_with(what, by), Err(UpgradeError::Required), "{by}");
+        }
+    }
+
+    #[test]
+    fn only_get_can_be_upgraded() {
+        assert_eq!(refused("GET", "POST"), "the method is not GET");
+        assert_eq!(refused("GET", "HEAD"), "the method is not GET");
+    }
+
+    #[test]
+    fn there_is_one_key_of_16_bytes() {
+        let once = "Sec-WebSocket-Key must be there once";
+        assert_eq!(refused("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", ""), once);
+        assert_eq!(refused("Origin: ", "Sec-WebSocket-Key: "), once);
+        let length = "Sec-WebSocket-Key is not 16 bytes in base64";
+        for key in [
+            "",
+            "dGhl",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZWE=",
+            "dGhlIHNhbXBsZSBub25j!Q==",
+            &"A".repeat(200),
+        ] {
+            assert_eq!(refused("dGhlIHNhbXBsZSBub25jZQ==", key), length, "{key}");
+        }
+        assert!(check_with("dGhlIHNhbXBsZSBub25jZQ==", "abcdefghijklmnopqrstuv==").is_ok(), "four bits too many");
+    }
+
+    #[test]
+    fn extensions_are_a_list_of_names_with_parameters() {
+        let offering = |value: &str| format!("Version: 13\r\nSec-WebSocket-Extensions:{value}");
+        for value in [
+            "permessage-deflate",
+            " permessage-deflate; client_max_window_bits, x-webkit-deflate-frame",
+            "a;b=1;c = \"2\" ;d , ,e",
+            "a;b=\"1\\0\"",
+            "a,\r\nSec-WebSocket-Extensions: ,b;c",
+            "",
+        ] {
+            assert!(check_with("Version: 13", &offering(value)).is_ok(), "{value}");
+        }
+        for value in [
+            "a b",
+            "a;",
+            "a;;b",
+            "a;=1",
+            "a;b=",
+            "a;b=\"\"",
+            "a;b=\"1",
+            "a;b=\"1,2\"",
+            "=",
+            "a\r\nSec-WebSocket-Extensions: ;",
+        ] {
+            let why = "Sec-WebSocket-Extensions is not a list of extensions";
+            assert_eq!(refused("Version: 13", &offering(value)), why, "{value}");
+        }
+    }
+
+    #[test]
+    fn another_version_is_refused_but_behind_the_key() {
+        for version in
+            ["Version: 8", "Version: 130", "Version:", "Nothing: 13", "Version: 13\r\nSec-WebSocket-Version: 13"]
+        {
+            assert_eq!(check_with("Version: 13", version), Err(UpgradeError::Required), "{version}");
+        }
+        let neither = HANDSHAKE.split_once("Sec-WebSocket-Key").expect("it has a key").1;
+        assert_eq!(refused(neither, ": x\r\n\r\n"), "Sec-WebSocket-Key is not 16 bytes in base64");
+    }
+}
