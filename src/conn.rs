@@ -1,29 +1,39 @@
 //! One connection: where bytes and a socket meet.
 //!
 //! ```text
-//! socket ── fill ──▶ the loop's read buffer ──▶ protocol ──▶ event
-//! effect ──▶ outbox (or a room's feed, by the lane) ── flush ──▶ socket
+//! socket ── fill ──▶ read buffer ── step ──▶ event
+//! effect ──▶ outbox (or a room's feed, from the member's cursor on) ── flush ──▶ socket
 //! ```
 //!
-//! What the kernel last said is stored (`readable`, `writable`, …); what the connection wants is computed from its
-//! protocol's state. A connection owns no buffer while it is idle: an incomplete message waits in `kept`, what the
+//! What the kernel last said is stored ([`Input`], `writable`, `broken`). What the connection wants is computed from the
+//! state of its protocol. An idle connection owns no buffer: an incomplete message waits in `kept`, output that the
 //! socket did not take waits in `outbox`, and both give their memory back.
 
+pub mod closing;
 pub mod http;
-
 pub mod race;
 pub mod slab;
+pub mod table;
 pub mod timers;
 pub mod upstream;
 pub mod ws;
 
-use crate::conn::timers::Timer;
-use crate::id::ConnId;
+use crate::clock::Now;
+use crate::config::Limits;
+use crate::event::{Fetched, Request};
+use crate::feed::lane::Lane;
+use crate::id::{ConnId, FeedId};
 use crate::net::outbox::Outbox;
 use crate::net::{Ready, Stream, write_some};
+use crate::ws::deflate::Codec;
+use crate::ws::frame::WsError;
+use crate::ws::session::{Kind, Payload};
+use closing::Closing;
 use http::Http;
 use std::io::{self, ErrorKind};
-use upstream::Upstream;
+use table::Marks;
+use timers::Timer;
+use upstream::{End, Upstream};
 use ws::Ws;
 
 /// What is spoken on a connection.
@@ -31,92 +41,159 @@ pub enum Protocol<S> {
     Http(Http),
     Ws(Box<Ws>),
     Upstream(Box<Upstream<S>>),
-    /// Our output is complete and shut; what the peer still sends is thrown away, this many bytes at most. Closing with
-    /// unread input would make the kernel send RST, and that destroys the answer on its way.
+    /// Nothing any more: what the peer still sends is thrown away, at most this many bytes (see [`closing`]).
     Discarding(usize),
+}
+
+/// What is known about the socket's input. Readiness is edge-triggered: the kernel says everything once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// The last read took all there was; an edge comes before there is more.
+    Drained,
+    /// There may be something to read.
+    Readable,
+    /// The kernel has announced the peer's FIN. Data may be in front of it, so a short read does not mean drained.
+    Ending,
+    /// `read` has returned 0. That is the end of input, not of output.
+    Ended,
+    /// The same, but TLS's close_notify is missing: the end may have been cut off (RFC 8446 section 6.1).
+    Truncated,
+}
+
+impl Input {
+    /// Whether a read may return something, the end of input included.
+    #[inline]
+    pub fn is_readable(self) -> bool {
+        matches!(self, Input::Readable | Input::Ending)
+    }
+
+    /// Whether nothing more will come.
+    #[inline]
+    pub fn has_ended(self) -> bool {
+        matches!(self, Input::Ended | Input::Truncated)
+    }
+
+    /// Whether the peer is known to have sent its last byte, read or not.
+    pub fn has_fin(self) -> bool {
+        !matches!(self, Input::Drained | Input::Readable)
+    }
+}
+
+/// Which of a room's feeds a member reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    Plain,
+    /// Long messages are compressed, once for all readers.
+    Deflated,
+}
+
+/// A connection's place among the readers of a room's feed.
+pub struct Subscription {
+    pub feed: FeedId,
+    pub coding: Coding,
+    /// Index in the room's list of members.
+    pub index: u32,
+    pub lane: Lane,
 }
 
 /// One peer.
 pub struct Connection<S> {
-    /// `None` only for an upstream that waits for its turn, its name or its connect.
+    /// `None` only for an upstream that waits for its place, its name or its connect.
     pub stream: Option<S>,
-    /// No short read, no `WouldBlock` and no end since the kernel last said so.
-    pub readable: bool,
+    pub input: Input,
     /// The last write was taken whole, or the kernel has said so since.
     pub writable: bool,
-    /// The kernel has announced the peer's FIN, so a short read does not mean that all was read.
-    pub read_closed: bool,
-    /// Reset, or shut both ways; what was received before may still be read.
+    /// Reset, or shut in both directions. What was received before may still be read.
     pub broken: bool,
-    /// `read` has answered 0: the end of input, not of output.
-    pub eof: bool,
-    /// It did so without the goodbye that TLS demands: somebody may have cut what was before it.
-    pub truncated: bool,
-    /// `kept` may hold whole messages: parsing stopped for a reason of ours.
+    /// `kept` may hold whole messages: parsing stopped although there was input.
     pub unparsed: bool,
-    /// The peer may still be sending what we refused: closing has to swallow that first.
-    pub lingers: bool,
-    /// In the ready queue, or on a list of those who wait to get there.
-    pub queued: bool,
-    /// In the list of those to be looked after at the end of the turn.
-    pub touched: bool,
-    /// In the list of the dead; freed before the flush, or in the next turn if it died in the flush.
-    pub dead: bool,
-    /// What of the whole buffer budget is booked for this connection, bytes.
-    pub booked: u32,
-    /// The unparsed rest of the last slice; empty while idle.
+    pub closing: Closing,
+    /// Lists of the table that the connection is on.
+    pub(in crate::conn) marks: Marks,
+    /// Bytes booked for this connection in the budget of all buffers.
+    pub(in crate::conn) booked: u32,
+    /// Input that no step has used yet; empty while idle.
     pub kept: Vec<u8>,
-    /// What the socket did not take; of a room member only what does not go by its lane.
+    /// Output that the socket did not take; of a room's member without what its lane has.
     pub outbox: Outbox,
-    /// The one deadline; its meaning is the protocol's.
-    pub timer: Timer,
+    /// The one deadline; the protocol says what it means.
+    pub(in crate::conn) timer: Timer,
+    pub subscription: Option<Subscription>,
     pub protocol: Protocol<S>,
 }
 
 /// How a [`Connection::fill`] ended.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filled {
-    /// The buffer holds so many bytes, kept ones included.
+    /// Bytes in the buffer, kept ones included.
     pub end: usize,
-    /// So many of them are new.
+    /// Bytes of these that are new.
     pub fresh: usize,
+}
+
+/// What one step over the front of the input found. The number of bytes used comes beside it.
+#[derive(Debug)]
+pub enum Step<'b> {
+    /// More bytes are needed.
+    Starved,
+    /// Nothing to tell yet; look at the rest.
+    Quiet,
+    /// HTTP: the peer waits for `100 Continue`.
+    ExpectsContinue,
+    /// HTTP: a request and its body.
+    Request(Request<'b>, &'b [u8]),
+    /// HTTP: the status and the sentence to refuse the input with. Nothing behind it is parsed.
+    Refused(u16, String),
+    /// WebSocket: a whole message.
+    Message(Kind, Payload<'b>),
+    /// WebSocket: a ping; its payload is in [`Ws::ping`].
+    Ping,
+    /// WebSocket: the peer's Close, with its code.
+    Closed(Option<u16>),
+    /// WebSocket: a frame that breaks a rule. Nothing behind it is parsed.
+    Violation(WsError),
+    /// Client: a part of the response for the owner of the fetch.
+    Fetched(ConnId, Fetched<'b>),
+    /// Client: the response has ended.
+    FetchEnd(End),
+    /// Nothing is expected any more: free the connection.
+    Over,
 }
 
 impl<S: Stream> Connection<S> {
     /// A connection that has just been accepted, or an upstream that has no stream yet.
     pub fn new(stream: Option<S>, protocol: Protocol<S>) -> Connection<S> {
         Connection {
-            readable: false,
+            input: Input::Drained,
             writable: stream.is_some(),
-            read_closed: false,
             broken: false,
-            eof: false,
-            truncated: false,
             unparsed: false,
-            lingers: false,
-            queued: false,
-            touched: false,
-            dead: false,
+            closing: Closing::No,
+            marks: Marks::default(),
             booked: 0,
             kept: Vec::new(),
             outbox: Outbox::default(),
             timer: Timer::default(),
+            subscription: None,
             stream,
             protocol,
         }
     }
 
-    /// Notes what the kernel said. Edge-triggered: it says everything once.
+    /// Notes what the kernel said.
     pub fn note(&mut self, ready: Ready) {
-        self.readable |= ready.readable || ready.read_closed || ready.broken;
+        self.input = match self.input {
+            Input::Ended | Input::Truncated => self.input,
+            _ if ready.read_closed => Input::Ending,
+            Input::Drained if ready.readable || ready.broken => Input::Readable,
+            same => same,
+        };
         self.writable |= ready.writable || ready.broken;
-        self.read_closed |= ready.read_closed;
         self.broken |= ready.broken;
     }
 
-    /// Puts the kept bytes into `shared`, and behind them what the socket has: one read, of `most` bytes or a
-    /// few TLS records. If whole
-    /// messages may be among the kept ones, they come alone.
+    /// Puts the kept bytes into `shared`, and behind them what one read of at most `most` bytes (or a few TLS records)
+    /// returns. If whole messages may be among the kept bytes, these come alone.
     ///
     /// # Errors
     /// What the socket says besides `WouldBlock` and `Interrupted`: the connection is dead.
@@ -124,8 +201,8 @@ impl<S: Stream> Connection<S> {
         let kept = self.kept.len();
         shared[..kept].copy_from_slice(&self.kept);
         self.kept = Vec::new();
-        // What is here comes first: a read may say that the peer has reset, and that would be the end of it.
-        let reads = !std::mem::take(&mut self.unparsed) && self.readable && !self.eof;
+        // The kept bytes first: a read may say that the peer has reset, and then they would be lost.
+        let reads = !std::mem::take(&mut self.unparsed) && self.input.is_readable();
         let Some(stream) = self.stream.as_mut().filter(|_| reads) else { return Ok(Filled { end: kept, fresh: 0 }) };
         let room = &mut shared[kept..];
         let most = room.len().min(most.max(stream.wanted_room()));
@@ -136,21 +213,22 @@ impl<S: Stream> Connection<S> {
         let fresh = loop {
             match stream.read(room) {
                 Ok(0) => {
-                    self.eof = true;
-                    self.readable = false;
+                    self.input = Input::Ended;
                     break 0;
                 }
                 // A short read means that the socket was drained (epoll(7)), unless a FIN stands behind the data.
                 Ok(n) => {
-                    self.readable = n == room.len() || self.read_closed || stream.input_ended();
+                    if self.input != Input::Ending && n < room.len() && !stream.input_ended() {
+                        self.input = Input::Drained;
+                    }
                     break n;
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    (self.readable, self.read_closed) = (false, false);
+                    self.input = Input::Drained;
                     break 0;
                 }
                 Err(e) if e.kind() == ErrorKind::UnexpectedEof => {
-                    (self.eof, self.truncated, self.readable) = (true, true, false);
+                    self.input = Input::Truncated;
                     break 0;
                 }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -160,7 +238,52 @@ impl<S: Stream> Connection<S> {
         Ok(Filled { end: kept + fresh, fresh })
     }
 
-    /// Writes `reply` behind whatever waits; the unsent tail becomes the outbox.
+    /// Takes one step over the front of `input`: the bytes used, and what they mean.
+    pub fn step<'b>(
+        &'b mut self,
+        input: &'b mut [u8],
+        codec: &mut Codec,
+        limits: &Limits,
+        now: Now,
+    ) -> (usize, Step<'b>) {
+        let (end, is_flushed) = (self.input, self.is_flushed());
+        match &mut self.protocol {
+            Protocol::Http(http) => http.step(input, limits),
+            Protocol::Ws(ws) => ws.step(input, codec, now.instant),
+            Protocol::Upstream(upstream) => upstream.step(input, end, is_flushed, limits, now.instant),
+            Protocol::Discarding(left) => closing::discard(left, input.len()),
+        }
+    }
+
+    /// Whether reading is of use now, given the bytes of output that wait outside the outbox: a pure function of states.
+    /// Of an upstream, how far its owner lags is the client's business.
+    #[inline]
+    pub fn wants_input(&self, reply: usize, limits: &Limits) -> bool {
+        if self.closing != Closing::No || self.is_dead() {
+            return false;
+        }
+        let is_calm = || self.outbox.unsent() + reply < limits.high_water;
+        match &self.protocol {
+            // The next request waits until the responses before it are with the kernel: a client that does not read
+            // cannot go on asking.
+            Protocol::Http(http) => is_calm() && self.is_flushed() && http.wants_input(),
+            Protocol::Ws(ws) => is_calm() && self.own_bytes() < limits.high_water && ws.wants_input(),
+            Protocol::Upstream(upstream) => upstream.is_read(),
+            Protocol::Discarding(_) => true,
+        }
+    }
+
+    /// Whether a step may find something without another byte: that the input has ended, or that a body is whole.
+    pub fn may_end(&self) -> bool {
+        let in_body = match &self.protocol {
+            Protocol::Http(http) => http.is_in_body(),
+            Protocol::Upstream(_) => true,
+            Protocol::Ws(_) | Protocol::Discarding(_) => false,
+        };
+        self.input.has_ended() || in_body
+    }
+
+    /// Writes `reply` behind what waits; the unsent tail goes to the outbox.
     ///
     /// # Errors
     /// As [`Connection::flush`].
@@ -176,14 +299,17 @@ impl<S: Stream> Connection<S> {
         Ok(())
     }
 
-    /// Sends what waits in the outbox, as far as the socket takes it, `most` bytes at most.
+    /// Sends what waits in the outbox, as far as the socket takes it, at most `most` bytes.
     ///
     /// # Errors
     /// The peer is gone: the connection is dead.
     pub fn flush(&mut self, most: usize) -> io::Result<()> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
         if self.writable && stream.unsent() > 0 {
-            flush_stream(stream, &mut self.writable)?;
+            match stream.flush() {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => self.writable = false,
+                outcome => outcome?,
+            }
         }
         let mut left = most;
         while self.writable && !self.outbox.is_empty() && left > 0 {
@@ -195,7 +321,7 @@ impl<S: Stream> Connection<S> {
         Ok(())
     }
 
-    /// Whether everything that was written is with the kernel.
+    /// Whether all output is with the kernel.
     pub fn is_flushed(&self) -> bool {
         self.outbox.is_empty() && self.stream.as_ref().is_none_or(|stream| stream.unsent() == 0)
     }
@@ -211,16 +337,17 @@ impl<S: Stream> Connection<S> {
         self.stream.as_ref().is_some_and(Stream::is_securing)
     }
 
-    /// Whether no message is under way and nothing waits in either direction: to settle it could only wind up its clock.
+    /// Whether nothing is under way and nothing waits in either direction: a look at its state could only move its
+    /// deadline.
     pub fn is_at_rest(&self) -> bool {
         let speaks = match &self.protocol {
             Protocol::Http(http) => http.is_between_requests() && http.fetch == ConnId::NOBODY,
-            Protocol::Ws(ws) => ws.is_at_rest(),
+            Protocol::Ws(ws) => ws.is_at_rest() && self.subscription.is_none(),
             Protocol::Upstream(_) | Protocol::Discarding(_) => false,
         };
-        let is_stirred = self.readable | self.read_closed | self.broken | self.eof | self.unparsed | self.dead;
+        let is_stirred = self.broken | self.unparsed || self.input != Input::Drained || self.closing != Closing::No;
         let is_waiting = !self.kept.is_empty() || !self.is_flushed() || self.is_securing();
-        speaks && !is_stirred && !is_waiting && self.held() == self.booked as usize
+        speaks && !is_stirred && !is_waiting && !self.is_dead() && self.held() == self.booked as usize
     }
 
     /// Whether there is something to write that the socket would take.
@@ -229,11 +356,17 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Whether there is something to read, from the socket or from what was kept.
+    #[inline]
     pub fn has_input(&self) -> bool {
-        self.unparsed || self.readable && !self.eof
+        self.unparsed || self.input.is_readable()
     }
 
-    /// Unfinished input and unsent output of this connection, bytes; feeds are counted with their room.
+    /// Bytes of messages for this member alone that its lane holds.
+    pub fn own_bytes(&self) -> usize {
+        self.subscription.as_ref().map_or(0, |subscription| subscription.lane.own_bytes())
+    }
+
+    /// Bytes of unfinished input and unsent output. A feed is counted with its room.
     pub fn held(&self) -> usize {
         let inside = match &self.protocol {
             Protocol::Http(http) => http.held(),
@@ -241,17 +374,55 @@ impl<S: Stream> Connection<S> {
             Protocol::Upstream(upstream) => upstream.held(),
             Protocol::Discarding(_) => 0,
         };
-        inside + self.kept.len() + self.outbox.held() + self.stream.as_ref().map_or(0, Stream::held)
+        let stream = self.stream.as_ref().map_or(0, Stream::held);
+        inside + self.own_bytes() + self.kept.len() + self.outbox.held() + stream
     }
-}
 
-/// Sends what the stream itself still holds, and notes in `writable` when the socket is full.
-fn flush_stream(stream: &mut impl Stream, writable: &mut bool) -> io::Result<()> {
-    match stream.flush() {
-        Err(e) if e.kind() == ErrorKind::WouldBlock => *writable = false,
-        outcome => outcome?,
+    /// Bytes booked for it in the budget of all buffers.
+    pub fn booked(&self) -> usize {
+        self.booked as usize
     }
-    Ok(())
+
+    /// Whether it is to be freed; it is served and written to no more.
+    #[inline]
+    pub fn is_dead(&self) -> bool {
+        self.marks.is_dead
+    }
+
+    /// Whether it waits for a turn for its input.
+    #[inline]
+    pub fn is_queued(&self) -> bool {
+        self.marks.is_queued()
+    }
+
+    /// Whether a list of the table brings it a turn: one for input, or a look at its state.
+    pub fn is_listed(&self) -> bool {
+        self.marks.is_listed()
+    }
+
+    /// Its HTTP state, if that is spoken.
+    pub fn http(&mut self) -> Option<&mut Http> {
+        match &mut self.protocol {
+            Protocol::Http(http) => Some(http),
+            _ => None,
+        }
+    }
+
+    /// Its WebSocket state, if that is spoken.
+    pub fn ws(&mut self) -> Option<&mut Ws> {
+        match &mut self.protocol {
+            Protocol::Ws(ws) => Some(ws),
+            _ => None,
+        }
+    }
+
+    /// Its state as a client, if it is one that we opened.
+    pub fn upstream(&mut self) -> Option<&mut Upstream<S>> {
+        match &mut self.protocol {
+            Protocol::Upstream(upstream) => Some(upstream),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

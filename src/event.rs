@@ -17,6 +17,7 @@ use crate::id::{ConnId, FeedId};
 pub use crate::ws::deflate::Agreement;
 pub use crate::ws::session::{Kind, Payload};
 pub use fetch::{Fetch, FetchError, Fetched, Journey, Reached};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
@@ -98,8 +99,8 @@ pub enum Effect {
     Respond(ConnId, Response),
     /// The next bytes of a streamed body.
     Piece(ConnId, Range<usize>),
-    /// The streamed body is whole; `false`: it broke off, so the connection must be cut to show it.
-    End(ConnId, bool),
+    /// The end of the streamed body.
+    End(ConnId, StreamEnd),
     /// 101 with this Sec-WebSocket-Accept; then messages may be compressed as agreed, and of so many bytes at most.
     Upgrade { to: ConnId, accept: [u8; 28], compression: Option<Agreement>, message_bytes_max: usize },
     /// One message to one WebSocket.
@@ -124,6 +125,20 @@ pub enum Effect {
     /// Leave the loop.
     Quit,
 }
+
+/// How a streamed body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamEnd {
+    Whole,
+    /// It broke off, so the connection must be cut to show it.
+    Truncated,
+}
+
+/// What the application has to be told, as values: ends, failures, timers, results of threads. The turn tells it.
+pub type Inbox = VecDeque<(ConnId, Event<'static>)>;
+
+/// Bytes of memory that [`Effects::bytes`] keeps for the next event.
+const BYTES_KEPT_MAX: usize = 1 << 20;
 
 /// The effects of one event, in order. Reused for ever: no allocation per event once warm.
 #[derive(Debug, Default)]
@@ -170,10 +185,13 @@ impl Effects {
         self.list.push(effect);
     }
 
-    /// Forgets everything, keeps the memory.
-    pub fn clear(&mut self) {
+    /// Takes the list back that was applied, and forgets the bytes. Keeps the memory, unless one large message has grown
+    /// it.
+    pub fn reuse(&mut self, list: Vec<Effect>) {
+        self.list = list;
         self.list.clear();
         self.bytes.clear();
+        self.bytes.shrink_to(BYTES_KEPT_MAX);
     }
 }
 
@@ -198,7 +216,8 @@ mod tests {
         effects.respond(id, Response::text(200, "ok"));
         assert_eq!(effects.list, [Effect::Sleep(id, at), Effect::Respond(id, Response::text(200, "ok"))]);
         let (list, bytes) = (effects.list.capacity(), effects.bytes.capacity());
-        effects.clear();
+        let list_memory = std::mem::take(&mut effects.list);
+        effects.reuse(list_memory);
         assert!(effects.list.is_empty() && effects.bytes.is_empty());
         assert_eq!((effects.list.capacity(), effects.bytes.capacity()), (list, bytes));
     }

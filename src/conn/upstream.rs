@@ -11,9 +11,11 @@
 //! to an owner, who gets its news; when the owner goes, it goes. A kept connection belongs to nobody.
 //! When a fetch starts, who gets a place and what the owner hears is decided by the server.
 
+use super::{Input, Step};
+use crate::config::Limits;
 use crate::conn::race::Race;
-use crate::event::{Fetch, FetchError, Journey, Reached};
-use crate::http::exchange::{Exchange, ExchangeError, ResponseHead, Stage};
+use crate::event::{Fetch, FetchError, Fetched, Journey, Reached};
+use crate::http::exchange::{Exchange, ExchangeError, ExchangeEvent, ResponseHead, Stage};
 use crate::http::redirect::same_origin;
 use crate::http::url::Scheme;
 use crate::id::ConnId;
@@ -65,6 +67,21 @@ pub enum State {
     /// The owner has heard the end.
     Over,
 }
+
+/// How a response ended.
+#[derive(Debug)]
+pub enum End {
+    /// It is whole. `is_quiet`: the request was sent, nothing came behind the response, and the connection is open.
+    Whole { is_quiet: bool },
+    /// It never will be.
+    Failed(FetchError),
+    /// It is the server's 408 to a kept connection: ask once more, on a new one.
+    AskAnew,
+}
+
+/// Why a body that ends with its connection is not whole: over TLS the sender says when it is done (RFC 8446 section
+/// 6.1), so the end may have been cut off on the way.
+const CUT_SHORT: &str = "it ended without a TLS close_notify";
 
 impl<S> Upstream<S> {
     /// A fetch at its beginning: queued, turned away, or with its place.
@@ -135,10 +152,45 @@ impl<S> Upstream<S> {
         (self.state, self.phase_began) = (State::Exchanging, now);
     }
 
-    /// Bytes of the answer have come, and are about to be looked at.
-    pub fn hear(&mut self, now: Instant) {
-        if !self.exchange.has_begun() {
+    /// Takes one step over the front of the response. `end` is what is known of the connection's input, `is_flushed`
+    /// whether the request is with the kernel.
+    pub fn step<'b>(
+        &'b mut self,
+        input: &'b [u8],
+        end: Input,
+        is_flushed: bool,
+        limits: &Limits,
+        now: Instant,
+    ) -> (usize, Step<'b>) {
+        if self.state == State::Kept {
+            // Nothing was asked, so whatever comes has no meaning.
+            return if input.is_empty() { (0, Step::Starved) } else { (input.len(), Step::Over) };
+        }
+        if !input.is_empty() && !self.exchange.has_begun() {
             self.journey.first_byte = now.saturating_duration_since(self.phase_began);
+        }
+        let (owner, journey, may_ask_anew) = (self.owner, self.journey, self.may_ask_anew());
+        let has_ended = end.has_ended();
+        let is_cut = end == Input::Truncated && self.exchange.ends_with_connection();
+        let (used, event) = match self.exchange.receive(input, has_ended, limits) {
+            Ok(found) => found,
+            Err(e) => return (0, Step::FetchEnd(End::Failed(FetchError::Protocol(e)))),
+        };
+        match event {
+            None if used == 0 => (0, Step::Starved),
+            None => (used, Step::Quiet),
+            Some(ExchangeEvent::Head(head)) if may_ask_anew && is_idle_timeout(&head) => {
+                (input.len(), Step::FetchEnd(End::AskAnew))
+            }
+            Some(ExchangeEvent::Head(head)) => (used, Step::Fetched(owner, Fetched::Head(head, journey))),
+            Some(ExchangeEvent::Body(piece)) => (used, Step::Fetched(owner, Fetched::Body(piece))),
+            Some(ExchangeEvent::Done) if is_cut => {
+                (0, Step::FetchEnd(End::Failed(FetchError::Broken { why: CUT_SHORT.into() })))
+            }
+            Some(ExchangeEvent::Done) => {
+                let is_quiet = used == input.len() && !has_ended && is_flushed;
+                (used, Step::FetchEnd(End::Whole { is_quiet }))
+            }
         }
     }
 
@@ -153,12 +205,12 @@ impl<S> Upstream<S> {
         }
     }
 
-    /// How it came here.
-    pub fn journey(&self) -> Journey {
-        self.journey
+    /// When the phase that begins now has taken too long.
+    pub fn phase_deadline(&self, now: Instant, limits: &Limits) -> Instant {
+        (now + limits.connect_within).min(self.fetch.deadline)
     }
 
-    /// The fetch is over; answers whether it was not before, so that its owner hears one end.
+    /// The fetch is over; returns whether it was not before, so that its owner is told one end.
     pub fn end(&mut self) -> bool {
         std::mem::replace(&mut self.state, State::Over) != State::Over
     }

@@ -1,13 +1,13 @@
-//! The WebSocket side of one connection: a session, perhaps a place in a room, and the heartbeat.
+//! The WebSocket side of one connection: a session and its heartbeat.
 //!
-//! The session (`ws::session`) turns bytes into messages; output is encoded by the server into the reply, the
-//! outbox or the lane. While output waits, only the latest ping is answered (RFC 6455 section 5.5.3).
+//! The session (`ws::session`) turns bytes into messages. While output waits, only the latest ping is answered (RFC 6455
+//! section 5.5.3).
 
+use super::{Coding, Step};
 use crate::config::Limits;
-use crate::feed::lane::Lane;
-use crate::id::FeedId;
-use crate::ws::deflate::Agreement;
-use crate::ws::session::{Session, State};
+use crate::ws::deflate::{Agreement, Codec};
+use crate::ws::frame::{self, Opcode};
+use crate::ws::session::{Session, State, WsEvent};
 use std::time::{Duration, Instant};
 
 /// The WebSocket state of one connection.
@@ -15,35 +15,45 @@ pub struct Ws {
     pub session: Session,
     /// When the peer last sent anything.
     pub heard: Instant,
-    pub membership: Option<Membership>,
     /// The application has been told, or has said itself, that the session is over.
     pub over: bool,
-    /// The latest ping that came while output was waiting.
+    /// The latest ping, until it is answered.
     pub ping: Option<Box<[u8]>>,
-}
-
-/// Which of its two feeds a member of a room reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coding {
-    Plain,
-    /// Long messages are compressed, once for everybody.
-    Deflated,
-}
-
-/// A place among the readers of a feed.
-pub struct Membership {
-    pub feed: FeedId,
-    pub coding: Coding,
-    /// Index in the room's list of members.
-    pub place: u32,
-    pub lane: Lane,
 }
 
 impl Ws {
     /// A session that begins now.
     pub fn new(message_bytes_max: usize, compression: Option<Agreement>, now: Instant) -> Ws {
         let session = Session::server(message_bytes_max).compressed_by(compression);
-        Ws { session, heard: now, membership: None, over: false, ping: None }
+        Ws { session, heard: now, over: false, ping: None }
+    }
+
+    /// Takes one step over the front of `input`.
+    pub fn step<'b>(&mut self, input: &'b mut [u8], codec: &mut Codec, now: Instant) -> (usize, Step<'b>) {
+        self.heard = now;
+        let bytes = input.len();
+        match self.session.receive(input, codec) {
+            Ok((0, None)) => (0, Step::Starved),
+            Ok((used, Some(WsEvent::Close(code, _)))) => (used, Step::Closed(code)),
+            Ok((used, None | Some(WsEvent::Pong(_)))) => (used, Step::Quiet),
+            // The session is over for the application: it wants to know nothing more.
+            Ok((used, _)) if self.over => (used, Step::Quiet),
+            Ok((used, Some(WsEvent::Message(kind, payload)))) => (used, Step::Message(kind, payload)),
+            Ok((used, Some(WsEvent::Ping(payload)))) => {
+                self.ping = Some(payload.into());
+                (used, Step::Ping)
+            }
+            Err(error) => (bytes, Step::Violation(error)),
+        }
+    }
+
+    /// Encodes one message, or a control frame, compressed as was agreed.
+    pub fn encode(&mut self, opcode: Opcode, payload: &[u8], codec: &mut Codec, out: &mut Vec<u8>) {
+        let deflated = if opcode.is_control() { None } else { self.session.deflate(payload, codec) };
+        match deflated {
+            Some(deflated) => frame::encode_compressed(opcode, deflated, out),
+            None => frame::encode(opcode, payload, out),
+        }
     }
 
     /// The feed that suits the peer.
@@ -59,15 +69,15 @@ impl Ws {
         self.session.agreement().is_some_and(Agreement::has_own_machines)
     }
 
-    /// Whether more input is of use: the peer may still speak, and takes what we say.
-    pub fn wants_input(&self, high_water: usize) -> bool {
-        let own = self.membership.as_ref().map_or(0, |m| m.lane.own_bytes());
-        own < high_water && matches!(self.session.state(), State::Open | State::ClosedByUs)
+    /// Whether more input is of use: the peer may still speak.
+    #[inline]
+    pub fn wants_input(&self) -> bool {
+        matches!(self.session.state(), State::Open | State::ClosedByUs)
     }
 
-    /// It is open, in no room, and owes no pong.
+    /// Whether it is open and owes no pong.
     pub fn is_at_rest(&self) -> bool {
-        self.is_open() && self.membership.is_none() && self.ping.is_none()
+        self.is_open() && self.ping.is_none()
     }
 
     /// Neither side has sent Close.
@@ -80,17 +90,17 @@ impl Ws {
         self.session.state() == State::Done
     }
 
-    /// Memory held for an unfinished message and for output of its own, bytes.
+    /// Bytes of an unfinished message.
     pub fn held(&self) -> usize {
-        self.session.buffered() + self.membership.as_ref().map_or(0, |m| m.lane.own_bytes())
+        self.session.buffered()
     }
 
-    /// When to look after the peer next: the next ping, or the end of its patience.
+    /// When the peer is looked at next: for a ping, or because it has been silent for too long.
     pub fn next_heartbeat(&self, now: Instant, limits: &Limits) -> Instant {
         (now + limits.ping_every).min(self.heard + limits.silent_for)
     }
 
-    /// How long the peer has been silent.
+    /// Time since the peer last sent anything.
     pub fn silent_for(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.heard)
     }
@@ -99,7 +109,6 @@ impl Ws {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::Feed;
     use crate::ws::deflate::Codec;
     use crate::ws::frame::{Opcode, encode_masked};
 
@@ -115,7 +124,7 @@ mod tests {
 
     #[test]
     fn an_idle_session_is_small() {
-        assert!(size_of::<Ws>() <= 104, "{} bytes", size_of::<Ws>());
+        assert!(size_of::<Ws>() <= 72, "{} bytes", size_of::<Ws>());
     }
 
     #[test]
@@ -136,25 +145,14 @@ mod tests {
     #[test]
     fn a_session_wants_input_until_the_peer_has_closed() {
         let mut ws = Ws::new(100, None, Instant::now());
-        assert!(ws.wants_input(1) && !ws.is_finished());
+        assert!(ws.wants_input() && !ws.is_finished());
         ws.session.on_close_sent();
-        assert!(ws.wants_input(1) && !ws.is_finished(), "the peer's Close is still to come");
+        assert!(ws.wants_input() && !ws.is_finished(), "the peer's Close is still to come");
         ws.session.receive(&mut frame(Opcode::Close, &1000u16.to_be_bytes()), &mut codec()).expect("a Close");
-        assert!(!ws.wants_input(1) && ws.is_finished());
+        assert!(!ws.wants_input() && ws.is_finished());
         let mut ws = Ws::new(100, None, Instant::now());
         ws.session.receive(&mut frame(Opcode::Close, b""), &mut codec()).expect("a Close");
-        assert!(!ws.wants_input(1) && !ws.is_finished(), "ours is still to be sent");
-    }
-
-    #[test]
-    fn a_member_that_takes_nothing_is_not_read_from() {
-        let mut feed = Feed::new();
-        let mut ws = Ws::new(100, None, Instant::now());
-        let mut lane = Lane::new(feed.join());
-        lane.send(&feed, b"12345678");
-        ws.membership = Some(Membership { feed: FeedId(0), coding: Coding::Plain, place: 0, lane });
-        assert!(ws.wants_input(9) && !ws.wants_input(8));
-        assert_eq!(ws.held(), 8);
+        assert!(!ws.wants_input() && !ws.is_finished(), "ours is still to be sent");
     }
 
     #[test]

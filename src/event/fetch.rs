@@ -63,7 +63,7 @@ impl Fetch {
 #[derive(Debug)]
 pub enum Fetched<'a> {
     /// Final status and fields (1xx are swallowed), and how the fetch came there.
-    Head(&'a ResponseHead<'a>, Journey),
+    Head(ResponseHead<'a>, Journey),
     /// The next piece of the body, transfer coding removed, and content coding where [`Fetch::decode`] was set.
     Body(&'a [u8]),
     /// The body is whole.

@@ -45,9 +45,9 @@ impl Lane {
     /// Queues one frame for this member: behind everything published so far, ahead of everything published later.
     ///
     /// There is no limit here; who sends asks [`Lane::behind`] first, or later.
-    pub fn send(&mut self, feed: &Feed, frame: &[u8]) {
+    pub fn send(&mut self, feed: &Feed, frame: Vec<u8>) {
         if !frame.is_empty() {
-            self.own.get_or_insert_default().queue.push_back(Own { at: feed.end(), bytes: frame.to_vec() });
+            self.own.get_or_insert_default().queue.push_back(Own { at: feed.end(), bytes: frame });
         }
     }
 
@@ -149,11 +149,11 @@ mod tests {
         for piece in 1..20 {
             let mut feed = Feed::new();
             let mut lane = Lane::new(feed.join());
-            lane.send(&feed, b"welcome ");
+            lane.send(&feed, b"welcome ".to_vec());
             publish(&mut feed, b"one ");
-            lane.send(&feed, b"pong ");
-            lane.send(&feed, b"");
-            lane.send(&feed, b"error ");
+            lane.send(&feed, b"pong ".to_vec());
+            lane.send(&feed, b"".to_vec());
+            lane.send(&feed, b"error ".to_vec());
             publish(&mut feed, b"two ");
             assert_eq!((lane.own_bytes(), lane.behind(&feed)), (19, 27));
             assert_eq!(write(&mut lane, &mut feed, piece, 10), b"welcome on");
@@ -173,7 +173,7 @@ mod tests {
             let mut feed = Feed::new();
             let mut lane = Lane::new(feed.join());
             publish(&mut feed, b"abcd");
-            lane.send(&feed, b"own");
+            lane.send(&feed, b"own".to_vec());
             publish(&mut feed, b"efg");
             assert_eq!(write(&mut lane, &mut feed, 99, sent).len(), sent);
             assert_eq!(lane.cut(&mut feed), rest.as_bytes(), "cut behind {sent} bytes");
@@ -247,7 +247,7 @@ mod tests {
                 }
                 3 => {
                     let frame = random.frame();
-                    members[who].lane.send(feed, &frame);
+                    members[who].lane.send(feed, frame.clone());
                     members[who].owe(&frame);
                 }
                 4..=8 => {

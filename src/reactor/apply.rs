@@ -1,101 +1,252 @@
 //! Effects become bytes, deadlines, jobs and fetches, in the order in which the application named them.
 //!
-//! Nothing raises an event before all effects are applied: then come the end of work done on the loop itself
-//! (`--lab`), and the news that the pool took no more. What else fails is marked, and told in its own time.
+//! Applying an effect never raises an event. What has to be told later, such as a fetch that cannot start, goes into the
+//! inbox, and the turn tells it.
 
-use super::{Server, blocking, shrink};
+use super::blocking;
+use super::engine::{Engine, Life, cx};
+use crate::blocks::Blocks;
+use crate::conn::Connection;
 use crate::conn::Protocol;
-use crate::conn::http::Clock;
-use crate::event::{App, Blocking, Effect, Event, Job};
-use crate::id::ConnId;
+use crate::conn::closing::Closing;
+use crate::conn::http::{Begun, Clock, Ended};
+use crate::conn::ws::Ws;
+use crate::event::{Agreement, Blocking, Body, Effect, Effects, Event, Job, Response, StreamEnd};
+use crate::http::response::encode_switching;
+use crate::id::{ConnId, FeedId};
 use crate::net::Network;
+use crate::ws::frame::{self, Opcode};
+use crate::ws::session::{Kind, State};
+use std::borrow::Cow;
 use std::time::Instant;
 
-/// What is told when all effects are applied.
-#[derive(Default)]
-struct After {
-    /// Whose job the pool did not take.
-    refused: Option<ConnId>,
-    blocking: Option<(ConnId, Blocking)>,
-}
-
-impl<N: Network, A: App> Server<N, A> {
+impl<N: Network> Engine<N> {
     /// Applies and forgets all effects.
-    pub(super) fn apply(&mut self) {
-        let mut list = std::mem::take(&mut self.effects.list);
-        // Nearly always there is one, and that is an answer.
-        if let [Effect::Respond(id, response)] = &mut list[..] {
-            self.respond(*id, response);
-            self.forget(list);
-        } else {
-            self.apply_all(list);
-        }
-    }
-
-    /// Drops them, and keeps the memory for those of the next event.
-    #[inline(always)]
-    fn forget(&mut self, mut list: Vec<Effect>) {
-        list.clear();
-        self.effects.list = list;
-        self.effects.bytes.clear();
-        shrink(&mut self.effects.bytes);
-    }
-
-    fn apply_all(&mut self, mut list: Vec<Effect>) {
-        let mut after = After::default();
-        // Where they lie: they are too large to be moved about.
-        list.iter_mut().for_each(|effect| self.enact(effect, &mut after));
-        self.forget(list);
-        if let Some(id) = after.refused {
-            self.tell(id, Event::Left);
-        }
-        if let Some((id, job)) = after.blocking {
-            let finished = blocking::block(job, &mut self.network, &self.limits);
-            self.tell(id, Event::Finished(finished));
-        }
-    }
-
-    fn enact(&mut self, effect: &mut Effect, after: &mut After) {
-        match effect {
-            Effect::Respond(id, response) => self.respond(*id, response),
-            Effect::Piece(id, range) => self.stream_piece(*id, range.clone()),
-            Effect::End(id, whole) => self.stream_end(*id, *whole),
-            Effect::Upgrade { to, accept, compression, message_bytes_max } => {
-                self.upgrade(*to, accept, *compression, *message_bytes_max);
-            }
-            Effect::Send(id, kind, range) => self.send_message(*id, *kind, range.clone()),
-            Effect::SendBlocks(id, kind, blocks) => self.send_blocks(*id, *kind, std::mem::take(blocks)),
-            Effect::Close(id, code, reason) => self.close_for_app(*id, *code, reason),
-            Effect::Join(id, feed) => self.join(*id, *feed),
-            Effect::Publish(feed, range) => self.publish(*feed, range.clone()),
-            Effect::Sleep(id, until) => self.sleep(*id, *until),
-            Effect::Quit => self.quit = true,
-            Effect::Fetch(..) | Effect::Run(..) | Effect::RunBlocking(..) => {
-                match std::mem::replace(effect, Effect::Quit) {
-                    Effect::Fetch(id, fetch) => self.fetch(id, fetch),
-                    Effect::Run(id, job) => after.refused = self.run(id, job).or(after.refused),
-                    Effect::RunBlocking(id, work) => after.blocking = Some((id, work)),
-                    _ => {}
+    pub fn apply(&mut self, effects: &mut Effects) {
+        let (mut list, bytes) = (std::mem::take(&mut effects.list), &effects.bytes);
+        for effect in list.drain(..) {
+            match effect {
+                Effect::Respond(id, response) => self.respond(id, response),
+                Effect::Piece(id, range) => self.stream_piece(id, &bytes[range]),
+                Effect::End(id, body) => self.stream_end(id, body),
+                Effect::Upgrade { to, accept, compression, message_bytes_max } => {
+                    self.upgrade(to, &accept, compression, message_bytes_max);
                 }
+                Effect::Send(id, kind, range) => self.send_frame(id, kind.opcode(), &bytes[range]),
+                Effect::SendBlocks(id, kind, blocks) => self.send_blocks(id, kind, blocks),
+                Effect::Close(id, code, reason) => self.close(id, Some(code), reason, Told::ByApp),
+                Effect::Join(id, feed) => self.join(id, feed),
+                Effect::Publish(feed, range) => self.publish(feed, &bytes[range]),
+                Effect::Sleep(id, until) => self.sleep(id, until),
+                Effect::Fetch(id, fetch) => {
+                    self.client.start(&mut self.conns, id, fetch, cx(&self.limits, &self.clock))
+                }
+                Effect::Run(id, job) => self.run(id, job),
+                Effect::RunBlocking(id, work) => self.block(id, work),
+                Effect::Quit => self.life = Life::Over,
             }
+        }
+        effects.reuse(list);
+    }
+
+    /// Writes the response to the request that is owed one. A late response, to no request, is dropped.
+    pub fn respond(&mut self, id: ConnId, mut response: Response) {
+        let (date, may_keep) = (self.clock.date(), self.life == Life::Serving);
+        let begun = self.output.write(&mut self.conns, &self.rooms, id, |conn, out| {
+            let Some(http) = conn.http() else { return (Begun::NotOwed, ConnId::NOBODY) };
+            http.terms.keep_alive &= may_keep;
+            (http.respond(&response, date, out), http.fetch)
+        });
+        match (begun, &mut response.body) {
+            // A whole response (an error, HEAD, 204, 304) ends the search behind it, which may still be sending.
+            (Some((Begun::Whole { keep_alive }, fetch)), _) => self.responded(id, fetch, keep_alive),
+            (Some((Begun::Streaming, fetch)), Body::Blocks(blocks)) => {
+                let blocks = std::mem::take(&mut **blocks);
+                self.respond_blocks(id, fetch, blocks);
+            }
+            _ => {}
         }
     }
 
-    /// Hands a job to the pool; answers who got 503 because the pool's queue is full.
-    fn run(&mut self, id: ConnId, job: Job) -> Option<ConnId> {
-        let limits = self.limits.clone();
-        let refused = self.jobs.submit(move || (id, blocking::run(job, &limits))).is_err();
-        if refused {
-            self.respond_plainly(id, 503, "Too much work is waiting. Try again in a moment.\n");
+    /// The body of a response whose head is written, as it lies.
+    fn respond_blocks(&mut self, id: ConnId, fetch: ConnId, body: Blocks) {
+        let http = self.conns.get_mut(id).and_then(Connection::http);
+        if http.is_some_and(|http| http.takes_blocks(&body)) {
+            self.client.cancel(&mut self.conns, id, fetch);
+            self.output.write_blocks(&mut self.conns, id, body);
+            self.stream_end(id, StreamEnd::Whole);
         }
-        refused.then_some(id)
+    }
+
+    /// The next piece of a streamed body.
+    fn stream_piece(&mut self, id: ConnId, piece: &[u8]) {
+        self.output.write(&mut self.conns, &self.rooms, id, |conn, out| {
+            if let Some(http) = conn.http() {
+                http.encode_piece(piece, out);
+            }
+        });
+    }
+
+    /// The streamed body is whole, or it broke off: then cutting the connection is the only way to say so.
+    fn stream_end(&mut self, id: ConnId, body: StreamEnd) {
+        let may_keep = self.life == Life::Serving;
+        let ended = self.output.write(&mut self.conns, &self.rooms, id, |conn, out| {
+            let Some(http) = conn.http() else { return (Ended::NotStreaming, ConnId::NOBODY) };
+            http.terms.keep_alive &= may_keep;
+            (http.end_stream(body, out), http.fetch)
+        });
+        match ended {
+            Some((Ended::Whole { keep_alive }, _)) => self.responded(id, ConnId::NOBODY, keep_alive),
+            Some((Ended::Cut, _)) => self.conns.bury(id),
+            _ => {}
+        }
+    }
+
+    /// A response is complete: nothing is fetched for it any more, its line is logged, and it may have been the last.
+    fn responded(&mut self, id: ConnId, fetch: ConnId, keep_alive: bool) {
+        if fetch != ConnId::NOBODY {
+            self.client.cancel(&mut self.conns, id, fetch);
+        }
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if !keep_alive && conn.closing == Closing::No {
+            conn.closing = Closing::Flushing;
+        }
+        let Some(http) = conn.http() else { return };
+        http.fetch = ConnId::NOBODY;
+        if let Some(line) = http.line.take() {
+            self.log.write(line);
+        }
+    }
+
+    /// A response of the server itself, without the application.
+    pub fn respond_plainly(&mut self, id: ConnId, status: u16, text: impl Into<Cow<'static, str>>) {
+        self.respond(id, Response::text(status, text));
+    }
+
+    /// Refuses what is no request, or will never be a whole one. Nothing more of this connection is parsed.
+    pub fn refuse(&mut self, id: ConnId, status: u16, text: impl Into<Cow<'static, str>>) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Protocol::Http(http) = &mut conn.protocol else { return };
+        let line = self.log.line_of_no_request(conn.stream.as_ref(), self.clock.date(), http.begun(&conn.kept));
+        http.give_up(&conn.kept);
+        http.owe(line);
+        conn.kept = Vec::new();
+        conn.closing = Closing::FlushingRefusal;
+        self.respond_plainly(id, status, text);
+    }
+
+    /// Writes 101. From the next byte on the connection is a WebSocket.
+    fn upgrade(&mut self, id: ConnId, accept: &[u8; 28], compression: Option<Agreement>, message_bytes_max: usize) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(http) = conn.http().filter(|http| http.awaits_response()) else { return };
+        let line = http.line.take();
+        let compression = compression.map(|agreement| self.codecs.admit(agreement));
+        let ws = Ws::new(message_bytes_max, compression, self.clock.now);
+        let heartbeat = ws.next_heartbeat(self.clock.now, &self.limits);
+        conn.protocol = Protocol::Ws(Box::new(ws));
+        self.conns.set_deadline(id, heartbeat);
+        let (extensions, date) = (compression.map(Agreement::to_field), self.clock.date());
+        self.output.write(&mut self.conns, &self.rooms, id, |_, out| {
+            encode_switching(accept, extensions.as_deref(), date, out);
+        });
+        if let Some(mut line) = line {
+            line.status = 101;
+            self.log.write(line);
+        }
+    }
+
+    /// One long message to one peer. It goes out as it lies, unless it has to be compressed, or to wait for the room.
+    fn send_blocks(&mut self, id: ConnId, kind: Kind, payload: Blocks) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let is_member = conn.subscription.is_some();
+        let Some(ws) = conn.ws() else { return };
+        let is_short = payload.len() <= self.limits.deflate_bytes_max;
+        if is_member || is_short && ws.session.agreement().is_some() {
+            return self.send_frame(id, kind.opcode(), &payload.to_vec());
+        }
+        self.output.write(&mut self.conns, &self.rooms, id, |_, out| {
+            frame::encode_start(kind.opcode(), payload.len(), out);
+        });
+        self.output.write_blocks(&mut self.conns, id, payload);
+    }
+
+    /// One frame to one peer.
+    pub fn send_frame(&mut self, id: ConnId, opcode: Opcode, payload: &[u8]) {
+        let codec = self.codecs.codec();
+        self.output.write(&mut self.conns, &self.rooms, id, |conn, out| {
+            if let Some(ws) = conn.ws() {
+                ws.encode(opcode, payload, codec, out);
+            }
+        });
+    }
+
+    /// Ends a WebSocket session: puts Close behind the frame under way, unless it was sent before. What the room still had
+    /// for this member is dropped. The peer's Close may take `close_within`.
+    pub fn close(&mut self, id: ConnId, code: Option<u16>, reason: &str, told: Told) {
+        self.leave(id);
+        let Some(ws) = self.conns.get_mut(id).and_then(Connection::ws) else { return };
+        let is_news = !std::mem::replace(&mut ws.over, true);
+        if is_news && told == Told::Later {
+            self.inbox.push_back((id, Event::Left));
+        }
+        if !matches!(ws.session.state(), State::Open | State::ClosedByPeer) {
+            return;
+        }
+        ws.session.on_close_sent();
+        ws.ping = None;
+        self.conns.set_deadline(id, self.clock.now + self.limits.close_within);
+        self.output.write(&mut self.conns, &self.rooms, id, |_, out| frame::encode_close(code, reason, out));
+    }
+
+    fn join(&mut self, id: ConnId, feed: FeedId) {
+        self.leave(id);
+        let Some(ws) = self.conns.get_mut(id).and_then(Connection::ws) else { return };
+        let coding = ws.coding();
+        self.rooms.join(&mut self.conns, id, feed, coding);
+    }
+
+    /// The connection stops being a member of its room, if it is one.
+    pub fn leave(&mut self, id: ConnId) {
+        if self.conns.get(id).is_some_and(|conn| conn.subscription.is_some()) {
+            self.output.send_of(&mut self.conns, id);
+            self.rooms.leave(&mut self.conns, id);
+        }
+    }
+
+    /// Appends one text message to the room's feeds.
+    fn publish(&mut self, feed: FeedId, text: &[u8]) {
+        let codecs = &mut self.codecs;
+        self.rooms.publish(feed, text.len(), |coding, out| codecs.encode_text(coding, text, out));
     }
 
     fn sleep(&mut self, id: ConnId, until: Instant) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        if let Protocol::Http(http) = &mut conn.protocol {
-            (http.asleep, http.clock) = (true, Clock::Owed);
-            self.timers.set(id, &mut conn.timer, until);
+        if let Some(http) = self.conns.get_mut(id).and_then(Connection::http) {
+            http.clock = Clock::Asleep;
+            self.conns.set_deadline(id, until);
         }
     }
+
+    /// Hands a job to the pool, or responds 503 if the pool's queue is full.
+    fn run(&mut self, id: ConnId, job: Job) {
+        let limits = self.limits.clone();
+        if self.jobs.submit(move || (id, blocking::run(job, &limits))).is_err() {
+            self.respond_plainly(id, 503, "Too much work is waiting. Try again in a moment.\n");
+            self.inbox.push_back((id, Event::Left));
+        }
+    }
+
+    /// Does work on the loop itself, so that everybody can feel it (`--lab`).
+    fn block(&mut self, id: ConnId, work: Blocking) {
+        let finished = blocking::block(work, &mut self.network, &self.limits);
+        self.inbox.push_back((id, Event::Finished(finished)));
+    }
+}
+
+/// Whether the application has to be told that a session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It has said so itself.
+    ByApp,
+    /// [`Event::Left`] goes into the inbox.
+    Later,
 }

@@ -3,12 +3,11 @@
 //!
 //! TLS itself is a layer of the stream (`net::wire`), and nothing in a turn knows of it.
 
-use super::{Loop, Server};
+use super::Loop;
 #[cfg(not(feature = "tls"))]
 use crate::event::FetchError;
 use crate::event::{App, Request, Response};
 use crate::http::request::Method;
-use crate::net::Network;
 #[cfg(feature = "tls")]
 use crate::net::tls;
 use std::path::{Path, PathBuf};
@@ -27,16 +26,21 @@ impl ToHttps {
     /// Whether a request is for the application nevertheless: an http-01 challenge begins on port 80 (RFC 8555 section
     /// 8.3), and the certificate that https would need is what it is about. Only a path that has nothing to decode and
     /// no folder in it.
-    pub fn lets_through(&self, request: &Request) -> bool {
+    fn lets_through(&self, request: &Request) -> bool {
         let token = request.path().strip_prefix('/').and_then(|path| path.strip_prefix(self.challenges?));
         let is_name = |token: &str| token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
         let is_file = token.is_some_and(|token| is_name(token) && !["", ".", ".."].contains(&token));
         is_file && matches!(request.method, Method::Get | Method::Head)
     }
 
+    /// The response to a request that is sent to https; `None`: it is let through.
+    pub fn redirect(&self, request: &Request) -> Option<Response> {
+        (!self.lets_through(request)).then(|| self.response(request))
+    }
+
     /// The same on https (308: also what is not GET). Host was checked by the parser; a request without one gets 400,
     /// for there is nowhere to send it.
-    pub fn response(&self, request: &Request) -> Response {
+    fn response(&self, request: &Request) -> Response {
         let Some(host) = host_of(request.host()) else {
             return Response::text(400, "There is https here, and Host does not say under which name.\n");
         };
@@ -44,13 +48,6 @@ impl ToHttps {
         let path = if request.path().starts_with('/') { request.path() } else { "/" };
         let query = if request.query().is_empty() { String::new() } else { format!("?{}", request.query()) };
         Response::redirect(308, format!("https://{host}{port}{path}{query}"))
-    }
-}
-
-impl<N: Network, A: App> Server<N, A> {
-    /// From now on this listener redirects to https, and serves nothing but challenges.
-    pub(super) fn redirect_to_https(&mut self, to: ToHttps) {
-        self.to_https = Some(to);
     }
 }
 

@@ -1,387 +1,141 @@
-//! From answers to the socket, and what follows from it: closing, deadlines, bookkeeping.
+//! Output of the connections that are served together, and the one decision where output for a connection goes.
 //!
-//! [`Server::settle`] is the one place where a connection's state is looked at as a whole: behind its slice,
-//! and at the end of the turn for those that somebody else wrote to.
+//! ```text
+//! the connection is being served ──▶ reply buffer ── its batch is handled ──▶ one write each
+//! it was served in this batch ─────▶ its part of the reply buffer is sent first, then as below
+//! any other ───────────────────────▶ outbox, or behind its position in the room; touched, so it goes out this turn
+//! ```
+//!
+//! So each connection gets its bytes in the order in which they were written for it, as if it had been served alone.
 
-use super::{Server, access, enqueue};
+use super::rooms::Rooms;
 use crate::blocks::Blocks;
-use crate::clock::UnixTime;
-use crate::conn::http::Clock;
-use crate::conn::upstream::State;
-use crate::conn::{Connection, Protocol};
-use crate::event::{App, Event, FetchError};
-use crate::http::response::{Body, BodyCoding, Response, encode_response};
+use crate::conn::Connection;
+use crate::conn::table::Connections;
 use crate::id::ConnId;
-use crate::net::{Network, Stream};
-use crate::ws::frame::Opcode;
-use std::borrow::Cow;
-use std::io::Write;
+use crate::net::Stream;
 use std::ops::Range;
-use std::time::Instant;
 
-impl<N: Network, A: App> Server<N, A> {
-    /// Appends `bytes` to what goes to `id`, as they lie.
-    pub(super) fn output_blocks(&mut self, id: ConnId, bytes: Blocks) {
-        let is_served = self.is_served(id);
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        if is_served {
-            conn.outbox.push(&self.reply[self.served_from..]);
-            self.reply.truncate(self.served_from);
-        }
-        conn.outbox.append(bytes);
-        self.touch(id);
+/// The reply buffer gives memory back when one large response has grown it to more than this, bytes.
+const REPLY_BYTES_MAX: usize = 1 << 20;
+
+/// The reply buffer of a batch.
+#[derive(Default)]
+pub struct Output {
+    reply: Vec<u8>,
+    /// Connections of the batch that were served, and their parts of `reply`.
+    unsent: Vec<(ConnId, Range<usize>)>,
+    /// The connection that is being served, and where its part of `reply` begins.
+    serving: Option<(ConnId, usize)>,
+}
+
+impl Output {
+    /// From now on output for `id` goes to the reply buffer.
+    pub fn begin(&mut self, id: ConnId) {
+        self.serving = Some((id, self.reply.len()));
     }
 
-    /// Lets `encode` write output for `id`: into the reply if it is being served, else into its outbox.
-    pub(super) fn output<R>(&mut self, id: ConnId, encode: impl FnOnce(&mut Vec<u8>) -> R) -> Option<R> {
-        if self.is_served(id) {
-            return Some(encode(&mut self.reply));
-        }
-        self.touch(id);
-        Some(self.conns.get_mut(id)?.outbox.write(encode))
-    }
-
-    /// Answers the request that is owed one; a late answer to nobody is dropped.
-    pub(super) fn respond(&mut self, id: ConnId, response: &mut Response) {
-        if self.begin_answer(id, response)
-            && let Body::Blocks(blocks) = &mut response.body
+    /// The slice of the connection that was being served is over.
+    pub fn end(&mut self) {
+        if let Some((id, start)) = self.serving.take()
+            && start < self.reply.len()
         {
-            self.stream_blocks(id, std::mem::take(blocks));
+            self.unsent.push((id, start..self.reply.len()));
         }
     }
 
-    /// The head of an answer, with its body if that lies together; `false`: none is owed.
-    fn begin_answer(&mut self, id: ConnId, response: &Response) -> bool {
-        let is_served = self.is_served(id);
-        let Server { conns, reply, date, draining, .. } = &mut *self;
-        let Some(Connection { protocol: Protocol::Http(http), outbox, .. }) = conns.get_mut(id) else { return false };
-        if !http.awaits_answer() {
-            return false;
-        }
-        http.terms.keep_alive &= draining.is_none();
-        http.asleep = false;
-        let (terms, date) = (http.terms, &date.text);
-        let sent = match is_served {
-            true => encode_response(response, terms, date, reply),
-            false => outbox.write(|out| encode_response(response, terms, date, out)),
-        };
-        http.terms.keep_alive = sent.keep_alive;
-        if let Some(line) = &mut http.line {
-            line.status = response.status;
-            line.bytes = if terms.head { 0 } else { response.body.len() as u64 };
-        }
-        if sent.body == BodyCoding::Whole {
-            let (line, fetch) = (http.line.take(), http.fetch);
-            http.answered(sent.keep_alive);
-            // A whole answer (an error, HEAD, 204, 304) ends the search behind it, which may still be sending.
-            if fetch != ConnId::NOBODY {
-                self.cancel_fetch(id, fetch);
-            }
-            if line.is_some() {
-                self.log_line(line);
-            }
-        } else {
-            http.stream(sent.body);
-        }
-        self.touch(id);
-        true
+    /// Bytes of the reply buffer that are for `id`, if that is being served.
+    pub fn reply_bytes(&self, id: ConnId) -> usize {
+        self.serving.filter(|&(serving, _)| serving == id).map_or(0, |(_, start)| self.reply.len() - start)
     }
 
-    /// An answer of the server itself, without the application.
-    pub(super) fn respond_plainly(&mut self, id: ConnId, status: u16, text: impl Into<Cow<'static, str>>) {
-        self.respond(id, &mut Response::text(status, text));
+    /// Whether all output has left the reply buffer, and no connection is being served.
+    pub fn is_idle(&self) -> bool {
+        self.reply.is_empty() && self.unsent.is_empty() && self.serving.is_none()
     }
 
-    /// The next piece of a streamed body.
-    pub(super) fn stream_piece(&mut self, id: ConnId, range: Range<usize>) {
-        let is_served = self.is_served(id);
-        let Server { conns, reply, effects, .. } = &mut *self;
-        let Some(Connection { protocol: Protocol::Http(http), outbox, .. }) = conns.get_mut(id) else { return };
-        let piece = &effects.bytes[range];
-        if let Some(line) = &mut http.line {
-            line.bytes += piece.len() as u64;
-        }
-        if is_served {
-            http.encode_piece(piece, reply);
-        } else {
-            outbox.write(|out| http.encode_piece(piece, out));
-            self.touch(id);
-        }
+    /// Appends to the reply of the connection that is being served.
+    pub fn reply(&mut self, bytes: &[u8]) {
+        self.reply.extend_from_slice(bytes);
     }
 
-    /// The whole body of an answer whose head is out. It was counted with the head.
-    fn stream_blocks(&mut self, id: ConnId, body: Blocks) {
-        let Some(Connection { protocol: Protocol::Http(http), .. }) = self.conns.get_mut(id) else { return };
-        let fetch = http.fetch;
-        if http.count_piece(body.len()) {
-            self.cancel_fetch(id, fetch);
-            self.output_blocks(id, body);
-            self.stream_end(id, true);
+    /// Lets `encode` write output for `id`. Returns what it returns; `None` if the connection is gone.
+    pub fn write<S: Stream, R>(
+        &mut self,
+        conns: &mut Connections<S>,
+        rooms: &Rooms,
+        id: ConnId,
+        encode: impl FnOnce(&mut Connection<S>, &mut Vec<u8>) -> R,
+    ) -> Option<R> {
+        let is_served = self.serving.is_some_and(|(serving, _)| serving == id);
+        if !is_served && !self.unsent.is_empty() {
+            self.send_of(conns, id);
         }
-    }
-
-    /// The streamed body is whole, or it broke off: then cutting the connection is the only way to say so.
-    pub(super) fn stream_end(&mut self, id: ConnId, whole: bool) {
-        let (is_served, draining) = (self.is_served(id), self.draining.is_some());
-        let Server { conns, reply, .. } = &mut *self;
-        let Some(Connection { protocol: Protocol::Http(http), outbox, .. }) = conns.get_mut(id) else { return };
-        if !http.is_streaming() {
-            return;
-        }
-        if !whole && http.ends_with_connection() {
-            // The end of the connection would be the end of this body; its reaper resets it instead.
-            return self.bury(id);
-        }
-        let complete =
-            whole && if is_served { http.encode_end(reply) } else { outbox.write(|out| http.encode_end(out)) };
-        let line = http.line.take();
-        http.answered(http.terms.keep_alive && complete && !draining);
-        self.log_line(line);
-        self.touch(id);
-    }
-
-    /// Has the connection looked after at the end of the turn, once; after an answer the next pipelined request may
-    /// be parsed, and no edge will say so.
-    pub(super) fn touch(&mut self, id: ConnId) {
-        if self.serving == Some(id) {
-            return;
-        }
-        if let Some(conn) = self.conns.get_mut(id)
-            && !conn.touched
-        {
-            conn.touched = true;
-            self.touched.push(id);
-        }
-    }
-
-    /// Sends what waits, draws the conclusions of the state, sets the deadline, books the memory.
-    pub(super) fn settle(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.dead) else { return };
-        // As it is nearly always behind an answer.
-        if conn.is_at_rest() && self.draining.is_none() {
-            if let Protocol::Http(http) = &mut conn.protocol {
-                http.clock = Clock::Idle;
-                self.timers.set(id, &mut conn.timer, self.now + self.limits.idle_for);
-            }
-            return;
-        }
-        let waited = conn.unsent();
-        if let Err(e) = conn.flush(self.limits.slice_bytes_max) {
-            return self.on_socket_error(id, &e);
-        }
-        let (progress, output_waits) = (conn.unsent() < waited, !conn.is_flushed());
-        if let Protocol::Ws(ws) = &mut conn.protocol
-            && progress
-            && output_waits
-        {
-            // It reads, slowly: above high water we read nothing from it, and our ping waits behind what it is getting.
-            ws.heard = self.now;
-        }
-        if self.is_done(id) {
-            return self.bury(id);
-        }
-        self.flush_member(id);
-        self.answer_waiting_ping(id);
-        self.finish_closing(id);
-        self.wind_clock(id, progress);
-        self.book(id);
-        let goes_on = |conn: &Connection<_>| conn.has_output() || conn.has_input() && self.wants_input(id);
-        if self.conns.get(id).is_some_and(|conn| !conn.dead && goes_on(conn))
-            && let Some(conn) = self.conns.get_mut(id)
-        {
-            enqueue(&mut self.ready, conn, id);
-        }
-        self.wake_upstream(id);
-    }
-
-    /// Whether the peer has left and nothing it sent can still be handled; while it waits for a search, its FIN alone
-    /// means so. While draining, whether nothing is under way.
-    pub(super) fn is_done(&self, id: ConnId) -> bool {
-        let Some(conn) = self.conns.get(id) else { return false };
-        let gone = conn.broken && !self.wants_input(id);
-        match &conn.protocol {
-            // While a search waits or streams, a FIN means that nobody waits for it any more.
-            Protocol::Http(http) => {
-                let idle = http.is_between_requests() && conn.kept.is_empty() && conn.is_flushed();
-                gone || conn.read_closed && self.conns.get(http.fetch).is_some()
-                    || idle && !conn.readable && self.draining.is_some()
-            }
-            Protocol::Ws(_) | Protocol::Discarding(_) => gone,
-            Protocol::Upstream(_) => false,
-        }
-    }
-
-    /// Closes in the way that lets the last answer arrive: shut our half, then throw away what still comes.
-    fn finish_closing(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        let closing = match &conn.protocol {
-            Protocol::Http(http) => http.is_closing(),
-            Protocol::Ws(ws) => ws.is_finished() || conn.eof,
-            Protocol::Upstream(_) | Protocol::Discarding(_) => false,
-        };
-        if !closing || !conn.is_flushed() {
-            return;
-        }
-        let quiet = !conn.readable && conn.kept.is_empty() && !conn.lingers;
-        if quiet || conn.eof {
-            return self.bury(id);
-        }
-        if let Some(stream) = &mut conn.stream {
-            stream.shutdown_write();
-        }
-        conn.kept = Vec::new();
-        let before = std::mem::replace(&mut conn.protocol, Protocol::Discarding(self.limits.discard_bytes_max));
-        if let Protocol::Ws(ws) = before {
-            self.windows -= usize::from(ws.has_own_machines());
-        }
-        self.timers.set(id, &mut conn.timer, self.now + self.limits.discard_for);
-    }
-
-    /// One deadline per connection: set when its meaning changes, and wound up by progress where that counts.
-    fn wind_clock(&mut self, id: ConnId, progress: bool) {
-        let Some(Protocol::Http(http)) = self.conns.get(id).map(|conn| &conn.protocol) else { return };
-        let fetch = http.fetch;
-        let fetched_by = self.fetch_deadline(fetch);
-        let Server { conns, timers, limits, now, .. } = &mut *self;
-        let Some(conn) = conns.get_mut(id).filter(|conn| !conn.dead) else { return };
-        let output_waits = !conn.is_flushed();
-        let Connection { protocol: Protocol::Http(http), timer, kept, stream, .. } = conn else { return };
-        // A TLS handshake has the time of a head, from the accept on: whoever drips it gains none.
-        if stream.as_ref().is_some_and(Stream::is_securing) {
-            return;
-        }
-        let clock = http.clock_wanted(kept, output_waits);
-        // Idle starts anew with every answer, or a busy connection would be closed so long after it came.
-        if clock != http.clock || clock == Clock::Idle || clock == Clock::Writing && progress {
-            http.clock = clock;
-            // While a fetch is relayed, it is the fetch that has the deadline.
-            let from = fetched_by.filter(|_| clock == Clock::Owed).unwrap_or(*now);
-            timers.set(id, timer, from + clock.limit(limits));
-        }
-    }
-
-    /// Books what the connection holds; whoever would cross the budget of all is closed.
-    fn book(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.dead) else { return };
-        let held = conn.held();
-        if held == conn.booked as usize {
-            return;
-        }
-        let grows = held > conn.booked as usize;
-        self.booked = self.booked - conn.booked as usize + held;
-        conn.booked = u32::try_from(held).unwrap_or(u32::MAX);
-        if grows && self.booked + self.rooms.held() > self.limits.buffer_bytes_max {
-            log::warn!("buffers are full ({} bytes): {id:?} is closed", self.booked + self.rooms.held());
-            self.shed(id);
-        }
-    }
-
-    /// Closes a connection for want of memory: 1013 or 503 where that can still be said.
-    fn shed(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        match &conn.protocol {
-            Protocol::Ws(ws) if ws.is_open() && conn.outbox.is_empty() => self.close_session(id, 1013, "busy"),
-            Protocol::Http(http) if http.wants_input() && conn.outbox.is_empty() => {
-                self.refuse(id, 503, "The server's buffers are full. Try again in a moment.\n");
-            }
-            Protocol::Upstream(upstream) if upstream.state() != State::Kept => {
-                self.fetch_over(id, Err(FetchError::Busy), false);
-            }
-            _ => self.bury(id),
-        }
-    }
-
-    /// Answers what is no request, or will never be a whole one; nothing more of this connection is parsed.
-    pub(super) fn refuse(&mut self, id: ConnId, status: u16, text: impl Into<Cow<'static, str>>) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        let Protocol::Http(http) = &mut conn.protocol else { return };
-        let line = self.access_log.as_ref().map(|_| {
-            let begun = http.begun(&conn.kept);
-            access::line_of_no_request(conn.stream.as_ref(), &self.date.text, begun)
+        let conn = conns.get_mut(id)?;
+        // What is written in a member's own slice comes before all that the room has not sent yet.
+        let waits_for_room = conn.subscription.as_ref().is_some_and(|member| {
+            rooms.feed_of(member).is_some_and(|feed| !(is_served && member.lane.is_at_end(feed)))
         });
-        http.give_up(&conn.kept);
-        http.owe(line);
-        conn.kept = Vec::new();
-        conn.lingers = true;
-        self.respond_plainly(id, status, text);
+        let encoded = if waits_for_room {
+            let mut frame = Vec::new();
+            let encoded = encode(conn, &mut frame);
+            if let Some(member) = &mut conn.subscription
+                && let Some(feed) = rooms.feed_of(member)
+            {
+                member.lane.send(feed, frame);
+            }
+            encoded
+        } else if is_served {
+            return Some(encode(conn, &mut self.reply));
+        } else {
+            let mut outbox = std::mem::take(&mut conn.outbox);
+            let encoded = outbox.write(|out| encode(conn, out));
+            conn.outbox = outbox;
+            encoded
+        };
+        if !is_served {
+            conns.touch(id);
+        }
+        Some(encoded)
     }
 
-    /// The deadline of `id` has passed.
-    pub(super) fn on_deadline(&mut self, id: ConnId) {
-        if let Some(until) = self.stalls.patient_until(self.now)
-            && self.is_judged(id)
-        {
-            return self.grant_time(id, until);
-        }
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        let (output_waits, is_securing) = (!conn.is_flushed(), conn.is_securing());
-        match &mut conn.protocol {
-            // What it stood for has ended in this very turn; settling winds it up again.
-            Protocol::Http(http) if !is_securing && http.clock != http.clock_wanted(&conn.kept, output_waits) => {
-                self.touch(id);
-            }
-            Protocol::Http(http) if http.awaits_answer() && http.asleep => {
-                http.asleep = false;
-                self.timers.set(id, &mut conn.timer, self.now + self.limits.answer_within);
-                self.tell(id, Event::Woke);
-            }
-            Protocol::Http(http) if http.awaits_answer() => {
-                http.terms.keep_alive = false;
-                self.respond_plainly(id, 503, "The answer took too long.\n");
-                self.tell(id, Event::Left);
-            }
-            Protocol::Http(http) if matches!(http.clock, Clock::Head | Clock::Body) => {
-                self.refuse(id, 408, "The request did not arrive in time.\n");
-            }
-            Protocol::Http(_) | Protocol::Discarding(_) => self.bury(id),
-            Protocol::Ws(_) => self.on_heartbeat(id),
-            Protocol::Upstream(_) => self.on_fetch_deadline(id),
+    /// Appends `bytes` as they lie to what goes to `id`, which is in no room.
+    pub fn write_blocks<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId, bytes: Blocks) {
+        self.send_of(conns, id);
+        let Some(conn) = conns.get_mut(id) else { return };
+        conn.outbox.append(bytes);
+        if self.serving.is_none_or(|(serving, _)| serving != id) {
+            conns.touch(id);
         }
     }
 
-    /// Whether the deadline of this connection ends the patience with a peer. The other ones wake something of ours.
-    fn is_judged(&self, id: ConnId) -> bool {
-        let Some(conn) = self.conns.get(id) else { return false };
-        match &conn.protocol {
-            Protocol::Http(http) => !(http.awaits_answer() && http.asleep),
-            Protocol::Ws(ws) => !ws.is_open() || conn.eof || ws.silent_for(self.now) >= self.limits.silent_for,
-            Protocol::Upstream(upstream) => match upstream.state() {
-                State::Kept => false,
-                State::Connecting => upstream.race.as_ref().is_none_or(|race| race.is_late(self.now)),
-                _ => true,
-            },
-            Protocol::Discarding(_) => true,
+    /// Sends at once what the reply buffer has for `id`.
+    pub fn send_of<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId) {
+        if let Some((_, start)) = self.serving.filter(|&(serving, _)| serving == id) {
+            send(conns, id, &self.reply[start..]);
+            self.reply.truncate(start);
+        } else if let Some(n) = self.unsent.iter().position(|&(served, _)| served == id) {
+            let (_, part) = self.unsent.swap_remove(n);
+            send(conns, id, &self.reply[part]);
         }
     }
 
-    /// After a stall: the deadline moves, and a WebSocket is asked for a sign of life.
-    fn grant_time(&mut self, id: ConnId, until: Instant) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        self.timers.set(id, &mut conn.timer, until);
-        if matches!(&conn.protocol, Protocol::Ws(ws) if ws.is_open() && !conn.eof) {
-            self.send_frame(id, Opcode::Ping, &[]);
+    /// Sends everything, one write for each connection.
+    pub fn send_all<S: Stream>(&mut self, conns: &mut Connections<S>) {
+        for (id, part) in self.unsent.drain(..) {
+            send(conns, id, &self.reply[part]);
         }
+        self.reply.clear();
+        self.reply.shrink_to(REPLY_BYTES_MAX);
     }
 }
 
-/// The Date field, made once a second.
-pub(super) struct Date {
-    pub text: [u8; 29],
-    of: Option<UnixTime>,
-}
-
-impl Default for Date {
-    fn default() -> Date {
-        Date { text: [b' '; 29], of: None }
-    }
-}
-
-impl Date {
-    pub fn refresh(&mut self, now: UnixTime) {
-        if self.of != Some(now) {
-            self.of = Some(now);
-            // Into its place: `to_string` would allocate.
-            let _ = write!(&mut self.text[..], "{now}");
-        }
+/// A failed write means that the peer is gone. Only HTTP and WebSocket have replies: no fetch hears of it.
+fn send<S: Stream>(conns: &mut Connections<S>, id: ConnId, bytes: &[u8]) {
+    if !bytes.is_empty()
+        && let Some(conn) = conns.get_mut(id)
+        && conn.send(bytes).is_err()
+    {
+        conns.bury(id);
     }
 }

@@ -1,37 +1,36 @@
-//! The feeds of the rooms, their readers, and the flush at the end of the turn.
+//! The rooms: their feeds, the members that read them, and the flush at the end of the turn.
 //!
-//! A room is made at the first Join and dropped with its last member. It has two feeds of the same messages: one as they
-//! are, one with long ones compressed. Publishing appends one frame to each that has readers and touches nobody; the
+//! A room is made at the first join and dropped with its last member. It has two feeds of the same messages: one as they
+//! are, one with long ones compressed. Publishing appends one frame to each that has readers and touches no member. The
 //! flush then writes to each writable member, in member order, the bytes from its cursor on: to the end of the feed,
-//! unless that is more than two rounds say. Who is still behind then goes on by itself, a slice a turn.
+//! unless that is more than two rounds may say. A member that is still behind goes on by itself, a slice a turn.
 //!
-//! A turn has a budget for that: a large room is flushed in several turns, and rooms take turns. The flush begins with
-//! the first member and goes round: what is said meanwhile, whoever comes and whoever goes only let it go on, and whoever
-//! it comes to late has all of that in one write. Each time it comes to the first member, the room may say so much more;
-//! whoever would say more than that waits, in front of those who have just been heard.
+//! The flush has a budget for each turn: a large room is flushed in several turns, and rooms take turns. It begins with
+//! the first member and goes round. What is said meanwhile lets it go on, and a member that it reaches late has all of it
+//! in one write. Each time it comes to the first member, the room may say `said_bytes_max` more; a member that would say
+//! more is held until then, and comes before those that were just heard.
 
-use super::{Server, enqueue};
-use crate::conn::ws::{Coding, Membership};
-use crate::conn::{Connection, Protocol};
-use crate::event::App;
+use crate::config::Limits;
+use crate::conn::table::Connections;
+use crate::conn::{Coding, Connection, Subscription};
 use crate::feed::Feed;
 use crate::feed::lane::Lane;
 use crate::id::{ConnId, FeedId};
-use crate::net::{Network, Stream, write_some};
-use crate::ws::frame::{self, Opcode};
+use crate::net::{Stream, write_some};
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::ops::Range;
 
-/// A write takes about as much time as so many more bytes in it.
+/// Bytes that a write counts as besides those in it: it takes about as much time.
 const WRITE_COST: usize = 4 << 10;
 
 /// All rooms that have members.
 #[derive(Default)]
-pub(super) struct Rooms {
+pub struct Rooms {
     rooms: HashMap<FeedId, Room>,
     /// Rooms with something new for members that have not been visited since.
     dirty: VecDeque<FeedId>,
+    /// Members found to lag too far, since the start.
+    cut: u64,
 }
 
 #[derive(Default)]
@@ -39,14 +38,21 @@ struct Room {
     plain: Feed,
     deflated: Feed,
     members: Vec<ConnId>,
-    /// The flush goes round: the place of whom it visits next.
+    /// Index of the member that the flush visits next.
     next: usize,
-    /// So many members have still to be visited.
+    /// Members that this round of the flush has still to visit.
     left: usize,
-    /// Bytes said since it came to the first one.
+    /// Bytes said since the flush came to the first member.
     said: usize,
-    /// Members with something to do who wait until it comes round again; they count as queued.
-    unheard: VecDeque<ConnId>,
+}
+
+/// One member's outcome of a visit by the flush.
+enum Visit {
+    Done,
+    /// It would take more than a visit gives.
+    More,
+    /// Its socket has failed.
+    Failed,
 }
 
 impl Room {
@@ -64,29 +70,20 @@ impl Room {
         }
     }
 
-    /// Whether the flush that is under way has something for the member at this place still.
-    fn is_to_visit(&self, place: u32) -> bool {
+    /// Whether the flush that is under way still comes to the member with this index.
+    fn is_to_visit(&self, index: u32) -> bool {
         let (count, visited) = (self.members.len(), self.members.len() - self.left);
-        self.left > 0 && (self.next + count - 1 - place as usize) % count >= visited
+        self.left > 0 && (self.next + count - 1 - index as usize) % count >= visited
     }
 
-    /// The place of the member that is visited now; the first one comes behind the last.
-    fn visit(&mut self) -> usize {
-        let place = if self.next < self.members.len() { self.next } else { 0 };
-        (self.next, self.left) = (place + 1, self.left - 1);
-        place
+    /// The index of the member that is visited now; the first one comes behind the last.
+    fn next_index(&mut self) -> usize {
+        let index = if self.next < self.members.len() { self.next } else { 0 };
+        (self.next, self.left) = (index + 1, self.left - 1);
+        index
     }
 
-    /// It has come round: whoever had to wait comes before all that are ready, or who says much would be heard before
-    /// them again.
-    fn hear_again(&mut self, ready: &mut VecDeque<ConnId>) {
-        self.said = 0;
-        while let Some(id) = self.unheard.pop_back() {
-            ready.push_front(id);
-        }
-    }
-
-    /// Members have changed their places, so a flush that is under way may not know whom it has visited.
+    /// Indices have changed, so a flush that is under way may not know which members it has visited.
     fn go_round_again(&mut self) {
         if self.left > 0 {
             self.left = self.members.len();
@@ -95,287 +92,263 @@ impl Room {
 }
 
 impl Rooms {
-    /// Readers of all feeds.
+    /// Members of all rooms.
     pub fn members(&self) -> usize {
         self.rooms.values().map(|room| room.members.len()).sum()
     }
 
-    /// Bytes that the feeds hold for readers who have not got them yet.
+    /// Bytes that the feeds hold for members that have not got them yet.
     pub fn held(&self) -> usize {
         self.rooms.values().map(|room| room.plain.held() + room.deflated.held()).sum()
     }
 
-    /// Whether something was published since the last flush.
+    /// Members found to lag too far, since the start.
+    pub fn cut(&self) -> u64 {
+        self.cut
+    }
+
+    /// Whether a flush has something to do.
+    #[inline]
     pub fn are_dirty(&self) -> bool {
         !self.dirty.is_empty()
     }
 
-    /// Members who wait until they are heard again.
-    pub fn unheard(&self) -> impl Iterator<Item = &ConnId> {
-        self.rooms.values().flat_map(|room| &room.unheard)
-    }
-
-    /// A room with members to visit, or to hear again, that no flush would come to: a bug.
-    pub fn forgotten(&self) -> Option<FeedId> {
-        let has_more = |room: &Room| room.left > 0 || room.said > 0 || !room.unheard.is_empty();
-        let mut waiting = self.rooms.iter().filter(|(_, room)| has_more(room));
-        waiting.find(|(id, _)| !self.dirty.contains(id)).map(|(&id, _)| id)
-    }
-
-    /// Every room with the readers of its feeds, and its members, each at its place.
-    pub fn iter(&self) -> impl Iterator<Item = (FeedId, usize, &[ConnId])> {
-        let readers = |room: &Room| room.plain.readers() + room.deflated.readers();
-        self.rooms.iter().map(move |(&id, room)| (id, readers(room), room.members.as_slice()))
-    }
-
     /// The feed that a member reads.
-    pub fn feed_of(&self, member: &Membership) -> Option<&Feed> {
+    pub fn feed_of(&self, member: &Subscription) -> Option<&Feed> {
         self.rooms.get(&member.feed).map(|room| room.feed(member.coding))
     }
 
-    /// Whether the flush that is under way comes to this member still.
-    pub fn comes_to(&self, member: &Membership) -> bool {
-        self.rooms.get(&member.feed).is_some_and(|room| room.is_to_visit(member.place))
+    /// Whether the flush that is under way still comes to this member.
+    pub fn comes_to(&self, member: &Subscription) -> bool {
+        self.rooms.get(&member.feed).is_some_and(|room| room.is_to_visit(member.index))
     }
 
-    fn feed_of_mut(&mut self, member: &Membership) -> Option<&mut Feed> {
-        self.rooms.get_mut(&member.feed).map(|room| room.feed_mut(member.coding))
+    /// Makes the connection a reader of the feed, from here on.
+    pub fn join<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId, feed: FeedId, coding: Coding) {
+        let Some(conn) = conns.get_mut(id) else { return };
+        let room = self.rooms.entry(feed).or_default();
+        let index = room.members.len() as u32;
+        room.members.push(id);
+        room.go_round_again();
+        let lane = Lane::new(room.feed_mut(coding).join());
+        conn.subscription = Some(Subscription { feed, coding, index, lane });
     }
 
-    fn mark(&mut self, id: FeedId) {
+    /// The connection stops being a reader. What was said before still goes out, as far as the socket takes it, and in
+    /// any case the rest of a frame that is under way.
+    pub fn leave<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId) {
+        if conns.get(id).is_none_or(|conn| conn.subscription.is_none()) {
+            return;
+        }
+        // Without a budget: it happens once, and the lag has a limit.
+        self.write_to(conns, id, usize::MAX);
+        let Some(conn) = conns.get_mut(id) else { return };
+        let Some(member) = conn.subscription.take() else { return };
+        if let Some(room) = self.rooms.get_mut(&member.feed) {
+            conn.outbox.push(&member.lane.cut(room.feed_mut(member.coding)));
+        }
+        self.vacate(conns, member.feed, member.index);
+    }
+
+    /// The member is gone with its socket.
+    pub fn forget<S: Stream>(&mut self, conns: &mut Connections<S>, member: Subscription) {
+        if let Some(room) = self.rooms.get_mut(&member.feed) {
+            member.lane.leave(room.feed_mut(member.coding));
+        }
+        self.vacate(conns, member.feed, member.index);
+    }
+
+    fn vacate<S: Stream>(&mut self, conns: &mut Connections<S>, feed: FeedId, index: u32) {
+        let Some(room) = self.rooms.get_mut(&feed) else { return };
+        room.members.swap_remove(index as usize);
+        if let Some(&moved) = room.members.get(index as usize)
+            && let Some(conn) = conns.get_mut(moved)
+            && let Some(member) = &mut conn.subscription
+        {
+            member.index = index;
+        }
+        room.go_round_again();
+        if room.members.is_empty() {
+            self.rooms.remove(&feed);
+            conns.release(feed);
+        }
+    }
+
+    /// Appends one frame to each feed of the room that has readers. They get it at the end of the turn. `said` is its
+    /// length in bytes before it was encoded.
+    pub fn publish(&mut self, id: FeedId, said: usize, mut encode: impl FnMut(Coding, &mut Vec<u8>)) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
+        room.plain.append(|out| encode(Coding::Plain, out));
+        room.deflated.append(|out| encode(Coding::Deflated, out));
+        room.said += said;
         if room.left == 0 {
             room.next = 0;
             self.dirty.push_back(id);
         }
         room.left = room.members.len();
     }
-}
 
-impl<N: Network, A: App> Server<N, A> {
-    /// The connection becomes a reader of the feed, from here on.
-    pub(super) fn join(&mut self, id: ConnId, feed: FeedId) {
-        self.leave(id);
-        let Some(Connection { protocol: Protocol::Ws(ws), .. }) = self.conns.get_mut(id) else { return };
-        let room = self.rooms.rooms.entry(feed).or_default();
-        let place = room.members.len() as u32;
-        room.members.push(id);
-        room.go_round_again();
-        let coding = ws.coding();
-        let lane = Lane::new(room.feed_mut(coding).join());
-        ws.membership = Some(Membership { feed, coding, place, lane });
-    }
-
-    /// It stops being one. What was said before still goes out, as far as the socket takes it, and the rest of a frame
-    /// that is under way in any case.
-    pub(super) fn leave(&mut self, id: ConnId) {
-        if !matches!(self.conns.get(id).map(|conn| &conn.protocol), Some(Protocol::Ws(ws)) if ws.membership.is_some()) {
-            return;
-        }
-        self.send_answers_of(id);
-        // Without a budget: it happens once, and its lag has a limit.
-        self.write_to_member(id, usize::MAX);
-        let Some(Connection { protocol: Protocol::Ws(ws), outbox, .. }) = self.conns.get_mut(id) else { return };
-        let Some(membership) = ws.membership.take() else { return };
-        let Membership { feed: id, place, .. } = membership;
-        if let Some(feed) = self.rooms.feed_of_mut(&membership) {
-            outbox.push(&membership.lane.cut(feed));
-        }
-        self.vacate(id, place);
-    }
-
-    /// The member is gone with its socket.
-    pub(super) fn forget_member(&mut self, membership: Membership) {
-        let Membership { feed: id, place, .. } = membership;
-        if let Some(feed) = self.rooms.feed_of_mut(&membership) {
-            membership.lane.leave(feed);
-        }
-        self.vacate(id, place);
-    }
-
-    fn vacate(&mut self, feed: FeedId, place: u32) {
-        let Some(room) = self.rooms.rooms.get_mut(&feed) else { return };
-        room.members.swap_remove(place as usize);
-        if let Some(&moved) = room.members.get(place as usize)
-            && let Some(Connection { protocol: Protocol::Ws(ws), .. }) = self.conns.get_mut(moved)
-            && let Some(membership) = &mut ws.membership
-        {
-            membership.place = place;
-        }
-        room.go_round_again();
-        if room.members.is_empty()
-            && let Some(room) = self.rooms.rooms.remove(&feed)
-        {
-            self.ready.extend(room.unheard);
-        }
-    }
-
-    /// Appends one text message to the room's feeds; their readers get it at the end of the turn.
-    pub(super) fn publish(&mut self, feed: FeedId, text: Range<usize>) {
-        let Server { rooms, effects, codec, .. } = &mut *self;
-        let Some(room) = rooms.rooms.get_mut(&feed) else { return };
-        let text = &effects.bytes[text];
-        room.plain.append(|out| frame::encode(Opcode::Text, text, out));
-        room.deflated.append(|out| match codec.deflate(text) {
-            Some(deflated) => frame::encode_compressed(Opcode::Text, deflated, out),
-            None => frame::encode(Opcode::Text, text, out),
-        });
-        room.said += text.len();
-        rooms.mark(feed);
-    }
-
-    /// The room that it is a member of, if enough has been said there for now.
+    /// The room of this connection, if enough has been said there for now.
     #[inline]
-    pub(super) fn busy_room(&self, id: ConnId) -> Option<FeedId> {
-        // Nearly always no room is dirty while somebody is served, and nothing is looked up.
-        if self.rooms.are_dirty() { self.busy_dirty_room(id) } else { None }
+    pub fn busy_room<S>(&self, conn: &Connection<S>, limits: &Limits) -> Option<FeedId> {
+        // Nearly always no room is dirty while a connection is served, and nothing is looked up.
+        let member = conn.subscription.as_ref().filter(|_| self.are_dirty())?;
+        // A peer whose input has ended can say nothing more, since the socket is only read when all whole messages are
+        // handled. Its end does not wait.
+        let is_busy = !conn.input.has_ended() && self.rooms.get(&member.feed)?.said >= limits.said_bytes_max;
+        is_busy.then_some(member.feed)
     }
 
-    fn busy_dirty_room(&self, id: ConnId) -> Option<FeedId> {
-        let Connection { protocol: Protocol::Ws(ws), eof, .. } = self.conns.get(id)? else { return None };
-        let feed = ws.membership.as_ref()?.feed;
-        // Whose input has ended can say nothing more, since `fill` only reads on when all that was whole is handled: the
-        // end itself does not wait.
-        (!eof && self.rooms.rooms.get(&feed)?.said >= self.limits.said_bytes_max).then_some(feed)
-    }
-
-    /// Lets it wait until its room may say more, if that is busy.
-    pub(super) fn waits_for_room(&mut self, id: ConnId) -> bool {
-        let room = self.busy_room(id).and_then(|feed| self.rooms.rooms.get_mut(&feed));
-        room.map(|room| room.unheard.push_back(id)).is_some()
-    }
-
-    /// Writes everything new to every member that can take it, as far as the budget of a turn goes, and cuts those that
-    /// lag too far.
-    pub(super) fn flush_rooms(&mut self) {
+    /// Writes everything new to every member that can take it, within the budget of a turn. Returns the members that lag
+    /// too far.
+    pub fn flush<S: Stream>(&mut self, conns: &mut Connections<S>, limits: &Limits) -> Vec<ConnId> {
         // What two rounds say goes out in one visit.
-        let (mut budget, most) = (self.limits.flush_bytes_max, self.limits.said_bytes_max.saturating_mul(2));
-        for _ in 0..self.rooms.dirty.len() {
+        let (mut budget, most) = (limits.flush_bytes_max, limits.said_bytes_max.saturating_mul(2));
+        let mut laggards = Vec::new();
+        for _ in 0..self.dirty.len() {
             if budget == 0 {
                 break;
             }
-            // When the budget is used up, whose turn has not come is the first in the next flush.
-            let Some(id) = self.rooms.dirty.pop_front() else { break };
-            let Some(room) = self.rooms.rooms.get_mut(&id) else { continue };
+            // When the budget is used up, the room whose turn has not come is the first in the next flush.
+            let Some(id) = self.dirty.pop_front() else { break };
+            let Some(room) = self.rooms.get_mut(&id) else { continue };
             let mut came_round = false;
             while room.left > 0 && budget > 0 {
-                let place = room.visit();
-                came_round |= place == 0;
-                let member = room.members[place];
-                let Some(conn) = self.conns.get_mut(member) else { continue };
-                if conn.writable && !conn.dead {
-                    match flush_lane(conn, (&mut room.plain, &mut room.deflated), most) {
-                        Ok(0) => {}
-                        Ok(written) => {
-                            budget = budget.saturating_sub(written + WRITE_COST);
-                            if written >= most {
-                                enqueue(&mut self.ready, conn, member);
-                            }
-                        }
-                        Err(_) => {
-                            conn.dead = true;
-                            self.dead.push(member);
-                        }
-                    }
-                }
-                // No edge comes when everything was taken: a ping that waited for this flush is answered behind it, who
-                // was above high water may be read again, and who has more to be sent than a slice goes on.
-                let held_back = (conn.has_input() || conn.has_output()) && !conn.queued;
-                if !conn.touched && (held_back || matches!(&conn.protocol, Protocol::Ws(ws) if ws.ping.is_some())) {
-                    conn.touched = true;
-                    self.touched.push(member);
-                }
+                let index = room.next_index();
+                came_round |= index == 0;
+                visit(conns, room, index, most, &mut budget);
             }
             if came_round {
-                room.hear_again(&mut self.ready);
+                room.said = 0;
+                conns.release(id);
             }
             if room.left > 0 {
-                self.rooms.dirty.push_back(id);
+                self.dirty.push_back(id);
             }
-            let has_laggards = room.plain.span().max(room.deflated.span()) > self.limits.feed_bytes_max() as u64;
-            if has_laggards && (came_round || room.left == 0) {
-                self.cut_slow_readers(id);
+            // A room without laggards never searches for them, and others do once or twice a round.
+            let may_lag = room.plain.span().max(room.deflated.span()) > limits.feed_bytes_max() as u64;
+            if may_lag && (came_round || room.left == 0) {
+                laggards.extend(self.laggards(conns, id, limits));
             }
         }
+        self.cut += laggards.len() as u64;
+        laggards
     }
 
-    /// Sends what the room has for one member whose socket may have become writable.
-    pub(super) fn flush_member(&mut self, id: ConnId) {
-        let Some(Connection { protocol: Protocol::Ws(ws), .. }) = self.conns.get(id) else { return };
+    /// Sends what the room has for one member whose socket may have become writable. Returns whether it lags too far.
+    pub fn flush_member<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId, limits: &Limits) -> bool {
+        let Some(member) = conns.get(id).and_then(|conn| conn.subscription.as_ref()) else { return false };
         // With news for all, it is flushed in member order at the end of the turn. Flushed first, a sender would send
         // its next message early, and that would wait for the whole pass (measured: 1.6 times the median delay).
-        if ws.membership.as_ref().is_some_and(|membership| !self.rooms.comes_to(membership)) {
-            let most = self.limits.slice_bytes_max;
-            let written = self.write_to_member(id, most);
-            if written >= most
-                && let Some(conn) = self.conns.get_mut(id)
-            {
-                enqueue(&mut self.ready, conn, id);
-            } else if self.is_late(id) {
-                self.cut(id);
-            }
+        if self.comes_to(member) {
+            return false;
         }
+        if self.write_to(conns, id, limits.slice_bytes_max) >= limits.slice_bytes_max {
+            conns.enqueue(id);
+            return false;
+        }
+        let is_late = self.is_late(conns, id, limits);
+        self.cut += u64::from(is_late);
+        is_late
     }
 
-    /// Answers how many bytes of the room that were; it may have more, if these are `most`.
-    fn write_to_member(&mut self, id: ConnId, most: usize) -> usize {
-        let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.writable && !conn.dead) else { return 0 };
-        let Protocol::Ws(ws) = &conn.protocol else { return 0 };
-        let Some(room) = ws.membership.as_ref().and_then(|m| self.rooms.rooms.get_mut(&m.feed)) else { return 0 };
-        flush_lane(conn, (&mut room.plain, &mut room.deflated), most).unwrap_or_else(|_| {
-            self.bury(id);
+    /// Returns the bytes of the room that were written; it may have more, if these are `most`.
+    fn write_to<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId, most: usize) -> usize {
+        let Some(conn) = conns.living(id).filter(|conn| conn.writable) else { return 0 };
+        let room = conn.subscription.as_ref().and_then(|member| self.rooms.get_mut(&member.feed));
+        let Some(room) = room else { return 0 };
+        flush_lane(conn, room, most).unwrap_or_else(|_| {
+            conns.bury(id);
             0
         })
     }
 
     /// Whether a member is further behind its room than it may be.
-    fn is_late(&self, id: ConnId) -> bool {
-        let Some(Connection { protocol: Protocol::Ws(ws), .. }) = self.conns.get(id) else { return false };
-        let Some(membership) = &ws.membership else { return false };
-        let behind = self.rooms.feed_of(membership).map_or(0, |feed| membership.lane.behind(feed));
-        behind > self.limits.feed_bytes_max() as u64
+    fn is_late<S: Stream>(&self, conns: &Connections<S>, id: ConnId, limits: &Limits) -> bool {
+        let member = conns.get(id).and_then(|conn| conn.subscription.as_ref());
+        let behind = member.and_then(|member| Some(member.lane.behind(self.feed_of(member)?)));
+        behind.is_some_and(|behind| behind > limits.feed_bytes_max() as u64)
     }
 
-    /// Looked for only when the feed as a whole reaches back too far, so a room without laggards never searches, and then
-    /// once or twice a round. Who would take more has only not been visited yet, or waits for its next slice.
-    fn cut_slow_readers(&mut self, feed: FeedId) {
-        let Some(room) = self.rooms.rooms.get(&feed) else { return };
-        let would_take_more = |conn: &Connection<_>| conn.writable && (room.left > 0 || conn.queued);
-        let slow = |&id: &ConnId| self.conns.get(id).is_some_and(|conn| !would_take_more(conn)) && self.is_late(id);
-        let slow: Vec<ConnId> = room.members.iter().copied().filter(slow).collect();
-        slow.into_iter().for_each(|id| self.cut(id));
+    /// Members that lag too far. One that would take more has only not been visited yet, or waits for its next slice.
+    fn laggards<S: Stream>(&self, conns: &Connections<S>, feed: FeedId, limits: &Limits) -> Vec<ConnId> {
+        let Some(room) = self.rooms.get(&feed) else { return Vec::new() };
+        let would_take_more = |conn: &Connection<_>| conn.writable && (room.left > 0 || conn.is_queued());
+        let is_stuck = |id| conns.get(id).is_some_and(|conn| !would_take_more(conn));
+        room.members.iter().copied().filter(|&id| is_stuck(id) && self.is_late(conns, id, limits)).collect()
     }
 
-    fn cut(&mut self, id: ConnId) {
-        log::info!("{id:?} is more than {} bytes behind its room and is cut", self.limits.feed_bytes_max());
-        self.cut += 1;
-        self.close_session(id, 1013, "too slow");
+    /// Checks that members and connections name each other, and that a flush comes to every room with something to do.
+    ///
+    /// # Errors
+    /// A sentence about the first thing that does not hold.
+    pub fn audit<S: Stream>(&self, conns: &Connections<S>) -> Result<(), String> {
+        for (&id, room) in &self.rooms {
+            let has_more = room.left > 0 || room.said > 0 || conns.is_holding(id);
+            if has_more && !self.dirty.contains(&id) {
+                return Err(format!("{id:?} has something to do, and no flush will come to it"));
+            }
+            let (readers, members) = (room.plain.readers() + room.deflated.readers(), room.members.len());
+            if members == 0 || readers != members {
+                return Err(format!("{id:?} has {readers} cursors for {members} members"));
+            }
+            for (index, &member) in room.members.iter().enumerate() {
+                let subscription = conns.get(member).and_then(|conn| conn.subscription.as_ref());
+                if subscription.is_none_or(|s| s.feed != id || s.index as usize != index) {
+                    return Err(format!("{id:?} lists {member:?} at {index}, where it is not"));
+                }
+            }
+        }
+        let subscribed = conns.iter().filter(|(_, conn)| conn.subscription.is_some()).count();
+        if subscribed != self.members() {
+            return Err(format!("{subscribed} are in a room, {} are listed", self.members()));
+        }
+        Ok(())
     }
 }
 
-/// Writes until the member has everything, its socket is full or `most` bytes are gone; one write where the feed's bytes
-/// are contiguous. Answers how many bytes of the feed that were.
-fn flush_lane<S: Stream>(
-    conn: &mut Connection<S>,
-    (plain, deflated): (&mut Feed, &mut Feed),
-    most: usize,
-) -> io::Result<usize> {
+/// The flush writes to one member.
+fn visit<S: Stream>(conns: &mut Connections<S>, room: &mut Room, index: usize, most: usize, budget: &mut usize) {
+    let id = room.members[index];
+    let Some(conn) = conns.get_mut(id) else { return };
+    let visit = match conn.writable && !conn.is_dead() {
+        false => Visit::Done,
+        true => match flush_lane(conn, room, most) {
+            Ok(0) => Visit::Done,
+            Ok(written) => {
+                *budget = budget.saturating_sub(written + WRITE_COST);
+                if written >= most { Visit::More } else { Visit::Done }
+            }
+            Err(_) => Visit::Failed,
+        },
+    };
+    // No edge comes when everything was taken. A ping that waited for this flush is answered behind it, a member that was
+    // above high water may be read again, and one with more to be sent than a slice goes on.
+    let held_back = (conn.has_input() || conn.has_output()) && !conn.is_queued();
+    let owes_pong = conn.ws().is_some_and(|ws| ws.ping.is_some());
+    match visit {
+        Visit::Done if !held_back && !owes_pong => {}
+        Visit::Done => conns.touch(id),
+        Visit::More => conns.enqueue(id),
+        Visit::Failed => conns.bury(id),
+    }
+}
+
+/// Writes until the member has everything, its socket is full, or `most` bytes are gone; one write where the feed's bytes
+/// are contiguous. Returns the bytes of the feed that were written.
+fn flush_lane<S: Stream>(conn: &mut Connection<S>, room: &mut Room, most: usize) -> io::Result<usize> {
     let mut written = 0;
     if !conn.is_flushed() {
         conn.flush(most)?;
     }
-    let Connection { stream: Some(stream), writable, outbox, protocol: Protocol::Ws(ws), .. } = conn else {
+    let Connection { stream: Some(stream), writable, outbox, subscription: Some(member), .. } = conn else {
         return Ok(0);
     };
-    let Some(membership) = &mut ws.membership else { return Ok(0) };
-    let feed = match membership.coding {
-        Coding::Plain => plain,
-        Coding::Deflated => deflated,
-    };
-    while *writable && outbox.is_empty() && written < most && !membership.lane.is_at_end(feed) {
-        let bytes = membership.lane.next(feed);
+    let feed = room.feed_mut(member.coding);
+    while *writable && outbox.is_empty() && written < most && !member.lane.is_at_end(feed) {
+        let bytes = member.lane.next(feed);
         let sent = write_some(stream, &bytes[..bytes.len().min(most - written)], writable)?;
-        membership.lane.sent(feed, sent);
+        member.lane.sent(feed, sent);
         written += sent;
     }
     Ok(written)

@@ -14,7 +14,9 @@ use super::language::Sentence;
 use super::pages::Place;
 use super::{Ask, Pending, Site, Visitor};
 use crate::config::{Limits, parse_template};
-use crate::event::{Blocking, Body, Effect, Effects, Fetch, FetchError, Fetched, Response, Url, WholeAnswer};
+use crate::event::{
+    Blocking, Body, Effect, Effects, Fetch, FetchError, Fetched, Response, StreamEnd, Url, WholeAnswer,
+};
 use crate::http::redirect::{self, Target};
 use crate::http::request::Method;
 use crate::http::response::reason;
@@ -220,12 +222,12 @@ impl Site {
                 Phase::Asking => {}
             },
             Fetched::Done => match &mut search.phase {
-                Phase::Relaying => self.relay_over(from, true, out),
+                Phase::Relaying => self.relay_over(from, StreamEnd::Whole, out),
                 Phase::Opening(opening, ..) => {
                     let mut added = 0;
                     let page = out.write(|bytes| added = opening.end(bytes));
                     search.open(from, page, added, out);
-                    self.relay_over(from, true, out);
+                    self.relay_over(from, StreamEnd::Whole, out);
                 }
                 Phase::Leaving(..) => self.follow(from, out),
                 Phase::Asking => {}
@@ -233,7 +235,7 @@ impl Site {
             Fetched::Failed(e) => match search.phase {
                 Phase::Relaying => {
                     log::info!("a search broke off: {e}");
-                    self.relay_over(from, false, out);
+                    self.relay_over(from, StreamEnd::Truncated, out);
                 }
                 // Where it leads is known, and that is all that was wanted of it.
                 Phase::Leaving(..) if !matches!(e, FetchError::Timeout { .. }) => self.follow(from, out),
@@ -251,9 +253,9 @@ impl Site {
         }
     }
 
-    fn relay_over(&mut self, from: ConnId, whole: bool, out: &mut Effects) {
+    fn relay_over(&mut self, from: ConnId, end: StreamEnd, out: &mut Effects) {
         self.pending.remove(&from);
-        out.push(Effect::End(from, whole));
+        out.push(Effect::End(from, end));
     }
 
     /// The whole answer at once, from the blocking way.

@@ -3,8 +3,8 @@
 
 use crate::probe::{Kind, Probe};
 use crate::random::Random;
-use crate::reactor::{Program, Server};
 use crate::scenarios::{Needs, Scenario};
+use crate::server::{Program, Server};
 use crate::upstream::Upstream;
 use squall::reactor::Counts;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ const P99_TIMES: u32 = 3;
 /// A p99 that passes in any case, if the server had a CPU to itself. One turn serves every ready connection a slice, so
 /// 4 to 10 ms are usual here; Node and Tornado have 130 ms and more. The attackers and the probes share two CPUs with the
 /// server, and a test machine has other work, too. So the limit is multiplied by the time the server's work took to the
-/// time it would have taken on a CPU of its own ([`Schedule::slowdown_since`](crate::reactor::Schedule::slowdown_since)):
+/// time it would have taken on a CPU of its own ([`Schedule::slowdown_since`](crate::server::Schedule::slowdown_since)):
 /// 1.5 to 3 beside two busy loops.
 const P99_ALWAYS_GOOD: Duration = Duration::from_millis(20);
 /// A machine with other work to do spoils a p99, hardly five in a row.

@@ -71,9 +71,11 @@ fn may_import(layer: &str) -> &'static [&'static str] {
         "workers" => &["workers", "id", "config"],
         "event" => &["event", "http", "ws", "blocks", "clock", "id", "config"],
         "conn" => &["conn", "event", "http", "ws", "net", "feed", "blocks", "clock", "id", "config"],
-        "reactor" => {
-            &["reactor", "conn", "event", "http", "ws", "net", "workers", "feed", "blocks", "clock", "id", "config"]
-        }
+        "client" => &["client", "conn", "event", "http", "net", "workers", "id", "config"],
+        "reactor" => &[
+            "reactor", "client", "conn", "event", "http", "ws", "net", "workers", "feed", "blocks", "clock", "id",
+            "config",
+        ],
         "site" => &["site", "event", "http", "ws", "blocks", "clock", "id", "config"],
         "cli" => {
             &["cli", "reactor", "site", "event", "http", "ws", "net", "workers", "blocks", "clock", "id", "config"]

@@ -200,7 +200,7 @@ proptest! {
         prop_assert_eq!(&Url::parse(&url.to_string()), &Ok(url.clone()));
         let Ok(led) = url.resolve(&reference) else { return Ok(()) };
         prop_assert_eq!(&Url::parse(&led.to_string()), &Ok(led.clone()));
-        let stays = !reference.replace('\\', "/").starts_with("//") && !reference.contains(':');
+        let stays = !reference.trim_start().replace('\\', "/").starts_with("//") && !reference.contains(':');
         prop_assert!(!stays || (led.scheme, &led.host, led.port) == (url.scheme, &url.host, url.port));
     }
 

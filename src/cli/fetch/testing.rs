@@ -86,7 +86,7 @@ impl Bench {
     }
 
     pub fn head_from(&mut self, place: usize, head: &[u8], journey: Journey) -> Vec<Effect> {
-        with_head(head, |head| self.tell(place, Fetched::Head(head, journey)))
+        with_head(head, |head| self.tell(place, Fetched::Head(*head, journey)))
     }
 
     pub fn body(&mut self, place: usize, piece: &[u8]) -> Vec<Effect> {

@@ -210,9 +210,9 @@ fn list_to<O: Write, E: Write>(results: O, errors: E) -> (FetchList<O, E>, Insta
 fn after_one_answer<O: Write, E: Write>(results: O, errors: E) -> (FetchList<O, E>, Vec<Effect>, Instant) {
     let ((mut list, now), mut out) = (list_to(results, errors), Effects::default());
     list.start(now, &mut out);
-    out.clear();
+    out.list.clear();
     testing::with_head(OK, |head| {
-        let head = Event::Fetched(Fetched::Head(head, testing::journey()));
+        let head = Event::Fetched(Fetched::Head(*head, testing::journey()));
         list.on_event(ConnId::outside(0), head, testing::at(now), &mut out);
     });
     list.on_event(ConnId::outside(0), Event::Fetched(Fetched::Done), testing::at(now), &mut out);

@@ -104,7 +104,7 @@ impl Trip {
     /// Takes one step of the fetch that is under way.
     pub fn on_fetched(&mut self, fetched: Fetched<'_>, plan: &Plan) -> Next {
         match (&mut self.stage, fetched) {
-            (Stage::Asked, Fetched::Head(head, journey)) => self.on_head(head, journey, plan),
+            (Stage::Asked, Fetched::Head(head, journey)) => self.on_head(&head, journey, plan),
             (Stage::Leaving(bytes), Fetched::Body(piece)) => {
                 *bytes += piece.len();
                 if *bytes > redirect::BODY_BYTES_MAX { self.ask_again() } else { Next::Wait }

@@ -9,58 +9,68 @@ enum Heard {
 }
 use Heard::{Continue, Refused, Request};
 
-/// One connection whose input comes in pieces and whose requests are answered at once.
-#[derive(Default)]
+/// One connection whose input comes in pieces and whose requests get their responses at once.
 struct Peer {
     http: Http,
     kept: Vec<u8>,
     heard: Vec<Heard>,
+    is_over: bool,
 }
 
 impl Peer {
+    fn new() -> Peer {
+        Peer { http: http(), kept: Vec::new(), heard: Vec::new(), is_over: false }
+    }
+
     /// Takes everything out of `piece` and what was kept.
     fn sends(&mut self, piece: &[u8], limits: &Limits) {
         self.kept.extend_from_slice(piece);
-        while self.http.wants_input() {
-            let (mut used, mut step) = self.http.next_at_once(&self.kept, limits);
-            if matches!(step, Step::Starved) {
-                (used, step) = self.http.next_event(&mut self.kept, limits);
-            }
+        while !self.is_over && self.http.wants_input() {
+            let (used, step) = self.http.step(&mut self.kept, limits);
             let heard = match step {
                 Step::Starved => break,
-                Step::Gathering(false) => None,
-                Step::Gathering(true) => Some(Continue),
+                Step::Quiet => None,
+                Step::ExpectsContinue => Some(Continue),
                 Step::Request(request, body) => {
                     let line = format!("{} {}", request.method_token(), request.target());
                     Some(Request(line, String::from_utf8_lossy(body).into_owned()))
                 }
                 Step::Refused(status, _) => Some(Refused(status)),
+                other => panic!("{other:?}"),
             };
             self.kept.drain(..used);
-            match heard {
+            self.is_over = match heard {
                 Some(Request(..)) => {
                     self.http.owe(None);
-                    self.http.answered(self.http.terms.keep_alive);
+                    respond(&mut self.http) != Begun::Whole { keep_alive: true }
                 }
-                Some(Refused(_)) => self.http.answered(false),
-                _ => {}
-            }
+                Some(Refused(_)) => true,
+                _ => false,
+            };
             self.heard.extend(heard);
         }
     }
 }
 
+fn http() -> Http {
+    Http::new(Service::Site)
+}
+
+fn respond(http: &mut Http) -> Begun {
+    http.respond(&Response::text(200, "ok"), &[b' '; 29], &mut Vec::new())
+}
+
 /// What is heard of `wire`, which must not depend on where it is cut.
 fn hear_with(wire: &str, limits: &Limits) -> Vec<Heard> {
-    let mut whole = Peer::default();
+    let mut whole = Peer::new();
     whole.sends(wire.as_bytes(), limits);
     for split in 0..=wire.len() {
-        let mut peer = Peer::default();
+        let mut peer = Peer::new();
         peer.sends(&wire.as_bytes()[..split], limits);
         peer.sends(&wire.as_bytes()[split..], limits);
         assert_eq!(peer.heard, whole.heard, "split at {split}");
     }
-    let mut peer = Peer::default();
+    let mut peer = Peer::new();
     wire.bytes().for_each(|byte| peer.sends(&[byte], limits));
     assert_eq!(peer.heard, whole.heard, "byte by byte");
     whole.heard
@@ -125,48 +135,58 @@ fn what_cannot_be_read_is_refused_at_every_split_and_nothing_is_read_behind_it()
 fn a_client_that_waits_for_100_is_told_to_go_on() {
     let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
     let (limits, done) = (Limits::default(), [request("POST /", "hello")]);
-    let mut peer = Peer::default();
+    let mut peer = Peer::new();
     peer.sends(head.as_bytes(), &limits);
     assert_eq!(peer.heard, [Continue]);
     peer.sends(b"hel", &limits);
     peer.sends(b"lo", &limits);
     assert_eq!(peer.heard[1..], done);
 
-    let mut peer = Peer::default();
+    let mut peer = Peer::new();
     peer.sends(format!("{head}h").as_bytes(), &limits);
     peer.sends(b"ello", &limits);
     assert_eq!(peer.heard, done, "it has not waited");
 }
 
 #[test]
-fn nothing_is_parsed_while_an_answer_is_owed() {
-    let mut http = Http::default();
-    let phases = [Phase::Owed, Phase::Streaming(BodyCoding::Chunked), Phase::Closing];
-    for phase in phases {
-        http.phase = phase;
+fn nothing_is_parsed_while_a_response_is_owed() {
+    for phase in [Phase::Owed, Phase::Streaming(BodyCoding::Chunked)] {
+        let mut http = Http { phase, ..http() };
         let mut buf = GET.as_bytes().to_vec();
         assert!(!http.wants_input());
-        assert!(matches!(http.next_event(&mut buf, &Limits::default()), (0, Step::Starved)));
+        assert!(matches!(http.step(&mut buf, &Limits::default()), (0, Step::Starved)));
     }
 }
 
 #[test]
-fn an_answer_ends_in_the_next_head_or_in_closing() {
-    let mut http = Http::default();
-    assert!(http.wants_input() && !http.is_answering());
+fn a_response_is_written_once_and_says_whether_it_was_the_last() {
+    let mut http = http();
+    assert!(http.wants_input() && !http.is_responding());
+    assert_eq!(respond(&mut http), Begun::NotOwed);
+    for keep_alive in [true, false] {
+        http.owe(None);
+        http.terms.keep_alive = keep_alive;
+        assert!(!http.wants_input() && http.is_responding());
+        assert_eq!(respond(&mut http), Begun::Whole { keep_alive });
+        assert!(http.wants_input() && !http.is_responding());
+    }
+}
+
+#[test]
+fn a_response_ends_a_sleep() {
+    let mut http = http();
     http.owe(None);
-    assert!(!http.wants_input() && http.is_answering());
-    http.fetch = ConnId::new(3, 1);
-    http.answered(true);
-    assert!(http.wants_input() && !http.is_answering() && http.fetch.is_outside());
-    http.answered(false);
-    assert!(!http.wants_input() && !http.is_answering());
+    http.clock = Clock::Asleep;
+    assert_eq!(http.clock_wanted(b"", false), Clock::Asleep);
+    respond(&mut http);
+    http.owe(None);
+    assert_eq!(http.clock_wanted(b"", false), Clock::Owed, "of the next request");
 }
 
 #[test]
 fn only_a_request_that_comes_in_pieces_holds_memory() {
     let limits = Limits::default();
-    let mut peer = Peer::default();
+    let mut peer = Peer::new();
     peer.sends(GET.as_bytes(), &limits);
     assert_eq!((peer.http.held(), peer.kept.len()), (0, 0));
     let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
@@ -189,15 +209,14 @@ fn the_clock_follows_from_the_state() {
         (body(), Clock::Body, Clock::Body, Clock::Writing, Clock::Writing),
         (Phase::Owed, Clock::Owed, Clock::Owed, Clock::Owed, Clock::Owed),
         (streaming(), Clock::Owed, Clock::Owed, Clock::Writing, Clock::Writing),
-        (Phase::Closing, Clock::Idle, Clock::Idle, Clock::Writing, Clock::Writing),
     ] {
-        let mut http = Http { phase, ..Http::default() };
+        let mut http = Http { phase, ..http() };
         http.scan.find_end(&mut b"GET".to_vec(), &Limits::default()).expect("nothing wrong so far");
         let wanted = [(&b""[..], false), (b"GET", false), (b"", true), (b"GET", true)];
         let wanted = wanted.map(|(kept, output_waits)| http.clock_wanted(kept, output_waits));
         assert_eq!(wanted, [neither, input, output, both], "{:?}", http.phase);
     }
-    assert_eq!(Http::default().clock_wanted(b"\r\n", false), Clock::Idle, "an empty line is no head");
+    assert_eq!(http().clock_wanted(b"\r\n", false), Clock::Idle, "an empty line is no head");
 }
 
 #[test]
@@ -214,31 +233,53 @@ fn each_clock_has_its_limit() {
     assert_eq!(clocks.map(|clock| clock.limit(&limits).as_secs()), [1, 2, 3, 4, 5]);
 }
 
-/// A body written in these pieces, and whether it was complete.
-fn stream(coding: BodyCoding, pieces: &[&str]) -> (String, bool) {
-    let (mut http, mut out) = (Http { phase: Phase::Streaming(coding), ..Http::default() }, Vec::new());
+/// A body written in these pieces, and how it ended.
+fn stream(coding: BodyCoding, pieces: &[&str], end: StreamEnd) -> (String, Ended) {
+    let (mut http, mut out) = (Http { phase: Phase::Streaming(coding), ..http() }, Vec::new());
+    http.terms.keep_alive = true;
     pieces.iter().for_each(|piece| http.encode_piece(piece.as_bytes(), &mut out));
-    let complete = http.encode_end(&mut out);
-    (String::from_utf8(out).expect("text"), complete)
+    let ended = http.end_stream(end, &mut out);
+    (String::from_utf8(out).expect("text"), ended)
 }
 
 #[test]
 fn a_streamed_body_is_written_as_its_head_has_promised() {
-    let (pieces, body) = (["hello ", "", "world"], "hello world".to_owned());
-    let chunked = "6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n".to_owned();
-    assert_eq!(stream(BodyCoding::Chunked, &pieces), (chunked, true));
-    assert_eq!(stream(BodyCoding::UntilClose, &pieces), (body.clone(), true));
-    assert_eq!(stream(BodyCoding::Length(11), &pieces), (body.clone(), true));
-    assert_eq!(stream(BodyCoding::Length(12), &pieces), (body, false), "one byte is missing");
-    assert_eq!(stream(BodyCoding::Length(8), &pieces), ("hello wo".to_owned(), true), "what exceeds it is dropped");
-    assert_eq!(stream(BodyCoding::Whole, &pieces), (String::new(), true));
+    let (pieces, body) = (["hello ", "", "world"], "hello world");
+    let (whole, last) = (Ended::Whole { keep_alive: true }, Ended::Whole { keep_alive: false });
+    let chunked = "6\r\nhello \r\n5\r\nworld\r\n";
+    use BodyCoding::{Chunked, Length, UntilClose};
+    for (coding, end, text, ended) in [
+        (Chunked, StreamEnd::Whole, format!("{chunked}0\r\n\r\n"), &whole),
+        (Chunked, StreamEnd::Truncated, chunked.to_owned(), &last),
+        (UntilClose, StreamEnd::Whole, body.to_owned(), &whole),
+        (UntilClose, StreamEnd::Truncated, body.to_owned(), &Ended::Cut),
+        (Length(11), StreamEnd::Whole, body.to_owned(), &whole),
+        (Length(11), StreamEnd::Truncated, body.to_owned(), &last),
+        // One byte is missing.
+        (Length(12), StreamEnd::Whole, body.to_owned(), &last),
+        // What exceeds it is dropped.
+        (Length(8), StreamEnd::Whole, "hello wo".to_owned(), &whole),
+    ] {
+        assert_eq!(stream(coding, &pieces, end), (text, *ended), "{coding:?}, {end:?}");
+    }
 }
 
 #[test]
-fn pieces_for_nobody_are_dropped() {
-    for phase in [Phase::Head, Phase::Owed, Phase::Closing] {
-        let (mut http, mut out) = (Http { phase, ..Http::default() }, Vec::new());
+fn pieces_for_no_stream_are_dropped() {
+    for phase in [Phase::Head, Phase::Owed] {
+        let (mut http, mut out) = (Http { phase, ..http() }, Vec::new());
         http.encode_piece(b"late", &mut out);
-        assert!(http.encode_end(&mut out) && out.is_empty());
+        assert_eq!(http.end_stream(StreamEnd::Whole, &mut out), Ended::NotStreaming);
+        assert!(out.is_empty());
+    }
+}
+
+#[test]
+fn blocks_go_out_only_where_their_length_was_promised() {
+    let mut blocks = Blocks::default();
+    blocks.push(b"hello");
+    for (coding, takes) in [(BodyCoding::Length(5), true), (BodyCoding::Length(6), false), (BodyCoding::Chunked, false)]
+    {
+        assert_eq!(Http { phase: Phase::Streaming(coding), ..http() }.takes_blocks(&blocks), takes, "{coding:?}");
     }
 }

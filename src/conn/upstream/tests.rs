@@ -25,6 +25,15 @@ fn kept(url: &str, address: &str, now: Instant) -> Upstream<Wire> {
     upstream
 }
 
+/// Reads the head of a response at this time.
+fn hear(upstream: &mut Upstream<Wire>, now: Instant) -> Journey {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    match upstream.step(head, Input::Drained, true, &Limits::default(), now) {
+        (_, Step::Fetched(_, Fetched::Head(_, journey))) => journey,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn each_phase_is_timed_if_it_happens() {
     let start = Instant::now();
@@ -35,14 +44,12 @@ fn each_phase_is_timed_if_it_happens() {
     upstream.begin_connecting(addresses(&["192.0.2.1:443"]), at(4), at(5000)).expect("it may be tried");
     upstream.connected(addresses(&["192.0.2.1:443"])[0], at(10));
     upstream.begin_exchange(at(30));
-    upstream.hear(at(75));
-    let journey = upstream.journey();
+    let journey = hear(&mut upstream, at(75));
     assert_eq!((journey.dns, journey.connect, journey.tls), (ms(3), ms(6), ms(20)));
     assert_eq!((journey.first_byte, journey.address.port()), (Duration::from_millis(45), 443));
     upstream.keep();
     upstream.reuse(ConnId::new(1, 2), fetch("https://a.test/2", start), at(100));
-    upstream.hear(at(101));
-    let journey = upstream.journey();
+    let journey = hear(&mut upstream, at(101));
     assert_eq!((journey.dns, journey.connect, journey.tls), (None, None, None));
     assert_eq!((journey.first_byte, journey.address.port()), (Duration::from_millis(1), 443));
 }
@@ -54,7 +61,7 @@ fn plain_http_to_an_address_has_neither_a_name_nor_tls() {
     upstream.begin_connecting(addresses(&["192.0.2.1:80"]), now, now + WITHIN).expect("it may be tried");
     upstream.connected(addresses(&["192.0.2.1:80"])[0], now);
     upstream.begin_exchange(now);
-    let journey = upstream.journey();
+    let journey = hear(&mut upstream, now);
     assert_eq!((journey.dns, journey.connect, journey.tls), (None, Some(Duration::ZERO), None));
 }
 

@@ -1,8 +1,8 @@
 use super::*;
 use crate::clock::{Now, UnixTime};
 use crate::config::Limits;
-use crate::conn::timers::Timer;
 use crate::conn::ws::Ws;
+use crate::conn::{Coding, Input};
 use crate::event::{Effects, Event};
 use crate::id::FeedId;
 use crate::net::Stream;
@@ -82,33 +82,27 @@ fn server() -> (Audited, [ConnId; 2]) {
     let now = Instant::now();
     let mut server = Server::new(Two(2), Nobody, Limits::default(), Arc::new(|| ()), now);
     server.turn(&[], Now { instant: now, wall: UnixTime::default() });
-    let ids = server.living().map(|(id, _)| id).collect::<Vec<_>>().try_into().expect("two connections");
+    let ids = server.engine.conns.ids().try_into().expect("two connections");
     for id in ids {
-        server.conns.get_mut(id).expect("it lives").protocol = Protocol::Ws(Box::new(Ws::new(100, None, now)));
-        server.join(id, FeedId(0));
+        server.engine.conns.get_mut(id).expect("it lives").protocol = Protocol::Ws(Box::new(Ws::new(100, None, now)));
+        server.engine.rooms.join(&mut server.engine.conns, id, FeedId(0), Coding::Plain);
     }
     assert_eq!(server.audit(), Ok(()));
     (server, ids)
 }
 
 fn conn(server: &mut Audited, id: ConnId) -> &mut Connection<Silent> {
-    server.conns.get_mut(id).expect("it lives")
+    server.engine.conns.get_mut(id).expect("it lives")
 }
 
 #[test]
 fn whatever_does_not_hold_is_said_in_a_sentence() {
     type Spoil = fn(&mut Audited, ConnId);
-    let all: [(Spoil, &str); 10] = [
-        (|server, id| conn(server, id).queued = true, "is marked ready: true, and on the list 0 times"),
-        (|server, id| server.ready.push_back(id), "is marked ready: false, and on the list 1 times"),
-        (|server, id| conn(server, id).dead = true, "is marked dead: true, and on the list 0 times"),
-        (|server, _| server.inbound += 1, "2 connections came in, 3 are counted"),
-        (|server, _| server.booked += 1, "0 bytes are booked, 1 are counted"),
-        (|server, id| conn(server, id).timer = Timer::default(), "lives and has no deadline"),
-        (|server, id| conn(server, id).readable = true, "there is input that it wants"),
+    let all: [(Spoil, &str); 4] = [
+        (|server, id| conn(server, id).input = Input::Readable, "there is input that it wants"),
         (|server, id| conn(server, id).outbox.push(b"x"), "output waits that the socket would take"),
         (|server, id| conn(server, id).kept.push(b'x'), "it holds 1 bytes, booked are 0"),
-        (|server, id| drop(server.conns.remove(id)), "1 connections came in, 2 are counted"),
+        (|server, id| drop(server.engine.conns.remove(id)), "at 0, where it is not"),
     ];
     for (spoil, why) in all {
         let (mut server, [first, _]) = server();
@@ -121,10 +115,8 @@ fn whatever_does_not_hold_is_said_in_a_sentence() {
 #[test]
 fn a_member_and_its_room_must_name_each_other() {
     let (mut server, [first, second]) = server();
-    for (id, place) in [(first, 1), (second, 0)] {
-        if let Protocol::Ws(ws) = &mut conn(&mut server, id).protocol {
-            ws.membership.as_mut().expect("a member").place = place;
-        }
+    for (id, index) in [(first, 1), (second, 0)] {
+        conn(&mut server, id).subscription.as_mut().expect("a member").index = index;
     }
-    assert!(server.audit().expect_err("places").contains("at place 0, where it is not"));
+    assert!(server.audit().expect_err("indices").contains("at 0, where it is not"));
 }

@@ -37,9 +37,7 @@ fn fetched(out: &Effects) -> Fetch {
 /// The other site answers with this head.
 fn hear(bench: &mut Bench, head: &str) -> Effects {
     match Exchange::new(false, false).receive(head.as_bytes(), false, &Limits::default()) {
-        Ok((_, Some(ExchangeEvent::Head(head)))) => {
-            bench.tell(conn(0), Event::Fetched(Fetched::Head(&head, journey())))
-        }
+        Ok((_, Some(ExchangeEvent::Head(head)))) => bench.tell(conn(0), Event::Fetched(Fetched::Head(head, journey()))),
         other => panic!("the test writes a head: {other:?}"),
     }
 }
@@ -214,7 +212,7 @@ fn a_body_of_unknown_length_is_streamed_until_it_is_done() {
         assert_eq!(out.bytes, piece.as_bytes());
     }
     let out = bench.tell(conn(0), Event::Fetched(Fetched::Done));
-    assert_eq!(out.list, [Effect::End(conn(0), true)]);
+    assert_eq!(out.list, [Effect::End(conn(0), StreamEnd::Whole)]);
     assert!(is_forgotten(&bench));
     assert!(bench.tell(conn(0), Event::Fetched(Fetched::Done)).list.is_empty(), "there is one end");
 }
@@ -390,7 +388,7 @@ fn a_failure_behind_the_head_breaks_the_answer_off() {
     search(&mut bench);
     hear(&mut bench, OK);
     let out = fail(&mut bench, FetchError::Broken { why: "reset".into() });
-    assert_eq!(out.list, [Effect::End(conn(0), false)]);
+    assert_eq!(out.list, [Effect::End(conn(0), StreamEnd::Truncated)]);
     assert!(is_forgotten(&bench));
 }
 

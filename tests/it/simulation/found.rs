@@ -5,7 +5,7 @@ use super::strangers::settings;
 use super::world::{Dice, Manner, PipeRef, World};
 use squall::clock::Now;
 use squall::config::Limits;
-use squall::event::{App, Body, Effect, Effects, Event, Fetch, Response, Url};
+use squall::event::{App, Body, Effect, Effects, Event, Fetch, Response, StreamEnd, Url};
 use squall::id::ConnId;
 use squall::site::Site;
 use squall::site::cookie::Signer;
@@ -97,7 +97,7 @@ impl App for Streamer {
         if let Event::Request(..) = event {
             let piece = out.write(|out| out.extend_from_slice(&[b'x'; 1000]));
             out.respond(from, Response::new(200, "text/plain", Body::Stream(None)));
-            out.list.extend([Effect::Piece(from, piece), Effect::End(from, true)]);
+            out.list.extend([Effect::Piece(from, piece), Effect::End(from, StreamEnd::Whole)]);
         }
     }
 }

@@ -29,7 +29,7 @@ fn a_page_gets_a_base_element_and_nothing_else_is_touched() {
             assert_eq!(head_of(&out).body, Body::Stream(Some(10 + base.len() as u64)), "{fields}");
         }
         assert_eq!(bench.tell(conn(0), Event::Fetched(Fetched::Body(b"world"))).bytes, b"world");
-        assert_eq!(done(&mut bench).list, [Effect::End(conn(0), true)]);
+        assert_eq!(done(&mut bench).list, [Effect::End(conn(0), StreamEnd::Whole)]);
 
         let mut bench = Bench::new();
         bench.ask(conn(0), "HEAD /search?wd=x", &[]);
@@ -63,7 +63,7 @@ fn a_page_begins_when_its_head_is_over() {
         assert!(nothing.list.is_empty() && nothing.bytes.is_empty());
         let out = done(&mut bench);
         assert_eq!((head_of(&out).status, String::from_utf8_lossy(&out.bytes).as_ref()), (200, page));
-        assert_eq!(out.list.last(), Some(&Effect::End(conn(0), true)));
+        assert_eq!(out.list.last(), Some(&Effect::End(conn(0), StreamEnd::Whole)));
         assert!(is_forgotten(&bench));
     }
 }

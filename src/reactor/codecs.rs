@@ -1,0 +1,53 @@
+//! The compressors of the loop, and the number of sessions that may keep windows of their own.
+
+use crate::config::Limits;
+use crate::conn::Coding;
+use crate::event::Agreement;
+use crate::ws::deflate::Codec;
+use crate::ws::frame::{self, Opcode};
+
+/// Compresses and inflates for all sessions that keep no window.
+pub struct Codecs {
+    codec: Codec,
+    /// Sessions that may keep windows of their own.
+    windows: usize,
+    windows_max: usize,
+}
+
+impl Codecs {
+    /// Compressors that are made when they are first needed.
+    pub fn new(limits: &Limits) -> Codecs {
+        Codecs { codec: Codec::new(limits), windows: 0, windows_max: limits.deflate_windows_max }
+    }
+
+    /// Those that are shared.
+    pub fn codec(&mut self) -> &mut Codec {
+        &mut self.codec
+    }
+
+    /// A session is about to begin. Returns what is agreed on: no windows if too many sessions have them.
+    pub fn admit(&mut self, agreement: Agreement) -> Agreement {
+        let agreement = if self.windows >= self.windows_max { agreement.to_shared() } else { agreement };
+        self.windows += usize::from(agreement.has_own_machines());
+        agreement
+    }
+
+    /// A session is over, which had windows of its own or not.
+    pub fn release(&mut self, had_windows: bool) {
+        self.windows -= usize::from(had_windows);
+    }
+
+    /// Sessions that may keep windows.
+    pub fn windows(&self) -> usize {
+        self.windows
+    }
+
+    /// Encodes one text message for the readers of a room's feed.
+    pub fn encode_text(&mut self, coding: Coding, text: &[u8], out: &mut Vec<u8>) {
+        let deflated = if coding == Coding::Deflated { self.codec.deflate(text) } else { None };
+        match deflated {
+            Some(deflated) => frame::encode_compressed(Opcode::Text, deflated, out),
+            None => frame::encode(Opcode::Text, text, out),
+        }
+    }
+}

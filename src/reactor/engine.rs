@@ -1,0 +1,78 @@
+//! Everything that serves the application, without the application: what it cannot reach, it cannot call. So applying an
+//! effect, settling a connection or a failure on the way never raises an event; what has to be told goes into the inbox.
+
+use super::access::AccessLog;
+use super::clock::Clock;
+use super::codecs::Codecs;
+use super::output::Output;
+use super::rooms::Rooms;
+use crate::client::{Client, Cx};
+use crate::config::Limits;
+use crate::conn::table::Connections;
+use crate::event::{Finished, Inbox};
+use crate::id::ConnId;
+use crate::net::Network;
+use crate::workers::jobs::Jobs;
+use crate::workers::names::Names;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Connections, rooms, fetches and threads, and what effects do to them (`apply.rs`, `settle.rs`).
+pub(super) struct Engine<N: Network> {
+    pub network: N,
+    pub limits: Limits,
+    pub conns: Connections<N::Stream>,
+    pub output: Output,
+    pub rooms: Rooms,
+    pub client: Client,
+    /// Files; work that takes the time of a disk.
+    pub jobs: Jobs<(ConnId, Finished)>,
+    /// What the application has to be told.
+    pub inbox: Inbox,
+    pub codecs: Codecs,
+    pub clock: Clock,
+    pub log: AccessLog,
+    pub life: Life,
+}
+
+/// How far the server is from its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    Serving,
+    /// Stopped accepting; what is under way may be finished until then.
+    Draining(Instant),
+    /// The drain took too long; the last responses may get out until then.
+    LastWords(Instant),
+    /// The application has quit, or the drain is over.
+    Over,
+}
+
+impl<N: Network> Engine<N> {
+    /// An engine without connections. `wake` ends the wait of the loop.
+    pub fn new(network: N, limits: Limits, wake: Arc<dyn Fn() + Send + Sync>, now: Instant) -> Engine<N> {
+        Engine {
+            network,
+            conns: Connections::new(now),
+            output: Output::default(),
+            rooms: Rooms::default(),
+            client: Client::new(Names::new(&limits, wake.clone())),
+            jobs: Jobs::new(limits.job_threads, limits.jobs_waiting_max, wake),
+            inbox: Inbox::new(),
+            codecs: Codecs::new(&limits),
+            clock: Clock::new(now),
+            log: AccessLog::default(),
+            life: Life::Serving,
+            limits,
+        }
+    }
+
+    /// Whether the loop has come to its end: the application has quit, or the drain is complete.
+    pub fn is_over(&self) -> bool {
+        self.life == Life::Over || self.life != Life::Serving && self.conns.is_empty()
+    }
+}
+
+/// What a step of the client needs.
+pub(super) fn cx<'a>(limits: &'a Limits, clock: &Clock) -> Cx<'a> {
+    Cx { limits, now: clock.now }
+}
