@@ -1,4 +1,4 @@
-//! Every case against the real server over a network that is played: bytes arrive cut exactly where a split says, and
+//! Every case against the real server over a network in memory: bytes arrive cut exactly where a split says, and
 //! time stands still, so each outcome is what it is, without a socket and without waiting.
 //!
 //! A run is: a part arrives, the server takes turns until it rests, the next part arrives. Files are read on the
@@ -6,18 +6,16 @@
 
 use crate::answer::{End, Transcript};
 use crate::case::{Case, Step};
+use crate::support::network::{FakeNetwork, Pipe, PipeRef, READABLE};
 use crate::support::{Dir, PATIENCE};
 use squall::clock::{Now, UnixTime};
 use squall::config::Limits;
 use squall::event::{App, Effect, Effects, Event};
 use squall::id::ConnId;
-use squall::net::{Network, Ready, Source, Stream};
+use squall::net::Source;
 use squall::reactor::Server;
 use squall::site::{Settings, Site};
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -26,93 +24,6 @@ use std::time::{Duration, Instant};
 const EVERY_BYTE_MAX: usize = 2 << 10;
 /// What the wall clock shows in every run, in seconds since 1970: the same request has the same response.
 const WALL: u64 = 1_800_000_000;
-
-/// One connection, both ends.
-#[derive(Default)]
-struct Pipe {
-    id: Option<ConnId>,
-    to_server: VecDeque<u8>,
-    to_client: Vec<u8>,
-    finished: bool,
-    reset: bool,
-    server_closed: bool,
-    edge: Ready,
-}
-
-#[derive(Clone, Default)]
-struct Wire(Rc<RefCell<Pipe>>);
-
-impl Read for Wire {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut pipe = self.0.borrow_mut();
-        let n = pipe.to_server.read(buf)?;
-        match n {
-            0 if pipe.reset => Err(ErrorKind::ConnectionReset.into()),
-            0 if !pipe.finished => Err(ErrorKind::WouldBlock.into()),
-            n => Ok(n),
-        }
-    }
-}
-
-impl Write for Wire {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().to_client.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Wire {
-    fn shutdown_write(&mut self) {
-        self.0.borrow_mut().server_closed = true;
-    }
-
-    fn reset_on_drop(&self) {}
-
-    fn take_error(&self) -> io::Result<Option<io::Error>> {
-        Ok(None)
-    }
-
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(([127, 0, 0, 1], 1).into())
-    }
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.0.borrow_mut().server_closed = true;
-    }
-}
-
-/// The backlog of the one listener.
-#[derive(Clone, Default)]
-struct Backlog(Rc<RefCell<Option<Rc<RefCell<Pipe>>>>>);
-
-impl Network for Backlog {
-    type Stream = Wire;
-
-    fn accept(&mut self, _: usize) -> io::Result<Wire> {
-        self.0.borrow_mut().take().map(Wire).ok_or(ErrorKind::WouldBlock.into())
-    }
-
-    fn connect(&mut self, _: SocketAddr) -> io::Result<Wire> {
-        Err(ErrorKind::ConnectionRefused.into())
-    }
-
-    fn watch(&mut self, stream: &mut Wire, id: ConnId) -> io::Result<()> {
-        stream.0.borrow_mut().id = Some(id);
-        Ok(())
-    }
-
-    fn listeners(&self) -> usize {
-        1
-    }
-
-    fn stop_listening(&mut self) {}
-}
 
 /// The site, and how many of its reads are under way.
 struct Watched {
@@ -131,8 +42,8 @@ impl App for Watched {
 
 /// A server that is played with, case after case.
 pub struct Stage {
-    server: Server<Backlog, Watched>,
-    backlog: Backlog,
+    server: Server<FakeNetwork, Watched>,
+    network: FakeNetwork,
     reads: Rc<Cell<usize>>,
     woken: Arc<(Mutex<bool>, Condvar)>,
     now: Instant,
@@ -152,7 +63,7 @@ impl Stage {
             lab: false,
         };
         let site = Site::new(settings, &limits, now).expect("the settings are sound");
-        let (backlog, reads) = (Backlog::default(), Rc::new(Cell::new(0)));
+        let (network, reads) = (FakeNetwork::default(), Rc::new(Cell::new(0)));
         let woken = Arc::new((Mutex::new(false), Condvar::new()));
         let wake = Arc::new({
             let woken = woken.clone();
@@ -162,8 +73,8 @@ impl Stage {
             }
         });
         let app = Watched { site, reads: reads.clone() };
-        let server = Server::new(backlog.clone(), app, limits, wake, now);
-        Stage { server, backlog, reads, woken, now }
+        let server = Server::new(network.clone(), app, limits, wake, now);
+        Stage { server, network, reads, woken, now }
     }
 
     /// Runs the case whole, byte by byte and in two parts at every split; answers how many runs that were.
@@ -196,32 +107,34 @@ impl Stage {
 
     /// One connection, from its accept to the last byte of the case.
     fn run(&mut self, case: &Case, cuts: &[usize]) -> Result<Outcome, String> {
-        let pipe = Rc::<RefCell<Pipe>>::default();
-        *self.backlog.0.borrow_mut() = Some(pipe.clone());
+        let pipe = PipeRef::new(RefCell::new(Pipe::roomy()));
+        self.network.0.borrow_mut().pipes.clear();
+        self.network.0.borrow_mut().arrive(&pipe);
         let mut at = 0;
-        self.rest(&pipe, Ready::default());
+        self.rest(&pipe);
         for step in &case.steps {
             match step {
                 Step::Send(bytes) => {
                     for part in parts(bytes, at, cuts) {
-                        pipe.borrow_mut().to_server.extend(part);
-                        self.rest(&pipe, Ready { readable: true, ..Ready::default() });
+                        pipe.borrow_mut().say(part);
+                        self.rest(&pipe);
                     }
                     at += bytes.len();
                 }
                 Step::Finish => {
-                    pipe.borrow_mut().finished = true;
-                    self.rest(&pipe, Ready { readable: true, read_closed: true, ..Ready::default() });
+                    pipe.borrow_mut().fin();
+                    self.rest(&pipe);
                 }
-                Step::Await if pipe.borrow().to_client.is_empty() => return Err("no answer was there in time".into()),
+                Step::Await if pipe.borrow().to_peer.is_empty() => return Err("no answer was there in time".into()),
                 Step::Await => {}
             }
         }
-        let end = if pipe.borrow().server_closed { End::Closed } else { End::Open };
-        let bytes = std::mem::take(&mut pipe.borrow_mut().to_client);
+        let is_closed = pipe.borrow().server_fin || pipe.borrow().server_gone;
+        let end = if is_closed { End::Closed } else { End::Open };
+        let bytes = pipe.borrow().heard();
         // Then the client goes away, and nothing may be left of it.
-        (pipe.borrow_mut().reset, pipe.borrow_mut().finished) = (true, true);
-        self.rest(&pipe, Ready { readable: true, writable: true, read_closed: true, broken: true });
+        pipe.borrow_mut().reset(false);
+        self.rest(&pipe);
         let counts = self.server.counts();
         match (counts.connections, counts.members, counts.booked) {
             (0, 0, 0) => Ok(Outcome { bytes, end }),
@@ -230,17 +143,12 @@ impl Stage {
     }
 
     /// Tells what the kernel would, and lets the server take turns until it has nothing more to do.
-    fn rest(&mut self, pipe: &Rc<RefCell<Pipe>>, ready: Ready) {
-        pipe.borrow_mut().edge = ready;
-        let listener = (Source::Listener(0), Ready { readable: true, ..Ready::default() });
+    fn rest(&mut self, pipe: &PipeRef) {
         loop {
-            let mut readiness = vec![listener];
-            let edge = std::mem::take(&mut pipe.borrow_mut().edge);
-            if let Some(id) = pipe.borrow().id.filter(|_| edge != Ready::default()) {
-                readiness.push((Source::Connection(id), edge));
-            }
+            let mut readiness = vec![(Source::Listener(0), READABLE)];
+            readiness.extend(pipe.borrow_mut().report());
             if std::mem::take(&mut *self.woken.0.lock().expect("nobody panics with it")) {
-                readiness.push((Source::Jobs, Ready { readable: true, ..Ready::default() }));
+                readiness.push((Source::Jobs, READABLE));
             }
             let now = Now { instant: self.now, wall: UnixTime::from_seconds(WALL) };
             let wait = self.server.turn(&readiness, now);

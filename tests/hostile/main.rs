@@ -13,8 +13,10 @@
 //! Run it by `cargo test --test hostile -- FLAGS`; all numbers that are drawn come from the seed.
 #![forbid(unsafe_code)]
 
+#[path = "../it/support/dice.rs"]
+#[allow(dead_code)]
+mod dice;
 mod probe;
-mod random;
 mod scenarios;
 mod server;
 mod stage;

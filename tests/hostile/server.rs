@@ -8,10 +8,10 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
@@ -34,7 +34,7 @@ pub struct Server {
     /// Lines of its standard output.
     lines: Receiver<String>,
     counts: bool,
-    data: PathBuf,
+    _data: TempDir,
 }
 
 /// CPU time, since the start: the server's own (`ran`, `waited`), and that of all CPUs of the machine (`busy`, `stolen`
@@ -59,15 +59,12 @@ impl Schedule {
 impl Server {
     /// `flags` are for squall only. `open_files` is a limit, soft and hard.
     pub fn start(program: &Program, flags: &[String], open_files: Option<u32>) -> io::Result<Server> {
-        static STARTED: AtomicU64 = AtomicU64::new(0);
-        let name = format!("squall-hostile-{}-{}", std::process::id(), STARTED.fetch_add(1, SeqCst));
-        let data = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&data)?;
+        let data = TempDir::with_prefix("squall-hostile-")?;
         let squall = |program: String, first: &[&str]| {
             let mut line = vec![program];
             line.extend(first.iter().map(|&part| part.to_owned()));
             line.extend(["--listen", "127.0.0.1:0", "--data-dir"].map(str::to_owned));
-            line.push(data.to_string_lossy().into_owned());
+            line.push(data.path().to_string_lossy().into_owned());
             line.extend_from_slice(flags);
             line
         };
@@ -92,7 +89,7 @@ impl Server {
         let mut process = command.spawn()?;
         let lines = lines_of(process.stdout.take().expect("it is piped"));
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Server { address: nowhere, process, lines, counts, data };
+        let mut server = Server { address: nowhere, process, lines, counts, _data: data };
         server.address = match port {
             Some(port) => server.wait_for_port(port)?,
             None => server.first_line()?,
@@ -189,7 +186,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.data);
     }
 }
 

@@ -1,10 +1,10 @@
 //! One scenario on one server: warm up, remember the base line, attack while somebody else goes on, and look whether
 //! all is as before.
 
+use crate::dice::Dice;
 use crate::probe::{Kind, Probe};
-use crate::random::Random;
-use crate::scenarios::{Needs, Scenario};
 use crate::server::{Program, Server};
+use crate::scenarios::{Needs, Scenario};
 use crate::upstream::Upstream;
 use squall::reactor::Counts;
 use std::net::SocketAddr;
@@ -58,7 +58,7 @@ impl Size {
 pub struct Stage {
     pub server: Server,
     pub address: SocketAddr,
-    pub random: Random,
+    pub dice: Dice,
     /// The search site.
     pub upstream: Option<Upstream>,
     /// Whether the server is squall: it has a login and a search.
@@ -125,7 +125,7 @@ impl Stage {
         let stage = Stage {
             server,
             address,
-            random: Random::new(seed),
+            dice: Dice::new(seed),
             upstream,
             is_squall: !matches!(program, Program::Other(_)),
             has_sockets,

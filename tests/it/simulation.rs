@@ -1,8 +1,8 @@
 //! The test plays the kernel: a simulated network and clock under the real server, seeded.
 //!
 //! Bytes are cut anywhere, writes are taken in part, readiness comes late, twice, reordered or for the dead, peers
-//! vanish at any moment, time jumps, and in the middle of it the server may be told to leave: that is `world` and
-//! `driver`. Over it, `members` chat; `fetches` are asked by browsers and by owners outside, and answered by the
+//! vanish at any moment, time jumps, and in the middle of it the server may be told to leave: that is `network` of the
+//! support and `driver`. Over it, `members` chat; `fetches` are asked by browsers and by owners outside, and answered by the
 //! `sites`; `strangers` say all that the site answers to, in order and out of it. After every turn the server is
 //! audited (`Server::audit`), and at the end nothing may be left.
 //!
@@ -20,7 +20,6 @@ mod sites;
 mod stalls;
 mod strangers;
 mod talk;
-mod world;
 
 use std::io::Write;
 use std::ops::Range;

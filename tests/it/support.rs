@@ -5,7 +5,9 @@
 
 pub mod child;
 pub mod client;
+pub mod dice;
 pub mod frames;
+pub mod network;
 pub mod stub;
 #[cfg(feature = "tls")]
 pub mod tls_client;
@@ -23,12 +25,13 @@ use squall::clock::{Now, UnixTime};
 use squall::config::{Cli, Limits};
 use squall::reactor::{Counts, Loop};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -59,38 +62,28 @@ pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A directory of its own, gone at drop.
-pub struct Dir(PathBuf);
+/// A temporary directory of a test.
+pub struct Dir(TempDir);
 
 impl Dir {
     pub fn new() -> Dir {
-        static MADE: AtomicU64 = AtomicU64::new(0);
-        let name = format!("squall-it-{}-{}", std::process::id(), MADE.fetch_add(1, SeqCst));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).expect("a temporary directory");
-        Dir(path)
+        Dir(TempDir::with_prefix("squall-").expect("a temporary directory"))
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     /// The path as an argument.
     pub fn arg(&self) -> &str {
-        self.0.to_str().expect("the path is text")
+        self.path().to_str().expect("the path is text")
     }
 
     /// Writes a file below the directory.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        let path = self.0.join(name);
+        let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().expect("it has a parent")).expect("a directory");
         std::fs::write(path, bytes).expect("a file");
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

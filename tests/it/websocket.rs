@@ -6,6 +6,7 @@ mod foreign;
 mod stripped;
 
 use crate::support::client::transcript;
+use crate::support::dice::Dice;
 use crate::support::frames::{BINARY, CLOSE, CONTINUATION, PING, PONG, Said, TEXT, close, fragment, handshake, text};
 use crate::support::{Client, Site, WsClient, frame, login, ms};
 use squall::config::Limits;
@@ -141,8 +142,7 @@ fn pings_are_answered_between_the_fragments_of_a_message() {
 #[test]
 fn sixteen_mebibytes_are_echoed_in_one_frame_and_in_a_thousand() {
     let site = Site::with_defaults();
-    let mut message = vec![0; 16 << 20];
-    getrandom::fill(&mut message).unwrap();
+    let message = Dice::new(1).noise(16 << 20);
     let whole = frame(BINARY, &message);
     let pieces = message.chunks(message.len().div_ceil(1000)).enumerate();
     let last = message.len().div_ceil(message.len().div_ceil(1000)) - 1;

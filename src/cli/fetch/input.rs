@@ -146,10 +146,9 @@ mod tests {
         assert_eq!(data(&["a.test", "--data", "a=b&c\n"], b""), Ok(b"a=b&c\n".to_vec()));
         assert_eq!(data(&["a.test", "--data", ""], b""), Ok(vec![]));
         assert_eq!(data(&["a.test", "--data", "@-"], b"\xff\r\n"), Ok(b"\xff\r\n".to_vec()));
-        let path = std::env::temp_dir().join(format!("squall-data-{}", std::process::id()));
-        std::fs::write(&path, b"\0x").expect("a file");
-        let from_file = data(&["a.test", "--data", &format!("@{}", path.display())], b"");
-        std::fs::remove_file(&path).expect("it is there");
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(&file, b"\0x").expect("it takes two bytes");
+        let from_file = data(&["a.test", "--data", &format!("@{}", file.path().display())], b"");
         assert_eq!(from_file, Ok(b"\0x".to_vec()));
         let why = data(&["a.test", "--data", "@/no/such/file"], b"").expect_err("no file");
         assert!(why.starts_with("--data @/no/such/file: No such file"), "{why}");

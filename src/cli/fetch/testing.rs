@@ -10,9 +10,9 @@ use crate::event::{App, Effect, Effects, Event, Fetch, Fetched, Journey, Respons
 use crate::http::exchange::{Exchange, ExchangeEvent};
 use crate::id::ConnId;
 use clap::Parser;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::path::Path;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 pub const OK: &[u8] = b"HTTP/1.1 200 OK\r\nServer: x\r\nX-Odd:  \xff \r\n\r\n";
 
@@ -141,30 +141,26 @@ pub fn fetches(place: usize, fetch: Fetch) -> Effect {
     Effect::Fetch(ConnId::outside(place), Box::new(fetch))
 }
 
-/// A directory of its own, gone at drop.
-pub struct Dir(PathBuf);
+/// A temporary directory of a test.
+pub struct Dir(TempDir);
 
 impl Dir {
     pub fn new() -> Dir {
-        static MADE: AtomicU64 = AtomicU64::new(0);
-        let name = format!("squall-fetch-{}-{}", std::process::id(), MADE.fetch_add(1, Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).expect("a temporary directory");
-        Dir(path)
+        Dir(TempDir::with_prefix("squall-fetch-").expect("a temporary directory"))
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     /// The path as an argument.
     pub fn arg(&self) -> &str {
-        self.0.to_str().expect("the path is text")
+        self.path().to_str().expect("the path is text")
     }
 
     /// Names in it, in order.
     pub fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(&self.0).expect("it is there");
+        let entries = std::fs::read_dir(self.path()).expect("it is there");
         let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("an entry").file_name();
         let mut names: Vec<String> = entries.map(|e| name(e).to_string_lossy().into_owned()).collect();
         names.sort();
@@ -172,12 +168,6 @@ impl Dir {
     }
 
     pub fn read(&self, name: &str) -> Vec<u8> {
-        std::fs::read(self.0.join(name)).expect("a file")
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        std::fs::read(self.path().join(name)).expect("a file")
     }
 }

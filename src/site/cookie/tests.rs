@@ -19,11 +19,9 @@ fn seal(message: &str) -> String {
     message.to_owned() + &mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
 }
 
-/// A directory of this test's own, empty.
+/// A path at which nothing is: a temporary directory that is removed again.
 fn directory(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("squall-cookie-{}-{name}", std::process::id()));
-    let _ = fs::remove_dir_all(&path);
-    path
+    tempfile::TempDir::with_prefix(format!("squall-cookie-{name}-")).unwrap().path().to_owned()
 }
 
 #[test]

@@ -41,8 +41,7 @@ fn all<'a>(person: &'a str, why: &'a Sentence) -> Vec<Page<'a>> {
 
 /// A `--www` directory of this test's own with these templates.
 fn overlay(name: &str, templates: &[(&str, &str)]) -> PathBuf {
-    let www = std::env::temp_dir().join(format!("squall-pages-{}-{name}", std::process::id()));
-    let _ = fs::remove_dir_all(&www);
+    let www = tempfile::TempDir::with_prefix(format!("squall-pages-{name}-")).unwrap().keep();
     fs::create_dir_all(www.join("pages")).unwrap();
     for (file, source) in templates {
         fs::write(www.join("pages").join(file), source).unwrap();

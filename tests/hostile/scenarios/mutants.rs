@@ -1,6 +1,6 @@
 //! Requests and frames that were valid once.
 
-use crate::random::Random;
+use crate::dice::Dice;
 use crate::stage::{Size, Stage};
 use crate::swarm::Swarm;
 use crate::wire::{self, BINARY, CLOSE, CONTINUATION, PING, TEXT};
@@ -57,8 +57,8 @@ pub fn attack(stage: &mut Stage, size: Size) -> io::Result<String> {
     while (connected < clients || !open.is_empty()) && stage.goes_on() {
         while connected < clients && open.len() < AT_ONCE {
             connected += 1;
-            let bytes: Rc<[u8]> = mutant(&valid, &mut stage.random).into();
-            let first = stage.random.below(bytes.len() + 1) as u64;
+            let bytes: Rc<[u8]> = mutant(&valid, &mut stage.dice).into();
+            let first = stage.dice.below(bytes.len() + 1) as u64;
             let key = swarm.connect(stage.address, &bytes, first)?;
             swarm.visit(key);
             // The second half comes as a packet of its own, and then FIN.
@@ -130,33 +130,33 @@ fn samples(cookie: Option<&str>, has_sockets: bool) -> Vec<(Vec<u8>, Vec<u8>)> {
     samples
 }
 
-fn mutant(valid: &[(Vec<u8>, Vec<u8>)], random: &mut Random) -> Vec<u8> {
-    let (fixed, rest) = random.pick(valid);
+fn mutant(valid: &[(Vec<u8>, Vec<u8>)], dice: &mut Dice) -> Vec<u8> {
+    let (fixed, rest) = dice.pick(valid);
     let mut bytes = rest.clone();
-    for _ in 0..1 + random.below(MUTATIONS_MAX) {
-        mutate(&mut bytes, valid, random);
+    for _ in 0..1 + dice.below(MUTATIONS_MAX) {
+        mutate(&mut bytes, valid, dice);
     }
     [fixed.clone(), bytes].concat()
 }
 
 /// One change somewhere.
-fn mutate(bytes: &mut Vec<u8>, valid: &[(Vec<u8>, Vec<u8>)], random: &mut Random) {
-    let at = random.below(bytes.len() + 1);
-    let end = (at + 1 + random.below(16)).min(bytes.len());
-    match random.below(8) {
-        0 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
-        1 if at < bytes.len() => bytes[at] = random.byte(),
-        2 => bytes.insert(at, random.byte()),
+fn mutate(bytes: &mut Vec<u8>, valid: &[(Vec<u8>, Vec<u8>)], dice: &mut Dice) {
+    let at = dice.below(bytes.len() + 1);
+    let end = (at + 1 + dice.below(16)).min(bytes.len());
+    match dice.below(8) {
+        0 if at < bytes.len() => bytes[at] ^= 1 << dice.below(8),
+        1 if at < bytes.len() => bytes[at] = dice.byte(),
+        2 => bytes.insert(at, dice.byte()),
         3 => drop(bytes.drain(at..end)),
         4 => bytes.extend_from_within(at..end),
         5 => bytes.truncate(at),
         6 => {
-            let (_, other) = random.pick(valid);
-            let from = random.below(other.len());
+            let (_, other) = dice.pick(valid);
+            let from = dice.below(other.len());
             bytes.splice(at.., other[from..].iter().copied());
         }
         _ => {
-            let stone = *random.pick(STONES);
+            let stone = *dice.pick(STONES);
             bytes.splice(at..at, stone.iter().copied());
         }
     }

@@ -32,15 +32,15 @@ pub fn attack(stage: &mut Stage, size: Size) -> io::Result<String> {
             if place % 10 == 0 {
                 swarm.turn(Duration::ZERO)?;
             }
-            let n = stage.random.below(lines.len());
+            let n = stage.dice.below(lines.len());
             let allowed = if n == 0 { 0 } else { lines[n].len() as u64 };
             let key = swarm.connect(stage.address, &lines[n], allowed)?;
-            if stage.random.below(2) == 0 {
+            if stage.dice.below(2) == 0 {
                 swarm.deafen(key)?;
             }
             swarm.visit(key);
             // One in four goes before the server has looked at it.
-            if stage.random.below(4) == 0 {
+            if stage.dice.below(4) == 0 {
                 swarm.reset(key);
             }
         }

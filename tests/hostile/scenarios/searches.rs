@@ -34,8 +34,8 @@ pub fn attack(stage: &mut Stage, size: Size) -> io::Result<String> {
     // Half of them leave one by one, the rest at once; and while one leaves, the next in the queue takes its place.
     let one_by_one = askers.len() / 2;
     while !askers.is_empty() && stage.goes_on() {
-        let key = askers.swap_remove(stage.random.below(askers.len()));
-        match stage.random.below(2) {
+        let key = askers.swap_remove(stage.dice.below(askers.len()));
+        match stage.dice.below(2) {
             0 => swarm.close(key),
             _ => swarm.reset(key),
         }

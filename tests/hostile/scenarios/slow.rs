@@ -33,10 +33,10 @@ fn drip(stage: &mut Stage, size: Size, requests: &[String]) -> io::Result<String
     let at_once = |request: &Rc<[u8]>| request.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(0) as u64;
     let clients = size.of(CLIENTS);
     for _ in 0..clients {
-        let request = stage.random.pick(&requests);
+        let request = stage.dice.pick(&requests);
         let first = match requests.len() {
-            1 => 1 + stage.random.below(40) as u64,
-            _ => at_once(request) + 4 + stage.random.below(40) as u64,
+            1 => 1 + stage.dice.below(40) as u64,
+            _ => at_once(request) + 4 + stage.dice.below(40) as u64,
         };
         swarm.connect(stage.address, request, first)?;
     }

@@ -2,6 +2,7 @@
 
 use super::{ASK, Secure, child, connect, serves};
 use crate::support::client::patient;
+use crate::support::dice::Dice;
 use crate::support::tls_client::{any_client, certified, secure, shake_hands};
 use crate::support::{Client, PATIENCE, ms};
 use squall::config::Limits;
@@ -77,15 +78,11 @@ fn plain_http_and_garbage_are_turned_away_and_nobody_else_is_hurt() {
     // Data before the handshake, and an alert instead of it.
     is_turned_away(child.address, b"\x17\x03\x03\x00\x05hello");
     is_turned_away(child.address, b"\x15\x03\x03\x00\x02\x02\x28");
-    let mut random = 1u32;
+    let mut dice = Dice::new(1);
     for _ in 0..50 {
-        let mut noise = || {
-            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (random >> 24) as u8
-        };
-        let mut bytes: Vec<u8> = (0..2000).map(|_| noise()).collect();
+        let mut bytes = dice.noise(2000);
         // What begins like a record may go on for as long as it says.
-        bytes[0] = noise() & 7;
+        bytes[0] &= 7;
         is_turned_away(child.address, &bytes);
     }
     serves(&mut bystander);

@@ -3,6 +3,7 @@
 use super::{Secure, connect};
 use crate::leftovers::limits;
 use crate::support::client::patient;
+use crate::support::dice::Dice;
 use crate::support::frames::{PING, TEXT, close, handshake};
 use crate::support::tls_client::{Tls, client_of, login, secure};
 use crate::support::{Site, Stub, descriptors, frame, is_alone, wait_for};
@@ -123,17 +124,13 @@ fn a_thousand_cut_clients_leave_nothing() {
     let scripts = scripts(&cookie);
     // The old version has a longer handshake; a resumed one is shorter.
     let configs = [&TLS12, &TLS13].map(|version| Arc::new(client_of(&[version])));
-    let mut random = 7u32;
-    let mut below = |n: usize| {
-        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (random >> 8) as usize % n
-    };
+    let mut dice = Dice::new(7);
     for _ in 0..4 {
         let mut staying = vec![];
         for n in 0..250 {
-            let script = &scripts[below(scripts.len())];
-            let left = below(script.len() + 700);
-            let tls = speak(&site, &configs[below(2)], script, left);
+            let script = dice.pick(&scripts);
+            let left = dice.below(script.len() + 700);
+            let tls = speak(&site, dice.pick(&configs), script, left);
             staying.extend(go(tls, WAYS[n % WAYS.len()]));
         }
         for mut stream in staying {

@@ -2,7 +2,8 @@
 
 use super::owners::Book;
 use super::sites::{HOPS, Plan};
-use super::world::{Dice, PipeRef};
+use crate::support::dice::Dice;
+use crate::support::network::PipeRef;
 use squall::http::chunked::{Decoder, Piece};
 use std::collections::VecDeque;
 

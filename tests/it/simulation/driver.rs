@@ -3,7 +3,8 @@
 //!
 //! Time never goes back, but may stand still, and may jump: then every deadline between is late.
 
-use super::world::{Dice, Manner, SimNetwork, World, edges};
+use crate::support::dice::Dice;
+use crate::support::network::{FakeNetwork, Manner, World, edges};
 use squall::clock::{Now, UnixTime};
 use squall::config::Limits;
 use squall::event::App;
@@ -31,7 +32,7 @@ pub const BEGUN_AT: u64 = 1_800_000_000;
 /// A server, its world, and its time.
 pub struct Driver<A: App> {
     pub world: Rc<RefCell<World>>,
-    pub server: Server<SimNetwork, A>,
+    pub server: Server<FakeNetwork, A>,
     pub limits: Limits,
     pub now: Instant,
     /// When the last turn was, and how long it said to wait.
@@ -49,7 +50,7 @@ pub struct Driver<A: App> {
 impl<A: App> Driver<A> {
     pub fn new(world: World, app: A, limits: Limits, now: Instant) -> Driver<A> {
         let world = Rc::new(RefCell::new(world));
-        let server = Server::new(SimNetwork(world.clone()), app, limits.clone(), Arc::new(|| ()), now);
+        let server = Server::new(FakeNetwork(world.clone()), app, limits.clone(), Arc::new(|| ()), now);
         Driver {
             world,
             server,

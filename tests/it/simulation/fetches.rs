@@ -8,7 +8,8 @@ use super::driver::{Driver, ms};
 use super::owners::{Book, HOUR, Owners};
 use super::sites::{Line, ORIGINS, Seen, Weather};
 use super::strangers::settings;
-use super::world::{Dice, Manner, World};
+use crate::support::dice::Dice;
+use crate::support::network::{Dials, Manner, World};
 use squall::config::Limits;
 use squall::id::ConnId;
 use squall::site::Site;
@@ -67,7 +68,7 @@ impl Run {
         let weather = [Weather::Calm, Weather::Stale, Weather::Wild, Weather::Wild][seed as usize % 4];
         let (limits, now) = (limits(weather, &mut dice), Instant::now());
         let faulty = weather == Weather::Wild;
-        let world = World { dice: Some(Dice::new(seed ^ 3 << 32)), faulty, ..World::default() };
+        let world = World { dials: Dials::Drawn { dice: Dice::new(seed ^ 3 << 32), faulty }, ..World::default() };
         let settings = settings(format!("http://{}/s?wd={{}}", ORIGINS[0]));
         let site = Site::new(settings, &limits, now).expect("sound settings");
         let book = Rc::new(RefCell::new(Book::new(seed, weather, limits.clone())));

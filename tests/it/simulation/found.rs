@@ -2,7 +2,8 @@
 
 use super::driver::{BEGUN_AT, Driver, ms};
 use super::strangers::settings;
-use super::world::{Dice, Manner, PipeRef, World};
+use crate::support::dice::Dice;
+use crate::support::network::{Manner, PipeRef, World};
 use squall::clock::Now;
 use squall::config::Limits;
 use squall::event::{App, Body, Effect, Effects, Event, Fetch, Response, StreamEnd, Url};

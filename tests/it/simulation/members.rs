@@ -4,7 +4,8 @@
 use super::driver::{BEGUN_AT, Driver, ms};
 use super::strangers::settings;
 use super::talk;
-use super::world::{Dice, Manner, PipeRef, World};
+use crate::support::dice::Dice;
+use crate::support::network::{Dials, Manner, PipeRef, World};
 use squall::clock::Now;
 use squall::config::Limits;
 use squall::event::{App, Effect, Effects, Event};
@@ -216,7 +217,8 @@ impl Run {
         let (signer, log) = (Signer::new(&settings.secret), Rc::<RefCell<Log>>::default());
         let site = Site::new(settings, &limits, now).expect("a site");
         let app = Recorded { site, log: log.clone() };
-        let world = World { dice: Some(Dice::new(seed ^ 3 << 32)), faulty: is_wild, ..World::default() };
+        let world =
+            World { dials: Dials::Drawn { dice: Dice::new(seed ^ 3 << 32), faulty: is_wild }, ..World::default() };
         let driver = Driver::new(world, app, limits, now);
         Run { is_wild, dice, driver, log, signer, members: vec![] }
     }

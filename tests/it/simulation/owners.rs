@@ -2,7 +2,7 @@
 //! from within its news; browsers ask by the real site, and what it makes the server do is written down, too.
 
 use super::sites::{HOPS, ORIGINS, Plan, Weather};
-use super::world::Dice;
+use crate::support::dice::Dice;
 use squall::clock::Now;
 use squall::config::Limits;
 use squall::event::{App, Body, Effect, Effects, Event, Fetch, FetchError, Fetched, Url};

@@ -4,7 +4,8 @@
 //! A site also watches its client: one request at a time, none twice that may not be repeated, none on a connection
 //! whose end was announced.
 
-use super::world::{ALL, Connect, Dice, PipeRef, Verdict};
+use crate::support::dice::Dice;
+use crate::support::network::{ALL, Connect, PipeRef, Verdict};
 use squall::http::url::Url;
 use squall::site::base::base_element;
 use std::collections::{HashMap, VecDeque};

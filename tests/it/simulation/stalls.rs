@@ -3,7 +3,7 @@
 
 use super::driver::{BEGUN_AT, Driver, ms};
 use super::found::{clients, frame, heard, run, site};
-use super::world::PipeRef;
+use crate::support::network::PipeRef;
 use squall::config::Limits;
 use squall::event::App;
 use squall::site::cookie::Signer;

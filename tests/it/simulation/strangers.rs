@@ -5,7 +5,8 @@
 use super::driver::{BEGUN_AT, Driver, ms};
 use super::promises::{Open, Promised};
 use super::talk::{self, ECHO_BYTES_MAX, Expected, Talk};
-use super::world::{Dice, Manner, PipeRef, World};
+use crate::support::dice::Dice;
+use crate::support::network::{Dials, Manner, PipeRef, World};
 use squall::config::Limits;
 use squall::site::cookie::Signer;
 use squall::site::{Settings, Site};
@@ -129,7 +130,14 @@ impl Run {
         let site = Site::new(settings("http://127.0.0.1:1/{}".into()), &limits, now).expect("a site");
         let open = Rc::<RefCell<Open>>::default();
         let app = Promised { site, open: open.clone() };
-        let world = World { dice: is_wild.then(|| Dice::new(seed ^ 3 << 32)), faulty: is_wild, ..World::default() };
+        let world = World {
+            dials: if is_wild {
+                Dials::Drawn { dice: Dice::new(seed ^ 3 << 32), faulty: true }
+            } else {
+                Dials::Refused
+            },
+            ..World::default()
+        };
         let driver = Driver::new(world, app, limits, now);
         Run { is_wild, dice, driver, open, signer: Signer::new(SECRET), strangers: vec![] }
     }

@@ -1,7 +1,7 @@
 //! What strangers say: pipelined requests of every kind, then perhaps an upgrade with frames right behind it, a last
 //! word or a broken one; and what they must hear if nobody has spoiled a byte.
 
-use super::world::Dice;
+use crate::support::dice::Dice;
 use squall::config::Limits;
 use squall::site::cookie::Signer;
 use squall::ws::deflate::{Agreement, Codec, negotiate};

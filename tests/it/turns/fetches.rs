@@ -1,112 +1,8 @@
 //! Fetches turn by turn: places, the queue, kept connections and handshakes, with sites that the test plays.
 
 use super::*;
-use crate::support::at;
-use squall::clock::Now;
-use squall::event::Fetched;
-use std::collections::VecDeque;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-/// The other end of one connection.
-#[derive(Default)]
-struct End {
-    id: Option<ConnId>,
-    input: VecDeque<u8>,
-    sent: Vec<u8>,
-    reset: bool,
-    /// What the stream holds inside, bytes.
-    held: usize,
-    /// Its TLS handshake goes on and on.
-    securing: bool,
-    reads: usize,
-}
-
-#[derive(Clone, Default)]
-struct Wire(Rc<RefCell<End>>);
-
-impl Read for Wire {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut end = self.0.borrow_mut();
-        end.reads += 1;
-        let n = buf.len().min(end.input.len());
-        for (to, from) in buf.iter_mut().zip(end.input.drain(..n)) {
-            *to = from;
-        }
-        match (n, end.reset) {
-            (0, true) => Err(ErrorKind::ConnectionReset.into()),
-            (0, false) => Err(ErrorKind::WouldBlock.into()),
-            _ => Ok(n),
-        }
-    }
-}
-
-impl Write for Wire {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().sent.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Wire {
-    fn is_securing(&self) -> bool {
-        self.0.borrow().securing
-    }
-
-    fn held(&self) -> usize {
-        self.0.borrow().held
-    }
-
-    fn shutdown_write(&mut self) {}
-
-    fn reset_on_drop(&self) {}
-
-    fn take_error(&self) -> io::Result<Option<io::Error>> {
-        Ok(None)
-    }
-
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(([127, 0, 0, 1], 80).into())
-    }
-}
-
-/// All connections in the order in which they came to be, those of the backlog behind.
-#[derive(Clone, Default)]
-struct Sites {
-    ends: Rc<RefCell<Vec<Wire>>>,
-    backlog: Rc<RefCell<VecDeque<Wire>>>,
-}
-
-impl Network for Sites {
-    type Stream = Wire;
-
-    fn accept(&mut self, _: usize) -> io::Result<Wire> {
-        let wire = self.backlog.borrow_mut().pop_front().ok_or(ErrorKind::WouldBlock)?;
-        self.ends.borrow_mut().push(wire.clone());
-        Ok(wire)
-    }
-
-    fn connect(&mut self, _: SocketAddr) -> io::Result<Wire> {
-        let wire = Wire::default();
-        self.ends.borrow_mut().push(wire.clone());
-        Ok(wire)
-    }
-
-    fn watch(&mut self, wire: &mut Wire, id: ConnId) -> io::Result<()> {
-        wire.0.borrow_mut().id = Some(id);
-        Ok(())
-    }
-
-    fn listeners(&self) -> usize {
-        1
-    }
-
-    fn stop_listening(&mut self) {}
-}
 
 type OnDone = Box<dyn FnMut(&mut Effects)>;
 
@@ -134,8 +30,8 @@ impl App for Recorder {
 }
 
 struct World {
-    server: Server<Sites, Recorder>,
-    sites: Sites,
+    server: Server<FakeNetwork, Recorder>,
+    network: FakeNetwork,
     now: Instant,
     heard: Rc<RefCell<Vec<String>>>,
 }
@@ -146,9 +42,10 @@ fn fetch(url: &str, now: Instant) -> Box<Fetch> {
 
 impl World {
     fn new(limits: Limits, on_done: OnDone) -> World {
-        let (sites, now, heard) = (Sites::default(), Instant::now(), Rc::default());
+        let (network, now, heard) = (FakeNetwork::default(), Instant::now(), Rc::default());
+        network.0.borrow_mut().dials = Dials::Connected(Pipe::roomy);
         let recorder = Recorder { heard: Rc::clone(&heard), on_done };
-        World { server: Server::new(sites.clone(), recorder, limits, Arc::new(|| {}), now), sites, now, heard }
+        World { server: Server::new(network.clone(), recorder, limits, Arc::new(|| {}), now), network, now, heard }
     }
 
     fn with(limits: Limits) -> World {
@@ -172,8 +69,21 @@ impl World {
         panic!("the loop spins");
     }
 
-    fn site(&self, n: usize) -> Wire {
-        self.sites.ends.borrow()[n].clone()
+    fn site(&self, n: usize) -> PipeRef {
+        self.network.pipe(n)
+    }
+
+    fn sites(&self) -> usize {
+        self.network.0.borrow().pipes.len()
+    }
+
+    /// Clients that wait to be accepted; the first ones do not finish their TLS handshake.
+    fn arrive(&mut self, clients: usize, securing: usize) {
+        for n in 0..clients {
+            let pipe = Pipe { securing: n < securing, ..Pipe::roomy() };
+            self.network.0.borrow_mut().arrive(&PipeRef::new(RefCell::new(pipe)));
+        }
+        self.turn(&[(Source::Listener(0), READABLE)]);
     }
 
     /// Connection number `n` says something, and the loop hears it.
@@ -184,9 +94,9 @@ impl World {
 
     fn readable(&self, n: usize, what: &[u8]) -> (Source, Ready) {
         let site = self.site(n);
-        let mut end = site.0.borrow_mut();
-        end.input.extend(what);
-        (Source::Connection(end.id.expect("it is watched")), Ready { readable: true, ..Ready::default() })
+        site.borrow_mut().say(what);
+        let id = site.borrow().id.expect("it is watched");
+        (Source::Connection(id), READABLE)
     }
 
     fn heard(&self) -> Vec<String> {
@@ -242,16 +152,11 @@ fn a_site_that_stays_silent_after_a_stall_has_a_deadline() {
 #[test]
 fn a_handshake_is_not_late_after_a_stall() {
     let mut world = World::with(Limits::default());
-    for _ in 0..2 {
-        let wire = Wire::default();
-        wire.0.borrow_mut().securing = true;
-        world.sites.backlog.borrow_mut().push_back(wire);
-    }
-    world.turn(&[(Source::Listener(0), Ready { readable: true, ..Ready::default() })]);
+    world.arrive(2, 2);
     world.now += Duration::from_secs(60);
     world.turn(&[]);
     assert_eq!(world.server.counts().connections, 2);
-    world.site(0).0.borrow_mut().securing = false;
+    world.site(0).borrow_mut().securing = false;
     world.says(0, b"GET / HT");
     world.now += Duration::from_secs(10);
     world.turn(&[]);
@@ -265,7 +170,7 @@ fn a_full_origin_does_not_hold_up_a_fetch_to_another() {
         world.fetch(owner, &format!("http://{host}/"));
     }
     world.turn(&[]);
-    assert_eq!((world.sites.ends.borrow().len(), world.server.counts().fetches_running), (2, 2));
+    assert_eq!((world.sites(), world.server.counts().fetches_running), (2, 2));
 }
 
 #[test]
@@ -276,9 +181,9 @@ fn a_queued_fetch_that_was_replaced_does_not_come_back() {
     world.fetch(1, "http://127.0.0.1/b");
     world.turn(&[]);
     world.fetch(1, "http://127.0.0.1/c");
-    world.site(0).0.borrow_mut().reset = true;
+    world.site(0).borrow_mut().peer_reset = true;
     world.says(0, b"");
-    assert!(world.site(1).0.borrow().sent.starts_with(b"GET /c "), "/b was taken back");
+    assert!(world.site(1).borrow().heard().starts_with(b"GET /c "), "/b was taken back");
     world.says(1, OK.as_bytes());
     assert_eq!(world.heard()[1..], ["1: 2 bytes", "1: done"]);
     assert_eq!((world.server.counts().fetches, world.server.counts().fetches_running), (0, 0));
@@ -291,7 +196,7 @@ fn a_kept_connection_that_is_shed_is_not_kept() {
     world.turn(&[]);
     world.says(0, OK.as_bytes());
     assert_eq!(world.server.counts().kept, 1);
-    world.site(0).0.borrow_mut().held = 2 << 20;
+    world.site(0).borrow_mut().held = 2 << 20;
     world.says(0, b"");
     assert_eq!((world.server.counts().kept, world.server.counts().fetches), (0, 0));
     assert_eq!(world.heard(), ["0: 2 bytes", "0: done"], "nobody hears of it");
@@ -343,37 +248,26 @@ fn a_burst_of_handshakes_is_taken_in_small_parts_behind_those_who_are_in() {
     let limits = Limits::default();
     let (burst, part) = (5 * limits.handshakes_per_turn, limits.handshakes_per_turn);
     let mut world = World::with(limits);
-    for n in 0..=burst {
-        let wire = Wire::default();
-        wire.0.borrow_mut().securing = n < burst;
-        world.sites.backlog.borrow_mut().push_back(wire);
-    }
-    world.turn(&[(Source::Listener(0), Ready { readable: true, ..Ready::default() })]);
+    world.arrive(burst + 1, burst);
     let readiness: Vec<_> = (0..=burst).map(|n| world.readable(n, b"")).collect();
-    let reads = |world: &World| (0..burst).map(|n| world.site(n).0.borrow().reads).sum::<usize>();
-    let before = (reads(&world), world.site(burst).0.borrow().reads);
+    let reads = |world: &World| (0..burst).map(|n| world.site(n).borrow().reads).sum::<usize>();
+    let before = (reads(&world), world.site(burst).borrow().reads);
     let wait = world.server.turn(&readiness, at(world.now));
-    assert_eq!(world.site(burst).0.borrow().reads, before.1 + 1, "whoever is in is served at once");
+    assert_eq!(world.site(burst).borrow().reads, before.1 + 1, "whoever is in is served at once");
     assert_eq!((reads(&world) - before.0, wait), (part, Some(Duration::ZERO)), "and the burst goes on at once");
     world.turn(&[]);
     assert_eq!(reads(&world) - before.0, burst, "to its end");
 }
 
 #[test]
-fn answers_that_come_together_are_all_read_before_any_is_handled() {
-    let sites: Rc<RefCell<Vec<Wire>>> = Rc::default();
-    let unread = Rc::clone(&sites);
-    let on_done = Box::new(move |_: &mut Effects| {
-        assert!(unread.borrow().iter().all(|wire| wire.0.borrow().input.is_empty()), "one was not read yet");
-    });
-    let mut world = World::new(Limits::default(), on_done);
+fn responses_that_come_together_are_heard_in_one_turn() {
+    let mut world = World::with(Limits::default());
     for owner in 0..3 {
         world.fetch(owner, "http://127.0.0.1/");
     }
     world.turn(&[]);
     let readiness: Vec<_> = (0..3).map(|n| world.readable(n, OK.as_bytes())).collect();
-    *sites.borrow_mut() = world.sites.ends.borrow().clone();
-    world.turn(&readiness);
+    world.server.turn(&readiness, at(world.now));
     assert_eq!(world.heard(), ["0: 2 bytes", "0: done", "1: 2 bytes", "1: done", "2: 2 bytes", "2: done"]);
 }
 
@@ -398,5 +292,5 @@ fn what_a_kept_connection_says_is_no_answer_to_whom_others_of_the_batch_would_gi
     world.turn(&readiness);
     assert_eq!(world.heard(), ["0: 2 bytes", "0: done", "1: 2 bytes", "1: done"], "nobody had asked");
     let counts = world.server.counts();
-    assert_eq!((counts.fetches_running, world.sites.ends.borrow().len()), (2, 3));
+    assert_eq!((counts.fetches_running, world.sites()), (2, 3));
 }

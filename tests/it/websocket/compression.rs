@@ -1,5 +1,6 @@
 //! permessage-deflate on the wire (RFC 7692), with zlib on our side of it.
 
+use crate::support::dice::Dice;
 use crate::support::frames::{BINARY, CONTINUATION, PING, Said, TEXT, fragment, text};
 use crate::support::{Site, WsClient, frame, get, login};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
@@ -194,9 +195,7 @@ fn a_member_that_reads_no_compressed_frames_is_cut_and_the_others_read_on() {
     socket2::SockRef::from(&deaf.client.stream).set_recv_buffer_size(4096).unwrap();
     let mut plain = open(site.address, "/chat/", "", &bob);
     let mut sender = open(site.address, "/chat/", OFFER, &cem);
-    let mut noise = vec![0; 3000];
-    getrandom::fill(&mut noise).unwrap();
-    let noise: String = noise.iter().map(|byte| char::from(b'a' + byte % 26)).collect();
+    let noise: String = Dice::new(1).noise(3000).iter().map(|byte| char::from(b'a' + byte % 26)).collect();
     let (mut sent, mut short_lines) = (0, vec![]);
     while site.counts().cut == 0 {
         sender.say(&noise);

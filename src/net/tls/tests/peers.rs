@@ -220,10 +220,9 @@ fn a_stream_that_blocks_never_says_would_block() {
 
 #[test]
 fn pem_files_are_read_or_the_sentence_says_why_not() {
-    let directory = std::env::temp_dir().join(format!("squall-tls-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
-        let path = directory.join(name);
+        let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
     };
@@ -243,12 +242,11 @@ fn pem_files_are_read_or_the_sentence_says_why_not() {
         (&cut, "certificate", "is damaged: a PEM section has no end"),
         (&odd, "certificate", "is damaged: a PEM section has no proper first line"),
         (&sour, "certificate", "is damaged: a PEM section holds what is not Base64"),
-        (&directory.join("absent"), "certificate", "cannot be read: No such file or directory"),
-        (&directory.join("absent"), "key", "cannot be read: No such file or directory"),
+        (&directory.path().join("absent"), "certificate", "cannot be read: No such file or directory"),
+        (&directory.path().join("absent"), "key", "cannot be read: No such file or directory"),
     ] {
         let loaded = if what == "key" { load_key(path).map(drop) } else { load_certificates(path).map(drop) };
         let sentence = loaded.unwrap_err();
         assert!(sentence.contains(why) && sentence.contains(path.to_str().unwrap()), "{sentence}");
     }
-    std::fs::remove_dir_all(directory).unwrap();
 }

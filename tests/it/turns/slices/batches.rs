@@ -1,29 +1,22 @@
-//! Several connections that are served together: in which order they are read, handled and written to.
+//! Several connections that are served together: what each of them hears, and how long a response may wait.
 
 use super::*;
-use squall::clock::Now;
 
-/// Answers every request with a page, echoes every message, and says it to all who have upgraded before as well.
+/// Responds to every request, echoes every message, and sends it to all sockets that were opened before as well.
 #[derive(Default)]
 struct Gossip {
-    page: usize,
     sockets: Vec<ConnId>,
-    /// When an event came.
-    events: Rc<RefCell<Vec<usize>>>,
 }
 
 impl App for Gossip {
     fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
-        self.events.borrow_mut().push(tick());
         match event {
             Event::Request(request, _) if request.wants_upgrade() => {
                 let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
                 out.push(Effect::Upgrade { to: from, accept, compression: None, message_bytes_max });
                 self.sockets.push(from);
             }
-            Event::Request(..) => {
-                out.respond(from, Response::new(200, "text/plain", Body::Owned(vec![b'x'; self.page])));
-            }
+            Event::Request(..) => out.respond(from, Response::text(200, "hello")),
             Event::Message(_, text) => {
                 let text = text.contiguous().expect("a short one");
                 if text == b"bye" {
@@ -47,117 +40,132 @@ fn all(ids: &[ConnId]) -> Vec<(Source, Ready)> {
 }
 
 /// Takes one turn in which all of these are readable.
-fn turn<A: App>(server: &mut Server<Peers, A>, ids: &[ConnId]) -> Option<Duration> {
+fn turn<A: App>(server: &mut Server<FakeNetwork, A>, ids: &[ConnId]) -> Option<Duration> {
     let wait = server.turn(&all(ids), Now::read());
     assert_eq!(server.audit(), Ok(()));
     wait
 }
 
 /// So many WebSockets, in the order of their ids.
-fn sockets(count: usize) -> (Server<Peers, Gossip>, Vec<ConnId>, Vec<Rc<Wire>>) {
-    let (mut server, ids, wires) = meet(Gossip::default(), Limits::default(), count);
-    wires.iter().for_each(|wire| wire.say(upgrade()));
+fn sockets(count: usize) -> (Server<FakeNetwork, Gossip>, Vec<ConnId>, Vec<PipeRef>) {
+    let (mut server, ids, peers) = meet(Gossip::default(), Limits::default(), count);
+    peers.iter().for_each(|peer| say(peer, upgrade()));
     turn(&mut server, &ids);
-    wires.iter().for_each(|wire| wire.heard.borrow_mut().clear());
-    (server, ids, wires)
+    peers.iter().for_each(|peer| peer.borrow_mut().forget());
+    (server, ids, peers)
 }
 
-fn told(text: &str) -> Vec<u8> {
+fn text_frame(text: &str) -> Vec<u8> {
     [&[0x81, text.len() as u8], text.as_bytes()].concat()
 }
 
 #[test]
-fn all_of_a_batch_are_read_before_any_is_handled_and_handled_before_any_is_answered() {
+fn more_than_a_batch_is_served_in_one_turn() {
     let limits = Limits::default();
-    let (size, events) = (limits.batch_max, Rc::default());
-    let app = Gossip { page: 10, events: Rc::clone(&events), ..Gossip::default() };
-    let (mut server, ids, wires) = meet(app, limits, size + 1);
-    wires.iter().for_each(|wire| wire.say(ASK));
+    let count = 3 * limits.batch_max + 1;
+    let (mut server, ids, peers) = meet(Gossip::default(), limits, count);
+    peers.iter().for_each(|peer| say(peer, ASK));
     turn(&mut server, &ids);
-    let (last_read, first_write) =
-        (wires[size - 1].read_at.get(), wires[..size].iter().map(|wire| wire.written_at.get()).min());
-    assert!(wires[..size].iter().all(|wire| wire.read_at.get() <= last_read && wire.writes.get() == 1));
-    assert!(events.borrow()[..size].iter().all(|&at| last_read < at && Some(at) < first_write), "{events:?}");
-    let (last, last_write) = (&wires[size], wires[size - 1].written_at.get());
-    assert!(last.read_at.get() > last_write, "one more than a batch is the beginning of another");
-    assert_eq!(last.writes.get(), 1, "in the same turn");
+    for peer in &peers {
+        assert!(peer.borrow().heard().starts_with(b"HTTP/1.1 200"));
+        assert_eq!(peer.borrow().writes, 1);
+    }
+}
+
+/// Responds with pages, and writes down how many responses have not reached their peer when the next request comes.
+struct Waiting {
+    page: usize,
+    peers: Rc<RefCell<Vec<PipeRef>>>,
+    requests: usize,
+    most: Rc<Cell<usize>>,
+}
+
+impl App for Waiting {
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
+        if let Event::Request(..) = event {
+            let sent = self.peers.borrow().iter().filter(|peer| told(peer) > 0).count();
+            self.most.set(self.most.get().max(self.requests - sent));
+            self.requests += 1;
+            out.respond(from, Response::new(200, "text/plain", Body::Owned(vec![b'x'; self.page])));
+        }
+    }
 }
 
 #[test]
-fn a_part_of_a_batch_is_answered_when_it_was_a_slice_of_work() {
-    let (limits, events) = (Limits { slice_bytes_max: 10 << 10, ..Limits::default() }, Rc::default());
-    let app = Gossip { page: 4 << 10, events: Rc::clone(&events), ..Gossip::default() };
-    let (mut server, ids, wires) = meet(app, limits, 9);
-    wires.iter().for_each(|wire| wire.say(ASK));
-    turn(&mut server, &ids);
-    let events = events.borrow();
-    for n in 0..9 {
-        let answered = wires[n].written_at.get();
-        let waited = events.iter().filter(|&&at| events[n] < at && at < answered).count();
-        assert_eq!(waited, 2 - n % 3, "events between request {n} and its answer");
+fn no_response_waits_for_more_than_a_slice_of_others() {
+    let limits = Limits { slice_bytes_max: 10 << 10, ..Limits::default() };
+    for (page, waiting) in [(4 << 10, 2), (10 << 10, 0), (1 << 10, 9)] {
+        let (most, shared) = (Rc::default(), Rc::<RefCell<Vec<_>>>::default());
+        let app = Waiting { page, peers: Rc::clone(&shared), requests: 0, most: Rc::clone(&most) };
+        let (mut server, ids, peers) = meet(app, limits.clone(), limits.batch_max);
+        shared.borrow_mut().clone_from(&peers);
+        peers.iter().for_each(|peer| say(peer, ASK));
+        turn(&mut server, &ids);
+        assert!(most.get() <= waiting, "{} pages of {page} bytes wait", most.get());
+        assert!(peers.iter().all(|peer| told(peer) > page));
     }
 }
 
 #[test]
 fn what_others_say_to_one_of_the_batch_comes_behind_its_own_answers() {
-    let (mut server, ids, wires) = sockets(3);
-    wires.iter().zip(["a", "b", "c"]).for_each(|(wire, text)| wire.say(frame(TEXT, text)));
+    let (mut server, ids, peers) = sockets(3);
+    peers.iter().zip(["a", "b", "c"]).for_each(|(peer, text)| say(peer, frame(TEXT, text)));
     turn(&mut server, &ids);
     let expected = [["a", "b", "c"].as_slice(), &["b", "c"], &["c"]];
-    for (wire, texts) in wires.iter().zip(expected) {
-        assert_eq!(*wire.heard.borrow(), texts.iter().flat_map(|text| told(text)).collect::<Vec<_>>());
+    for (peer, texts) in peers.iter().zip(expected) {
+        assert_eq!(peer.borrow().heard(), texts.iter().flat_map(|text| text_frame(text)).collect::<Vec<_>>());
     }
 }
 
 #[test]
 fn who_is_closed_by_another_of_the_batch_hears_its_answer_first_and_is_heard_no_more() {
-    let (mut server, ids, wires) = sockets(3);
+    let (mut server, ids, peers) = sockets(3);
     let close = [[0x88, 5].as_slice(), &1000u16.to_be_bytes(), b"bye"].concat();
-    wires.iter().zip(["a", "bye", "c"]).for_each(|(wire, text)| wire.say(frame(TEXT, text)));
+    peers.iter().zip(["a", "bye", "c"]).for_each(|(peer, text)| say(peer, frame(TEXT, text)));
     turn(&mut server, &ids);
-    assert_eq!(*wires[0].heard.borrow(), [told("a"), close.clone()].concat());
-    assert_eq!(*wires[1].heard.borrow(), close);
-    assert_eq!(*wires[2].heard.borrow(), close);
+    assert_eq!(peers[0].borrow().heard(), [text_frame("a"), close.clone()].concat());
+    assert_eq!(peers[1].borrow().heard(), close);
+    assert_eq!(peers[2].borrow().heard(), close);
 }
 
 #[test]
 fn who_leaves_a_room_within_the_batch_hears_its_answers_before_the_words_of_the_room() {
-    let (mut server, ids, wires) = room(Limits::default());
-    wires[0].heard.borrow_mut().clear();
+    let (mut server, ids, peers) = room(Limits::default());
+    peers[0].borrow_mut().forget();
     // A pong is an answer; what is said goes to the room.
-    wires[0].say([frame(PING, "p"), frame(TEXT, "said"), frame(CLOSE, 1000u16.to_be_bytes())].concat());
+    say(&peers[0], [frame(PING, "p"), frame(TEXT, "said"), frame(CLOSE, 1000u16.to_be_bytes())].concat());
     turn(&mut server, &ids);
     let close = [[0x88, 2].as_slice(), &1000u16.to_be_bytes()].concat();
-    assert_eq!(*wires[0].heard.borrow(), [[0x8a, 1, b'p'].as_slice(), &told("said"), &close].concat());
-    assert!(wires[1..MEMBERS].iter().all(|wire| wire.told.get() == told("said").len()));
+    assert_eq!(peers[0].borrow().heard(), [[0x8a, 1, b'p'].as_slice(), &text_frame("said"), &close].concat());
+    assert!(peers[1..MEMBERS].iter().all(|peer| told(peer) == text_frame("said").len()));
 }
 
 #[test]
 fn a_rest_that_was_kept_waits_until_there_is_room_for_it() {
-    let (mut server, ids, wires) = meet(Gossip::default(), Limits::default(), 3);
+    let (mut server, ids, peers) = meet(Gossip::default(), Limits::default(), 3);
     let long = ASK.replacen("\r\n", &format!("\r\nX: {}\r\n", "x".repeat(12 << 10)), 1);
     let (begin, rest) = long.split_at(long.len() - 2);
-    [&upgrade(), &upgrade(), begin].iter().zip(&wires).for_each(|(says, wire)| wire.say(says));
+    [&upgrade(), &upgrade(), begin].iter().zip(&peers).for_each(|(says, peer)| say(peer, says));
     turn(&mut server, &ids);
     let text = frame(TEXT, vec![b'a'; 30 << 10]);
-    [text.as_slice(), &text, rest.as_bytes()].iter().zip(&wires).for_each(|(says, wire)| wire.say(says));
+    [text.as_slice(), &text, rest.as_bytes()].iter().zip(&peers).for_each(|(says, peer)| say(peer, says));
     turn(&mut server, &ids);
-    assert!(wires[0].told.get() > 2 * (30 << 10) && wires[1].told.get() > 30 << 10);
-    assert!(wires[2].heard.borrow().starts_with(b"HTTP/1.1 200"));
+    assert!(told(&peers[0]) > 2 * (30 << 10) && told(&peers[1]) > 30 << 10);
+    assert!(peers[2].borrow().heard().starts_with(b"HTTP/1.1 200"));
 }
 
 #[test]
 fn messages_that_do_not_lie_in_the_read_buffer_together_are_all_handled() {
     for bytes in [1000, 10 << 10, 31 << 10, 32 << 10, 60 << 10] {
-        let (mut server, ids, wires) = sockets(20);
+        let (mut server, ids, peers) = sockets(20);
         let said: Vec<_> = (0..20).map(|n| vec![b'a' + n; bytes]).collect();
-        wires.iter().zip(&said).for_each(|(wire, text)| wire.say(frame(TEXT, text)));
+        peers.iter().zip(&said).for_each(|(peer, text)| say(peer, frame(TEXT, text)));
         let mut wait = turn(&mut server, &ids);
         while wait == Some(Duration::ZERO) {
             wait = turn(&mut server, &[]);
         }
-        for (n, (wire, text)) in wires.iter().zip(&said).enumerate() {
-            let heard = wire.heard.borrow();
+        for (n, (peer, text)) in peers.iter().zip(&said).enumerate() {
+            let heard = peer.borrow().heard();
             assert_eq!(heard.iter().filter(|&&byte| byte == text[0]).count(), bytes, "socket {n}, {bytes} bytes");
             assert!(heard.len() > (20 - n) * bytes, "socket {n} has heard those behind it");
         }

@@ -1,8 +1,6 @@
 //! Rooms that share the turns: what each gets of the budget of the flush, and whose members are heard when.
 
 use super::*;
-use crate::support::at;
-use squall::clock::Now;
 
 /// Rooms, one for each path. Whoever upgrades enters, whoever only asks brings news from outside.
 struct Halls {
@@ -45,9 +43,9 @@ fn limits() -> Limits {
 }
 
 struct Stage {
-    server: Server<Peers, Halls>,
+    server: Server<FakeNetwork, Halls>,
     ids: Vec<ConnId>,
-    wires: Vec<Rc<Wire>>,
+    peers: Vec<PipeRef>,
     heard: Rc<RefCell<Vec<ConnId>>>,
     now: Instant,
 }
@@ -57,17 +55,17 @@ impl Stage {
     fn new(limits: Limits, outside: usize) -> Stage {
         let heard = Rc::default();
         let app = Halls { inside: HashMap::new(), heard: Rc::clone(&heard) };
-        let (server, ids, wires) = meet(app, limits, MEMBERS + 10 + outside);
-        let mut stage = Stage { server, ids, wires, heard, now: Instant::now() };
+        let (server, ids, peers) = meet(app, limits, MEMBERS + 10 + outside);
+        let mut stage = Stage { server, ids, peers, heard, now: Instant::now() };
         (0..MEMBERS).for_each(|n| stage.ask(n, 0, true));
         (MEMBERS..MEMBERS + 10).for_each(|n| stage.ask(n, 1, true));
         stage.turn_until("all are in", |stage| stage.server.counts().members == MEMBERS + 10 && stage.is_quiet());
-        stage.wires.iter().for_each(|wire| wire.told.set(0));
+        stage.peers.iter().for_each(|peer| peer.borrow_mut().forget());
         stage
     }
 
     fn says(&mut self, n: usize, bytes: impl AsRef<[u8]>) {
-        self.wires[n].say(bytes);
+        say(&self.peers[n], bytes);
         self.turn(&[readable(self.ids[n])]);
     }
 
@@ -92,7 +90,7 @@ impl Stage {
     }
 
     fn told(&self, n: usize) -> usize {
-        self.wires[n].told.get()
+        told(&self.peers[n])
     }
 }
 
@@ -132,7 +130,7 @@ fn whoever_had_to_wait_is_heard_before_those_who_say_much() {
     for flush_bytes_max in [50 << 10, 1 << 20] {
         let mut stage = Stage::new(Limits { said_bytes_max: 2 * TEXT_BYTES, flush_bytes_max, ..limits() }, 0);
         for n in 0..20 {
-            stage.wires[n].say(text().repeat(100));
+            say(&stage.peers[n], text().repeat(100));
         }
         let everybody: Vec<_> = (0..20).map(|n| readable(stage.ids[n])).collect();
         stage.turn(&everybody);
@@ -151,7 +149,7 @@ fn whoever_had_to_wait_is_heard_before_those_who_say_much() {
 #[test]
 fn whoever_was_read_before_the_room_was_busy_keeps_its_place_among_those_who_wait() {
     let mut stage = Stage::new(Limits { said_bytes_max: TEXT_BYTES, ..limits() }, 0);
-    stage.wires[..40].iter().for_each(|wire| wire.say(text()));
+    stage.peers[..40].iter().for_each(|peer| say(peer, text()));
     let everybody: Vec<_> = (0..40).map(|n| readable(stage.ids[n])).collect();
     stage.turn(&everybody);
     stage.turn_until("all were heard", Stage::is_quiet);
@@ -182,7 +180,7 @@ fn whoever_the_flush_has_not_come_to_is_not_cut_for_it() {
 #[test]
 fn whoever_takes_nothing_is_cut_although_the_flush_never_comes_to_its_end() {
     let mut stage = Stage::new(Limits { lag_bytes_max: 20 * TEXT_BYTES, ..limits() }, 1);
-    stage.wires[50].deaf.set(true);
+    stage.peers[50].borrow_mut().room = 0;
     let mut asked = 0;
     stage.turn_until("it is cut", |stage| {
         stage.ask(MEMBERS + 10, 0, false);
@@ -210,7 +208,7 @@ fn what_was_said_before_the_end_still_goes_out() {
         assert!(stage.told(n) > heard * FRAME_BYTES, "the {n}th has all messages, and our Close");
     }
     let others: Vec<_> = (0..MEMBERS + 10).filter(|n| *n != last).collect();
-    others.iter().for_each(|&n| stage.wires[n].say(&close));
+    others.iter().for_each(|&n| say(&stage.peers[n], &close));
     stage.turn(&others.iter().map(|&n| readable(stage.ids[n])).collect::<Vec<_>>());
     stage.turn_until("all are gone", |stage| {
         stage.turn(&[]);
@@ -231,8 +229,7 @@ fn a_member_that_closes_in_the_middle_of_a_flush_has_everything_said_before() {
 fn a_flush_begins_with_the_first_member_and_whoever_comes_late_has_all_of_it_in_one_write() {
     let mut stage = Stage::new(limits(), 0);
     for _ in 0..2 {
-        stage.wires.iter().for_each(|wire| wire.told.set(0));
-        stage.wires.iter().for_each(|wire| wire.writes.set(0));
+        stage.peers.iter().for_each(|peer| peer.borrow_mut().forget());
         stage.says(MEMBERS / 2, text());
         assert_eq!((stage.told(0), stage.told(MEMBERS - 1)), (FRAME_BYTES, 0));
         while stage.told(MEMBERS / 2) == 0 {
@@ -242,7 +239,7 @@ fn a_flush_begins_with_the_first_member_and_whoever_comes_late_has_all_of_it_in_
         stage.says(MEMBERS / 2, text());
         stage.turn_until("all have everything", Stage::is_quiet);
         assert!((0..MEMBERS).all(|n| stage.told(n) == 2 * FRAME_BYTES));
-        assert_eq!((stage.wires[0].writes.get(), stage.wires[MEMBERS - 1].writes.get()), (2, 1));
+        assert_eq!((stage.peers[0].borrow().writes, stage.peers[MEMBERS - 1].borrow().writes), (2, 1));
     }
 }
 
@@ -266,8 +263,8 @@ fn full_of_news() -> Stage {
     let limits = Limits { said_bytes_max: TEXT_BYTES, lag_bytes_max: 20 * TEXT_BYTES, ..Limits::default() };
     let mut stage = Stage::new(limits, 50);
     let outside = MEMBERS + 10..MEMBERS + 60;
-    for wire in &stage.wires[outside.clone()] {
-        wire.say("GET /0 HTTP/1.1\r\nHost: squall\r\n\r\n");
+    for peer in &stage.peers[outside.clone()] {
+        say(peer, "GET /0 HTTP/1.1\r\nHost: squall\r\n\r\n");
     }
     let readiness: Vec<_> = outside.map(|n| readable(stage.ids[n])).collect();
     stage.turn(&readiness);
@@ -285,7 +282,7 @@ fn whoever_would_take_more_is_not_too_slow() {
 #[test]
 fn whoever_stops_taking_between_two_slices_is_too_slow() {
     let mut stage = full_of_news();
-    stage.wires[50].deaf.set(true);
+    stage.peers[50].borrow_mut().room = 0;
     stage.turn_until("the others have everything", |stage| {
         stage.turn(&[]);
         (0..MEMBERS).all(|n| n == 50 || stage.told(n) == 50 * FRAME_BYTES)
@@ -307,10 +304,10 @@ fn who_enters_is_answered_in_one_write() {
             }
         }
     }
-    let (mut server, ids, wires) = meet(Hello, Limits::default(), 2);
-    for (&id, wire) in ids.iter().zip(&wires) {
-        wire.say(upgrade());
+    let (mut server, ids, peers) = meet(Hello, Limits::default(), 2);
+    for (&id, peer) in ids.iter().zip(&peers) {
+        say(peer, upgrade());
         server.turn(&[readable(id)], Now::read());
-        assert_eq!((wire.writes.get(), server.audit()), (1, Ok(())));
+        assert_eq!((peer.borrow().writes, server.audit()), (1, Ok(())));
     }
 }
