@@ -9,18 +9,20 @@
 #   tests/run.sh --prepare [NAME...]  only installs what the parts need
 #
 # It starts with Rust and a C compiler. What else a part needs comes from apt-get where this is a Debian and we are
-# root, and from npm and PyPI into target/tools; a part that cannot get what it needs fails and says what is missing.
+# root, and from npm, PyPI and cargo into target/tools; a part that cannot get what it needs fails and says what is
+# missing.
 # Nothing is written into the source tree (but for --shots).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-PARTS=(fmt clippy doc build test core rules autobahn deflate controls hostile fuzz coverage
+PARTS=(fmt clippy doc deny build test core rules autobahn deflate controls hostile fuzz coverage
   curl https ab wrk syscalls sleepers browser relayed tornado course bench readme)
 PLAYWRIGHT=playwright-core@1.65.1
 WS=ws@8.23.0
 TORNADO=tornado==6.6.1
 AIOHTTP=aiohttp==3.14.5
 WEBSOCKETS=websockets==17.4
+CARGO_DENY=cargo-deny@0.20.2
 CARGO_FUZZ=cargo-fuzz@0.13.2
 CARGO_LLVM_COV=cargo-llvm-cov@0.9.1
 
@@ -125,6 +127,7 @@ prepare() {
     autobahn) [[ $WITHOUT_AUTOBAHN ]] || from_npm ;;
     deflate) from_npm && from_pypi venv-websockets "$WEBSOCKETS" ;;
     controls) from_npm && from_pypi venv "$TORNADO" ;;
+    deny) from_cargo "$CARGO_DENY" ;;
     fuzz) from_cargo "$CARGO_FUZZ" ;;
     coverage) from_cargo "$CARGO_LLVM_COV" ;;
     browser | relayed | course) from_npm ;;
@@ -141,10 +144,10 @@ from_npm() {
   return 1
 }
 
-# from_cargo PACKAGE: its programs, into $TOOLS/bin.
+# from_cargo PACKAGE: its programs, into $TOOLS/bin. Not optimised: that takes longer than all that they do.
 from_cargo() {
   [[ -e $TOOLS/$1 ]] && return
-  cargo install --locked --quiet --root "$TOOLS" "$1" && touch "$TOOLS/$1" && return
+  cargo install --locked --debug --quiet --root "$TOOLS" "$1" && touch "$TOOLS/$1" && return
   echo "MISSING: $1, which cargo could not install."
   return 1
 }
