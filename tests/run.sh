@@ -15,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-PARTS=(fmt clippy doc deny build test core rules autobahn deflate controls hostile fuzz coverage
+PARTS=(fmt clippy doc deny build test core rules autobahn deflate controls hostile fuzz coverage routes
   curl https ab wrk syscalls sleepers browser relayed tornado course bench readme)
 PLAYWRIGHT=playwright-core@1.65.1
 WS=ws@8.23.0
@@ -65,6 +65,7 @@ needs_of() {
     controls) echo python3:python3-venv node:nodejs npm:npm nginx:nginx-light ;;
     fuzz) echo python3:python3 node:nodejs nginx:nginx-light c++:g++ ;;
     coverage) echo llvm-cov-19:llvm-19 ;;
+    routes) echo llvm-cov-19:llvm-19 python3:python3 openssl:openssl ;;
     curl) echo curl:curl ;;
     https) echo curl:curl openssl:openssl ;;
     bench) echo python3:python3-venv wrk:wrk curl:curl openssl:openssl nginx:nginx-light ab:apache2-utils ;;
@@ -129,7 +130,7 @@ prepare() {
     controls) from_npm && from_pypi venv "$TORNADO" ;;
     deny) from_cargo "$CARGO_DENY" ;;
     fuzz) from_cargo "$CARGO_FUZZ" ;;
-    coverage) from_cargo "$CARGO_LLVM_COV" ;;
+    coverage | routes) from_cargo "$CARGO_LLVM_COV" ;;
     browser | relayed | course) from_npm ;;
     tornado) from_pypi venv "$TORNADO" ;;
     bench) from_pypi venv-aiohttp "$AIOHTTP" && from_pypi venv "$TORNADO" ;;
