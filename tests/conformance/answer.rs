@@ -1,5 +1,4 @@
-//! Answers out of bytes, as a client must read them (RFC 9112 sections 4 to 6): strict, because what is read here is
-//! what is judged.
+//! Responses out of bytes, as a client must read them (RFC 9112 sections 4 to 6): strictly, because they are judged.
 
 use std::fmt;
 
@@ -36,7 +35,7 @@ pub enum End {
 #[derive(Debug, Clone)]
 pub struct Transcript {
     pub answers: Vec<Answer>,
-    /// Answers with 100 to 199 but for 101.
+    /// Responses with 100 to 199 but for 101.
     pub interims: usize,
     pub end: End,
     /// Why some bytes are not an answer.

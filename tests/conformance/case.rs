@@ -1,16 +1,15 @@
 //! One row of the table: what is sent, and what may come back.
 //!
-//! What may come back is a pattern, so that the table can be read: the statuses of the answers in their order, then
-//! what becomes of the connection.
+//! What may come back is a pattern: the statuses of the responses in their order, then what becomes of the connection.
 //!
 //! ```text
-//! 303 200 open      two answers, and another request would be answered
-//! 400 close         one answer, and the server ends the connection
+//! 303 200 open      two responses, and another request would be answered
+//! 400 close         one response, and the server ends the connection
 //! 400 close | 200   either; `|` stands between what the RFC leaves to the server
-//! 4xx, any          a class of statuses, or all of them;  close (alone): no answer
+//! 4xx, any          a class of statuses, or all of them;  close (alone): no response
 //! ```
 //!
-//! Interim answers (100) are not in the pattern; 101 is.
+//! Interim responses (100) are not in the pattern; 101 is.
 
 use crate::answer::{Answer, End, Transcript};
 
@@ -27,7 +26,7 @@ pub enum Needs {
     Nothing,
     /// `/static/file.txt` with its validators.
     Files,
-    /// WebSocket at `/echo`, and at `/chat/` for those who are logged in.
+    /// WebSocket at `/echo`, and at `/chat/` after a login.
     WebSocket,
     /// A `POST /login` that compares Origin with the host of the request.
     Origin,
@@ -42,7 +41,7 @@ pub enum Step {
     Await,
 }
 
-/// A look at the answers: what is wrong with them.
+/// A look at the responses: what is wrong with them.
 type Check = Box<dyn Fn(&[Answer]) -> Result<(), String> + Send + Sync>;
 
 pub struct Case {
@@ -56,7 +55,7 @@ pub struct Case {
     pub expected: &'static str,
     /// This answer is one to HEAD, so it has no body.
     pub head_at: Option<usize>,
-    /// So many interim answers, if that counts.
+    /// Number of interim responses, if that counts.
     pub interims: Option<usize>,
     checks: Vec<Check>,
 }

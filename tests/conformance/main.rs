@@ -1,11 +1,11 @@
 //! HTTP/1.1 as a table: what is sent, and what an RFC lets a server make of it.
 //!
-//! `cargo test --test conformance` runs it against squall: each case over a network that is played, whole, byte by byte
-//! and at every split, then once over a real socket. A word selects cases whose name or section holds it.
+//! `cargo test --test conformance` runs it against squall: each case over a network in memory, whole, byte by byte and at
+//! every split, then once over a real socket. A word selects cases whose name or section holds it.
 //!
-//! `cargo test --test conformance -- --target 127.0.0.1:PORT --name nginx` runs it against somebody else, once and over
+//! `cargo test --test conformance -- --target 127.0.0.1:PORT --name nginx` runs it against another server, once and over
 //! a socket; `--without files,websocket,origin` leaves out what that server does not have, and `--control` wants it to
-//! fail: a table that everybody passes would say nothing.
+//! fail: a table that every server passes would say nothing.
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -31,7 +31,7 @@ use support::{Dir, PATIENCE, Site};
 
 /// Connections at once; they wait for each other, not for the processor.
 const CLIENTS: usize = 16;
-/// A foreign server that has said nothing for so long says nothing.
+/// A foreign server that has sent nothing for this long sends nothing.
 const FOREIGN_PATIENCE: Duration = Duration::from_secs(3);
 /// What a SHOULD asks for and squall does not do, and why. The README has the same list.
 const NOT_FOLLOWED: &[(&str, &str)] = &[
@@ -152,7 +152,7 @@ fn against_another(run: &Run, cases: &[Case], target: SocketAddr) -> ExitCode {
     if is_as_wanted { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs all cases on so many threads, each with a player of its own; answers which failed and why, in their order.
+/// Runs all cases on this many threads, each with a player of its own; returns those that failed, in order, and why.
 fn on_threads<P>(cases: &[Case], threads: usize, player: impl Fn() -> P + Sync) -> Vec<(usize, String)>
 where
     P: FnMut(&Case) -> Result<(), String>,
@@ -166,13 +166,13 @@ where
                     let n = next.fetch_add(1, SeqCst);
                     let Some(case) = cases.get(n) else { break };
                     if let Err(why) = play(case) {
-                        failures.lock().expect("nobody panics with it").push((n, why));
+                        failures.lock().expect("no thread panics with it").push((n, why));
                     }
                 }
             });
         }
     });
-    let mut failures = failures.into_inner().expect("nobody panics with it");
+    let mut failures = failures.into_inner().expect("no thread panics with it");
     failures.sort();
     failures
 }

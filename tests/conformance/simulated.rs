@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// A case up to so long is split at every byte, a longer one at the borders of lines, fields and chunks.
+/// A case of this length is split at every byte, a longer one at the borders of lines, fields and chunks.
 const EVERY_BYTE_MAX: usize = 2 << 10;
 /// What the wall clock shows in every run, in seconds since 1970: the same request has the same response.
 const WALL: u64 = 1_800_000_000;
@@ -68,7 +68,7 @@ impl Stage {
         let wake = Arc::new({
             let woken = woken.clone();
             move || {
-                *woken.0.lock().expect("nobody panics with it") = true;
+                *woken.0.lock().expect("no thread panics with it") = true;
                 woken.1.notify_one();
             }
         });
@@ -77,7 +77,7 @@ impl Stage {
         Stage { server, network, reads, woken, now }
     }
 
-    /// Runs the case whole, byte by byte and in two parts at every split; answers how many runs that were.
+    /// Runs the case whole, byte by byte and in two parts at every split; returns the number of runs.
     ///
     /// # Errors
     /// What is wrong with the outcome, or with which split it is another one.
@@ -147,7 +147,7 @@ impl Stage {
         loop {
             let mut readiness = vec![(Source::Listener(0), READABLE)];
             readiness.extend(pipe.borrow_mut().report());
-            if std::mem::take(&mut *self.woken.0.lock().expect("nobody panics with it")) {
+            if std::mem::take(&mut *self.woken.0.lock().expect("no thread panics with it")) {
                 readiness.push((Source::Jobs, READABLE));
             }
             let now = Now { instant: self.now, wall: UnixTime::from_seconds(WALL) };
@@ -158,9 +158,9 @@ impl Stage {
             if self.reads.get() == 0 {
                 return;
             }
-            let woken = self.woken.0.lock().expect("nobody panics with it");
+            let woken = self.woken.0.lock().expect("no thread panics with it");
             let waited = self.woken.1.wait_timeout_while(woken, PATIENCE, |woken| !*woken);
-            assert!(!waited.expect("nobody panics with it").1.timed_out(), "a file was never read");
+            assert!(!waited.expect("no thread panics with it").1.timed_out(), "a file was never read");
         }
     }
 }

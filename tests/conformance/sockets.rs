@@ -1,7 +1,7 @@
 //! Every case over a real socket, against any server: nothing here knows squall.
 //!
-//! Whoever must close is read to its end. Whoever may stay open is asked once more, with a request of our own: its
-//! answer shows that the connection was open and that nothing else was still to come.
+//! A connection that must close is read to its end. One that may stay open gets one more request of our own: its response
+//! shows that the connection was open and that nothing else was still to come.
 
 use crate::answer::{End, Transcript};
 use crate::case::{Case, Step};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const PROBE: &[u8] = b"GET /plaintext HTTP/1.1\r\nHost: squall\r\nConnection: close\r\n\r\n";
 
-/// Runs a case. A server that says nothing is waited for so long.
+/// Runs a case. A server that sends nothing is waited for until `patience` is over.
 ///
 /// # Errors
 /// What is wrong with the outcome.

@@ -35,7 +35,7 @@ fn assert_free(site: &Site, what: &str, mut round: impl FnMut()) {
 }
 
 #[test]
-fn what_is_known_to_allocate_is_counted_with_its_place() {
+fn an_allocation_is_counted_with_its_place() {
     let site = Site::start(&[]);
     let mut client = Client::connect(site.address);
     let costs = site.costs_of(|| assert_eq!(client.ask("GET / HTTP/1.1\r\nHost: squall\r\n\r\n").status, 200));
@@ -96,7 +96,7 @@ fn a_delivery_allocates_nothing() {
     for n in 0..MEMBERS {
         members.push(WsClient::chat(site.address, &login(site.address, &format!("member {n}"))));
     }
-    // Each has heard those who came after it.
+    // Each has heard the enter lines of those after it.
     for (n, member) in members.iter_mut().enumerate() {
         (n..MEMBERS).for_each(|n| assert_eq!(member.heard(), support::frames::text(&format!("member {n} enter room"))));
     }

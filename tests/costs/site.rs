@@ -22,7 +22,7 @@ pub struct Costs {
 
 pub struct Site {
     pub address: SocketAddr,
-    /// Asks for the costs since it was last asked; the thread answers between two turns. Its drop ends the thread.
+    /// Asks for the costs since it was last asked; the thread replies between two turns. Its drop ends the thread.
     ask: Option<Sender<()>>,
     answers: Receiver<Costs>,
     thread: Option<JoinHandle<()>>,

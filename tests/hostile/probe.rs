@@ -1,4 +1,4 @@
-//! Somebody who behaves: one request after the other on one connection, every [`EVERY`], and how long each took.
+//! A well-behaved client: one request after the other on one connection, every [`EVERY`], and the time of each.
 //!
 //! While one request waits, those that would have been sent are waiting with it; they are counted as well (as
 //! HdrHistogram's correction of coordinated omission does), or a pause of a second would be one slow request in a
@@ -51,9 +51,9 @@ impl Probe {
             let shared = shared.clone();
             move || {
                 if let Err(e) = ask(kind, &mut stream, &shared) {
-                    *shared.failure.lock().expect("nobody panics with it") = Some(e.to_string());
+                    *shared.failure.lock().expect("no thread panics with it") = Some(e.to_string());
                 }
-                // Nobody waits for a pause of somebody who is gone.
+                // A client that is gone is not waited for.
                 shared.paused.store(true, SeqCst);
             }
         });
@@ -75,7 +75,7 @@ impl Probe {
 
     /// Forgets what was measured.
     pub fn begin(&self) {
-        self.shared.times.lock().expect("nobody panics with it").clear();
+        self.shared.times.lock().expect("no thread panics with it").clear();
     }
 
     /// The 99th percentile since [`Probe::begin`], and of how many requests.
@@ -83,10 +83,10 @@ impl Probe {
     /// # Errors
     /// The probe was cut off, or waited longer than [`PATIENCE`]; or nothing was measured.
     pub fn p99(&self) -> Result<(Duration, usize), String> {
-        if let Some(failure) = self.shared.failure.lock().expect("nobody panics with it").as_ref() {
+        if let Some(failure) = self.shared.failure.lock().expect("no thread panics with it").as_ref() {
             return Err(format!("the {:?} probe failed: {failure}", self.kind));
         }
-        let mut times = self.shared.times.lock().expect("nobody panics with it").clone();
+        let mut times = self.shared.times.lock().expect("no thread panics with it").clone();
         times.sort_unstable();
         let rank = times.len() * 99 / 100;
         times
@@ -128,7 +128,7 @@ fn ask(kind: Kind, stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
             }
         }
         let mut took = asked.elapsed();
-        let mut times = shared.times.lock().expect("nobody panics with it");
+        let mut times = shared.times.lock().expect("no thread panics with it");
         times.push(took);
         while took > EVERY {
             took -= EVERY;

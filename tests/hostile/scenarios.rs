@@ -1,4 +1,4 @@
-//! Who attacks, and how.
+//! The attacks.
 
 mod deaf;
 mod descriptors;
@@ -33,16 +33,16 @@ pub struct Scenario {
     /// squall's.
     pub flags: &'static [&'static str],
     pub open_files: Option<u32>,
-    /// Memory may rise by so much meanwhile, bytes.
+    /// Bytes by which memory may rise meanwhile.
     pub growth_max: u64,
-    /// Attacks, and answers its figures. What the server did wrong it notes on the stage.
+    /// Attacks; returns its figures. Faults of the server are noted on the stage.
     pub attack: fn(&mut Stage, Size) -> io::Result<String>,
 }
 
 const MIB: u64 = 1 << 20;
 /// The default of `--buffer-max`.
 const BUFFERS: u64 = 256 * MIB;
-/// What is held for a few clients who read nothing.
+/// Memory held for a few clients that read nothing.
 const UNREAD: u64 = 32 * MIB;
 
 /// All of them.

@@ -199,8 +199,8 @@ fn lines_of(pipe: impl io::Read + Send + 'static) -> Receiver<String> {
     told
 }
 
-/// The other side of [`Program::Own`]: serves as squall's program does, and answers each line of its input with its
-/// counts. When the input ends, so does it.
+/// The other side of [`Program::Own`]: serves as squall's program does, and prints its counts for each line of its input.
+/// When the input ends, so does it.
 pub fn serve(flags: &[String]) -> Result<(), String> {
     let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
     let line = ["squall".to_owned()].into_iter().chain(flags.iter().cloned());
@@ -215,7 +215,7 @@ pub fn serve(flags: &[String]) -> Result<(), String> {
         let counts = counts.clone();
         move || {
             for _ in io::stdin().lines().map_while(Result::ok) {
-                let c = *counts.lock().expect("nobody panics with it");
+                let c = *counts.lock().expect("no thread panics with it");
                 println!(
                     "{} {} {} {} {} {} {} {} {}",
                     c.connections,
@@ -234,7 +234,7 @@ pub fn serve(flags: &[String]) -> Result<(), String> {
     });
     // No wait is cut short: a loop that forgets to come back must be seen to hang.
     while running.once(None).map_err(|e| e.to_string())? {
-        *counts.lock().expect("nobody panics with it") = running.counts();
+        *counts.lock().expect("no thread panics with it") = running.counts();
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! One scenario on one server: warm up, remember the base line, attack while somebody else goes on, and look whether
+//! One scenario on one server: warm up, remember the base line, attack while well-behaved clients go on, and check that
 //! all is as before.
 
 use crate::dice::Dice;
@@ -21,7 +21,7 @@ const P99_ALWAYS_GOOD: Duration = Duration::from_millis(20);
 /// A machine with other work to do spoils a p99, hardly five in a row.
 const TRIES: usize = 5;
 const IDLE_FOR: Duration = Duration::from_millis(600);
-/// Memory may stay so much higher, bytes.
+/// Bytes by which memory may stay higher.
 const MEMORY_KEPT_MAX: u64 = 8 << 20;
 /// At this growth an attack is called off, and the server has failed, bytes.
 const MEMORY_GROWTH_MAX: u64 = 512 << 20;
@@ -84,7 +84,7 @@ struct Base {
 pub struct Outcome {
     pub faults: Vec<String>,
     pub figures: String,
-    /// Still running, with nobody connected, and what it had open at its start.
+    /// Still running, without a connection, and with what it had open at its start.
     pub server: Option<(Server, usize)>,
 }
 
@@ -220,7 +220,7 @@ impl Stage {
         false
     }
 
-    /// Nobody else asks for anything until [`Stage::resume`].
+    /// The well-behaved clients pause until [`Stage::resume`].
     pub fn pause(&self) {
         self.probes.iter().for_each(Probe::pause);
     }
@@ -296,7 +296,7 @@ impl Stage {
     }
 }
 
-/// When nobody has been connected for a while, nothing at all must be left. Answers a fault for what is.
+/// After a while without a connection nothing at all must be left. Returns a fault for what is.
 pub fn forget(server: &mut Server, descriptors: usize) -> Option<String> {
     let until = Instant::now() + FORGOTTEN_WITHIN;
     loop {

@@ -10,10 +10,10 @@ use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// One visit moves so many bytes each way at most; the rest waits until the others have been visited.
+/// Most bytes that one visit moves each way; the rest waits until the others have been visited.
 const VISIT_BYTES_MAX: usize = 64 << 10;
-/// A pause in every turn. Server and attack may have a core each; whoever measures must get one of them when it wakes,
-/// or the scheduler is measured.
+/// A pause in every turn. Server and attack may have a core each; the probe must get one of them when it wakes, or the
+/// scheduler is measured.
 const BREATH: Duration = Duration::from_micros(100);
 /// So much of what a client reads is kept; the rest is counted.
 const KEPT_BYTES_MAX: usize = 256;
@@ -25,7 +25,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 pub enum End {
     /// The server's FIN.
     Closed,
-    /// A reset, or a write to somebody who is gone.
+    /// A reset, or a write to a peer that is gone.
     Reset,
 }
 
@@ -36,7 +36,7 @@ pub struct Peer {
     out: Rc<[u8]>,
     /// Sent so far, bytes.
     pub sent: u64,
-    /// It may send so many in all.
+    /// Bytes that it may send in all.
     pub allowed: u64,
     /// It reads what comes.
     reads: bool,
@@ -124,7 +124,7 @@ impl Swarm {
         }
     }
 
-    /// Waits for readiness, `wait` at most, and visits whoever is ready.
+    /// Waits for readiness, `wait` at most, and visits all that are ready.
     pub fn turn(&mut self, wait: Duration) -> io::Result<()> {
         std::thread::sleep(BREATH);
         let wait = if self.again.is_empty() { wait } else { Duration::ZERO };
@@ -172,7 +172,7 @@ impl Swarm {
         self.peers.iter().filter(|(_, peer)| peer.end.is_some()).count()
     }
 
-    /// Those who have come to their end.
+    /// Those that have ended.
     pub fn ended_keys(&self) -> Vec<usize> {
         self.peers.iter().filter(|(_, peer)| peer.end.is_some()).map(|(key, _)| key).collect()
     }

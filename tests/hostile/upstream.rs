@@ -1,4 +1,4 @@
-//! A search site that is never done: half of its answers do not begin, the others do not end.
+//! A search site that is never done: half of its responses do not begin, the others do not end.
 
 use crate::swarm::Swarm;
 use std::io;

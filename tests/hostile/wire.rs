@@ -10,7 +10,7 @@ pub const BINARY: u8 = 2;
 pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 
-/// Whoever waits for a well-behaved answer waits so long at most.
+/// Deadline for a well-behaved response.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Of an answer's head.
 const HEAD_BYTES_MAX: usize = 16 << 10;

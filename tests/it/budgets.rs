@@ -1,7 +1,7 @@
-//! Work is done in slices: whoever sends much is served in turn with all the others, and nothing is left lying.
+//! Work is done in slices: a connection that sends much takes turns with the others, and no work is forgotten.
 //!
-//! When a budget ends a slice no edge comes for the rest, so each of these tests would hang if somebody forgot to come
-//! back to it.
+//! When a budget ends a slice, no edge comes for the rest: each of these tests would hang if the server did not come back
+//! to it.
 
 use crate::support::frames::{BINARY, CONTINUATION, Said, TEXT, fragment, text};
 use crate::support::{Client, Site, Stub, WsClient, frame, get, login};
@@ -43,7 +43,7 @@ fn five_thousand_pipelined_requests_are_all_answered() {
 }
 
 #[test]
-fn who_reads_only_in_the_end_gets_everything_too() {
+fn late_reader_gets_everything() {
     for limits in [Limits::default(), tiny()] {
         let site = Site::start(limits, &[]);
         let mut client = Client::connect(site.address);
@@ -59,7 +59,7 @@ fn who_reads_only_in_the_end_gets_everything_too() {
 }
 
 #[test]
-fn ten_thousand_messages_of_one_go_are_all_echoed() {
+fn ten_thousand_messages_at_once_are_all_echoed() {
     for limits in [Limits::default(), tiny()] {
         let site = Site::start(limits, &[]);
         let mut echo = WsClient::echo(site.address);
@@ -73,7 +73,7 @@ fn ten_thousand_messages_of_one_go_are_all_echoed() {
 }
 
 #[test]
-fn who_sends_without_end_does_not_keep_the_others_waiting() {
+fn endless_sender_does_not_delay_others() {
     let site = Site::with_defaults();
     let echo = WsClient::echo(site.address);
     let mut stream = echo.client.stream.try_clone().unwrap();
@@ -134,7 +134,7 @@ fn the_smallest_budgets_change_nothing_but_speed() {
 }
 
 #[test]
-fn a_hundred_newcomers_of_one_moment_are_all_let_in() {
+fn a_hundred_connections_at_once_are_all_accepted() {
     let site = Site::start(tiny(), &[]);
     let mut clients: Vec<Client> = (0..100).map(|_| Client::connect(site.address)).collect();
     for client in &mut clients {
@@ -147,7 +147,7 @@ fn a_hundred_newcomers_of_one_moment_are_all_let_in() {
 }
 
 #[test]
-fn more_files_than_the_pool_has_places_for_are_503_and_the_rest_is_served() {
+fn files_beyond_the_queue_of_the_pool_get_503() {
     let www = crate::support::Dir::new();
     www.write("static/file.txt", "file");
     let site = Site::start(Limits { jobs_waiting_max: 4, ..tiny() }, &["--www", www.arg()]);
@@ -168,7 +168,7 @@ fn more_files_than_the_pool_has_places_for_are_503_and_the_rest_is_served() {
 }
 
 #[test]
-fn a_message_for_the_room_waits_for_nobody_who_does_not_read() {
+fn a_deaf_member_does_not_delay_a_message() {
     // In single bytes it would take too long.
     let limits = Limits { slice_bytes_max: 1000, ..tiny() };
     let site = Site::start(limits, &["--message-rate", "0", "--lag-max", "100000000"]);

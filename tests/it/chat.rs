@@ -48,7 +48,7 @@ fn two_people_see_each_other_enter_talk_and_leave() {
 }
 
 #[test]
-fn who_goes_without_a_word_has_left_too() {
+fn a_lost_connection_counts_as_a_leave() {
     let site = Site::with_defaults();
     let mut ann = enter(&site, "ann");
     let bob = enter(&site, "bob");
@@ -59,13 +59,13 @@ fn who_goes_without_a_word_has_left_too() {
 }
 
 #[test]
-fn presence_is_per_name_however_many_connections_it_has() {
+fn presence_is_per_name_not_per_connection() {
     let site = Site::with_defaults();
     let cookie = login(site.address, "ann");
     let mut bob = enter(&site, "bob");
     let mut first = WsClient::chat(site.address, &cookie);
     all_hear(&mut [&mut first, &mut bob], "ann enter room");
-    // The second connection is sent its own enter line, once; nobody else hears of it.
+    // The second connection is sent its own enter line, once; no other member hears of it.
     let mut second = WsClient::chat(site.address, &cookie);
     assert_eq!(second.heard(), text("ann enter room"));
     first.say("one");
@@ -108,7 +108,7 @@ fn everybody_hears_the_same_lines_in_the_same_order() {
 }
 
 #[test]
-fn fragments_are_one_line_and_a_ping_between_them_is_answered() {
+fn ping_between_fragments_is_answered_and_fragments_joined() {
     let site = Site::with_defaults();
     let mut ann = enter(&site, "ann");
     ann.send([fragment(TEXT, false, "hel"), frame(PING, "?"), fragment(CONTINUATION, true, "lo")].concat());
@@ -117,12 +117,12 @@ fn fragments_are_one_line_and_a_ping_between_them_is_answered() {
 }
 
 #[test]
-fn the_latest_of_several_pings_is_answered_without_any_further_event() {
+fn latest_ping_is_answered_without_further_input() {
     let site = Site::with_defaults();
     let mut ann = enter(&site, "ann");
     let pings = [frame(PING, "one"), frame(PING, "two"), frame(PING, "three")].concat();
     for line in ["", "hello"] {
-        // With a line behind them, their answers go out with the news of the room.
+        // With a line behind them, the pongs go out with the news of the room.
         ann.send([pings.clone(), if line.is_empty() { vec![] } else { frame(TEXT, line) }].concat());
         let (mut latest, mut heard_line) = (false, line.is_empty());
         while !latest || !heard_line {
@@ -135,7 +135,7 @@ fn the_latest_of_several_pings_is_answered_without_any_further_event() {
 }
 
 #[test]
-fn a_text_has_4096_bytes_at_most_and_more_closes_with_1009() {
+fn text_over_4096_bytes_closes_with_1009() {
     let site = Site::with_defaults();
     let mut bob = enter(&site, "bob");
     let mut ann = enter(&site, "ann");
@@ -149,7 +149,7 @@ fn a_text_has_4096_bytes_at_most_and_more_closes_with_1009() {
 }
 
 #[test]
-fn a_frame_or_message_over_64_kib_closes_with_1009_before_it_is_there() {
+fn message_over_64_kib_closes_with_1009_at_its_header() {
     let site = Site::with_defaults();
     let mut ann = enter(&site, "ann");
     ann.send(&frame(TEXT, vec![b'x'; 65_537])[..14]);
@@ -170,7 +170,7 @@ fn binary_closes_with_1003() {
 }
 
 #[test]
-fn who_floods_the_room_is_closed_with_1008_and_the_burst_was_heard() {
+fn flooding_member_is_closed_with_1008_after_its_burst() {
     let limits = Limits { message_burst: 3.0, ..Limits::default() };
     let site = Site::start(limits, &["--message-rate", "0.001"]);
     let mut bob = enter(&site, "bob");
@@ -190,7 +190,7 @@ fn who_floods_the_room_is_closed_with_1008_and_the_burst_was_heard() {
 }
 
 #[test]
-fn the_one_who_floods_is_told_why() {
+fn flooding_member_is_told_the_reason() {
     let limits = Limits { message_burst: 1.0, ..Limits::default() };
     let site = Site::start(limits, &["--message-rate", "0.001"]);
     let mut ann = enter(&site, "ann");
@@ -206,12 +206,12 @@ fn a_deaf_member_is_cut_and_the_others_get_everything() {
 }
 
 #[test]
-fn a_deaf_member_whose_room_would_fill_all_buffers_is_cut_whatever_it_may_lag() {
+fn a_deaf_member_is_cut_before_all_buffers_are_full() {
     cut_the_deaf_one_by("--buffer-max", "300000");
 }
 
-/// Ann talks more than the kernel keeps for somebody who does not read, 2.4 MB, less than the lag that is allowed by
-/// default; she and bob hear all of it. Answers how many of the two hear that `deaf` leaves meanwhile.
+/// Ann sends 2.4 MB: more than the kernel keeps for a member that does not read, less than the default lag. She and bob
+/// hear all of it. Returns how many of the two hear that `deaf` leaves meanwhile.
 #[track_caller]
 pub fn talk_past_the_deaf<S: Read + Write>(ann: &mut WsClient<S>, bob: &mut WsClient<S>) -> usize {
     let mut left = 0;
@@ -248,7 +248,7 @@ fn cut_the_deaf_one_by(flag: &str, bytes: &str) {
 }
 
 #[test]
-fn draining_closes_with_1001_and_nobody_is_said_to_leave() {
+fn draining_closes_with_1001_and_announces_no_leave() {
     let site = Site::with_defaults();
     let mut ann = enter(&site, "ann");
     let bob = enter(&site, "bob");
@@ -262,7 +262,7 @@ fn draining_closes_with_1001_and_nobody_is_said_to_leave() {
 }
 
 #[test]
-fn a_member_that_does_not_answer_close_is_dropped_after_a_while() {
+fn member_without_close_reply_is_dropped_in_time() {
     let limits = Limits { close_within: ms(100), ..Limits::default() };
     let site = Site::start(limits, &[]);
     let mut ann = enter(&site, "ann");

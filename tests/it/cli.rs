@@ -58,7 +58,7 @@ fn a_listener_may_have_an_address_of_ipv6() {
     let data = Dir::new();
     let mut command = Command::new(PROGRAM);
     command.args(["--listen", "[::1]:0", "--data-dir", data.arg()]);
-    // Whoever reads the line takes `[::1]:PORT` out of it.
+    // A reader of the line takes `[::1]:PORT` out of it.
     let child = Child::run(command, data, 1);
     assert!(child.address.is_ipv6() && child.address.port() != 0, "{}", child.address);
     assert_eq!(get(child.address, "/plaintext").text(), "Hello, World!");
@@ -92,7 +92,7 @@ fn a_full_standard_error_does_not_change_the_exit_code() {
 }
 
 #[test]
-fn an_address_of_somebody_else_ends_with_1() {
+fn an_address_of_another_host_ends_with_1() {
     let data = Dir::new();
     let (code, _, stderr) = run(&["--listen", "192.0.2.1:0", "--data-dir", data.arg()]);
     assert!(code == Some(1) && stderr.contains("no such address"), "{stderr}");
@@ -163,7 +163,7 @@ fn help_names_units_defaults_and_environment_variables() {
 }
 
 #[test]
-fn every_flag_is_an_environment_variable_and_lists_have_commas() {
+fn flags_are_variables_too_and_lists_have_commas() {
     let data = Dir::new();
     let mut command = Command::new(PROGRAM);
     command.env("SQUALL_LISTEN", "127.0.0.1:0,127.0.0.1:0").env("SQUALL_DATA_DIR", data.arg());
@@ -197,7 +197,7 @@ fn a_flag_without_a_value_is_on_or_off_in_the_environment() {
 }
 
 #[test]
-fn an_allowed_origin_is_meant_in_whatever_form_it_is_written() {
+fn allowed_origin_may_be_written_in_any_form() {
     let child = Child::start(&["--allow-origin", "HTTPS://Friend.Example:443"], &[]);
     for (origin, status) in [
         ("https://friend.example", 303),
@@ -212,7 +212,7 @@ fn an_allowed_origin_is_meant_in_whatever_form_it_is_written() {
 }
 
 #[test]
-fn a_secret_is_made_once_and_only_its_owner_can_read_it() {
+fn secret_is_made_once_and_readable_by_its_owner_only() {
     let data = Dir::new();
     let start = || {
         let mut command = Command::new(PROGRAM);
@@ -236,7 +236,7 @@ fn a_secret_is_made_once_and_only_its_owner_can_read_it() {
 }
 
 #[test]
-fn a_secret_file_is_shared_and_its_last_line_end_does_not_count() {
+fn secret_file_is_shared_and_its_last_line_end_ignored() {
     let dir = Dir::new();
     dir.write("plain", "a secret that is shared");
     dir.write("line", "a secret that is shared\n");
@@ -253,7 +253,7 @@ fn a_secret_file_is_shared_and_its_last_line_end_does_not_count() {
 }
 
 #[test]
-fn a_template_of_www_that_is_broken_ends_with_1_and_names_it() {
+fn broken_template_is_named_and_ends_with_1() {
     let www = Dir::new();
     www.write("pages/index.html", "{% if %}");
     let data = Dir::new();
@@ -340,7 +340,7 @@ fn an_unknown_method_is_logged_as_it_came() {
 }
 
 #[test]
-fn what_the_server_answers_by_itself_is_logged_too() {
+fn responses_of_the_server_itself_are_logged_too() {
     let dir = Dir::new();
     let log = dir.path().join("access.log");
     let limits = Limits { body_within: ms(50), ..Limits::default() };

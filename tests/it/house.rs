@@ -99,6 +99,29 @@ fn no_file_has_more_than_500_lines() {
     }
 }
 
+/// Names, hosts and origins are chosen by strangers. The tables of std use SipHash with random keys, so a stranger cannot
+/// make them collide. Another hash would need one of these words, or a package.
+#[test]
+fn tables_keyed_by_strangers_hash_with_random_keys() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    for package in ["ahash", "fnv", "fxhash", "hashbrown", "indexmap", "rustc-hash"] {
+        assert!(!manifest.contains(&format!("\n{package} = ")), "{package}");
+    }
+    for path in files(&root().join("src"), ".rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        for word in ["BuildHasher", "DefaultHasher", "with_hasher"] {
+            assert!(!text.contains(word), "{} says {word}", path.display());
+        }
+    }
+}
+
+/// The time that a comparison takes must not tell where the MAC differs: the hmac crate looks at every byte.
+#[test]
+fn the_mac_is_compared_in_constant_time() {
+    let cookie = fs::read_to_string(root().join("src/site/cookie.rs")).unwrap();
+    assert_eq!(cookie.matches(".verify_slice(").count(), 1);
+}
+
 #[test]
 fn nothing_is_unsafe() {
     for path in files(&root().join("src"), ".rs") {

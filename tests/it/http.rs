@@ -1,4 +1,4 @@
-//! HTTP/1.1 as seen by its clients (RFC 9112, RFC 9110): connections that stay, answers in order, closing.
+//! HTTP/1.1 as its clients see it (RFC 9112, RFC 9110): connections that stay, responses in order, closing.
 
 mod files;
 mod refusals;
@@ -19,7 +19,7 @@ const ASK: &str = "GET /plaintext HTTP/1.1\r\nHost: squall\r\n\r\n";
 const ASK_AND_CLOSE: &str = "GET /plaintext HTTP/1.1\r\nHost: squall\r\nConnection: close\r\n\r\n";
 
 #[test]
-fn a_connection_of_1_1_stays_until_it_is_told_to_close() {
+fn http_1_1_connection_stays_until_told_to_close() {
     let site = Site::with_defaults();
     let mut client = Client::connect(site.address);
     for _ in 0..3 {
@@ -32,7 +32,7 @@ fn a_connection_of_1_1_stays_until_it_is_told_to_close() {
 }
 
 #[test]
-fn a_connection_of_1_0_closes_unless_it_asks_to_stay_and_is_answered_in_kind() {
+fn http_1_0_connection_closes_unless_it_asks_to_stay() {
     let site = Site::with_defaults();
     assert_eq!(exchange(site.address, "GET /plaintext HTTP/1.0\r\n\r\n"), PLAINTEXT_CLOSING);
     let stays = "GET /plaintext HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n";
@@ -41,7 +41,7 @@ fn a_connection_of_1_0_closes_unless_it_asks_to_stay_and_is_answered_in_kind() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order_behind_a_slow_first_one() {
+fn pipelined_responses_wait_for_a_slow_first_one() {
     let site = Site::with_defaults();
     let mut client = Client::connect(site.address);
     client.send(format!("GET /sleep?seconds=0.2 HTTP/1.1\r\nHost: squall\r\n\r\n{ASK}GET /nowhere HTTP/1.1\r\nHost: squall\r\n\r\n{ASK_AND_CLOSE}"));
@@ -53,12 +53,12 @@ fn pipelined_requests_are_answered_in_order_behind_a_slow_first_one() {
 }
 
 #[test]
-fn a_hundred_pipelined_requests_of_one_segment_are_answered_in_one_write() {
+fn a_hundred_pipelined_requests_get_one_write() {
     let site = Site::with_defaults();
     let mut client = Client::connect(site.address);
     let all = 100 * client.ask(ASK).head.len() + 100 * (4 + 13);
     client.send(ASK.repeat(100));
-    // Sent in one go, the answers lie in the socket together as soon as the first byte does.
+    // Written at once, the responses lie in the socket together as soon as the first byte does.
     let mut buf = vec![0; all + 1];
     client.stream.peek(&mut buf[..1]).unwrap();
     assert_eq!(client.stream.peek(&mut buf).unwrap(), all);
@@ -149,7 +149,7 @@ fn expect_100_continue_is_answered_before_the_body_is_sent() {
     let head = "POST /login HTTP/1.1\r\nHost: squall\r\nExpect: 100-continue\r\nContent-Length: 12\r\n\r\n";
     assert_eq!(client.ask(head).head, "HTTP/1.1 100 Continue");
     assert_eq!(client.ask("username=ann").status, 303);
-    // Who has sent the body already needs not be told, and 1.0 does not know what it says.
+    // A client that has sent the body needs no 100, and HTTP/1.0 does not know it.
     assert_eq!(client.ask(format!("{head}username=ann")).status, 303);
     client.send(head.replace("HTTP/1.1", "HTTP/1.0"));
     site.wait_until("the head", |c| c.booked > 0);
@@ -169,14 +169,14 @@ fn every_answer_has_date_and_server() {
 }
 
 #[test]
-fn behind_a_request_to_close_nothing_is_looked_at() {
+fn input_after_connection_close_is_ignored() {
     let site = Site::with_defaults();
     assert_eq!(exchange(site.address, format!("{ASK_AND_CLOSE}{ASK}")), PLAINTEXT_CLOSING);
     assert_eq!(exchange(site.address, format!("GET /plaintext HTTP/1.0\r\n\r\n{ASK}")), PLAINTEXT_CLOSING);
 }
 
 #[test]
-fn a_body_that_nobody_asked_for_is_read_and_the_next_request_begins_behind_it() {
+fn unneeded_body_is_read_and_the_next_request_follows() {
     let site = Site::with_defaults();
     let mut client = Client::connect(site.address);
     for target in ["/plaintext", "/nowhere", "/static/chat.js"] {
@@ -212,7 +212,7 @@ fn empty_lines_before_a_request_are_skipped() {
 }
 
 #[test]
-fn a_client_that_shuts_its_half_still_gets_what_it_asked_for() {
+fn half_closed_client_gets_its_responses() {
     let site = Site::with_defaults();
     let sleep = "GET /sleep?seconds=0.2 HTTP/1.1\r\nHost: squall\r\n\r\n";
     for (ask, end) in [(ASK.to_owned(), PLAINTEXT), (format!("{sleep}{ASK}"), PLAINTEXT)] {
@@ -230,7 +230,7 @@ fn a_client_that_shuts_its_half_still_gets_what_it_asked_for() {
 }
 
 #[test]
-fn the_last_answer_arrives_although_the_client_goes_on_sending() {
+fn last_response_arrives_while_the_client_sends_on() {
     let site = Site::start(Limits { discard_for: Duration::from_secs(60), ..Limits::default() }, &[]);
     let head = "POST /login HTTP/1.1\r\nHost: squall\r\nContent-Length: 4000000\r\n\r\n";
     let body = vec![b'x'; 4_000_000];
@@ -251,7 +251,7 @@ fn the_last_answer_arrives_although_the_client_goes_on_sending() {
 }
 
 #[test]
-fn who_goes_on_sending_behind_the_last_answer_is_dropped_after_a_while_or_so_many_bytes() {
+fn sending_after_the_last_response_is_limited() {
     let site = Site::start(Limits { discard_for: ms(100), ..Limits::default() }, &[]);
     let mut silent = Client::connect(site.address);
     assert_eq!(silent.ask("GET / HTTP/1.1\r\n\r\n").status, 400);
@@ -268,7 +268,7 @@ fn who_goes_on_sending_behind_the_last_answer_is_dropped_after_a_while_or_so_man
 }
 
 #[test]
-fn an_idle_connection_is_closed_after_its_time_and_every_answer_winds_the_clock() {
+fn idle_timeout_restarts_with_every_response() {
     let site = Site::start(Limits::default(), &["--keep-alive", "1"]);
     let mut silent = Client::connect(site.address);
     let mut busy = Client::connect(site.address);
@@ -284,7 +284,7 @@ fn an_idle_connection_is_closed_after_its_time_and_every_answer_winds_the_clock(
 }
 
 #[test]
-fn an_answer_that_nobody_reads_is_given_up() {
+fn an_unread_response_is_given_up() {
     let body = "x".repeat(8 << 20);
     let stub = Stub::saying(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
     let flag = stub.flag().map(|part| part.leak() as &str);
@@ -296,7 +296,7 @@ fn an_answer_that_nobody_reads_is_given_up() {
 }
 
 #[test]
-fn nobody_notices_a_sleeper() {
+fn sleepers_do_not_delay_others() {
     let site = Site::with_defaults();
     let mut sleeper = Client::connect(site.address);
     let begun = Instant::now();
@@ -311,7 +311,7 @@ fn nobody_notices_a_sleeper() {
 }
 
 #[test]
-fn without_lab_there_is_nothing_that_blocks_and_with_it_everybody_waits() {
+fn blocking_routes_exist_with_lab_only() {
     let site = Site::with_defaults();
     assert_eq!((get(site.address, "/block").status, get(site.address, "/search-sync").status), (404, 404));
 

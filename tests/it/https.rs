@@ -55,14 +55,14 @@ fn child(files: &Dir, args: &[&str]) -> Child {
     Child::start(&all, &[])
 }
 
-/// It still answers.
+/// Its server still responds.
 #[track_caller]
 fn serves(client: &mut Client<Tls>) {
     assert_eq!(client.ask(ASK).text(), "Hello, World!");
 }
 
 #[test]
-fn pages_files_and_heads_are_what_they_are_over_http() {
+fn https_serves_the_same_as_http() {
     let site = Secure::with_defaults();
     let mut client = connect(site.address);
     for (path, status, begin) in [
@@ -113,7 +113,7 @@ fn a_large_form_arrives_and_one_byte_more_is_refused() {
 }
 
 #[test]
-fn a_cookie_is_secure_where_its_connection_is_and_where_it_must_be() {
+fn cookie_is_secure_on_tls_and_by_flag() {
     let is_secure = |cookie: &str| cookie.split("; ").any(|attribute| attribute == "Secure");
     let site = Secure::with_defaults();
     let login = "POST /login HTTP/1.1\r\nHost: squall\r\nContent-Length: 12\r\n\r\nusername=ann";
@@ -154,7 +154,7 @@ fn both_versions_and_http_1_by_name_or_without_one() {
 }
 
 #[test]
-fn who_speaks_only_http_2_is_told_that_there_is_none() {
+fn http_2_only_client_is_told_that_there_is_none() {
     let site = Secure::with_defaults();
     let mut config = client_of(rustls::DEFAULT_VERSIONS);
     config.alpn_protocols = vec![b"h2".to_vec()];

@@ -53,7 +53,7 @@ fn flags(stub: &Stub) -> Vec<String> {
     flags
 }
 
-/// A search site that answers slowly: a head, and pieces for ever.
+/// A slow search site: a head, and pieces without end.
 fn slow_site() -> Stub {
     Stub::start(|mut asked| {
         asked.say("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n");
@@ -212,17 +212,17 @@ fn a_client_that_resets_at_any_byte_leaves_nothing() {
 }
 
 #[test]
-fn a_client_that_stops_at_any_byte_leaves_nothing_after_its_deadline() {
-    nothing_is_left("a_client_that_stops_at_any_byte_leaves_nothing_after_its_deadline", Way::Stop);
+fn client_that_stops_at_any_byte_leaves_nothing() {
+    nothing_is_left("client_that_stops_at_any_byte_leaves_nothing", Way::Stop);
 }
 
 #[test]
-fn a_client_that_only_listens_from_any_byte_on_leaves_nothing_after_its_deadline() {
-    nothing_is_left("a_client_that_only_listens_from_any_byte_on_leaves_nothing_after_its_deadline", Way::Listen);
+fn client_silent_from_any_byte_on_leaves_nothing() {
+    nothing_is_left("client_silent_from_any_byte_on_leaves_nothing", Way::Listen);
 }
 
 #[test]
-fn the_real_program_has_its_descriptors_back_when_its_clients_are_gone() {
+fn descriptors_come_back_when_clients_are_gone() {
     let stub = slow_site();
     let child = crate::support::Child::start(&flags(&stub).iter().map(String::as_str).collect::<Vec<_>>(), &[]);
     let cookie = login(child.address, "ann");

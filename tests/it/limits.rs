@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 const ASK: &str = "GET /plaintext HTTP/1.1\r\nHost: squall\r\n\r\n";
 
 #[test]
-fn at_the_limit_of_connections_the_next_client_waits_until_one_leaves() {
+fn client_over_the_connection_limit_waits_for_a_leave() {
     let site = Site::start(Limits::default(), &["--max-connections", "2"]);
     let mut inside: Vec<Client> = (0..2).map(|_| Client::connect(site.address)).collect();
     for client in &mut inside {
         assert_eq!(client.ask(ASK).status, 200);
     }
-    // The kernel completes the connect and keeps what is sent; nobody is refused.
+    // The kernel completes the connect and keeps what is sent; no client is refused.
     let mut waiting = Client::connect(site.address);
     waiting.send(ASK);
     for client in &mut inside {
@@ -35,7 +35,7 @@ fn at_the_limit_of_connections_the_next_client_waits_until_one_leaves() {
 }
 
 #[test]
-fn the_gate_opens_for_everybody_who_waits_in_their_order() {
+fn waiting_clients_are_accepted_in_order() {
     let site = Site::start(Limits::default(), &["--max-connections", "32"]);
     let mut clients: Vec<Client> = (0..100).map(|_| Client::connect(site.address)).collect();
     for client in &mut clients {
@@ -49,7 +49,7 @@ fn the_gate_opens_for_everybody_who_waits_in_their_order() {
 }
 
 #[test]
-fn without_descriptors_clients_wait_and_the_server_rests_and_goes_on_when_one_leaves() {
+fn without_descriptors_clients_wait_and_cpu_rests() {
     let child = Child::with_open_files(40, &["--max-connections", "1000", "--keep-alive", "600"]);
     let mut clients: Vec<Client> = (0..60).map(|_| Client::connect(child.address)).collect();
     for client in &mut clients {
@@ -71,7 +71,7 @@ fn without_descriptors_clients_wait_and_the_server_rests_and_goes_on_when_one_le
     assert!(share < 0.1, "{share:.2} of a CPU while nothing can be done");
     assert_eq!(child.stderr().matches("out of descriptors").count(), 1, "said once per shortage");
 
-    // Whoever waits longest is served as soon as one leaves, and so on to the last.
+    // The one that waits longest is served as soon as one leaves, and so on to the last.
     let first = clients.remove(0);
     let (waiting, inside): (Vec<Client>, Vec<Client>) = clients.into_iter().partition(Client::is_quiet);
     assert!(waiting.len() > 10 && inside.len() > 10);
@@ -85,7 +85,7 @@ fn without_descriptors_clients_wait_and_the_server_rests_and_goes_on_when_one_le
 }
 
 #[test]
-fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
+fn soft_limit_of_open_files_is_raised_to_the_hard_one() {
     let data = Dir::new();
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "ulimit -Sn 64; exec \"$0\" \"$@\"", PROGRAM]);
@@ -123,7 +123,7 @@ fn whoever_would_cross_the_budget_of_all_buffers_is_closed_with_503_or_1013() {
     echo.send(fragment(TEXT, false, "x".repeat(60_000)));
     assert_eq!(echo.heard(), Said::Close(Some(1013), "busy".into()));
     drop((second, echo));
-    // Who was there first is not disturbed, and neither is who needs nothing.
+    // Connections that were there first are not disturbed, nor those that need no memory.
     assert_eq!(get(site.address, "/plaintext").status, 200);
     site.wait_until("the first alone", |c| c.connections == 1 && c.booked > 60_000);
     drop(first);
@@ -131,7 +131,7 @@ fn whoever_would_cross_the_budget_of_all_buffers_is_closed_with_503_or_1013() {
 }
 
 #[test]
-fn a_peer_that_reads_nothing_is_not_read_from_either() {
+fn deaf_peer_is_not_read_from() {
     let site = Site::with_defaults();
     let mut client = Client::connect(site.address);
     client.stream.set_write_timeout(Some(ms(300))).unwrap();

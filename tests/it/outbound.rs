@@ -1,9 +1,9 @@
-//! A site that misbehaves, and what our client makes of it: every way has a name, ends in time with a text of its own,
-//! and leaves nothing behind.
+//! A site that misbehaves, and what our client makes of it: every misbehaviour has a name, ends in time with a text of
+//! its own, and leaves nothing behind.
 //!
 //! The client is a loop that listens nowhere, with an application that fetches on its own account. Connecting has 1 s,
-//! and so has the handshake of TLS. A fetch that is to be late has 0.6 s; any other has so much time that only the
-//! site's own doing ends it, however busy the machine is.
+//! and so has the handshake of TLS. A fetch that is to be late has 0.6 s; any other has enough time that only the site
+//! ends it, however busy the machine is.
 
 mod bodies;
 #[cfg(feature = "deflate")]
@@ -26,7 +26,7 @@ use squall::reactor::{Counts, Loop};
 use std::time::{Duration, Instant};
 use ways::{End, Played, Way};
 
-/// A fetch that is to be late may take so long.
+/// Deadline of a fetch that is to be late.
 const WITHIN: Duration = ms(600);
 /// Any other.
 const LONG: Duration = Duration::from_secs(5);
@@ -99,7 +99,7 @@ impl Fetcher {
         Fetcher { running }
     }
 
-    /// Starts a fetch; answers its number.
+    /// Starts a fetch; returns its number.
     fn start(&mut self, url: &str, change: impl FnOnce(Fetch) -> Fetch) -> usize {
         let url = Url::parse(url).unwrap_or_else(|e| panic!("{url}: {e}"));
         let fetch = change(Fetch::get(url, Instant::now(), LONG));
@@ -199,7 +199,7 @@ fn none_of(wrong: Vec<String>) {
 }
 
 #[test]
-fn there_are_forty_ways_to_misbehave_and_each_has_its_own_text_unless_it_is_the_same_thing() {
+fn each_misbehaviour_has_its_own_text() {
     let ways = all_ways();
     let failing = ways.iter().filter(|way| matches!(way.end, End::Fails(_))).count();
     assert!(failing >= 40, "{failing}");
@@ -213,8 +213,8 @@ fn there_are_forty_ways_to_misbehave_and_each_has_its_own_text_unless_it_is_the_
 }
 
 #[test]
-fn each_way_alone_ends_as_it_should_and_leaves_nothing() {
-    if !is_alone("outbound::each_way_alone_ends_as_it_should_and_leaves_nothing") {
+fn each_misbehaviour_alone_leaves_nothing() {
+    if !is_alone("outbound::each_misbehaviour_alone_leaves_nothing") {
         return;
     }
     let mut fetcher = Fetcher::new(limits());
@@ -241,7 +241,7 @@ fn each_way_alone_ends_as_it_should_and_leaves_nothing() {
 }
 
 #[test]
-fn all_ways_at_once_end_as_they_should_and_leave_nothing() {
+fn all_misbehaviours_at_once_leave_nothing() {
     let mut fetcher = Fetcher::new(limits());
     // All are there before the first is asked: the time of a fetch that is to be late runs from its beginning.
     let played: Vec<(&Way, Played)> = all_ways().into_iter().map(|way| (way, way.play())).collect();

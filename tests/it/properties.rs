@@ -142,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_sent_in_chunks_is_read(pieces in vec(vec(any::<u8>(), 0..300), 0..6), sizes in sizes()) {
+    fn chunked_bodies_are_read_back(pieces in vec(vec(any::<u8>(), 0..300), 0..6), sizes in sizes()) {
         let mut wire = Vec::new();
         pieces.iter().for_each(|piece| encode_chunk(piece, &mut wire));
         encode_last(&mut wire);
@@ -192,7 +192,7 @@ proptest! {
     }
 
     #[test]
-    fn a_url_is_its_own_normal_form(
+    fn url_normal_form_is_stable(
         scheme in "(http|HTTPS)", host in r"([a-zA-Z0-9.-]{1,12}|\[::[0-9a-f]{1,4}\])", port in "(:[0-9]{0,5})?", target in r"([/?#.%\\ é]|[a-z]){0,20}",
         reference in r"([/?#.%:\\ é]|[a-z]){0,20}",
     ) {

@@ -18,7 +18,7 @@ fn with_defaults(stub: &Stub) -> Site {
     asking(stub, Limits::default(), &[])
 }
 
-/// One search by somebody who can show HTML.
+/// One search by a client that accepts HTML.
 #[track_caller]
 fn search_html(site: &Site, words: &str) -> Answer {
     let fields = "Host: squall\r\nAccept: text/html\r\nConnection: close\r\n";
@@ -37,7 +37,7 @@ fn without_words_there_is_a_form() {
 }
 
 #[test]
-fn the_question_is_sent_like_this() {
+fn the_request_to_the_search_site_is_exact() {
     let stub = Stub::saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let site = with_defaults(&stub);
     let ask = "GET /search?wd=a+b%26c%2Fd%E5%A5%BD-._~%25 HTTP/1.1\r\nHost: squall\r\nCookie: secret=1\r\nReferer: x\r\n\
@@ -56,7 +56,7 @@ fn the_question_is_sent_like_this() {
 }
 
 #[test]
-fn a_body_is_relayed_however_it_is_framed_and_the_connection_stays() {
+fn body_is_relayed_in_every_framing() {
     let stub = Stub::start(|mut asked| {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n";
         match asked.target() {
@@ -128,7 +128,7 @@ fn the_search_site_may_be_named_in_every_spelling() {
 }
 
 #[test]
-fn a_page_is_relayed_once_its_head_is_over() {
+fn page_is_relayed_from_the_end_of_its_head() {
     let (tell, told) = std::sync::mpsc::channel::<&'static str>();
     let told = Mutex::new(told);
     let stub = Stub::start(move |mut asked| {
@@ -202,7 +202,7 @@ fn an_answer_without_a_body_has_none() {
     site.wait_until("the fetches to be over", |c| (c.connections, c.fetches) == (1, 0));
 }
 
-/// A site whose `wd` says how often it redirects before it answers.
+/// A site whose `wd` says how often it redirects before it sends its page.
 fn redirecting() -> Stub {
     Stub::start(|mut asked| {
         let left: u32 = asked.target().trim_start_matches("/s?wd=").parse().expect("a number");
@@ -228,7 +228,7 @@ fn five_redirects_are_followed_and_a_sixth_is_not() {
 }
 
 #[test]
-fn a_redirect_is_asked_with_the_method_and_language_of_the_first() {
+fn redirect_keeps_method_and_language() {
     let stub = redirecting();
     let site = with_defaults(&stub);
     let mut client = Client::connect(site.address);
@@ -270,7 +270,7 @@ fn redirects_that_lead_nowhere_are_502() {
 }
 
 #[test]
-fn the_blocking_way_gives_the_same_answer_while_everybody_waits() {
+fn blocking_search_gives_the_same_response() {
     let stub = Stub::start(|mut asked| {
         std::thread::sleep(ms(200));
         asked.say(
@@ -303,7 +303,7 @@ fn searches_run_side_by_side() {
 }
 
 #[test]
-fn what_curl_and_browsers_read_is_relayed_whole() {
+fn sloppy_responses_are_relayed_as_browsers_read_them() {
     let many = "X: y\r\n".repeat(500);
     let chunks = "Transfer-Encoding: chunked\r\n\r\n5 \r\nhello\n0  \r\n\r\n";
     for answer in [

@@ -1,8 +1,8 @@
 //! What strangers may try: attacks on a running server, and what stops them.
 //!
-//! Each row of the README's table of threats names its tests; those that are not here stand with the part they attack.
+//! Each row of the table of threats names its tests; those that are not here stand with the part they attack.
 //! Attackers are browsers on a foreign page, clients that write their own bytes, members of the room, and the sites
-//! that a search asks. Who runs the server is none: files of `--www`, the secret and the flags are trusted.
+//! that a search asks. The server's owner is trusted, and so are the files of `--www`, the secret and the flags.
 
 mod cookies;
 mod crossing;
@@ -10,7 +10,6 @@ mod files;
 mod headers;
 mod injection;
 mod relay;
-mod tables;
 
 use crate::support::{Answer, Client};
 use std::net::SocketAddr;

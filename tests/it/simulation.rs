@@ -1,9 +1,9 @@
 //! The test plays the kernel: a simulated network and clock under the real server, seeded.
 //!
 //! Bytes are cut anywhere, writes are taken in part, readiness comes late, twice, reordered or for the dead, peers
-//! vanish at any moment, time jumps, and in the middle of it the server may be told to leave: that is `network` of the
-//! support and `driver`. Over it, `members` chat; `fetches` are asked by browsers and by owners outside, and answered by the
-//! `sites`; `strangers` say all that the site answers to, in order and out of it. After every turn the server is
+//! vanish at any moment, time jumps, and in the middle of it the server may be told to drain: that is `support::network`
+//! and `driver`. Over it, `members` chat; `fetches` are asked for by browsers and by owners outside, and answered by the
+//! `sites`; `strangers` send everything that the site knows, in order and out of it. After every turn the server is
 //! audited (`Server::audit`), and at the end nothing may be left.
 //!
 //! The remainder of a seed is its world. A failing seed is printed; `SQUALL_SEED=N` replays it, `SQUALL_SEEDS=FROM..TO`
@@ -30,12 +30,12 @@ use std::time::{Duration, Instant};
 
 const SEEDS: u64 = 10_000;
 const SEEDS_FULL: u64 = 200_000;
-/// Behind so many failures the rest is not run: most will be of one kind.
+/// After this many failures the rest is not run: most will be of one kind.
 const FAILURES_MAX: usize = 10;
-/// A seed takes milliseconds; one that takes so long never ends.
+/// A seed takes milliseconds; one that takes this long never ends.
 const ENDLESS: Duration = Duration::from_secs(120);
 
-/// Runs one seed, and answers its transcript in one number.
+/// Runs one seed; returns a hash of its transcript.
 type Simulate = fn(u64) -> u64;
 
 const WORLDS: [(&str, Simulate); 3] =
@@ -128,7 +128,7 @@ fn report(line: &str) {
 }
 
 #[test]
-fn whatever_kernel_and_peers_do_nobody_is_forgotten_and_nothing_is_left() {
+fn every_seed_ends_with_nothing_left() {
     let seeds = seeds();
     let work = Work { next: seeds.start.into(), end: seeds.end, passed: 0.into(), failed: 0.into() };
     work.run();

@@ -1,7 +1,7 @@
-//! What the tests stand on: a server in a thread or in a child process, raw clients, and a search site to be played.
+//! What the tests share: a server in a thread or in a child process, raw clients, a search site, a network in memory.
 //!
-//! Nothing here sleeps to be right: whoever waits for something polls until a deadline of [`PATIENCE`], which is long
-//! because it only ever passes when a test fails.
+//! No test depends on a sleep: a wait polls until a deadline of [`PATIENCE`], which is long because it passes only when
+//! a test fails.
 
 pub mod child;
 pub mod client;
@@ -46,7 +46,7 @@ pub fn at(instant: Instant) -> Now {
     Now { instant, wall: UnixTime::default() }
 }
 
-/// Polls until `found` answers something.
+/// Polls until `found` returns something.
 ///
 /// # Panics
 /// After [`PATIENCE`].
@@ -147,7 +147,7 @@ impl Site {
         }
     }
 
-    /// Polls until nobody and nothing is left: no connection, fetch, member or byte.
+    /// Polls until nothing is left: no connection, fetch, member or byte.
     #[track_caller]
     pub fn wait_until_empty(&self) {
         self.wait_until("an empty server", |c| {
@@ -170,7 +170,7 @@ fn run<A: squall::event::App>(running: &mut Loop<A>, shared: &Shared) {
     let mut draining = false;
     while !shared.stop.load(SeqCst) {
         let more = running.once(Some(ms(10))).expect("the poll works");
-        *shared.counts.lock().expect("nobody panics with it") = running.counts();
+        *shared.counts.lock().expect("no thread panics with it") = running.counts();
         if !more {
             break;
         }
@@ -191,8 +191,8 @@ impl Drop for Site {
     }
 }
 
-/// Runs a test in a process of its own, where nobody else opens descriptors: `false` in the first process, after the
-/// second has passed; `true` in the second, which is to do the work. `name` is the test's full name.
+/// Runs a test in a process of its own, where no other test opens descriptors. Returns `false` in the first process,
+/// after the second has passed, and `true` in the second, which does the work. `name` is the test's full name.
 pub fn is_alone(name: &str) -> bool {
     const ALONE: &str = "SQUALL_IT_ALONE";
     if std::env::var_os(ALONE).is_some() {
@@ -207,9 +207,9 @@ pub fn is_alone(name: &str) -> bool {
     false
 }
 
-/// An address that refuses whoever connects, as long as the socket lives: it is bound, so that no other test gets the
-/// port, and does not listen.
-pub fn nobody() -> (socket2::Socket, SocketAddr) {
+/// An address that refuses every connection while the socket lives: it is bound, so that no other test gets the port,
+/// and does not listen.
+pub fn refusing() -> (socket2::Socket, SocketAddr) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a loopback address");
     let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("an address");

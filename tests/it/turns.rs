@@ -31,7 +31,7 @@ impl App for Ends {
 }
 
 #[test]
-fn a_fetch_whose_request_cannot_be_written_ends_with_its_reason() {
+fn failed_write_of_a_request_is_the_reason() {
     let (network, ends, now) = (FakeNetwork::default(), Rc::default(), Instant::now());
     network.0.borrow_mut().dials = Dials::Connected(|| {
         let mut pipe = Pipe::roomy();
@@ -52,11 +52,11 @@ fn a_fetch_whose_request_cannot_be_written_ends_with_its_reason() {
     assert_eq!((server.counts().fetches, server.counts().fetches_running), (0, 0));
 }
 
-/// Answers everything with a file, and writes down how many answers are held when the next file comes.
+/// Responds to everything with a file, and records how many responses are held when the next file comes.
 struct Files {
     path: PathBuf,
     network: FakeNetwork,
-    /// Files that have come, and the most answers that were held.
+    /// Files that have come, and the most responses that were held.
     seen: Rc<Cell<(usize, usize)>>,
 }
 

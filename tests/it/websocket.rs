@@ -60,7 +60,7 @@ fn refusals_come_in_their_order_400_426_403_401() {
 }
 
 #[test]
-fn echo_without_upgrade_is_426_and_a_refused_upgrade_leaves_http_as_it_was() {
+fn echo_without_upgrade_is_426_and_http_goes_on() {
     let site = Site::with_defaults();
     let mut client = Client::connect(site.address);
     let plain = client.ask("GET /echo HTTP/1.1\r\nHost: squall\r\n\r\n");
@@ -88,7 +88,7 @@ fn bytes_behind_the_handshake_are_the_first_frames() {
 }
 
 #[test]
-fn a_handshake_behind_a_slow_request_waits_for_it_with_its_frames() {
+fn handshake_after_a_slow_request_waits_with_its_frames() {
     let site = Site::with_defaults();
     let mut client = Client::connect(site.address);
     let sleep = "GET /sleep?seconds=0.1 HTTP/1.1\r\nHost: squall\r\n\r\n";
@@ -100,7 +100,7 @@ fn a_handshake_behind_a_slow_request_waits_for_it_with_its_frames() {
 }
 
 #[test]
-fn what_a_peer_still_sends_of_a_refused_message_is_swallowed() {
+fn rest_of_a_refused_message_is_discarded() {
     let site = Site::with_defaults();
     let mut echo = WsClient::echo(site.address);
     let large = frame(BINARY, vec![0; (16 << 20) + 1]);
@@ -140,7 +140,7 @@ fn pings_are_answered_between_the_fragments_of_a_message() {
 }
 
 #[test]
-fn sixteen_mebibytes_are_echoed_in_one_frame_and_in_a_thousand() {
+fn sixteen_mebibytes_are_echoed_in_one_frame_or_many() {
     let site = Site::with_defaults();
     let message = Dice::new(1).noise(16 << 20);
     let whole = frame(BINARY, &message);
@@ -204,7 +204,7 @@ fn bad_utf_8_closes_with_1007_as_soon_as_it_is_seen() {
 }
 
 #[test]
-fn who_breaks_the_protocol_is_closed_with_1002() {
+fn a_breach_of_protocol_closes_with_1002() {
     let site = Site::with_defaults();
     for (wire, what) in [
         (b"\x81\x02hi".to_vec(), "no mask"),
@@ -230,7 +230,7 @@ fn who_breaks_the_protocol_is_closed_with_1002() {
 }
 
 #[test]
-fn close_is_answered_with_its_code_and_then_the_socket_closes() {
+fn close_is_answered_with_its_code_and_the_socket_closed() {
     let site = Site::with_defaults();
     for code in [1000, 1001, 1003, 1011, 3000, 4999] {
         let mut echo = WsClient::echo(site.address);
@@ -255,7 +255,7 @@ fn a_close_between_two_fragments_counts() {
 }
 
 #[test]
-fn the_server_pings_and_whoever_answers_may_stay() {
+fn the_server_pings_and_a_pong_keeps_the_connection() {
     let site = Site::start(Limits { ping_every: ms(50), silent_for: ms(400), ..Limits::default() }, &[]);
     let mut echo = WsClient::echo(site.address);
     for _ in 0..20 {
@@ -328,7 +328,7 @@ fn while_output_is_clogged_only_the_latest_ping_is_answered() {
 }
 
 #[test]
-fn an_echo_that_nobody_reads_stops_reading() {
+fn an_unread_echo_stops_reading() {
     let site = Site::with_defaults();
     let mut echo = WsClient::echo(site.address);
     echo.client.stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();

@@ -1,4 +1,4 @@
-//! Members of a room that never read while others talk. Those who have been cut hold on to their sockets.
+//! Members of a room that never read while others talk. Those that were cut hold on to their sockets.
 //!
 //! Two amounts are broadcast, one after the other: the second, four times as large, may not take more memory.
 
@@ -17,7 +17,7 @@ const TEXT_BYTES: usize = 4000;
 /// A sender is so far ahead of what it has heard, bytes: it must not be cut itself.
 const WINDOW: u64 = MIB / 2;
 const PAUSE: Duration = Duration::from_millis(5);
-/// The second peak may be so much above the first, bytes.
+/// Bytes by which the second peak may be above the first.
 const DIFFERENCE_MAX: u64 = 8 * MIB;
 
 pub fn attack(stage: &mut Stage, size: Size) -> io::Result<String> {
@@ -65,7 +65,7 @@ fn enter_deaf(stage: &Stage, swarm: &mut Swarm, count: usize, cookie: Option<&st
     for _ in 0..count {
         let key = swarm.adopt(wire::open(stage.address, "/chat/", cookie)?, &nothing, 0)?;
         swarm.deafen(key)?;
-        // Those who are in hear meanwhile that somebody enters.
+        // Members that are there hear meanwhile of others that enter.
         swarm.turn(Duration::ZERO)?;
     }
     Ok(())

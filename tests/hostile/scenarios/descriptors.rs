@@ -8,13 +8,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 const CLIENTS: usize = 120;
-/// CPU is looked at for so long; 2 % of it are 6 ticks.
+/// CPU time is measured for this long; 2 % of it are 6 ticks.
 const FULL_FOR: Duration = Duration::from_secs(3);
 const CPU_PERCENT_MAX: f64 = 2.0;
 /// Descriptors come free one after the other, so often.
 const FREED: usize = 10;
 const SERVED_WITHIN: Duration = Duration::from_millis(1500);
-/// Nobody was served for so long: it is full.
+/// The server is full when no client was served for this long.
 const QUIET_FOR: Duration = Duration::from_millis(300);
 const OTHERS_FOR: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(2);
@@ -30,7 +30,7 @@ pub fn attack(stage: &mut Stage, size: Size) -> io::Result<String> {
     if size == Size::WarmUp {
         return Ok(String::new());
     }
-    // Those who are in go on.
+    // Connected clients go on.
     stage.begin();
     let others_until = Instant::now() + OTHERS_FOR;
     while Instant::now() < others_until && stage.goes_on() {
@@ -69,7 +69,7 @@ fn count_served(swarm: &Swarm) -> usize {
     swarm.peers.iter().filter(|(_, peer)| peer.taken > 0).count()
 }
 
-/// Until nobody more is served; how many were.
+/// Connects until no further client is served; returns how many were.
 fn fill_up(stage: &mut Stage, swarm: &mut Swarm) -> io::Result<usize> {
     let (mut served, mut changed) = (0, Instant::now());
     while changed.elapsed() < QUIET_FOR && stage.goes_on() {

@@ -69,7 +69,7 @@ pub fn attack(stage: &mut Stage, size: Size) -> io::Result<String> {
     Ok(format!("{told} of {clients} ended with 1009; {HOLDERS} hold 16 MiB each, {} send empty ones", 2 * EACH))
 }
 
-/// Lets them send for a while, or until all were ended with 1009; answers how many were.
+/// Lets them send for a while, or until all were closed with 1009; returns how many were.
 fn run(stage: &mut Stage, kinds: &[Kind], until_ended: bool, at_most: Duration) -> io::Result<usize> {
     let cookie = if stage.is_squall { Some(wire::login(stage.address, "endless")?) } else { None };
     let mut swarm = Swarm::new()?;

@@ -11,9 +11,9 @@ const MIB: u64 = 1 << 20;
 const PIPELINED: u64 = 400 * MIB;
 const PINGED: u64 = 256 * MIB;
 const PINGERS: u64 = 20;
-/// An attack goes on so long at most: a server that reads nothing more has had the whole of it.
+/// Longest attack: a server that reads nothing more has had the whole of it.
 const AT_MOST: Duration = Duration::from_secs(5);
-/// Who got nothing through for so long comes anew.
+/// A client that got nothing through for this long connects anew.
 const STUCK_FOR: Duration = Duration::from_millis(300);
 const PAUSE: Duration = Duration::from_millis(5);
 

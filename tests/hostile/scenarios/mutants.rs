@@ -10,9 +10,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 const CLIENTS: usize = 20_000;
-/// So many are connected at a time.
+/// Most connections at a time.
 const AT_ONCE: usize = 64;
-/// After our FIN a connection has so long to end.
+/// Deadline for the end of a connection after our FIN.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
 const MUTATIONS_MAX: usize = 4;
 const PAUSE: Duration = Duration::from_millis(1);

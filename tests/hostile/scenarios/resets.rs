@@ -8,9 +8,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 const CLIENTS: usize = 6000;
-/// So many are connected at a time.
+/// Most connections at a time.
 const WAVE: usize = 100;
-/// A wave waits so long for its first answers at most.
+/// Deadline for the first responses of a wave.
 const WAVE_FOR: Duration = Duration::from_millis(20);
 
 pub fn attack(stage: &mut Stage, size: Size) -> io::Result<String> {

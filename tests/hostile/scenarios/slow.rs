@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 const CLIENTS: usize = 2000;
 const DRIP_EVERY: Duration = Duration::from_millis(500);
-/// A client holds on so long; whom the server still bears then, it would have borne for ever.
+/// A client holds on for this long; one that the server still keeps then, it would keep for ever.
 const HOLD_FOR: Duration = Duration::from_secs(13);
 const WARM_UP_FOR: Duration = Duration::from_millis(300);
 const PAUSE: Duration = Duration::from_millis(10);
@@ -62,7 +62,7 @@ fn drip(stage: &mut Stage, size: Size, requests: &[String]) -> io::Result<String
     let told = swarm.peers.iter().filter(|(_, peer)| peer.status() == Some(408)).count();
     stage
         .check(ended == clients, || format!("{} of {clients} clients held on to it for {after:.0} s", clients - ended));
-    // Not everybody says so; squall does.
+    // Not every server says so; squall does.
     stage.check(told == clients || !stage.is_squall, || format!("only {told} of {clients} were told 408"));
     let from = given_up.unwrap_or_default().as_secs_f64();
     Ok(format!("{clients} held, {told} of them told 408 after {from:.1} to {after:.1} s"))

@@ -1,5 +1,5 @@
 //! What a login form and a query may hold: which media types, which of several values, which text; and the Location
-//! that a login answers with.
+//! field after a login.
 
 use crate::support::{Answer, Client, Site, Stub};
 use squall::config::Limits;

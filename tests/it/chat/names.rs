@@ -1,4 +1,4 @@
-//! Names, cookies and origins: who may come in, and as whom.
+//! Names, cookies and origins: which visitors may enter, and under which name.
 
 use super::enter;
 use crate::support::client::post_login;
@@ -74,7 +74,7 @@ fn a_name_that_is_online_is_409_for_all_but_its_own() {
 }
 
 #[test]
-fn a_cookie_that_was_tampered_with_is_none() {
+fn a_changed_cookie_is_ignored() {
     let site = Site::with_defaults();
     let cookie = login(site.address, "ann");
     assert_eq!(get_with(&site, "/chat/", &format!("Cookie: {cookie}\r\n")).status, 200);
@@ -90,7 +90,7 @@ fn a_cookie_that_was_tampered_with_is_none() {
 }
 
 #[test]
-fn where_a_login_leads_is_a_path_of_ours() {
+fn login_redirects_to_a_local_path_only() {
     let site = Site::with_defaults();
     for (next, leads) in [
         ("/search?wd=x", "/search?wd=x"),
@@ -108,7 +108,7 @@ fn where_a_login_leads_is_a_path_of_ours() {
 }
 
 #[test]
-fn logging_out_clears_the_cookie_also_of_who_has_none() {
+fn logout_clears_the_cookie_even_if_there_is_none() {
     let site = Site::with_defaults();
     let cookie = format!("Cookie: {}\r\n", login(site.address, "ann"));
     for fields in [cookie.as_str(), ""] {
@@ -122,7 +122,7 @@ fn logging_out_clears_the_cookie_also_of_who_has_none() {
 }
 
 #[test]
-fn another_site_can_neither_post_nor_open_a_websocket_and_is_told_what_was_compared() {
+fn foreign_site_is_refused_and_told_what_was_compared() {
     let site = Site::with_defaults();
     let cookie = login(site.address, "ann");
     for origin in ["http://evil.example", "null", "http://squall:8888", "https://squall.evil.example", "squall"] {
@@ -141,7 +141,7 @@ fn another_site_can_neither_post_nor_open_a_websocket_and_is_told_what_was_compa
 }
 
 #[test]
-fn the_own_origin_is_the_host_whatever_the_scheme_case_and_default_port() {
+fn own_origin_is_the_host_in_any_scheme_and_case() {
     let site = Site::start(Limits::default(), &["--allow-origin", "https://friend.example"]);
     for (host, origin) in [
         ("squall", "http://squall"),

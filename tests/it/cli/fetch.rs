@@ -2,13 +2,13 @@
 
 use super::run;
 use crate::support::child::PROGRAM;
-use crate::support::{Dir, PATIENCE, Stub, ms, nobody, wait_for};
+use crate::support::{Dir, PATIENCE, Stub, ms, refusing, wait_for};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
-/// A site that answers after so many milliseconds.
+/// A site that responds after this many milliseconds.
 fn after(wait: u64, status: &'static str) -> Stub {
     Stub::start(move |mut asked| {
         std::thread::sleep(ms(wait));
@@ -41,7 +41,7 @@ fn fetch_with(stdin: &[u8], args: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(PROGRAM);
     command.arg("fetch").args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
-    // Read by the program before anything else, or not at all: then nobody minds.
+    // The program reads it first, or not at all; then a failed write does not matter.
     let _ = child.stdin.take().expect("a pipe").write_all(stdin);
     let ended = child.wait_with_output().expect("it ends");
     let text = |bytes| String::from_utf8(bytes).expect("text");
@@ -82,7 +82,7 @@ fn all_start_at_once_and_are_printed_as_they_complete() {
 }
 
 #[test]
-fn an_answer_is_shown_before_the_slowest_has_come() {
+fn a_response_is_shown_before_slower_ones_arrive() {
     let (silent, fast) = (Stub::start(|mut asked| _ = asked.wait_for_the_end()), after(0, "200 OK"));
     let mut command = Command::new(PROGRAM);
     command.args(["fetch", &silent.address.to_string(), &fast.address.to_string()]);
@@ -95,17 +95,17 @@ fn an_answer_is_shown_before_the_slowest_has_come() {
 }
 
 #[test]
-fn one_that_fails_is_named_with_its_reason_and_the_exit_code_is_1() {
-    let (_socket, nobody) = nobody();
-    let nobody = nobody.to_string();
+fn a_failed_target_is_named_and_ends_with_1() {
+    let (_socket, refusing) = refusing();
+    let refusing = refusing.to_string();
     let (good, broken) = (after(0, "500 Internal Server Error"), Stub::saying("HTTP/1.1 200 OK\r\nContent-"));
     let (good, broken) = (good.address.to_string(), broken.address.to_string());
-    let secure = format!("https://{nobody}/");
-    let (code, stdout, stderr) = run(&["fetch", &nobody, &good, &broken, &secure, "http://"]);
+    let secure = format!("https://{refusing}/");
+    let (code, stdout, stderr) = run(&["fetch", &refusing, &good, &broken, &secure, "http://"]);
     assert_eq!(code, Some(1));
-    assert!(stdout.contains("HTTP/1.1 500 Internal Server Error\n") && !stdout.contains(&nobody), "{stdout}");
+    assert!(stdout.contains("HTTP/1.1 500 Internal Server Error\n") && !stdout.contains(&refusing), "{stdout}");
     for (target, why) in [
-        (nobody.as_str(), "Connection refused"),
+        (refusing.as_str(), "Connection refused"),
         (broken.as_str(), "the connection was closed within the head"),
         (&secure, ""),
         ("http://", "has no host"),
@@ -117,11 +117,11 @@ fn one_that_fails_is_named_with_its_reason_and_the_exit_code_is_1() {
 }
 
 #[test]
-fn a_site_that_resets_whoever_connects_is_named_with_its_reason_at_once() {
+fn a_resetting_site_is_named_with_its_reason_at_once() {
     let stub = Stub::resetting();
     let target = stub.address.to_string();
     for _ in 0..2 {
-        // Somebody who is never told of the end waits for ever, so the test has a limit: far below 20 s.
+        // A fetch that is never told of the end would wait 20 s: the limit of the test is far below.
         let mut fetch = Command::new("timeout");
         fetch.args(["10", PROGRAM, "fetch", "--concurrency", "200"]).args(vec![&target; 200]);
         let ended = fetch.output().expect("the program starts");
@@ -136,7 +136,7 @@ fn a_site_that_resets_whoever_connects_is_named_with_its_reason_at_once() {
 }
 
 #[test]
-fn a_body_over_what_a_search_may_relay_is_no_failure_unless_it_is_kept() {
+fn long_body_fails_only_if_it_is_kept() {
     let body = vec![b'x'; 9 << 20];
     let stub = Stub::saying([b"HTTP/1.1 200 OK\r\nContent-Length: 9437184\r\n\r\n", body.as_slice()].concat());
     let target = stub.address.to_string();
@@ -151,7 +151,7 @@ fn a_body_over_what_a_search_may_relay_is_no_failure_unless_it_is_kept() {
 }
 
 #[test]
-fn more_targets_than_the_soft_limit_of_open_files_are_fetched_at_once() {
+fn targets_beyond_the_soft_limit_of_files_run_at_once() {
     let stub = after(300, "200 OK");
     let mut fetch = Command::new("sh");
     fetch.args(["-c", "ulimit -Sn 64; exec \"$0\" \"$@\"", PROGRAM, "fetch"]);
@@ -162,7 +162,7 @@ fn more_targets_than_the_soft_limit_of_open_files_are_fetched_at_once() {
 }
 
 #[test]
-fn more_targets_than_the_hard_limit_of_open_files_take_turns() {
+fn targets_beyond_the_hard_limit_of_files_take_turns() {
     let stub = after(0, "200 OK");
     let mut fetch = Command::new("sh");
     fetch.args(["-c", "ulimit -Hn 64; exec \"$0\" \"$@\"", PROGRAM, "fetch"]);
@@ -172,7 +172,7 @@ fn more_targets_than_the_hard_limit_of_open_files_take_turns() {
     assert_eq!(String::from_utf8(ended.stdout).expect("text").matches("HTTP/1.1 200 OK").count(), 200);
 }
 
-/// A site that counts who is there at once, and answers when so many are, or after a while.
+/// A site that counts its connections, and responds when there are enough at once, or after a while.
 fn crowd(wanted: usize) -> (Stub, Arc<AtomicUsize>) {
     let (most, now) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
     let seen = most.clone();
@@ -190,7 +190,7 @@ fn crowd(wanted: usize) -> (Stub, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn a_list_on_standard_input_is_fetched_so_many_at_a_time() {
+fn concurrency_limits_a_list_on_standard_input() {
     let (stub, most) = crowd(8);
     let list: String = (0..300).map(|n| format!("http://{}/{n}\n{}", stub.address, ["\n", "# x\n"][n % 2])).collect();
     let (code, stdout, stderr) = fetch_with(list.as_bytes(), &["--concurrency", "8", "-"]);
@@ -240,7 +240,7 @@ fn a_request_is_what_the_flags_make_of_it() {
         move |mut asked| {
             let mut body = vec![0; 3];
             asked.stream.read_exact(&mut body).expect("three bytes");
-            bodies.lock().expect("nobody panics with it").push(String::from_utf8(body).expect("text"));
+            bodies.lock().expect("no thread panics with it").push(String::from_utf8(body).expect("text"));
             asked.say("HTTP/1.1 204 No Content\r\n\r\n");
         }
     });
@@ -255,7 +255,7 @@ fn a_request_is_what_the_flags_make_of_it() {
         assert!(requests[0].contains(&format!("\r\n{field}\r\n")), "{}", requests[0]);
     }
     assert!(requests[1].contains("\r\ncontent-type: text/plain\r\n") && !requests[1].contains("form"));
-    assert_eq!(*bodies.lock().expect("nobody panics with it"), ["c=d", "a=b"]);
+    assert_eq!(*bodies.lock().expect("no thread panics with it"), ["c=d", "a=b"]);
 }
 
 #[test]
@@ -316,10 +316,10 @@ fn with_fail_a_status_of_400_is_a_failure() {
 }
 
 #[test]
-fn json_is_a_line_a_target() {
-    let (good, (_socket, nobody)) = (after(0, "200 OK"), nobody());
-    let (good, nobody) = (good.address.to_string(), nobody.to_string());
-    let (code, stdout, stderr) = run(&["fetch", "--json", "--body", &good, &nobody]);
+fn json_has_one_line_per_target() {
+    let (good, (_socket, refusing)) = (after(0, "200 OK"), refusing());
+    let (good, refusing) = (good.address.to_string(), refusing.to_string());
+    let (code, stdout, stderr) = run(&["fetch", "--json", "--body", &good, &refusing]);
     assert_eq!((code, stdout.lines().count()), (Some(1), 2), "{stdout}{stderr}");
     for line in stdout.lines() {
         let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
@@ -334,7 +334,7 @@ fn json_is_a_line_a_target() {
 }
 
 #[test]
-fn what_cannot_be_understood_ends_with_2_and_fetches_nothing() {
+fn a_wrong_command_line_ends_with_2_before_any_fetch() {
     let stub = after(0, "200 OK");
     let target = stub.address.to_string();
     for args in [
@@ -364,7 +364,7 @@ fn what_cannot_be_understood_ends_with_2_and_fetches_nothing() {
 }
 
 #[test]
-fn an_empty_list_is_no_mistake_but_said() {
+fn an_empty_list_succeeds_with_a_note() {
     for list in ["", "# nothing today\n", "\u{feff}\r\n"] {
         let (code, stdout, stderr) = fetch_with(list.as_bytes(), &["-"]);
         assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "", "the list is empty\n"), "{list:?}");
@@ -416,7 +416,7 @@ fn a_reader_that_has_gone_ends_the_fetches() {
 }
 
 #[test]
-fn a_variable_of_the_server_that_is_wrong_does_not_stop_a_fetch() {
+fn wrong_server_variable_does_not_stop_a_fetch() {
     let stub = after(0, "200 OK");
     let fetch = |command: &str, target: &str| {
         let mut program = Command::new(PROGRAM);

@@ -67,7 +67,7 @@ fn signals_of_a_rotation_end_no_server() {
 }
 
 #[test]
-fn a_new_log_is_not_for_everybody_to_read() {
+fn a_new_log_is_not_readable_by_others() {
     let dir = Dir::new();
     let log = dir.path().join("access.log");
     let mut command = Command::new("sh");

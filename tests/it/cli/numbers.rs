@@ -31,7 +31,7 @@ fn a_unit_is_counted() {
 }
 
 #[test]
-fn bytes_that_cannot_be_meant_are_refused_with_a_sentence() {
+fn impossible_byte_counts_are_refused_with_a_sentence() {
     for flag in ["--buffer-max", "--lag-max"] {
         for bad in
             ["", "0", "0K", "-1", "+5", "1.5G", "256 M", "256MB", "M", "1KK", "0x10", "1_000", "１", "1e6", "many"]
@@ -50,7 +50,7 @@ fn bytes_that_cannot_be_meant_are_refused_with_a_sentence() {
 }
 
 #[test]
-fn a_count_that_cannot_be_meant_is_refused_with_a_sentence() {
+fn an_impossible_count_is_refused_with_a_sentence() {
     for args in [
         &["--search-max", "many"][..],
         &["--search-max", "1K"],

@@ -4,7 +4,7 @@ use crate::support::{Client, Dir, Site, get};
 use squall::config::Limits;
 
 #[test]
-fn an_embedded_file_has_a_tag_and_304_for_who_has_it() {
+fn an_embedded_file_has_a_tag_and_304() {
     let site = Site::with_defaults();
     let mut client = Client::connect(site.address);
     let file = client.ask("GET /static/chat.js HTTP/1.1\r\nHost: squall\r\n\r\n");
@@ -110,7 +110,7 @@ fn the_built_in_pages_run_nothing_but_their_own() {
 }
 
 #[test]
-fn errors_are_pages_for_browsers_and_short_texts_for_others() {
+fn errors_are_pages_for_browsers_and_text_for_others() {
     let site = Site::with_defaults();
     let short = get(site.address, "/nowhere");
     assert_eq!(

@@ -18,7 +18,7 @@ fn refused(site: &Site, wire: impl AsRef<[u8]>) -> Answer {
 }
 
 #[test]
-fn unknown_paths_are_404_wrong_methods_405_and_unknown_methods_501() {
+fn unknown_path_404_wrong_method_405_unknown_method_501() {
     let site = Site::with_defaults();
     let mut client = Client::connect(site.address);
     let mut ask = |method: &str, target: &str| {
@@ -59,7 +59,7 @@ fn sleep_takes_seconds_from_0_to_60() {
 }
 
 #[test]
-fn a_long_request_line_is_414_before_the_head_is_complete() {
+fn a_long_request_line_is_414_before_the_head_ends() {
     let site = Site::with_defaults();
     assert_eq!(refused(&site, format!("GET /{}", "x".repeat(8192))).status, 414);
     let fits = format!("GET /{} HTTP/1.1\r\nHost: squall\r\nConnection: close\r\n\r\n", "x".repeat(8192 - 14));
@@ -77,7 +77,7 @@ fn a_long_head_or_a_hundred_and_one_fields_are_431() {
 }
 
 #[test]
-fn a_body_over_the_limit_is_413_as_soon_as_that_is_known() {
+fn a_body_over_the_limit_is_413_at_once() {
     let site = Site::start(Limits { body_bytes_max: 1000, ..Limits::default() }, &[]);
     let head = "POST /login HTTP/1.1\r\nHost: squall\r\n";
     assert_eq!(refused(&site, format!("{head}Content-Length: 1001\r\n\r\n")).status, 413);
@@ -183,7 +183,7 @@ fn chunks_that_are_not_chunks_are_400() {
 }
 
 #[test]
-fn what_is_no_request_of_http_1_is_refused() {
+fn malformed_requests_are_refused() {
     let site = Site::with_defaults();
     for (wire, status) in [
         ("GET / HTTP/2.0\r\nHost: squall\r\n\r\n", 505),

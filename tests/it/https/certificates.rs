@@ -19,7 +19,7 @@ pub(super) fn refused(args: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn after_sighup_newcomers_see_the_new_certificate_and_the_others_go_on() {
+fn sighup_loads_a_certificate_for_new_connections() {
     let files = certified();
     let child = child(&files, &[]);
     let mut kept = connect(child.address);
@@ -41,7 +41,7 @@ fn after_sighup_newcomers_see_the_new_certificate_and_the_others_go_on() {
 }
 
 #[test]
-fn after_sighup_a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+fn sighup_does_not_wait_for_a_pipe() {
     let files = certified();
     let child = child(&files, &[]);
     let key = files.path().join("key.pem");
@@ -53,7 +53,7 @@ fn after_sighup_a_pipe_in_the_place_of_a_file_is_not_waited_for() {
 }
 
 #[test]
-fn after_sighup_with_a_broken_file_the_old_certificate_still_serves() {
+fn sighup_with_a_broken_file_keeps_the_certificate() {
     let files = certified();
     let child = child(&files, &[]);
     let mut echo = open(child.address, "/echo", "");
@@ -84,7 +84,7 @@ fn after_sighup_with_a_broken_file_the_old_certificate_still_serves() {
 }
 
 #[test]
-fn a_bad_file_at_the_start_is_named_with_what_is_wrong_with_it() {
+fn bad_certificate_file_is_named_with_its_fault() {
     let other = KeyPair::generate().unwrap().serialize_pem();
     let key = "-----BEGIN PRIVATE KEY-----\n";
     type Spoil<'a> = (&'a str, Option<&'a str>, &'a str);
@@ -119,7 +119,7 @@ fn a_bad_file_at_the_start_is_named_with_what_is_wrong_with_it() {
 }
 
 #[test]
-fn a_root_that_is_none_is_named_with_its_flag_and_file() {
+fn bad_root_is_named_with_its_flag_and_file() {
     let files = certified();
     files.write("ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     let path = format!("{}/ca.pem", files.arg());
@@ -140,7 +140,7 @@ fn one_file_may_hold_both() {
 }
 
 #[test]
-fn half_of_it_is_a_wrong_command_line() {
+fn incomplete_tls_flags_are_a_wrong_command_line() {
     let files = certified();
     let [cert, cert_file, key, key_file] = flags(&files);
     for args in [

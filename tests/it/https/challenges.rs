@@ -94,7 +94,7 @@ fn beside_a_challenge_the_plain_listener_redirects() {
 }
 
 #[test]
-fn a_challenge_leaves_its_folder_in_no_spelling() {
+fn a_challenge_stays_within_its_folder() {
     let www = webroot();
     let outside = Dir::new();
     outside.write("shared", "shared");

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// A directory for `--www` with a file of so many bytes, and these.
+/// A directory for `--www` with a file of this length, and its bytes.
 fn large_file(bytes: usize) -> (Dir, Vec<u8>) {
     let www = Dir::new();
     let content: Vec<u8> = (0..bytes).map(|n| (n ^ n >> 8 ^ n >> 16) as u8).collect();
@@ -24,7 +24,7 @@ fn large_file(bytes: usize) -> (Dir, Vec<u8>) {
 const LARGE: &str = "GET /static/large.bin HTTP/1.1\r\nHost: squall\r\n\r\n";
 
 #[test]
-fn a_client_that_says_close_notify_behind_its_request_gets_its_answer() {
+fn client_gets_its_response_after_its_close_notify() {
     let site = Secure::with_defaults();
     for request in [ASK, "GET /sleep?seconds=0.1 HTTP/1.1\r\nHost: squall\r\n\r\n"] {
         for shuts in [false, true] {
@@ -42,7 +42,7 @@ fn a_client_that_says_close_notify_behind_its_request_gets_its_answer() {
 }
 
 #[test]
-fn a_client_that_shuts_tcp_behind_its_request_gets_its_answer_too() {
+fn client_gets_its_response_after_its_fin() {
     let site = Secure::with_defaults();
     let mut client = connect(site.address);
     client.send(ASK.repeat(3));
@@ -58,7 +58,7 @@ fn a_client_that_shuts_tcp_behind_its_request_gets_its_answer_too() {
 fn a_client_that_closes_or_resets_leaves_nothing() {
     let site = Secure::with_defaults();
     let sleep = "GET /sleep?seconds=60 HTTP/1.1\r\nHost: squall\r\n\r\n";
-    // A FIN alone is half-close, and whoever sleeps is owed an answer.
+    // A FIN alone is a half-close, and a sleeping request is owed its response.
     for (request, resets) in
         [("", false), ("", true), ("GET /", false), ("GET /", true), (ASK, false), (ASK, true), (sleep, true)]
     {
@@ -131,7 +131,7 @@ fn a_client_that_never_reads_is_given_up() {
 }
 
 #[test]
-fn a_client_that_reads_nothing_is_not_read_from_either() {
+fn deaf_client_is_not_read_from() {
     let site = Secure::with_defaults();
     let mut client = connect(site.address);
     client.stream.sock.set_write_timeout(Some(ms(300))).unwrap();
@@ -148,13 +148,13 @@ fn a_client_that_reads_nothing_is_not_read_from_either() {
 }
 
 #[test]
-fn a_body_that_its_site_has_cut_short_does_not_end_like_a_whole_one() {
+fn truncated_body_ends_without_close_notify() {
     for version in ["1.1", "1.0"] {
         let (tell, told) = channel();
         let told = Mutex::new(told);
         let stub = Stub::start(move |mut asked| {
             asked.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n");
-            let _ = told.lock().expect("nobody panics with it").recv();
+            let _ = told.lock().expect("no thread panics with it").recv();
         });
         let flag = stub.flag();
         let site = Secure::start(Limits::default(), &flag.each_ref().map(String::as_str));
@@ -179,7 +179,7 @@ fn a_body_that_its_site_has_cut_short_does_not_end_like_a_whole_one() {
 }
 
 #[test]
-fn draining_finishes_what_is_under_way_and_says_close_notify_to_all() {
+fn draining_finishes_requests_and_sends_close_notify() {
     let files = certified();
     let mut child = child(&files, &[]);
     let mut idle = connect(child.address);
@@ -209,7 +209,7 @@ fn draining_finishes_what_is_under_way_and_says_close_notify_to_all() {
 }
 
 #[test]
-fn at_the_deadline_of_a_drain_who_still_waits_gets_503_and_close_notify() {
+fn waiting_request_gets_503_and_close_notify_at_drain_end() {
     let files = certified();
     let mut child = child(&files, &["--drain", "0.3"]);
     let mut asleep = connect(child.address);
@@ -222,7 +222,7 @@ fn at_the_deadline_of_a_drain_who_still_waits_gets_503_and_close_notify() {
 }
 
 #[test]
-fn an_echo_under_way_is_not_lost_when_its_peer_says_close_notify() {
+fn echo_arrives_after_the_peer_sends_close_notify() {
     let site = Secure::with_defaults();
     let mut echo = open(site.address, "/echo", "");
     let bytes = vec![7; 3 << 20];
@@ -235,7 +235,7 @@ fn an_echo_under_way_is_not_lost_when_its_peer_says_close_notify() {
 
 /// What a client sees that does not know close_notify from a cut: the same bytes.
 #[test]
-fn what_is_still_unread_does_not_destroy_the_last_answer() {
+fn unread_input_does_not_destroy_the_last_response() {
     let site: &Site = &Secure::with_defaults();
     for _ in 0..20 {
         let mut client = connect(site.address);

@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
-/// A socket that takes only so much at a time.
+/// A socket that takes only this many bytes at a time.
 struct Dripping(TcpStream, usize);
 
 impl Read for Dripping {
@@ -63,7 +63,7 @@ fn is_turned_away(address: SocketAddr, bytes: &[u8]) {
 }
 
 #[test]
-fn plain_http_and_garbage_are_turned_away_and_nobody_else_is_hurt() {
+fn plain_http_and_garbage_are_turned_away() {
     let files = certified();
     let mut child = child(&files, &[]);
     let mut bystander = connect(child.address);
@@ -94,7 +94,7 @@ fn plain_http_and_garbage_are_turned_away_and_nobody_else_is_hurt() {
 }
 
 #[test]
-fn a_hello_with_one_byte_changed_hurts_nobody() {
+fn a_hello_with_one_byte_changed_does_no_harm() {
     let limits = Limits { head_within: ms(300), ..Limits::default() };
     let site = Secure::start(limits, &[]);
     let hello = hello();
@@ -115,7 +115,7 @@ fn a_hello_with_one_byte_changed_hurts_nobody() {
 }
 
 #[test]
-fn who_never_ends_a_handshake_is_closed_when_a_head_would_be_late() {
+fn endless_handshake_is_closed_at_the_head_deadline() {
     let limits = Limits { head_within: ms(300), ..Limits::default() };
     let site = Secure::start(limits, &["--keep-alive", "3600"]);
     let hello = hello();
@@ -153,7 +153,7 @@ fn who_drips_a_handshake_does_not_win_time_by_it() {
 }
 
 #[test]
-fn behind_the_handshake_a_connection_may_idle_and_is_then_closed_with_close_notify() {
+fn idle_tls_connection_ends_with_close_notify() {
     let limits = Limits { head_within: ms(200), ..Limits::default() };
     let site = Secure::start(limits, &["--keep-alive", "1"]);
     let mut asked = connect(site.address);

@@ -15,7 +15,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A socket that fails when it has taken so many bytes.
+/// A socket that fails when it has taken `left` bytes.
 struct Cut {
     stream: TcpStream,
     left: usize,

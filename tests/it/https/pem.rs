@@ -32,7 +32,7 @@ fn a_byte_order_mark_does_no_harm() {
 }
 
 #[test]
-fn no_certificate_of_a_chain_is_lost_to_a_mark_or_a_missing_line_end() {
+fn chain_survives_byte_order_marks_and_no_line_end() {
     let files = certified();
     let (cert, root) = (read(&files, "cert.pem"), authority().pem());
     for glue in [format!("\n{MARK}"), MARK.into(), "\r\n\u{feff}".into(), String::new(), " \n \t".into()] {

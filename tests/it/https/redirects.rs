@@ -1,4 +1,4 @@
-//! `--redirect-http`: the one plain listener sends everybody to https, and does nothing else.
+//! `--redirect-http`: the one plain listener redirects every request to https, and does nothing else.
 
 use super::{ASK, connect, serves};
 use crate::support::child::PROGRAM;
@@ -65,7 +65,7 @@ fn pipelined_requests_are_redirected_in_their_order() {
 }
 
 #[test]
-fn a_host_that_is_none_is_sent_nowhere() {
+fn an_invalid_host_is_not_redirected() {
     let (_child, plain, _files) = start(&[]);
     for head in [
         "GET / HTTP/1.1\r\n\r\n",
@@ -100,7 +100,7 @@ fn a_path_cannot_leave_the_host_or_the_line() {
 }
 
 #[test]
-fn tls_on_the_plain_port_is_refused_and_draining_ends_both() {
+fn plain_port_refuses_tls_and_ends_with_the_drain() {
     let (mut child, plain, _files) = start(&[]);
     let mut confused = Client::connect(plain);
     confused.send(b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00\r\n\r\n");

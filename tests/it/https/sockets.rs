@@ -90,7 +90,7 @@ fn a_deaf_member_is_cut_and_the_others_get_everything() {
 }
 
 #[test]
-fn a_member_that_lags_and_then_reads_finds_close_1013_behind_whole_frames() {
+fn lagging_member_finds_1013_after_whole_frames() {
     let limits = Limits { close_within: ms(5000), ..Limits::default() };
     let site = Secure::start(limits, &["--message-rate", "0", "--lag-max", "100000"]);
     let cookie = format!("Cookie: {}\r\n", login(site.address, "slow"));
@@ -124,7 +124,7 @@ fn a_member_that_lags_and_then_reads_finds_close_1013_behind_whole_frames() {
 }
 
 #[test]
-fn who_answers_pings_stays_and_who_does_not_is_closed() {
+fn a_peer_without_pongs_is_closed() {
     let limits = Limits { ping_every: ms(50), silent_for: ms(500), close_within: ms(200), ..Limits::default() };
     let site = Secure::start(limits, &[]);
     let mut ann = enter(&site, "ann");
@@ -171,7 +171,7 @@ fn an_origin_of_https_is_our_own_with_or_without_its_port() {
 }
 
 #[test]
-fn the_first_frame_may_come_with_the_handshake_and_in_the_same_record() {
+fn first_frame_may_share_a_record_with_the_handshake() {
     let site = Secure::with_defaults();
     let mut client = connect(site.address);
     client.send([handshake("/echo", "").into_bytes(), frame(TEXT, "early")].concat());

@@ -1,4 +1,4 @@
-//! The budget of all buffers: who is over it goes, what it held is given back, and nobody else notices.
+//! The budget of all buffers: a connection over it is closed, its memory is given back, and no other notices.
 
 use crate::support::frames::{BINARY, CONTINUATION, PING, Said, close, fragment};
 use crate::support::{Child, Client, Dir, Site, WsClient, frame, get, wait_for};
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 const PIECE: usize = 100_000;
 
-/// Fifty peers with the beginning of a large message each: who may stay, and who is closed for want of memory.
+/// Fifty peers with the beginning of a large message each: those that stay, and those closed for lack of memory.
 fn overfill(address: SocketAddr) -> (Vec<WsClient>, Vec<WsClient>) {
     let (mut stay, mut go) = (Vec::new(), Vec::new());
     for _ in 0..50 {
@@ -34,7 +34,7 @@ fn overfill(address: SocketAddr) -> (Vec<WsClient>, Vec<WsClient>) {
     (stay, go)
 }
 
-/// Goes on with its message, as somebody does who has not read our Close yet, and then closes.
+/// Goes on with its message, as a peer does that has not read our Close yet, and then closes.
 fn go_on_and_go(mut echo: WsClient) {
     for _ in 0..5 {
         echo.send(fragment(CONTINUATION, false, vec![1; PIECE]));
@@ -44,7 +44,7 @@ fn go_on_and_go(mut echo: WsClient) {
 }
 
 #[test]
-fn a_message_that_was_too_much_is_forgotten_and_what_still_comes_of_it_too() {
+fn rest_of_a_message_over_the_budget_is_discarded() {
     let budget = 1_000_000;
     let site = Site::start(Limits::default(), &["--buffer-max", "1000000"]);
     let (stay, go) = overfill(site.address);
@@ -60,7 +60,7 @@ fn a_message_that_was_too_much_is_forgotten_and_what_still_comes_of_it_too() {
 }
 
 #[test]
-fn a_closing_for_want_of_memory_is_one_line_in_the_log() {
+fn closing_for_lack_of_memory_is_one_log_line() {
     let child = Child::start(&["--buffer-max", "1000000"], &[]);
     let (_stay, go) = overfill(child.address);
     let closed = go.len();
@@ -72,7 +72,7 @@ fn a_closing_for_want_of_memory_is_one_line_in_the_log() {
 }
 
 #[test]
-fn files_that_nobody_reads_are_held_within_the_budget_and_the_server_goes_on() {
+fn unread_files_stay_within_the_budget() {
     let file = 2 << 20;
     let www = Dir::new();
     www.write("static/large.bin", vec![7; file]);

@@ -12,7 +12,7 @@ fn gone(child: &Child) {
 }
 
 #[test]
-fn what_is_under_way_is_finished_and_then_the_program_ends_well() {
+fn drain_finishes_requests_and_exits_with_0() {
     for signal in ["TERM", "INT"] {
         let mut child = Child::start(&[], &[]);
         let mut idle = Client::connect(child.address);
@@ -53,7 +53,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn at_the_deadline_who_still_waits_gets_503() {
+fn a_waiting_request_gets_503_at_the_drain_deadline() {
     let mut child = Child::start(&["--drain", "0.3"], &[]);
     let mut asleep = Client::connect(child.address);
     asleep.send("GET /sleep?seconds=60 HTTP/1.1\r\nHost: squall\r\n\r\n");
@@ -69,7 +69,7 @@ fn at_the_deadline_who_still_waits_gets_503() {
 }
 
 #[test]
-fn without_anybody_there_it_ends_at_once() {
+fn drain_without_connections_ends_at_once() {
     let mut child = Child::start(&["--drain", "3600"], &[]);
     assert_eq!(get(child.address, "/plaintext").status, 200);
     child.signal("TERM");
@@ -77,7 +77,7 @@ fn without_anybody_there_it_ends_at_once() {
 }
 
 #[test]
-fn a_websocket_that_does_not_answer_close_holds_nobody_up_for_longer_than_the_deadline() {
+fn websocket_without_close_reply_ends_with_the_drain() {
     let mut child = Child::start(&["--drain", "0.3"], &[]);
     let mut echo = WsClient::echo(child.address);
     child.signal("TERM");
@@ -86,7 +86,7 @@ fn a_websocket_that_does_not_answer_close_holds_nobody_up_for_longer_than_the_de
 }
 
 #[test]
-fn whoever_wants_a_websocket_while_draining_is_refused_with_503() {
+fn upgrade_while_draining_is_503() {
     for path in ["/echo", "/chat/"] {
         let ask = handshake(path, "");
         let site = Site::start(Limits::default(), &["--drain", "3600"]);

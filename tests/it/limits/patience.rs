@@ -1,4 +1,4 @@
-//! Deadlines that must not strike those who make progress, nor spare those who only seem to.
+//! Deadlines: a connection that makes progress meets none, one that only seems to does.
 
 use super::ASK;
 use crate::support::frames::{BINARY, Said};
@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 #[test]
-fn an_empty_line_behind_a_request_is_no_begun_request() {
+fn an_empty_line_does_not_begin_a_request() {
     let limits = Limits { head_within: ms(200), ..Limits::default() };
     let site = Site::start(limits, &["--keep-alive", "1"]);
     let mut served = Client::connect(site.address);
@@ -78,7 +78,7 @@ fn a_connection_that_begins_late_is_served() {
 }
 
 #[test]
-fn who_reads_nothing_is_given_up_though_it_goes_on_asking() {
+fn deaf_client_is_given_up_though_it_goes_on_asking() {
     let limits = Limits { write_stall: ms(300), ..Limits::default() };
     let site = Site::start(limits, &["--keep-alive", "3600"]);
     let mut client = Client::connect(site.address);
@@ -125,7 +125,7 @@ fn large_echo(site: &Site) -> (WsClient, Vec<u8>) {
 }
 
 #[test]
-fn who_reads_slowly_is_not_taken_for_silent() {
+fn a_slow_reader_is_not_silent() {
     let limits = Limits { ping_every: ms(500), silent_for: ms(600), close_within: ms(100), ..Limits::default() };
     let site = Site::start(limits, &[]);
     let (mut echo, expected) = large_echo(&site);
@@ -134,7 +134,7 @@ fn who_reads_slowly_is_not_taken_for_silent() {
 }
 
 #[test]
-fn who_shuts_its_half_and_reads_slowly_gets_all_of_its_echo() {
+fn half_closed_slow_reader_gets_all_of_its_echo() {
     let limits = Limits { close_within: ms(600), ..Limits::default() };
     let site = Site::start(limits, &[]);
     let (mut echo, expected) = large_echo(&site);
@@ -145,7 +145,7 @@ fn who_shuts_its_half_and_reads_slowly_gets_all_of_its_echo() {
 }
 
 #[test]
-fn who_says_close_and_reads_slowly_gets_all_of_its_echo() {
+fn closing_slow_reader_gets_all_of_its_echo() {
     let limits = Limits { close_within: ms(600), ..Limits::default() };
     let site = Site::start(limits, &[]);
     let (mut echo, expected) = large_echo(&site);

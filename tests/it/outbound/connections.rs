@@ -25,12 +25,12 @@ pub const WAYS: &[Way] = &[
     way("answers and shuts its half", Http(answers_and_shuts), Arrives("hello")),
 ];
 
-/// Nobody may bind port 1 without rights, and nobody does.
+/// Port 1 cannot be bound without rights, and no service has it.
 fn unused() -> ways::Nobody {
     ways::Nobody { url: "http://127.0.0.1:1/".into(), kept: Box::new(()) }
 }
 
-/// A listener whose backlog is full answers no SYN: the kernel drops it, and the connect just waits.
+/// A listener whose backlog is full does not respond to a SYN: the kernel drops it, and the connect waits.
 fn deaf() -> ways::Nobody {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");

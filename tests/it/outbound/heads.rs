@@ -47,7 +47,7 @@ pub const WAYS: &[Way] = &[
     way("closes within its fields", Closes("HTTP/1.1 200 OK\r\nA: b\r\n"), Fails(EARLY)),
     way("stops within its head", Says("HTTP/1.1 200 OK\r\nA: b\r\n"), Fails(LATE_HEAD)),
     way("drips its head", Http(drips), Fails(LATE_HEAD)),
-    // Interim answers.
+    // Interim responses.
     way("switches protocols unasked", Says("HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n"), Fails(SWITCHES)),
     way("says 100 for ever", Http(continues_for_ever), Fails(INTERIM)),
     way("hints, and then says nothing", Says("HTTP/1.1 103 Early Hints\r\n\r\n"), Fails(LATE_HEAD)),

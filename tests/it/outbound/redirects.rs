@@ -17,7 +17,7 @@ fn failed(name: &str, stub: &Stub, status: u16, cause: &str) {
     site.wait_until_empty();
 }
 
-/// A site that answers everybody with such a redirect.
+/// A site that responds to every request with such a redirect.
 fn leading(location: impl Fn(&Asked) -> String + Send + Sync + 'static) -> Stub {
     Stub::start(move |mut asked| {
         let location = location(&asked);
@@ -26,7 +26,7 @@ fn leading(location: impl Fn(&Asked) -> String + Send + Sync + 'static) -> Stub 
 }
 
 #[test]
-fn a_redirect_to_what_is_no_http_url_is_502_and_says_why() {
+fn redirect_to_another_scheme_is_502_and_explained() {
     for (name, location, cause) in [
         ("leads to ftp", "ftp://127.0.0.1/", "the scheme ftp is neither http nor https"),
         ("leads to a script", "javascript:alert(1)", "the scheme javascript is neither http nor https"),
@@ -43,7 +43,7 @@ fn a_redirect_to_what_is_no_http_url_is_502_and_says_why() {
 
 /// All of these lead to `/there` on the same port in curl or in a browser.
 #[test]
-fn a_location_is_followed_in_every_spelling_that_browsers_know() {
+fn location_is_read_as_browsers_read_it() {
     let stub = Stub::start(|mut asked| {
         let port = asked.stream.local_addr().expect("an address").port();
         let spellings = [
@@ -81,7 +81,7 @@ fn a_location_is_followed_in_every_spelling_that_browsers_know() {
 }
 
 #[test]
-fn redirects_end_after_five_whether_they_go_on_or_round() {
+fn redirects_end_after_five_even_in_a_circle() {
     let round = leading(|asked| asked.target().to_owned());
     failed("leads to itself", &round, 502, "redirects more than 5 times");
     assert_eq!(round.requests().len(), 6);
@@ -91,7 +91,7 @@ fn redirects_end_after_five_whether_they_go_on_or_round() {
 }
 
 #[test]
-fn a_redirect_to_a_private_address_is_502_and_nobody_is_met_there() {
+fn redirect_to_a_private_address_is_502_unconnected() {
     let inner = Stub::on("127.0.0.2", |_| {});
     let location = format!("http://{}/", inner.address);
     failed(

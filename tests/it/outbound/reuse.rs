@@ -18,7 +18,7 @@ fn keeping(answer: &'static str) -> Stub {
     Stub::raw(move |mut stream| while answers(&mut stream, answer) {})
 }
 
-/// One request and its answer; `false`: nobody asked.
+/// One request and its response; `false`: no request came.
 fn answers(stream: &mut TcpStream, answer: &str) -> bool {
     let _ = stream.set_read_timeout(Some(PATIENCE));
     let _ = stream.set_nodelay(true);
@@ -41,7 +41,7 @@ fn url(stub: &Stub) -> String {
     format!("http://{}/", stub.address)
 }
 
-/// Fetches twice, one after the other, and answers how many connections that took.
+/// Fetches twice, one after the other; returns the number of connections.
 fn connections_for_two(answer: &'static str) -> usize {
     let (stub, mut fetcher) = (keeping(answer), client());
     for _ in 0..2 {
@@ -51,7 +51,7 @@ fn connections_for_two(answer: &'static str) -> usize {
 }
 
 #[test]
-fn a_connection_is_asked_again_if_its_answer_had_a_clear_end_and_nothing_behind_it() {
+fn connection_is_reused_only_after_a_clear_end() {
     for answer in [
         HELLO,
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
@@ -62,10 +62,10 @@ fn a_connection_is_asked_again_if_its_answer_had_a_clear_end_and_nothing_behind_
         assert_eq!(connections_for_two(answer), 1, "{answer:?}");
     }
     for answer in [
-        // Bytes that nobody asked for would be taken for the next answer.
+        // Bytes after the response would be taken for the next one.
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloworld",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n",
-        // Whoever says two lengths may mean the other one (RFC 9112 section 6.3).
+        // Of two lengths the site may mean the other one (RFC 9112 section 6.3).
         "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
         "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
@@ -74,8 +74,8 @@ fn a_connection_is_asked_again_if_its_answer_had_a_clear_end_and_nothing_behind_
     }
 }
 
-/// A site whose first connection answers once and then does `leave`, before the next request or when it has come;
-/// all others answer.
+/// A site whose first connection responds once and then does `leave`, before the next request or when it has come; all
+/// others respond.
 fn leaving(leave: fn(TcpStream)) -> Stub {
     let met = AtomicUsize::new(0);
     Stub::raw(move |mut stream| {
@@ -97,7 +97,7 @@ fn closes_when_asked(mut stream: TcpStream) {
 }
 
 #[test]
-fn a_kept_connection_that_the_site_closed_meanwhile_is_not_noticed() {
+fn closed_kept_connection_is_replaced_unnoticed() {
     for leave in [drop, super::ways::reset] {
         let (stub, mut fetcher) = (leaving(leave), client());
         for _ in 0..2 {
@@ -110,7 +110,7 @@ fn a_kept_connection_that_the_site_closed_meanwhile_is_not_noticed() {
 }
 
 #[test]
-fn a_kept_connection_that_ends_just_when_it_is_asked_is_asked_elsewhere_once() {
+fn request_on_a_dying_connection_is_retried_once() {
     for leave in [closes_when_asked, resets_when_asked] {
         let (stub, mut fetcher) = (leaving(leave), client());
         for _ in 0..2 {
@@ -141,7 +141,7 @@ fn a_request_is_tried_twice_at_most() {
 }
 
 #[test]
-fn what_may_have_been_done_is_not_done_twice() {
+fn a_post_is_not_sent_twice() {
     let post = |fetch| Fetch { method: "POST".into(), body: b"once".to_vec(), ..fetch };
     let (stub, mut fetcher) = (leaving(resets_when_asked), client());
     assert_eq!(fetcher.fetch(&url(&stub), |fetch| fetch).as_deref(), Ok("hello"));
@@ -151,7 +151,7 @@ fn what_may_have_been_done_is_not_done_twice() {
 }
 
 #[test]
-fn an_answer_that_has_begun_is_not_asked_for_again() {
+fn a_begun_response_is_not_requested_again() {
     let (stub, mut fetcher) = (
         leaving(|mut stream| {
             read_head(&mut stream);
@@ -166,7 +166,7 @@ fn an_answer_that_has_begun_is_not_asked_for_again() {
 }
 
 #[test]
-fn an_answer_that_nobody_asked_for_is_nobodys() {
+fn an_unrequested_response_is_dropped() {
     // It comes behind the first answer, when the connection is kept already.
     let (tell, told) = channel::<()>();
     let (told, met) = (Mutex::new(told), AtomicUsize::new(0));
@@ -189,8 +189,8 @@ fn an_answer_that_nobody_asked_for_is_nobodys() {
 
 const TIMED_OUT: &str = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 4\r\n\r\nslow";
 
-/// A site that answers the first request of its first connection, and every further request of that one, or of all,
-/// with `late`.
+/// A site that responds to the first request of its first connection, and to every further request of that one, or of
+/// all, with `late`.
 fn timing_out(late: &'static str, everywhere: bool) -> Stub {
     let met = AtomicUsize::new(0);
     Stub::raw(move |mut stream| {
@@ -219,7 +219,7 @@ fn a_408_on_a_kept_connection_is_asked_again_once() {
 }
 
 #[test]
-fn a_408_is_an_answer_where_asking_again_could_do_harm() {
+fn a_408_is_final_where_a_retry_may_do_harm() {
     assert_eq!(second_of(&timing_out(TIMED_OUT, false), "POST"), (Ok("slow".into()), 1));
     assert_eq!(second_of(&timing_out(TIMED_OUT, false), "PATCH"), (Ok("slow".into()), 1));
     let hinted = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 408 Late\r\nContent-Length: 4\r\n\r\nslow";

@@ -118,7 +118,7 @@ fn for_clients(stream: TcpStream) {
     shows(stream, authority().signed(&params));
 }
 
-/// It answers the client's hello as a plain server would.
+/// It responds to the client's hello as a plain server would.
 fn plain_http(mut stream: TcpStream) {
     read_record(&mut stream);
     let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
@@ -313,7 +313,7 @@ fn a_search_over_https_is_relayed() {
 }
 
 #[test]
-fn the_blocking_search_goes_over_https_too_and_is_as_strict() {
+fn blocking_search_is_as_strict_over_https() {
     let sync = |play| searched_at("/search-sync?wd=x", play, limits());
     for (play, status, text) in [(until_close as fn(TcpStream), 200, "hello"), (foreign, 502, UNKNOWN)] {
         let answer = sync(play);

@@ -61,13 +61,13 @@ pub struct Way {
 /// What the site does.
 #[derive(Clone, Copy)]
 pub enum Play {
-    /// Says this to whoever has asked, and waits until the client hangs up: its error must not need our end.
+    /// Sends this as the response, and waits until the client hangs up: its error must not need our end.
     Says(&'static str),
-    /// Says this to whoever has asked, and closes.
+    /// Sends this as the response, and closes.
     Closes(&'static str),
     /// Does this behind the head of a request.
     Http(fn(Asked)),
-    /// Does this with whoever connects.
+    /// Does this with every connection.
     Raw(fn(TcpStream)),
     /// The same, and is asked over https.
     #[cfg(feature = "tls")]
@@ -118,7 +118,7 @@ impl Way {
         Way { ask: Ask::Decoded, ..self }
     }
 
-    /// The client was led here by somebody else's redirect.
+    /// The client was led here by another site's redirect.
     pub const fn led_here(self) -> Way {
         Way { ask: Ask::PublicOnly, ..self }
     }

@@ -1,7 +1,7 @@
 //! What can go wrong on the way to another site, and what the browser is told: 502 or 504 and the cause.
 
 use super::{asking, search_html, with_defaults};
-use crate::support::{Client, PATIENCE, Site, Stub, get, ms, nobody};
+use crate::support::{Client, PATIENCE, Site, Stub, get, ms, refusing};
 use squall::config::Limits;
 
 #[track_caller]
@@ -13,14 +13,14 @@ fn failed(site: &Site, status: u16, cause: &str) {
 }
 
 #[test]
-fn a_page_about_a_failed_search_may_be_shown_in_our_own_frame() {
+fn page_of_a_failed_search_may_be_framed_by_us() {
     let stub = Stub::saying("nonsense");
     let site = with_defaults(&stub);
     let answer = search_html(&site, "x");
     assert_eq!((answer.status, answer.text().contains("The search failed")), (502, true));
     assert_eq!(answer.field("content-type"), Some("text/html; charset=utf-8"));
     assert!(answer.field("content-security-policy").unwrap().contains("frame-ancestors 'self'"));
-    // Who does not show HTML gets a sentence.
+    // A client that does not accept HTML gets a sentence.
     assert_eq!(
         get(site.address, "/search?wd=x").text(),
         "The search failed: the answer makes no sense: it is not HTTP/1.\n"
@@ -29,10 +29,10 @@ fn a_page_about_a_failed_search_may_be_shown_in_our_own_frame() {
 
 #[test]
 fn a_site_that_does_not_listen_is_502() {
-    let (_socket, nobody) = nobody();
-    let url = format!("http://{nobody}/?q={{}}");
+    let (_socket, refusing) = refusing();
+    let url = format!("http://{refusing}/?q={{}}");
     let site = Site::start(Limits::default(), &["--search-url", &url]);
-    failed(&site, 502, &format!("no connection to {nobody}: Connection refused"));
+    failed(&site, 502, &format!("no connection to {refusing}: Connection refused"));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_redirect_to_https_is_502_where_that_is_not_built_in() {
 }
 
 #[test]
-fn a_site_that_dies_before_or_within_its_head_is_502() {
+fn an_end_before_or_within_the_head_is_502() {
     for (answer, cause) in [
         ("", "the connection was closed without an answer"),
         ("HTTP/1.1 200 O", "the connection was closed within the head"),
@@ -72,7 +72,7 @@ fn a_site_that_resets_is_502() {
 }
 
 #[test]
-fn a_site_that_resets_whoever_connects_is_502_whenever_its_reset_comes() {
+fn a_reset_is_502_whenever_it_comes() {
     let stub = Stub::resetting();
     let site = with_defaults(&stub);
     for _ in 0..10 {
@@ -108,7 +108,7 @@ fn an_answer_that_makes_no_sense_is_502() {
 }
 
 #[test]
-fn a_body_that_breaks_off_is_cut_so_that_nobody_takes_it_for_whole() {
+fn truncated_body_is_relayed_as_truncated() {
     for (answer, relayed) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "hello"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "5\r\nhello\r\n"),
@@ -125,7 +125,7 @@ fn a_body_that_breaks_off_is_cut_so_that_nobody_takes_it_for_whole() {
 }
 
 #[test]
-fn where_only_the_end_of_the_connection_ends_a_body_a_reset_says_that_it_broke_off() {
+fn truncated_body_to_http_1_0_ends_with_a_reset() {
     let stub = Stub::saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
     let site = with_defaults(&stub);
     let mut client = Client::connect(site.address);
@@ -135,7 +135,7 @@ fn where_only_the_end_of_the_connection_ends_a_body_a_reset_says_that_it_broke_o
 }
 
 #[test]
-fn a_body_without_a_length_that_breaks_off_in_the_middle_ends_with_a_reset() {
+fn body_truncated_in_mid_stream_ends_with_a_reset() {
     let lengthless = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
     for (ending, linger) in [("", None), ("x", None), ("5\r\nwor", None), ("", Some(ms(0)))] {
         let (tell, told) = std::sync::mpsc::channel::<()>();
@@ -207,7 +207,7 @@ fn a_site_that_answers_too_slowly_is_cut_at_the_deadline() {
 
 #[test]
 fn connecting_has_its_own_deadline() {
-    // A listener whose backlog is full answers no SYN: the kernel drops it, and the connect just waits.
+    // A listener whose backlog is full does not respond to a SYN: the kernel drops it, and the connect waits.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
     socket.listen(0).unwrap();

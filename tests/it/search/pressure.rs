@@ -46,7 +46,7 @@ fn patient() -> Limits {
 }
 
 #[test]
-fn a_browser_that_does_not_read_stops_the_site_that_writes() {
+fn slow_browser_stops_reading_from_the_site() {
     let (stub, written) = endless();
     let limits = patient();
     let high_water = limits.high_water;
@@ -72,7 +72,7 @@ fn a_browser_that_does_not_read_stops_the_site_that_writes() {
 }
 
 #[test]
-fn an_answer_that_ends_while_its_browser_is_above_high_water_does_end() {
+fn response_ends_though_output_is_above_high_water() {
     // Its connection is kept, so no FIN comes to tell: the end is where the length says.
     for extra in [0, 1, 1000, 60_000] {
         let limits = Limits { high_water: 8192, ..Limits::default() };
@@ -99,7 +99,7 @@ fn an_answer_that_ends_while_its_browser_is_above_high_water_does_end() {
 }
 
 #[test]
-fn a_browser_that_leaves_takes_its_search_with_it() {
+fn leaving_browser_cancels_its_search() {
     let stub = Stub::start(|mut asked| assert!(asked.wait_for_the_end()));
     let site = with_defaults(&stub);
     for way in ["drop", "finish", "reset"] {
@@ -107,7 +107,7 @@ fn a_browser_that_leaves_takes_its_search_with_it() {
         client.send(SEARCH);
         wait_for("the question", || (stub.open() == 1).then_some(()));
         match way {
-            // While a search waits, FIN means that nobody waits for it any more.
+            // While a search waits, FIN means that its browser has gone.
             "finish" => client.finish(),
             "reset" => socket2::SockRef::from(&client.stream).set_linger(Some(ms(0))).unwrap(),
             _ => {}
@@ -122,7 +122,7 @@ fn a_browser_that_leaves_takes_its_search_with_it() {
 }
 
 #[test]
-fn a_browser_that_leaves_in_mid_answer_takes_its_search_with_it() {
+fn browser_leaving_in_mid_response_cancels_its_search() {
     let (stub, _) = endless();
     let site = asking(&stub, patient(), &[]);
     for bytes in [0, 1, 100, 100_000, 1_000_000] {
@@ -141,7 +141,7 @@ fn a_browser_that_leaves_in_mid_answer_takes_its_search_with_it() {
 }
 
 #[test]
-fn two_at_once_and_the_others_wait_and_all_are_answered() {
+fn searches_over_the_limit_wait_and_are_answered() {
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let stub = Stub::start({
         let most = most.clone();
@@ -187,7 +187,7 @@ fn time_in_the_queue_counts() {
 }
 
 #[test]
-fn who_leaves_the_queue_leaves_no_gap() {
+fn leaving_the_queue_leaves_no_gap() {
     let stub = Stub::start(|mut asked| assert!(asked.wait_for_the_end()));
     let site = asking(&stub, Limits::default(), &["--search-max", "1"]);
     let mut clients: Vec<Client> = (0..3).map(|_| Client::connect(site.address)).collect();
@@ -252,7 +252,7 @@ fn a_search_under_way_is_finished_while_draining() {
 }
 
 #[test]
-fn a_search_that_streams_while_draining_ends_its_connection_long_before_the_deadline() {
+fn streaming_search_closes_its_connection_while_draining() {
     let (tell, told) = channel::<()>();
     let told = Mutex::new(told);
     let stub = Stub::start(move |mut asked| {
@@ -273,7 +273,7 @@ fn a_search_that_streams_while_draining_ends_its_connection_long_before_the_dead
 }
 
 #[test]
-fn who_is_redirected_keeps_its_place_though_others_wait_and_nobody_else_may() {
+fn redirect_keeps_its_place_before_waiting_searches() {
     let (tell, told) = channel::<()>();
     let told = Mutex::new(told);
     let stub = Stub::start(move |mut asked| {

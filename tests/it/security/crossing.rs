@@ -1,4 +1,4 @@
-//! Another site's page in the browser of somebody who is logged in here: what it may send, and what it may frame.
+//! Another site's page in the browser of a visitor who is logged in here: what it may send, and what it may frame.
 
 use super::{HTML, ask, post};
 use crate::support::frames::handshake;
@@ -59,7 +59,7 @@ fn one_good_origin_does_not_hide_a_foreign_one() {
 }
 
 #[test]
-fn the_host_of_an_absolute_target_is_the_one_that_is_compared() {
+fn origin_is_compared_with_an_absolute_targets_host() {
     let site = Site::with_defaults();
     for (host, status) in [("evil.test", 403), ("squall", 101)] {
         let fields = format!("Origin: http://{host}\r\n");

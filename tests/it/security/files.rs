@@ -50,7 +50,7 @@ fn what_is_no_file_is_404_and_holds_nobody_up() {
     assert_eq!(ask(site.address, "GET /static/file.txt", "").text(), "file");
 }
 
-/// As with nginx: who may put a link into the folder may as well put the file there.
+/// As with nginx: an owner who may put a link into the folder may as well put the file there.
 #[test]
 fn a_link_that_the_owner_put_there_is_followed() {
     let (www, elsewhere) = (Dir::new(), Dir::new());

@@ -153,7 +153,7 @@ fn a_path_in_an_error_message_is_one_line_without_terminal_escapes() {
 }
 
 #[test]
-fn a_name_that_no_file_can_have_is_404_and_not_worth_a_line() {
+fn impossible_file_name_is_404_and_not_logged() {
     let www = Dir::new();
     www.write("static/x", "");
     let site = Child::start(&["--www", www.arg()], &[]);
@@ -167,7 +167,7 @@ fn a_name_that_no_file_can_have_is_404_and_not_worth_a_line() {
 }
 
 #[test]
-fn a_template_that_is_a_pipe_is_refused_at_start_and_not_waited_for() {
+fn template_that_is_a_pipe_is_refused_at_start() {
     let (www, data) = (Dir::new(), Dir::new());
     www.write("pages/x.txt", "");
     let pipe = www.path().join("pages/chat.html");

@@ -14,14 +14,14 @@ pub struct Browser {
     got: Vec<u8>,
     /// Number and whether HEAD was asked.
     asked: Vec<(u64, bool)>,
-    /// It reads no more behind so many bytes.
+    /// It reads no more after this many bytes.
     patience: usize,
     pub gone: bool,
 }
 
 /// How an answer ends that is the next in `got`.
 enum End {
-    /// After so many bytes.
+    /// After this many bytes.
     Whole(usize),
     /// It is not all there.
     Open,
@@ -43,7 +43,7 @@ impl Browser {
         Browser { pipe, script, got: vec![], asked, patience, gone: false }
     }
 
-    /// Sends some bytes, reads some bytes, perhaps leaves; answers whether it has something more to do.
+    /// Sends some bytes, reads some bytes, perhaps leaves; returns whether it has more to do.
     pub fn act(&mut self, dice: &mut Dice, mortal: bool) -> bool {
         let mut pipe = self.pipe.borrow_mut();
         if self.gone || pipe.server_gone {

@@ -1,5 +1,5 @@
-//! The loop around the server: it has its turn when the kernel has something to say, or when the time has come that the
-//! last turn named. So a wake-up that is lost leaves somebody behind. After every turn all that must hold is looked at.
+//! The loop around the server: it has its turn when the kernel has something to report, or at the time that the last
+//! turn named. So a lost wake-up leaves work undone. After every turn the server is audited.
 //!
 //! Time never goes back, but may stand still, and may jump: then every deadline between is late.
 
@@ -38,7 +38,7 @@ pub struct Driver<A: App> {
     /// When the last turn was, and how long it said to wait.
     pub last: Instant,
     pub wait: Option<Duration>,
-    /// After a jump in time, the server takes it for a stall and judges nobody late until then.
+    /// After a jump in time, which the server takes for a stall: no peer is judged late until then.
     pub patient_until: Option<Instant>,
     begun: Instant,
     transcript: DefaultHasher,
@@ -66,7 +66,7 @@ impl<A: App> Driver<A> {
         }
     }
 
-    /// Time passes, up to `most`, and then the kernel speaks; answers whether the loop had its turn.
+    /// Time passes, up to `most`, and then the kernel reports; returns whether the loop had its turn.
     pub fn step(&mut self, dice: &mut Dice, most: Duration, manner: Manner) -> bool {
         let list = edges(&self.world, dice, manner);
         self.now += ms(dice.below(most.as_millis() as usize));
@@ -78,7 +78,7 @@ impl<A: App> Driver<A> {
         has_turn
     }
 
-    /// Waits for what the last turn has named; answers whether there was something.
+    /// Waits until the time that the last turn has named; returns whether there was one.
     pub fn wait(&mut self) -> bool {
         self.now = self.now.max(self.last + self.wait.unwrap_or_default());
         self.wait.is_some()

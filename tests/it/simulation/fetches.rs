@@ -101,7 +101,7 @@ impl Run {
         }
     }
 
-    /// Everybody does something, then the loop has its turn, if there is a reason; answers whether anything goes on.
+    /// All peers act, then the loop has its turn, if there is a reason; returns whether anything goes on.
     fn step(&mut self, is_active: bool) -> bool {
         if is_active {
             self.begin_something();
@@ -136,7 +136,7 @@ impl Run {
         let (counts, book) = (self.driver.server.counts(), self.book.borrow());
         let (now, wait) = (self.driver.now, self.driver.wait);
         if self.drains {
-            // At its deadline nobody is told anything any more.
+            // After its deadline the application is told nothing any more.
             return;
         }
         let deadline =
@@ -189,7 +189,7 @@ impl Run {
         assert!(book.broken <= self.seen.spoiled, "a connection broke for no reason");
     }
 
-    /// Everybody leaves, and nothing is left.
+    /// All peers leave, and nothing is left.
     fn leave(&mut self) {
         self.browsers.iter_mut().for_each(Browser::leave);
         for _ in 0..STEPS_MAX {

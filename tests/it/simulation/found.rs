@@ -13,7 +13,7 @@ use squall::site::cookie::Signer;
 use squall::ws::frame::{Opcode, encode_masked};
 use std::time::Instant;
 
-/// Clients of one server, each with room for so many bytes that it does not read.
+/// Clients of one server, each with room for this many unread bytes.
 pub fn clients<A: App, const N: usize>(app: A, limits: Limits, room: usize) -> (Driver<A>, [PipeRef; N]) {
     let (mut world, pipes) = (World::default(), std::array::from_fn(|_| PipeRef::default()));
     for pipe in &pipes {
@@ -44,7 +44,7 @@ pub fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_refusal_goes_by_its_own_request_and_not_by_the_one_before() {
+fn refusal_has_a_body_by_its_own_request() {
     for (requests, has_body) in [
         ("HEAD /plaintext HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n\r\n", true),
         ("GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n\r\nHEAD / HTTP/1.1\r\n\r\n", false),
@@ -62,7 +62,7 @@ fn a_refusal_goes_by_its_own_request_and_not_by_the_one_before() {
 }
 
 #[test]
-fn a_body_whose_last_byte_ends_the_budget_of_a_slice_is_whole() {
+fn body_that_ends_with_a_slice_is_whole() {
     for slice_steps_max in 1..5 {
         let limits = Limits { slice_steps_max, ..Limits::default() };
         let (mut driver, [pipe]) = clients(site(&limits), limits, 1 << 20);
@@ -78,7 +78,7 @@ fn a_body_whose_last_byte_ends_the_budget_of_a_slice_is_whole() {
 }
 
 #[test]
-fn who_is_refused_for_want_of_memory_is_not_refused_again_for_being_late() {
+fn a_503_for_memory_is_not_followed_by_a_408() {
     let limits = Limits { buffer_bytes_max: 1000, body_within: ms(100), ..Limits::default() };
     let (mut driver, [pipe]) = clients(site(&limits), limits, 1 << 20);
     pipe.borrow_mut().put(*b"POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\nusername=");
@@ -90,7 +90,7 @@ fn who_is_refused_for_want_of_memory_is_not_refused_again_for_being_late() {
     assert!(heard.starts_with("HTTP/1.1 503 ") && heard.matches("HTTP/1.1 ").count() == 1, "{heard}");
 }
 
-/// Answers with a stream that is whole at once.
+/// Responds with a stream that is whole at once.
 struct Streamer;
 
 impl App for Streamer {
@@ -104,7 +104,7 @@ impl App for Streamer {
 }
 
 #[test]
-fn a_body_until_the_end_whose_last_bytes_are_given_up_ends_with_a_reset() {
+fn abandoned_body_until_close_ends_with_a_reset() {
     for (room, is_whole) in [(700, false), (2000, true)] {
         let (mut driver, [pipe]) = clients(Streamer, Limits::default(), room);
         pipe.borrow_mut().put(*b"GET / HTTP/1.0\r\n\r\n");
@@ -117,7 +117,7 @@ fn a_body_until_the_end_whose_last_bytes_are_given_up_ends_with_a_reset() {
 }
 
 #[test]
-fn a_member_whose_own_words_went_out_with_those_of_the_room_is_read_again() {
+fn member_is_read_again_after_a_flush_of_its_room() {
     let limits = Limits { high_water: 100, ..Limits::default() };
     let (mut driver, [held, other]) = clients(site(&limits), limits, 1 << 20);
     let signer = Signer::new(b"simulated");
@@ -145,7 +145,7 @@ fn a_member_whose_own_words_went_out_with_those_of_the_room_is_read_again() {
 }
 
 #[test]
-fn what_a_fetch_in_the_queue_holds_is_booked() {
+fn memory_of_a_queued_fetch_is_booked() {
     let limits = Limits { fetches_max: 0, ..Limits::default() };
     let (mut driver, []) = clients(Streamer, limits, 0);
     let url = Url::parse("http://127.0.0.1/a").expect("a URL");

@@ -23,7 +23,7 @@ use std::time::Instant;
 const ACTIVE_STEPS: usize = 500;
 const STEPS_MAX: usize = 10_000;
 const MEMBERS_MAX: usize = 25;
-/// Milliseconds: so long that nobody waits for it.
+/// Milliseconds: longer than any test waits.
 const HOUR: usize = 3_600_000;
 
 /// What the room has said.
@@ -95,7 +95,7 @@ impl Member {
         Member { pipe: Rc::default(), name, script: script.into(), got: vec![], is_deaf, gone: false }
     }
 
-    /// Sends some bytes, reads some bytes, perhaps vanishes; answers whether it has more to do.
+    /// Sends some bytes, reads some bytes, perhaps vanishes; returns whether it has more to do.
     fn act(&mut self, dice: &mut Dice, mortal: bool) -> bool {
         let mut pipe = self.pipe.borrow_mut();
         if self.gone || pipe.server_gone {
@@ -239,7 +239,7 @@ impl Run {
         }
     }
 
-    /// Everybody does something, and the loop has its turn if there is a reason; answers whether anything goes on.
+    /// All peers act, and the loop has its turn if there is a reason; returns whether anything goes on.
     fn step(&mut self, is_active: bool) -> bool {
         if is_active {
             self.begin_something();
@@ -252,7 +252,7 @@ impl Run {
         self.driver.step(dice, ms(40), manner) || busy
     }
 
-    /// Goes on until nothing more will happen; unless `patient`, in a time that nobody notices.
+    /// Goes on until nothing more will happen; unless `patient`, before any deadline.
     fn settle(&mut self, patient: bool) {
         for _ in 0..STEPS_MAX {
             let soon = patient || self.driver.wait.is_some_and(|wait| wait < ms(HOUR / 60));

@@ -1,5 +1,5 @@
-//! Who has a fetch under way, and what it has heard. Owners outside ask at any moment, also instead of an answer and
-//! from within its news; browsers ask by the real site, and what it makes the server do is written down, too.
+//! The owners of fetches, and what each has heard. Owners outside ask at any moment, also instead of a response and from
+//! within its news; browsers ask by the real site, and the effects of the site are written down, too.
 
 use super::sites::{HOPS, ORIGINS, Plan, Weather};
 use crate::support::dice::Dice;
@@ -46,7 +46,7 @@ impl Book {
         Book { seed, weather, limits, dice, live, chains: 0, open: true, done: 0, unconnected: 0, broken: 0 }
     }
 
-    /// A number that nobody has asked for.
+    /// A number that was not used yet.
     pub fn next_number(&mut self) -> u64 {
         self.chains += 1;
         self.chains * HOPS
@@ -170,7 +170,7 @@ impl Book {
     }
 }
 
-/// Milliseconds: so long that nobody waits for it.
+/// Milliseconds: longer than any test waits.
 pub const HOUR: usize = 3_600_000;
 
 impl Live {

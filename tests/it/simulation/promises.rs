@@ -1,6 +1,6 @@
-//! What the server has promised the application: a request is owed one answer and none comes before it has one, news
-//! come only to those who wait for them, and whoever is gone is reported once. An application that forgets to answer
-//! is told that it is too late.
+//! What the server promises the application: a request is owed one response, and the next request comes after it; news
+//! come only for a connection that waits for them; the end of a connection is reported once. An application that forgets
+//! a response is told that it is too late.
 
 use squall::clock::Now;
 use squall::event::{App, Body, Effect, Effects, Event};

@@ -1,5 +1,5 @@
-//! The sites that the server fetches from. What a site answers to a request is fixed by the seed and the number in the
-//! request's target ([`Plan`]), so that whoever gets the answer knows it; how it answers is thrown ([`Line`]).
+//! The sites that the server fetches from. The response to a request follows from the seed and the number in the
+//! request's target ([`Plan`]), so that its reader can check it; how it is sent is drawn ([`Line`]).
 //!
 //! A site also watches its client: one request at a time, none twice that may not be repeated, none on a connection
 //! whose end was announced.
@@ -220,7 +220,7 @@ pub struct Line {
     is_last: bool,
 }
 
-/// An answer that nobody asked for, to whoever takes it for his.
+/// A response that was not asked for.
 const EVIL: &[u8] = b"HTTP/1.1 200 OK\r\nX-Number: 0\r\nContent-Length: 4\r\n\r\nevil";
 
 impl Line {
@@ -234,7 +234,7 @@ impl Line {
         self.asked.is_some() && !pipe.server_gone && !pipe.peer_reset
     }
 
-    /// Reads, answers, perhaps spoils it all; answers whether it has something more to do.
+    /// Reads, responds, perhaps breaks the connection; returns whether it has more to do.
     pub fn act(&mut self, dice: &mut Dice, seen: &mut Seen) -> bool {
         if !self.is_connected() {
             let pipe = self.pipe.borrow();
@@ -306,7 +306,7 @@ impl Line {
         false
     }
 
-    /// The end, at a moment that nobody likes.
+    /// The end, at a bad moment.
     fn perhaps_spoil(&mut self, dice: &mut Dice, seen: &mut Seen) {
         let mut pipe = self.pipe.borrow_mut();
         let silent = self.asked.as_ref().is_none_or(|asked| !asked.begun);
@@ -316,7 +316,7 @@ impl Line {
             Weather::Wild => dice.one_in(if pipe.idle { 30 } else { 100 }),
         };
         if !is_ripe || pipe.peer_fin || pipe.server_gone || self.is_last {
-            // After a FIN, the reset of those who do not wait for the rest.
+            // After a FIN, the reset of a site that does not wait for the rest.
             if seen.weather == Weather::Wild && pipe.peer_fin && !pipe.peer_reset && dice.one_in(60) {
                 seen.spoiled += 1;
                 pipe.reset(dice.one_in(2));

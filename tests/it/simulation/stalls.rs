@@ -12,7 +12,7 @@ use squall::ws::frame::Opcode;
 const ASK: &[u8] = b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n";
 const PING: &str = "\u{89}\0";
 
-/// The process stands still for so many seconds, and what the peers do comes behind it.
+/// The process stands still for this many seconds; what the peers do meanwhile is reported afterwards.
 fn stall<A: App>(driver: &mut Driver<A>, seconds: usize, meanwhile: impl FnOnce()) {
     driver.now += ms(seconds * 1000);
     meanwhile();
@@ -50,7 +50,7 @@ fn news(pipe: &PipeRef) -> String {
 }
 
 #[test]
-fn a_websocket_is_asked_before_its_silence_is_judged() {
+fn a_websocket_is_pinged_after_a_stall() {
     for (answers, stalled) in [(true, 85), (false, 85), (true, 3600), (false, 3600)] {
         let (mut driver, [pipe]) = clients(site(&Limits::default()), Limits::default(), 1 << 20);
         pipe.borrow_mut().put(handshake("/echo", ""));
@@ -84,7 +84,7 @@ fn a_message_that_came_during_a_stall_is_a_sign_of_life() {
 }
 
 #[test]
-fn the_rest_of_a_request_that_came_during_a_stall_is_in_time() {
+fn rest_of_a_request_during_a_stall_is_in_time() {
     let post = b"POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\nusername=ann".to_vec();
     for (request, cut, status) in [(ASK.to_vec(), 5, 200), (post.clone(), 20, 303), (post.clone(), post.len() - 1, 303)]
     {
@@ -112,7 +112,7 @@ fn the_rest_of_a_request_may_come_soon_after_a_stall() {
 }
 
 #[test]
-fn a_kept_connection_that_asked_during_a_stall_is_answered() {
+fn request_during_a_stall_is_answered() {
     let (mut driver, [asks, rests]) = clients(site(&Limits::default()), Limits::default(), 1 << 20);
     for pipe in [&asks, &rests] {
         pipe.borrow_mut().put(ASK.iter().copied());
@@ -126,7 +126,7 @@ fn a_kept_connection_that_asked_during_a_stall_is_answered() {
 }
 
 #[test]
-fn a_reader_that_went_on_reading_during_a_stall_is_not_given_up() {
+fn reader_during_a_stall_is_not_given_up() {
     for (reads, whole) in [(true, true), (false, false)] {
         let (mut driver, [pipe]) = clients(site(&Limits::default()), Limits::default(), 20);
         pipe.borrow_mut().put(ASK.iter().copied());
@@ -143,7 +143,7 @@ fn a_reader_that_went_on_reading_during_a_stall_is_not_given_up() {
 }
 
 #[test]
-fn a_close_frame_that_came_during_a_stall_ends_a_session_in_peace() {
+fn close_during_a_stall_ends_a_session_in_order() {
     let (mut driver, [pipe]) = clients(site(&Limits::default()), Limits::default(), 1 << 20);
     pipe.borrow_mut().put(handshake("/chat/", &cookie("ann")));
     run(&mut driver);
@@ -155,7 +155,7 @@ fn a_close_frame_that_came_during_a_stall_ends_a_session_in_peace() {
 }
 
 #[test]
-fn what_was_said_at_its_rate_during_a_stall_is_not_too_fast() {
+fn messages_sent_during_a_stall_are_not_too_fast() {
     for (seconds, messages, is_good) in [(60, 60, true), (60, 80, false), (0, 6, false)] {
         let limits = Limits { message_rate: 1.0, message_burst: 5.0, ..Limits::default() };
         let (mut driver, [pipe]) = clients(site(&limits), limits, 1 << 20);

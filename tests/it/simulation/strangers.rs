@@ -1,6 +1,6 @@
-//! Strangers: they pipeline, upgrade, drip, stop in the middle, break the rules, do not read, hang up. Who is honest
-//! hears exactly what is due to him, in its order; when somebody is told less, there was a reason (time, memory, the
-//! end of the server). Nobody has to be asked to leave: in bad weather each one is gone by some deadline.
+//! Strangers: they pipeline, upgrade, drip, stop in the middle, break the rules, do not read, hang up. An honest one
+//! hears exactly what is due to it, in order; one that is told less had a reason (time, memory, the end of the server).
+//! In bad weather each one is gone by some deadline without being asked to leave.
 
 use super::driver::{BEGUN_AT, Driver, ms};
 use super::promises::{Open, Promised};
@@ -25,7 +25,7 @@ const STRANGERS_MAX: usize = 14;
 const AMPLE: usize = 128 << 20;
 /// What a connection that is told to go may hold above the budget, to be told so.
 const LAST_WORD_BYTES: usize = 1000;
-/// Milliseconds: so long that nobody waits for it.
+/// Milliseconds: longer than any test waits.
 const HOUR: usize = 3_600_000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub fn settings(search_url: String) -> Settings {
     }
 }
 
-/// Of the calm: nobody is late, and there is enough of everything.
+/// Of the calm: no peer is late, and there is enough of everything.
 fn calm_limits(dice: &mut Dice) -> Limits {
     let hour = ms(HOUR);
     Limits {
@@ -166,7 +166,7 @@ impl Run {
         self.strangers.push(Stranger { pipe, talk, script, got: vec![], gulp, reads, half_closes, gone: false });
     }
 
-    /// Everybody does something, and the loop has its turn if there is a reason; answers whether anything goes on.
+    /// All peers act, and the loop has its turn if there is a reason; returns whether anything goes on.
     fn step(&mut self, is_active: bool) -> bool {
         if is_active && self.strangers.len() < STRANGERS_MAX && self.dice.one_in(15) {
             self.stranger();
@@ -192,7 +192,7 @@ impl Run {
         has_turn || busy
     }
 
-    /// Goes on until nothing more will happen; unless `patient`, in a time that nobody notices.
+    /// Goes on until nothing more will happen; unless `patient`, before any deadline.
     fn settle(&mut self, patient: bool) {
         for _ in 0..STEPS_MAX {
             if self.driver.server.is_over() {
@@ -207,7 +207,7 @@ impl Run {
         panic!("the simulation does not come to rest: {:?}", self.driver.server.counts());
     }
 
-    /// In the calm, everybody hears all there is to hear, and only then somebody else may come in.
+    /// In the calm, every client hears all that is due to it, and only then the next one may connect.
     fn leave_in_turn(&mut self) {
         while self.strangers.iter().any(|stranger| !stranger.gone) {
             self.settle(false);
@@ -227,7 +227,7 @@ impl Run {
 }
 
 impl Stranger {
-    /// Says something, reads something, perhaps hangs up; answers whether it has more to do.
+    /// Sends something, reads something, perhaps hangs up; returns whether it has more to do.
     fn act(&mut self, dice: &mut Dice, mortal: bool) -> bool {
         let mut pipe = self.pipe.borrow_mut();
         if self.gone || pipe.server_gone || pipe.id.is_none() && dice.one_in(2) {

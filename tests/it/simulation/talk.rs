@@ -1,5 +1,5 @@
 //! What strangers say: pipelined requests of every kind, then perhaps an upgrade with frames right behind it, a last
-//! word or a broken one; and what they must hear if nobody has spoiled a byte.
+//! word or a broken one; and what they must hear if no byte was changed.
 
 use crate::support::dice::Dice;
 use squall::config::Limits;
@@ -32,9 +32,9 @@ pub enum Expected {
 pub struct Talk {
     pub bytes: Vec<u8>,
     pub expected: Vec<Expected>,
-    /// Whoever hangs up before the answer does not want it.
+    /// A client that hangs up before the response does not want it.
     pub must_stay: bool,
-    /// Somebody has changed a byte: nothing is certain any more.
+    /// A byte was changed: nothing is certain any more.
     pub is_mutated: bool,
 }
 
@@ -133,7 +133,7 @@ impl Talk {
             3 | 4 => {
                 let (text, statuses) = LAST[dice.below(LAST.len())];
                 talk.request((text, statuses), dice);
-                // Who was refused cannot know it yet; others have said that they are done.
+                // A refused client cannot know it yet; others have sent their last request.
                 let behind = if statuses[0] == 200 { 0 } else { dice.below(1500) };
                 talk.bytes.extend(std::iter::repeat_n(b'?', behind));
             }

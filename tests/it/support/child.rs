@@ -41,7 +41,7 @@ impl Child {
         Child::run(command, data, 1)
     }
 
-    /// Any command line that ends up serving, with so many listeners.
+    /// Any command line that ends up serving, with this many listeners.
     pub fn run(mut command: Command, data: Dir, listeners: usize) -> Child {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // For the tests, and unknown to the program, which would say so.
@@ -54,7 +54,7 @@ impl Child {
             move || {
                 let mut buf = [0; 4096];
                 while let Ok(n @ 1..) = pipe.read(&mut buf) {
-                    stderr.lock().expect("nobody panics with it").push_str(&String::from_utf8_lossy(&buf[..n]));
+                    stderr.lock().expect("no thread panics with it").push_str(&String::from_utf8_lossy(&buf[..n]));
                 }
             }
         });
@@ -62,7 +62,7 @@ impl Child {
         for _ in 0..listeners {
             let Ok(line) = lines.recv_timeout(PATIENCE) else {
                 let _ = process.kill();
-                panic!("no line on stdout; stderr: {}", stderr.lock().expect("nobody panics with it"));
+                panic!("no line on stdout; stderr: {}", stderr.lock().expect("no thread panics with it"));
             };
             addresses.push(address_in(&line).unwrap_or_else(|| panic!("not the line: {line:?}")));
         }
@@ -75,7 +75,7 @@ impl Child {
 
     /// What it has said on standard error.
     pub fn stderr(&self) -> String {
-        self.stderr.lock().expect("nobody panics with it").clone()
+        self.stderr.lock().expect("no thread panics with it").clone()
     }
 
     /// All that it has said on standard error, after it was told to end: its words come over a pipe of their own.

@@ -54,7 +54,7 @@ impl Client {
         self.stream.shutdown(Shutdown::Write).expect("the socket is open");
     }
 
-    /// Whether nothing has come and nobody has closed, as far as this moment knows.
+    /// Whether nothing has come and the server has not closed, as of now.
     pub fn is_quiet(&self) -> bool {
         self.stream.set_nonblocking(true).expect("a socket");
         let peeked = self.stream.peek(&mut [0]);
@@ -213,7 +213,7 @@ pub fn get(address: SocketAddr, target: &str) -> Answer {
     Client::connect(address).ask(format!("GET {target} HTTP/1.1\r\nHost: squall\r\nConnection: close\r\n\r\n"))
 }
 
-/// Logs in; answers the Cookie field's value.
+/// Logs in; returns the Cookie field's value.
 #[track_caller]
 pub fn login(address: SocketAddr, name: &str) -> String {
     let answer = post_login(address, name, "");

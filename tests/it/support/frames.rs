@@ -144,7 +144,7 @@ impl<S: Read + Write> WsClient<S> {
         }
     }
 
-    /// The next frame must be Close; answers its code and closes in turn, after which the server closes the socket.
+    /// The next frame must be Close; returns its code and closes in turn, after which the server closes the socket.
     #[track_caller]
     pub fn dismissed(mut self) -> u16 {
         let Said::Close(Some(code), _) = self.heard() else { panic!("not closed") };

@@ -30,7 +30,7 @@ pub struct Asked {
 }
 
 impl Stub {
-    /// A site that does `play` with everyone who has asked.
+    /// A site that does `play` with every request.
     pub fn start(play: impl Fn(Asked) + Send + Sync + 'static) -> Stub {
         Stub::on("127.0.0.1", play)
     }
@@ -95,7 +95,7 @@ impl Stub {
 
     /// Heads of all requests so far.
     pub fn requests(&self) -> Vec<String> {
-        self.shared.requests.lock().expect("nobody panics with it").clone()
+        self.shared.requests.lock().expect("no thread panics with it").clone()
     }
 
     /// Connections so far.
@@ -145,7 +145,7 @@ impl Asked {
         stream.set_nodelay(true).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
         let request = read_head(&mut stream)?;
-        shared.requests.lock().expect("nobody panics with it").push(request.clone());
+        shared.requests.lock().expect("no thread panics with it").push(request.clone());
         Some(Asked { stream, request })
     }
 
@@ -154,7 +154,7 @@ impl Asked {
         self.request.split(' ').nth(1).expect("METHOD TARGET VERSION")
     }
 
-    /// Writes; whether the other side is still there must be asked of `write_all` by whoever wants to know.
+    /// Writes, and ignores whether the other side is still there.
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref());
     }

@@ -24,7 +24,7 @@ pub fn client_of(versions: &[&'static SupportedProtocolVersion]) -> ClientConfig
     builder.with_root_certificates(roots).with_no_client_auth()
 }
 
-/// Such a client with a memory of its own, so that it resumes nobody else's sessions.
+/// Such a client with a cache of its own, so that it does not resume sessions of another.
 pub fn any_client() -> Arc<ClientConfig> {
     Arc::new(client_of(rustls::DEFAULT_VERSIONS))
 }
@@ -57,7 +57,7 @@ pub fn shake_hands<S: Read + Write>(tls: &mut Tls<S>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Logs in over https; answers the Cookie field's value.
+/// Logs in over https; returns the Cookie field's value.
 #[track_caller]
 pub fn login(address: SocketAddr, name: &str) -> String {
     let answer = connect(address).ask(format!(

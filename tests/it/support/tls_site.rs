@@ -40,7 +40,7 @@ impl Authority {
         server(signed.der().clone(), &key)
     }
 
-    /// Certificate and key in PEM, for whoever reads them from files.
+    /// Certificate and key in PEM, as they stand in files.
     pub fn files(&self, params: &CertificateParams) -> (String, String) {
         let key = KeyPair::generate().expect("a key");
         (params.signed_by(&key, &self.0).expect("a certificate").pem(), key.serialize_pem())
@@ -65,7 +65,7 @@ pub fn valid_between(names: &[&str], years: [i32; 2]) -> CertificateParams {
     params
 }
 
-/// A server whose certificate nobody but itself has signed.
+/// A server whose certificate is signed by itself only.
 pub fn self_signed(params: &CertificateParams) -> Arc<ServerConfig> {
     let key = KeyPair::generate().expect("a key");
     let signed = params.self_signed(&key).expect("a certificate");

@@ -105,7 +105,7 @@ impl World {
 }
 
 #[test]
-fn those_whose_time_in_the_queue_is_over_make_room_in_it() {
+fn fetches_that_waited_too_long_leave_the_queue() {
     let mut world = World::with(Limits { fetches_max: 1, fetches_waiting_max: 1, ..Limits::default() });
     for owner in 0..2 {
         world.fetch(owner, "http://127.0.0.1/");
@@ -203,7 +203,7 @@ fn a_kept_connection_that_is_shed_is_not_kept() {
 }
 
 #[test]
-fn a_fetch_of_somebody_else_at_the_end_of_one_takes_no_place_twice() {
+fn fetch_begun_at_the_end_of_another_takes_one_place() {
     let (now, mut left) = (Instant::now(), 3);
     let on_done = Box::new(move |out: &mut Effects| {
         if left > 0 {
@@ -224,7 +224,7 @@ fn a_fetch_of_somebody_else_at_the_end_of_one_takes_no_place_twice() {
 
 #[test]
 #[cfg(feature = "deflate")]
-fn what_a_bomb_inflates_to_counts_for_its_slice() {
+fn inflated_bytes_count_for_the_slice() {
     use flate2::{Compression, write::GzEncoder};
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(&vec![0; 32 << 20]).expect("a vector takes all");
@@ -244,7 +244,7 @@ fn what_a_bomb_inflates_to_counts_for_its_slice() {
 }
 
 #[test]
-fn a_burst_of_handshakes_is_taken_in_small_parts_behind_those_who_are_in() {
+fn handshakes_per_turn_are_limited_and_others_go_first() {
     let limits = Limits::default();
     let (burst, part) = (5 * limits.handshakes_per_turn, limits.handshakes_per_turn);
     let mut world = World::with(limits);
@@ -272,7 +272,7 @@ fn responses_that_come_together_are_heard_in_one_turn() {
 }
 
 #[test]
-fn what_a_kept_connection_says_is_no_answer_to_whom_others_of_the_batch_would_give_it() {
+fn input_of_an_idle_connection_answers_no_new_request() {
     let (now, mut left) = (Instant::now(), 2);
     // The first of them may have the connection whose end it is.
     let on_done = Box::new(move |out: &mut Effects| {

@@ -52,7 +52,7 @@ fn upgrade() -> String {
     ASK.replacen("\r\n", "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n", 1)
 }
 
-/// Answers every request with so many bytes, and counts them.
+/// Responds to every request with a body of this many bytes, and counts the requests.
 struct Pages(usize, Rc<Cell<usize>>);
 
 impl App for Pages {
@@ -65,7 +65,7 @@ impl App for Pages {
 }
 
 #[test]
-fn an_answer_costs_a_slice_as_much_as_its_bytes() {
+fn a_response_uses_up_its_slice_by_its_bytes() {
     for (page, answers) in [(10, 57), (10 << 10, 6)] {
         let asked = Rc::default();
         let limits = Limits { slice_steps_max: 64, slice_bytes_max: 64 << 10, ..Limits::default() };
@@ -84,9 +84,9 @@ fn an_answer_costs_a_slice_as_much_as_its_bytes() {
 }
 
 /// A room of all, in which everything is said to all.
-struct Everybody;
+struct OneRoom;
 
-impl App for Everybody {
+impl App for OneRoom {
     fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
         match event {
             Event::Request(request, _) if request.wants_upgrade() => {
@@ -107,9 +107,9 @@ impl App for Everybody {
 const MEMBERS: usize = 100;
 const TEXT_BYTES: usize = 1000;
 
-/// A server with a room, and somebody more who asks for pages.
-fn room(limits: Limits) -> (Server<FakeNetwork, Everybody>, Vec<ConnId>, Vec<PipeRef>) {
-    let (mut server, ids, peers) = meet(Everybody, limits, MEMBERS + 1);
+/// A server with a room, and one more client, which sends requests.
+fn room(limits: Limits) -> (Server<FakeNetwork, OneRoom>, Vec<ConnId>, Vec<PipeRef>) {
+    let (mut server, ids, peers) = meet(OneRoom, limits, MEMBERS + 1);
     peers[..MEMBERS].iter().for_each(|peer| say(peer, upgrade()));
     server.turn(&ids.iter().map(|&id| readable(id)).collect::<Vec<_>>(), Now::read());
     assert_eq!(server.counts().members, MEMBERS);
@@ -118,7 +118,7 @@ fn room(limits: Limits) -> (Server<FakeNetwork, Everybody>, Vec<ConnId>, Vec<Pip
 }
 
 #[test]
-fn a_large_room_is_flushed_in_several_turns_while_others_are_served() {
+fn large_room_is_flushed_over_several_turns() {
     // A write of a text counts as 5 KiB.
     let (mut server, ids, peers) = room(Limits { flush_bytes_max: 50 << 10, ..Limits::default() });
     say(&peers[0], frame(TEXT, [b'x'; TEXT_BYTES]));
@@ -135,7 +135,7 @@ fn a_large_room_is_flushed_in_several_turns_while_others_are_served() {
 }
 
 #[test]
-fn members_say_no_more_than_the_room_can_write() {
+fn members_are_read_no_faster_than_the_room_is_written() {
     let limits = Limits { flush_bytes_max: 50 << 10, said_bytes_max: TEXT_BYTES, ..Limits::default() };
     let (mut server, ids, peers) = room(limits);
     for peer in &peers[..MEMBERS] {
@@ -154,7 +154,7 @@ fn members_say_no_more_than_the_room_can_write() {
 }
 
 #[test]
-fn who_leaves_in_the_middle_of_a_flush_hides_nobody_from_it() {
+fn a_leave_within_a_flush_skips_no_member() {
     let (mut server, ids, peers) = room(Limits { flush_bytes_max: 50 << 10, ..Limits::default() });
     say(&peers[0], frame(TEXT, [b'x'; TEXT_BYTES]));
     server.turn(&[readable(ids[0])], Now::read());

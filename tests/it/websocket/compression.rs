@@ -49,7 +49,7 @@ fn words() -> String {
 }
 
 #[test]
-fn echo_keeps_its_windows_and_messages_refer_to_those_before() {
+fn echo_messages_refer_to_earlier_ones() {
     let site = Site::with_defaults();
     let mut echo = open(site.address, "/echo", OFFER, "");
     assert_eq!(agreed(&echo), Some("permessage-deflate"));
@@ -71,7 +71,7 @@ fn echo_keeps_its_windows_and_messages_refer_to_those_before() {
 }
 
 #[test]
-fn one_compressed_frame_goes_to_all_who_have_the_full_window() {
+fn full_window_members_share_one_compressed_frame() {
     let site = Site::with_defaults();
     let cookies = ["ann", "bob", "cem", "dai"].map(|name| login(site.address, name));
     let small = "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10\r\n";
@@ -120,7 +120,7 @@ fn a_bomb_is_too_big_and_nobody_else_notices() {
 }
 
 #[test]
-fn what_is_not_deflate_closes_with_1007_and_an_unagreed_bit_with_1002() {
+fn bad_deflate_closes_with_1007_an_unagreed_bit_with_1002() {
     let site = Site::with_defaults();
     let mut echo = open(site.address, "/echo", OFFER, "");
     echo.send(flagged(frame(BINARY, [0xff; 10])));
@@ -132,7 +132,7 @@ fn what_is_not_deflate_closes_with_1007_and_an_unagreed_bit_with_1002() {
 }
 
 #[test]
-fn a_large_message_comes_back_as_it_is_and_one_below_the_limit_compressed() {
+fn large_messages_come_back_uncompressed() {
     let site = Site::with_defaults();
     let mut echo = open(site.address, "/echo", OFFER, "");
     let (mut ours, mut theirs) = (Compress::new(Compression::fast(), false), Decompress::new(false));
@@ -147,7 +147,7 @@ fn a_large_message_comes_back_as_it_is_and_one_below_the_limit_compressed() {
 }
 
 #[test]
-fn windows_are_kept_by_so_many_and_others_are_asked_to_forget_theirs() {
+fn connections_with_windows_are_limited() {
     let site = Site::start(Limits { deflate_windows_max: 2, ..Limits::default() }, &[]);
     let keepers = [0, 1].map(|_| open(site.address, "/echo", OFFER, ""));
     assert!(keepers.iter().all(|echo| agreed(echo) == Some("permessage-deflate")));
@@ -166,7 +166,7 @@ fn windows_are_kept_by_so_many_and_others_are_asked_to_forget_theirs() {
 }
 
 #[test]
-fn a_message_under_way_is_booked_with_its_inflater() {
+fn an_unfinished_message_is_booked_with_its_inflater() {
     let site = Site::with_defaults();
     let forgetful = format!("Sec-WebSocket-Extensions: {SHARED}\r\n");
     let mut echo = open(site.address, "/echo", &forgetful, "");
@@ -188,7 +188,7 @@ fn lines_until(member: &mut WsClient, is_last: impl Fn(&str) -> bool) -> Vec<Str
 }
 
 #[test]
-fn a_member_that_reads_no_compressed_frames_is_cut_and_the_others_read_on() {
+fn deaf_member_with_compression_is_cut_alone() {
     let site = Site::start(Limits::default(), &["--message-rate", "0", "--lag-max", "65536"]);
     let [ann, bob, cem] = ["ann", "bob", "cem"].map(|name| login(site.address, name));
     let deaf = open(site.address, "/chat/", OFFER, &ann);

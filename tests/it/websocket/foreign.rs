@@ -1,4 +1,4 @@
-//! Somebody else's WebSocket: tungstenite as the client.
+//! A foreign WebSocket implementation, tungstenite, as the client.
 
 use crate::support::{Site, login};
 use std::net::{SocketAddr, TcpStream};
@@ -22,7 +22,7 @@ fn connect(address: SocketAddr, path: &str, cookie: Option<&str>) -> WebSocket<T
 }
 
 #[test]
-fn it_gets_back_what_it_sends() {
+fn tungstenite_gets_its_echo() {
     let site = Site::with_defaults();
     let mut socket = connect(site.address, "/echo", None);
     for message in [
@@ -40,7 +40,7 @@ fn it_gets_back_what_it_sends() {
 }
 
 #[test]
-fn it_shakes_hands_at_the_end() {
+fn tungstenite_closes_in_order() {
     let site = Site::with_defaults();
     let mut socket = connect(site.address, "/echo", None);
     socket.close(Some(CloseFrame { code: CloseCode::Away, reason: "tab closed".into() })).unwrap();
@@ -51,7 +51,7 @@ fn it_shakes_hands_at_the_end() {
 }
 
 #[test]
-fn two_of_them_chat() {
+fn two_tungstenite_clients_chat() {
     let site = Site::with_defaults();
     let (ann_cookie, bob_cookie) = (login(site.address, "ann"), login(site.address, "bob"));
     let mut ann = connect(site.address, "/chat/", Some(&ann_cookie));
@@ -69,7 +69,7 @@ fn two_of_them_chat() {
 }
 
 #[test]
-fn it_is_told_why_it_may_not_come_in() {
+fn tungstenite_is_told_why_it_is_refused() {
     let site = Site::with_defaults();
     let stream = TcpStream::connect(site.address).unwrap();
     let refused = tungstenite::client(format!("ws://{}/chat/", site.address), stream).unwrap_err();

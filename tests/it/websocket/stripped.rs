@@ -16,7 +16,7 @@ fn said(child: &Child) -> usize {
 }
 
 #[test]
-fn stripped_handshake_is_warned_of_once() {
+fn a_stripped_handshake_is_warned_of_once() {
     // What nginx 1.22 sent for Chromium's handshake, without and with `proxy_http_version 1.1`; with Upgrade, but still
     // over HTTP/1.0; and what Firefox says besides.
     for (version, fields) in [
@@ -39,7 +39,7 @@ fn stripped_handshake_is_warned_of_once() {
 }
 
 #[test]
-fn what_is_no_handshake_is_not_warned_of() {
+fn a_plain_request_is_not_warned_of() {
     let child = Child::start(&[], &[]);
     for (fields, status) in [
         ("", 303),

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant, SystemTime};
 const LISTENER: Token = Token(usize::MAX);
 /// A message must fit, with what was read before it.
 const READ_BYTES: usize = 256 << 10;
-/// So many answers lie ready in one piece.
+/// Number of responses that lie ready in one piece.
 const READY: usize = 256;
 const BLANK: &[u8; 4] = b"\r\n\r\n";
 /// RFC 6455 section 1.3.
@@ -36,7 +36,7 @@ const KEY_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 enum Kind {
     /// Nothing has come yet.
     New,
-    /// HTTP; with the answers of this number.
+    /// HTTP; with the responses of this number.
     Http(usize),
     Echo,
     Room,
@@ -71,7 +71,7 @@ impl Peer {
     }
 }
 
-/// The three kinds of answers, each as often as it may be wanted at once.
+/// The three kinds of responses, each as often as it may be wanted at once.
 struct Answers {
     ready: [Vec<u8>; 3],
     made: Instant,

@@ -107,7 +107,7 @@ fn no_response_waits_for_more_than_a_slice_of_others() {
 }
 
 #[test]
-fn what_others_say_to_one_of_the_batch_comes_behind_its_own_answers() {
+fn own_responses_come_before_messages_of_others() {
     let (mut server, ids, peers) = sockets(3);
     peers.iter().zip(["a", "b", "c"]).for_each(|(peer, text)| say(peer, frame(TEXT, text)));
     turn(&mut server, &ids);
@@ -118,7 +118,7 @@ fn what_others_say_to_one_of_the_batch_comes_behind_its_own_answers() {
 }
 
 #[test]
-fn who_is_closed_by_another_of_the_batch_hears_its_answer_first_and_is_heard_no_more() {
+fn socket_closed_by_another_hears_its_response_first() {
     let (mut server, ids, peers) = sockets(3);
     let close = [[0x88, 5].as_slice(), &1000u16.to_be_bytes(), b"bye"].concat();
     peers.iter().zip(["a", "bye", "c"]).for_each(|(peer, text)| say(peer, frame(TEXT, text)));
@@ -129,7 +129,7 @@ fn who_is_closed_by_another_of_the_batch_hears_its_answer_first_and_is_heard_no_
 }
 
 #[test]
-fn who_leaves_a_room_within_the_batch_hears_its_answers_before_the_words_of_the_room() {
+fn leaving_member_hears_responses_before_the_room() {
     let (mut server, ids, peers) = room(Limits::default());
     peers[0].borrow_mut().forget();
     // A pong is an answer; what is said goes to the room.
@@ -141,7 +141,7 @@ fn who_leaves_a_room_within_the_batch_hears_its_answers_before_the_words_of_the_
 }
 
 #[test]
-fn a_rest_that_was_kept_waits_until_there_is_room_for_it() {
+fn kept_input_waits_for_room_in_the_read_buffer() {
     let (mut server, ids, peers) = meet(Gossip::default(), Limits::default(), 3);
     let long = ASK.replacen("\r\n", &format!("\r\nX: {}\r\n", "x".repeat(12 << 10)), 1);
     let (begin, rest) = long.split_at(long.len() - 2);
@@ -155,7 +155,7 @@ fn a_rest_that_was_kept_waits_until_there_is_room_for_it() {
 }
 
 #[test]
-fn messages_that_do_not_lie_in_the_read_buffer_together_are_all_handled() {
+fn messages_larger_than_the_read_buffer_are_all_handled() {
     for bytes in [1000, 10 << 10, 31 << 10, 32 << 10, 60 << 10] {
         let (mut server, ids, peers) = sockets(20);
         let said: Vec<_> = (0..20).map(|n| vec![b'a' + n; bytes]).collect();

@@ -1,4 +1,4 @@
-//! Long messages: nobody waits for the whole of one.
+//! Long messages: no other connection waits for the whole of one.
 
 use super::*;
 use squall::blocks::{BLOCK_BYTES, Blocks};
@@ -7,7 +7,7 @@ const LONG: usize = 20 * BLOCK_BYTES;
 /// The header of a frame, or the head of an answer.
 const HEAD_BYTES_MAX: usize = 300;
 
-/// Sends every message back, and answers every request with a body in blocks.
+/// Sends every message back, and responds to `/long` with a body in blocks.
 struct Echo;
 
 impl App for Echo {
@@ -29,7 +29,7 @@ impl App for Echo {
     }
 }
 
-/// Takes turns until `peer` has been told all of a long message, while somebody else asks in each of them.
+/// Takes turns until `peer` has all of a long message, while another client sends a request in each of them.
 fn hears_in_slices(
     server: &mut Server<FakeNetwork, Echo>,
     (id, peer): (ConnId, &PipeRef),
@@ -64,7 +64,7 @@ fn a_long_echo_goes_out_in_slices() {
 }
 
 #[test]
-fn a_long_body_goes_out_in_slices_and_the_next_request_is_answered_behind_it() {
+fn a_long_body_goes_out_in_slices() {
     let (mut server, ids, peers) = meet(Echo, Limits::default(), 2);
     say(&peers[0], ASK.replacen('/', "/long", 1));
     hears_in_slices(&mut server, (ids[0], &peers[0]), (ids[1], &peers[1]));
@@ -79,7 +79,7 @@ fn a_long_body_goes_out_in_slices_and_the_next_request_is_answered_behind_it() {
 }
 
 #[test]
-fn what_comes_is_read_in_slices() {
+fn input_is_read_in_slices() {
     let limits = Limits::default();
     let slice = limits.slice_bytes_max;
     let (mut server, ids, peers) = meet(Echo, limits, 1);
@@ -97,7 +97,7 @@ fn what_comes_is_read_in_slices() {
 }
 
 #[test]
-fn what_a_room_has_for_one_who_was_deaf_goes_out_in_slices() {
+fn a_member_catches_up_in_slices() {
     let limits = Limits { said_bytes_max: 8 << 10, slice_bytes_max: 4 << 10, ..Limits::default() };
     let (mut server, ids, peers) = room(limits);
     peers[1].borrow_mut().room = 0;

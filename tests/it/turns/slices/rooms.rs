@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Rooms, one for each path. Whoever upgrades enters, whoever only asks brings news from outside.
+/// Rooms, one for each path. An upgrade enters one; a plain request brings news from outside.
 struct Halls {
     inside: HashMap<ConnId, FeedId>,
     /// Whose messages were heard, in order.
@@ -99,7 +99,7 @@ fn text() -> Vec<u8> {
 }
 
 #[test]
-fn members_are_heard_while_somebody_comes_in_every_turn() {
+fn members_are_heard_while_one_enters_in_every_turn() {
     let mut stage = Stage::new(limits(), 100);
     for n in MEMBERS + 10..MEMBERS + 60 {
         stage.ask(n, 0, true);
@@ -112,7 +112,7 @@ fn members_are_heard_while_somebody_comes_in_every_turn() {
 }
 
 #[test]
-fn a_room_that_always_has_news_leaves_turns_to_the_others() {
+fn a_busy_room_leaves_turns_to_the_others() {
     let mut stage = Stage::new(limits(), 1);
     stage.ask(MEMBERS + 10, 0, false);
     stage.says(MEMBERS, text());
@@ -126,7 +126,7 @@ fn a_room_that_always_has_news_leaves_turns_to_the_others() {
 }
 
 #[test]
-fn whoever_had_to_wait_is_heard_before_those_who_say_much() {
+fn a_waiting_member_is_heard_before_busy_ones() {
     for flush_bytes_max in [50 << 10, 1 << 20] {
         let mut stage = Stage::new(Limits { said_bytes_max: 2 * TEXT_BYTES, flush_bytes_max, ..limits() }, 0);
         for n in 0..20 {
@@ -147,7 +147,7 @@ fn whoever_had_to_wait_is_heard_before_those_who_say_much() {
 }
 
 #[test]
-fn whoever_was_read_before_the_room_was_busy_keeps_its_place_among_those_who_wait() {
+fn waiting_members_are_heard_in_the_order_of_their_input() {
     let mut stage = Stage::new(Limits { said_bytes_max: TEXT_BYTES, ..limits() }, 0);
     stage.peers[..40].iter().for_each(|peer| say(peer, text()));
     let everybody: Vec<_> = (0..40).map(|n| readable(stage.ids[n])).collect();
@@ -157,7 +157,7 @@ fn whoever_was_read_before_the_room_was_busy_keeps_its_place_among_those_who_wai
 }
 
 #[test]
-fn who_asks_for_pages_does_not_wait_for_a_room_that_has_enough_to_write() {
+fn requests_do_not_wait_for_a_busy_room() {
     let mut stage = Stage::new(Limits { said_bytes_max: 1, ..limits() }, 1);
     stage.says(0, text());
     stage.says(MEMBERS + 10, "GET /7 HTTP/1.1\r\nHost: squall\r\n\r\n".repeat(100));
@@ -167,7 +167,7 @@ fn who_asks_for_pages_does_not_wait_for_a_room_that_has_enough_to_write() {
 }
 
 #[test]
-fn whoever_the_flush_has_not_come_to_is_not_cut_for_it() {
+fn member_not_yet_flushed_is_not_cut() {
     let mut stage = Stage::new(Limits { lag_bytes_max: 2 * TEXT_BYTES, ..limits() }, 1);
     for _ in 0..50 {
         stage.ask(MEMBERS + 10, 0, false);
@@ -178,7 +178,7 @@ fn whoever_the_flush_has_not_come_to_is_not_cut_for_it() {
 }
 
 #[test]
-fn whoever_takes_nothing_is_cut_although_the_flush_never_comes_to_its_end() {
+fn deaf_member_is_cut_during_an_endless_flush() {
     let mut stage = Stage::new(Limits { lag_bytes_max: 20 * TEXT_BYTES, ..limits() }, 1);
     stage.peers[50].borrow_mut().room = 0;
     let mut asked = 0;
@@ -194,7 +194,7 @@ fn whoever_takes_nothing_is_cut_although_the_flush_never_comes_to_its_end() {
 }
 
 #[test]
-fn what_was_said_before_the_end_still_goes_out() {
+fn messages_before_a_drain_still_go_out() {
     let close = frame(CLOSE, 1000u16.to_be_bytes());
     let mut stage = Stage::new(Limits { said_bytes_max: TEXT_BYTES, ..limits() }, 0);
     stage.says(0, text());
@@ -217,7 +217,7 @@ fn what_was_said_before_the_end_still_goes_out() {
 }
 
 #[test]
-fn a_member_that_closes_in_the_middle_of_a_flush_has_everything_said_before() {
+fn closing_member_gets_the_messages_before_its_close() {
     let mut stage = Stage::new(limits(), 0);
     stage.says(0, text());
     stage.says(99, [text(), frame(CLOSE, 1000u16.to_be_bytes())].concat());
@@ -226,7 +226,7 @@ fn a_member_that_closes_in_the_middle_of_a_flush_has_everything_said_before() {
 }
 
 #[test]
-fn a_flush_begins_with_the_first_member_and_whoever_comes_late_has_all_of_it_in_one_write() {
+fn late_members_of_a_flush_get_all_in_one_write() {
     let mut stage = Stage::new(limits(), 0);
     for _ in 0..2 {
         stage.peers.iter().for_each(|peer| peer.borrow_mut().forget());
@@ -244,10 +244,10 @@ fn a_flush_begins_with_the_first_member_and_whoever_comes_late_has_all_of_it_in_
 }
 
 #[test]
-fn nobody_is_passed_over_whoever_comes_and_goes() {
+fn enters_and_leaves_skip_no_member() {
     let mut stage = Stage::new(limits(), 200);
     let close = frame(CLOSE, 1000u16.to_be_bytes());
-    // In each turn one comes, and who came before goes: the last place is filled, and emptied, again and again.
+    // In each turn one enters, and the one before leaves: the last slot is filled and emptied again and again.
     for n in MEMBERS + 10..MEMBERS + 210 {
         stage.ask(n, 0, true);
         if n > MEMBERS + 10 {
@@ -272,7 +272,7 @@ fn full_of_news() -> Stage {
 }
 
 #[test]
-fn whoever_would_take_more_is_not_too_slow() {
+fn a_member_that_takes_all_is_not_too_slow() {
     let mut stage = full_of_news();
     stage.turn_until("all have everything", Stage::is_quiet);
     assert_eq!(stage.server.counts().cut, 0);
@@ -280,7 +280,7 @@ fn whoever_would_take_more_is_not_too_slow() {
 }
 
 #[test]
-fn whoever_stops_taking_between_two_slices_is_too_slow() {
+fn member_that_stops_between_slices_is_too_slow() {
     let mut stage = full_of_news();
     stage.peers[50].borrow_mut().room = 0;
     stage.turn_until("the others have everything", |stage| {
@@ -291,7 +291,7 @@ fn whoever_stops_taking_between_two_slices_is_too_slow() {
 }
 
 #[test]
-fn who_enters_is_answered_in_one_write() {
+fn entering_is_answered_in_one_write() {
     struct Hello;
     impl App for Hello {
         fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// Connections that are being opened at once: fewer than any server's backlog.
 const OPENING_MAX: usize = 128;
 const OPEN_WITHIN: Duration = Duration::from_secs(60);
-/// Loopback addresses are plenty; each has ports for so many connections, and some to spare for those that just ended.
+/// Connections for each loopback address: its ports, less some for connections that just ended.
 const PER_SOURCE: usize = 10_000;
 const READ_BYTES: usize = 1 << 20;
 
@@ -26,7 +26,7 @@ pub trait Client {
     /// # Errors
     /// What is wrong with them. That is the end of the load: a server that fails is not measured.
     fn receive(&mut self, id: usize, bytes: &[u8], now: Instant, out: &mut Vec<u8>) -> Result<usize, String>;
-    /// Connections that have something to say because it is time; `None`: nobody waits for a time.
+    /// Connections that are due to send; `None`: none waits for a time.
     fn due(&mut self, now: Instant, say: &mut dyn FnMut(usize, &[u8])) -> Option<Instant>;
     /// How much has been done, of what is counted.
     fn done(&self) -> u64;

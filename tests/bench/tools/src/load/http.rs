@@ -1,7 +1,7 @@
 //! HTTP: each connection sends its requests in one write, and the next when all of them are answered.
 //!
-//! The first answer of connection 0 is read; after that answers are only measured: each must be as long as that one. All
-//! other connections begin with what the others ask for.
+//! The first response of connection 0 is read; after that responses are only measured: each must be as long as that one.
+//! All other connections begin with what the others ask for.
 
 use crate::Flags;
 use crate::figures::Times;
@@ -22,7 +22,7 @@ pub struct Http {
     /// Length of one answer, once it is known.
     answer: Option<usize>,
     waiting: Vec<Waiting>,
-    /// Who asks when.
+    /// The connections by the time of their next request.
     paused: BinaryHeap<Reverse<(Instant, usize)>>,
     opened: usize,
     done: u64,

@@ -29,9 +29,9 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// Before the base line of memory so many members are there already, and what a server sets up once is set up.
+/// Members before the base line of memory: what a server sets up once is set up then.
 const FIRST_MEMBERS: usize = 64;
-/// What is still on its way after the end gets so long to arrive.
+/// Time for what is still on its way after the end.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,7 +71,7 @@ pub struct Flags {
     /// Seconds between what is answered and what is asked next (http)
     #[arg(long, default_value_t = 0.0)]
     pub pause: f64,
-    /// Pauses are of 0 to twice as long: nobody keeps step with anybody (http)
+    /// Pauses are of 0 to twice as long, so that connections do not keep step (http)
     #[arg(long)]
     pub vary: bool,
     /// Seconds over which the first requests are spread (http)

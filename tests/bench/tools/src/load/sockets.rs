@@ -1,6 +1,7 @@
 //! WebSockets: echoes, and a room whose every message is to reach every member, its sender too.
 //!
-//! A message ends with who sent it and when, in digits; a room may put a name before it, and may say what else it likes.
+//! A message ends with its sender's number and its time, in digits; a room may put a name before it, and may send what
+//! else it likes.
 
 use crate::figures::Times;
 use crate::fleet::{Client, Fleet};
@@ -30,7 +31,7 @@ pub struct Sockets {
     began: Instant,
     running: bool,
     said: u64,
-    /// Messages that came back, or of a room, that came to somebody.
+    /// Messages that came back, or that came to a member of the room.
     done: u64,
     times: Times,
 }
@@ -74,7 +75,7 @@ impl Sockets {
         Ok(())
     }
 
-    /// Nobody says anything further.
+    /// Nothing further is sent.
     pub fn stop(&mut self) {
         self.running = false;
     }
@@ -179,7 +180,7 @@ fn pong(payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Who sent it, and when.
+/// Its sender, and its time.
 fn stamp(payload: &[u8]) -> Option<(usize, u64)> {
     let stamp = &payload[payload.len().checked_sub(STAMP)?..];
     let number = |digits: &[u8]| digits.iter().fold(0, |n, digit| n * 10 + u64::from(digit - b'0'));
