@@ -14,7 +14,6 @@
 #![forbid(unsafe_code)]
 
 #[path = "../it/support/dice.rs"]
-#[allow(dead_code)]
 mod dice;
 mod probe;
 mod scenarios;

@@ -79,7 +79,7 @@ fn presence_is_per_name_not_per_connection() {
 }
 
 #[test]
-fn everybody_hears_the_same_lines_in_the_same_order() {
+fn all_members_hear_the_same_lines_in_the_same_order() {
     let site = Site::start(Limits::default(), &["--message-rate", "0"]);
     let mut members: Vec<WsClient> = Vec::new();
     for n in 0..10 {

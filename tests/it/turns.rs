@@ -12,7 +12,7 @@ use squall::id::ConnId;
 use squall::net::{Ready, Source};
 use squall::reactor::Server;
 use std::cell::{Cell, RefCell};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! The random numbers of all tests. A seed brings them back.
+#![allow(dead_code, reason = "a test program may need a part only")]
 
 /// xorshift64*.
 #[derive(Clone)]

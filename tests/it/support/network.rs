@@ -3,6 +3,7 @@
 //! A [`Pipe`] is one connection, both ends. The test plays the peer: it puts bytes into `to_server`, takes those of
 //! `to_peer`, and gives `room` for more. `edge` is what the kernel has to report and has not reported; a test may hand
 //! it to the server ([`Pipe::report`]) or report what it likes.
+#![allow(dead_code, reason = "a test program may need a part only")]
 
 use super::dice::Dice;
 use squall::id::ConnId;

@@ -226,6 +226,7 @@ fn fetch_begun_at_the_end_of_another_takes_one_place() {
 #[cfg(feature = "deflate")]
 fn inflated_bytes_count_for_the_slice() {
     use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(&vec![0; 32 << 20]).expect("a vector takes all");
     let bomb = gzip.finish().expect("a vector takes all");
