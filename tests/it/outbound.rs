@@ -28,7 +28,7 @@ use ways::{End, Played, Way};
 
 /// Deadline of a fetch that is to be late.
 const WITHIN: Duration = ms(600);
-/// Any other.
+/// Deadline of any other.
 const LONG: Duration = Duration::from_secs(5);
 const HEAD_BYTES_MAX: usize = 4096;
 const BODY_BYTES_MAX: u64 = 65_536;
@@ -46,6 +46,8 @@ fn limits() -> Limits {
 
 /// All ways that this build can be told to go.
 fn all_ways() -> Vec<&'static Way> {
+    #[cfg(feature = "deflate")]
+    codings::prepare();
     let tables: &[&[Way]] = &[
         connections::WAYS,
         heads::WAYS,

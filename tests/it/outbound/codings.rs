@@ -7,6 +7,7 @@ use crate::support::stub::Asked;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use std::io::Write;
+use std::sync::LazyLock;
 
 pub const WAYS: &[Way] = &[
     way("sends a gzip bomb", Http(bomb), Fails(LARGE)).decoded(),
@@ -56,12 +57,21 @@ fn turned(at: impl Fn(usize) -> std::ops::Range<usize>) -> Vec<u8> {
     body
 }
 
+static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| gzip(&vec![0; BOMB_BYTES]));
+static DEFLATE_BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| zlib(&vec![0; BOMB_BYTES]));
+
+/// Compresses the bombs: on a busy machine that may take longer than a fetch.
+pub fn prepare() {
+    LazyLock::force(&BOMB);
+    LazyLock::force(&DEFLATE_BOMB);
+}
+
 fn bomb(asked: Asked) {
-    says(asked, "gzip", &gzip(&vec![0; BOMB_BYTES]));
+    says(asked, "gzip", &BOMB);
 }
 
 fn deflate_bomb(asked: Asked) {
-    says(asked, "deflate", &zlib(&vec![0; BOMB_BYTES]));
+    says(asked, "deflate", &DEFLATE_BOMB);
 }
 
 fn damaged(asked: Asked) {
