@@ -34,7 +34,7 @@ export TOOLS=$target/tools        # what npm and pip bring
 export RUST_LOG=warn             # the servers say less
 export FULL='' SHOTS='' WITHOUT_AUTOBAHN=''
 export RESULTS=$target/results # a line from everything that counts cases
-# The parts talk to nobody but this machine, and to servers with the flags that they name.
+# The parts talk to this machine only, and to servers with the flags that they name.
 export no_proxy=127.0.0.1,localhost NO_PROXY=127.0.0.1,localhost
 unset "${!SQUALL_@}"
 

@@ -36,7 +36,7 @@ SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]
 TICK = os.sysconf("SC_CLK_TCK")
 UNIT_US = {"us": 1, "ms": 1e3, "s": 1e6, "m": 60e6}
 START_WITHIN = 8
-# The servers are the ones described by their flags, and nobody asks a proxy for a loopback address.
+# The servers are the ones described by their flags, and no proxy is asked for a loopback address.
 ENV = {name: value for name, value in os.environ.items() if not name.startswith("SQUALL_")}
 ENV |= {"RUST_LOG": "warn", "no_proxy": "*", "NO_PROXY": "*"}
 
@@ -189,7 +189,7 @@ class Child:
             return int(re.search(r"^Threads:\s+(\d+)", status.read(), re.M).group(1))
 
     def stop(self):
-        """By its own id; who does not leave in good order within 3 s is killed, with what it has started."""
+        """By its own id; a server that does not stop within 3 s is killed, with what it has started."""
         if self.process.poll() is not None:
             return
         self.process.terminate()
@@ -265,7 +265,7 @@ server {{
 
 
 def free_port():
-    """A port that nobody uses, below those of the kernel's clients: many connections come and go meanwhile."""
+    """A port that is not in use, below those of the kernel's clients: many connections come and go meanwhile."""
     with open("/proc/sys/net/ipv4/ip_local_port_range") as ports:
         below = min(32768, int(ports.read().split()[0]))
     for _ in range(200):

@@ -8,7 +8,7 @@ paced   64 connections that ask every 10 ms each
 busy    64 connections that ask without a pause
 
 Each is measured alone, and then beside the two floods: the p99 of the two, and the median of the rounds' own ratios.
-Tornado stands beside squall as a control. The server is alone on the first core; who measures and the floods share the
+Tornado stands beside squall as a control. The server is alone on the first core; the probe and the floods share the
 last one, where the floods get what is left over (SCHED_IDLE), or they would be measured and not the server. How much
 they moved is in the table: what they sent and what came back, MiB a second.
 

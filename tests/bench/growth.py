@@ -81,7 +81,7 @@ def flags_of(args, name, server, count):
     beside = ("--connections", ACTIVE, "--others", max(0, count - ACTIVE))
     if name == "timer":
         asleep = count / WAKE_A_SECOND
-        # Half of the time passes with the client, now longer and now shorter: ten who sleep just as long wake in one turn
+        # Half of the time passes with the client, now longer and now shorter: ten equal sleepers wake in one turn
         # after a while, and share what a thousand pay for each.
         waits = ("--path", f"/sleep?seconds={asleep / 2:.4f}", "--pause", asleep / 2) if server == "squall" else \
             ("--pause", asleep)

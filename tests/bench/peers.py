@@ -221,7 +221,7 @@ def summarize(args, results):
 
 
 def cell(name, server, runs, base):
-    """The base in figures, everybody else in ratios to it."""
+    """The base in figures, the others in ratios to it."""
     if not runs:
         return ""
     if name == "members":

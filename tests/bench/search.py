@@ -7,7 +7,7 @@ ratio  squall and nginx before the same upstream (1 KiB of text/plain, answered 
        and at 1: latency and CPU time of the server a request
 kept   requests a second with kept connections, at several counts of browsers
 fresh  the same with --upstream-idle 0, a connection for each search: in the first second towards an address that
-       nobody has used, and then once the ports of the last minute lie in TIME_WAIT
+       were not used yet, and then once the ports of the last minute lie in TIME_WAIT
 slow   an upstream that takes 5 ms (/sleep of another squall), asked directly and through squall
 many   2,000 different searches at once before an upstream that takes 1 s
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The table of HTTP/1.1 cases against nginx, node and tornado. Each of them must miss at least one MUST: a table that
-# everybody passes would say nothing.
+# every server passes would say nothing.
 #
 #   tests/conformance/controls.sh [nginx|node|tornado]...
 #

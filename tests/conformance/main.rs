@@ -41,7 +41,7 @@ const NOT_FOLLOWED: &[(&str, &str)] = &[
     ("a target has no bar", AS_IT_IS),
     ("a target has no letter of Unicode", AS_TYPED),
 ];
-const AS_TYPED: &str = "curl and scripts send what somebody has typed; it is taken as it is";
+const AS_TYPED: &str = "curl and scripts send what was typed; it is taken as it is";
 const AS_IT_IS: &str = "browsers leave it in a query as it is (URL Standard)";
 
 /// What was asked for on the command line.

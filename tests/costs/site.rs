@@ -39,7 +39,7 @@ impl Site {
         let ((ask, asked), (report, answers)) = (channel(), channel());
         let thread = std::thread::spawn(move || {
             let mut running = bind(&cli.serve, Limits::default()).unwrap_or_else(|e| panic!("{e}"));
-            tell.send(running.addresses()[0]).expect("somebody waits for the address");
+            tell.send(running.addresses()[0]).expect("the test waits for the address");
             loop {
                 running.once(Some(LOOKS_EVERY)).expect("the poll works");
                 let (calls, traces) = match asked.try_recv() {
@@ -48,7 +48,7 @@ impl Site {
                     Err(TryRecvError::Disconnected) => return,
                 };
                 let places = traces.iter().map(|trace| ours(&trace.to_string())).collect::<Vec<_>>().join("\n");
-                report.send(Costs { calls, places }).expect("somebody waits for the costs");
+                report.send(Costs { calls, places }).expect("the test waits for the costs");
                 meter::begin();
             }
         });

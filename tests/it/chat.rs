@@ -100,7 +100,7 @@ fn all_members_hear_the_same_lines_in_the_same_order() {
         let own: Vec<_> = (0..50).map(|n| Said::Text(format!("m{m}:{m} says {n}"))).collect();
         let prefix = format!("m{m}:");
         let said = first.iter().filter(|line| matches!(line, Said::Text(line) if line.starts_with(&prefix)));
-        assert_eq!(said.cloned().collect::<Vec<_>>(), own, "nobody's own lines change places");
+        assert_eq!(said.cloned().collect::<Vec<_>>(), own, "the lines of one member keep their order");
     }
     for member in &mut members[1..] {
         assert_eq!(heard(member), first);
@@ -145,7 +145,7 @@ fn text_over_4096_bytes_closes_with_1009() {
     all_hear(&mut [&mut ann, &mut bob], &format!("ann:{longest}"));
     ann.say(&(longest + "x"));
     assert_eq!(ann.dismissed(), 1009);
-    assert_eq!(bob.heard(), text("ann leave room"), "and nobody has heard it");
+    assert_eq!(bob.heard(), text("ann leave room"), "and no member has heard it");
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn member_without_close_reply_is_dropped_in_time() {
     let mut ann = enter(&site, "ann");
     ann.send(frame(BINARY, "x"));
     assert_eq!(ann.heard(), Said::Close(Some(1003), "text only".into()));
-    ann.say("what is said now, nobody hears");
+    ann.say("said to nobody");
     ann.client.closed();
     site.wait_until_empty();
 }

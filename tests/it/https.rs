@@ -197,5 +197,5 @@ fn a_search_is_relayed() {
     let answer = old.ask("GET /search?wd=x HTTP/1.0\r\nHost: squall\r\n\r\n");
     assert!(answer.status == 200 && answer.text() == page);
     drop((client, old));
-    site.wait_until("nobody", |c| c.connections == 0);
+    site.wait_until("no connection", |c| c.connections == 0);
 }

@@ -70,7 +70,7 @@ fn scripts(cookie: &str) -> Vec<(&'static str, Vec<u8>)> {
     let form = "POST /login HTTP/1.1\r\nHost: squall\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n\
                 9\r\nusername=\r\n3;x=y\r\nann\r\n0\r\nA: b\r\n\r\n";
     let upload = "POST /login HTTP/1.1\r\nHost: squall\r\nContent-Length: 12\r\n\r\nusername=annGET / HTTP/1.0\r\n\r\n";
-    let refused = "GET /plaintext HTTP/1.1\r\nHost: squall\r\n\r\nGET /\n and more that nobody looks at";
+    let refused = "GET /plaintext HTTP/1.1\r\nHost: squall\r\n\r\nGET /\n and more that is not read";
     let chat = [
         handshake("/chat/", &format!("Cookie: {cookie}\r\n")).into_bytes(),
         frame(TEXT, "one"),
@@ -255,6 +255,6 @@ fn stale_heap_entries_do_not_pile_up() {
         client.send("GET /plaintext HTTP/1.0\r\n\r\n");
         client.rest();
     }
-    let timers = site.wait_until("nobody", |c| c.connections == 0).timers;
-    assert!(timers <= 1024, "{timers} entries for nobody");
+    let timers = site.wait_until("no connection", |c| c.connections == 0).timers;
+    assert!(timers <= 1024, "{timers} entries for no connection");
 }

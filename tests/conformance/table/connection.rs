@@ -24,7 +24,7 @@ fn stays() -> Vec<Case> {
             format!("GET /nowhere HTTP/1.1\r\nHost: squall\r\n\r\n{MARKER}"),
             "404 200 open",
         ),
-        stays("9110 7.6.1", "an option that nobody knows is ignored", "Connection: x-frobnicate\r\n"),
+        stays("9110 7.6.1", "an unknown option is ignored", "Connection: x-frobnicate\r\n"),
         stays("9110 7.6.1", "an option that only begins like close is another one", "Connection: closed\r\n"),
         stays("9110 7.6.1", "an option that only ends like close is another one", "Connection: x-close\r\n"),
         stays("9110 5.6.1", "a Connection of nothing is no option", "Connection:\r\n"),

@@ -44,7 +44,7 @@ fn names() -> Vec<Case> {
             format!("GET /plaintext HTTP/1.1\r\nhOST: squall\r\n\r\n{MARKER}"),
             "200 200 open",
         ),
-        should("9110 5.1", "a field that nobody knows is ignored", get("Frobnicate: yes\r\n"), "200 200 open"),
+        should("9110 5.1", "an unknown field is ignored", get("Frobnicate: yes\r\n"), "200 200 open"),
         must(
             "9110 5.3",
             "the order of different fields means nothing",
@@ -89,7 +89,7 @@ fn values() -> Vec<Case> {
             "TE asks for nothing that must be done",
             "TE: trailers, deflate;q=0.5\r\nConnection: TE\r\n",
         ),
-        taken("9110 11.6.2", "credentials that nobody asked for change nothing", "Authorization: Basic eDp5\r\n"),
+        taken("9110 11.6.2", "unrequested credentials change nothing", "Authorization: Basic eDp5\r\n"),
         taken("9110 7.6.2", "Max-Forwards means nothing to GET", "Max-Forwards: 0\r\n"),
         taken("9110 7.6.3", "Via means nothing to an origin server", "Via: 1.0 fred, 1.1 p.example.com\r\n"),
     ]

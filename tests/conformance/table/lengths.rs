@@ -65,7 +65,7 @@ fn frames() -> Vec<Case> {
         ),
         must(
             "9112 9.3",
-            "the body of a method that nobody knows is read, or the connection closes",
+            "the body of an unknown method is read, or the connection closes",
             format!("BREW /plaintext HTTP/1.1\r\nHost: squall\r\nContent-Length: {inner}\r\n\r\n{MARKER}{MARKER}"),
             "4xx 200 open | 4xx close | 501 200 open | 501 close",
         ),

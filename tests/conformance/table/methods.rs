@@ -138,7 +138,7 @@ fn options() -> Vec<Case> {
 fn unknown() -> Vec<Case> {
     let unknown = |name, method: &str| should("9110 9.1", name, ask(method, "/plaintext"), "501 200 open | 501 close");
     vec![
-        unknown("a method that nobody knows is 501", "BREW"),
+        unknown("an unknown method is 501", "BREW"),
         unknown("methods have a letter case", "get"),
         unknown("methods have a letter case in part", "Get"),
         unknown("a method may be any token", "M-S.E_A!R'C*H~"),
@@ -149,7 +149,7 @@ fn unknown() -> Vec<Case> {
             ask(&"X".repeat(200), "/plaintext"),
             "501 200 open | 501 close",
         ),
-        unknown("PRI with HTTP/1.1 is a method that nobody knows", "PRI"),
+        unknown("PRI with HTTP/1.1 is an unknown method", "PRI"),
     ]
 }
 

@@ -45,7 +45,7 @@ pub fn cases() -> Vec<Case> {
             }
             _ => Ok(()),
         }),
-        ignored("a unit that nobody knows is ignored", "lines=0-0"),
+        ignored("an unknown unit is ignored", "lines=0-0"),
         must(
             "9110 14.2",
             "a range that is none is refused or ignored",

@@ -194,7 +194,7 @@ fn refused() -> Vec<Case> {
             .head_at(0),
         should(
             "6455 10.2",
-            "an Origin of somebody else is refused",
+            "a foreign Origin is refused",
             behind(line, &format!("{ASKS}{KEY}{VERSION}Origin: http://evil.example\r\n")),
             "403 200 open | 403 close",
         )

@@ -21,7 +21,7 @@ http {
     server {
         listen 127.0.0.1:$port backlog=4096;
         location = /plaintext { return 200 "Hello, World!"; }
-        # Whoever passes a request on reads its body first.
+        # A proxy reads the body before it passes a request on.
         location = /login { proxy_pass http://127.0.0.1:$port/plaintext; }
         location / { return 404; }
     }

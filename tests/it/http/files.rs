@@ -76,7 +76,7 @@ fn www_overlays_files_and_pages() {
     assert_eq!((file.status, file.text().as_str()), (200, "<p>hello"));
     assert_eq!(file.field("content-type"), Some("text/html; charset=utf-8"));
     assert_eq!(file.field("x-content-type-options"), Some("nosniff"));
-    assert_eq!(file.field("content-security-policy"), None, "these files belong to somebody else");
+    assert_eq!(file.field("content-security-policy"), None, "these files are their owner's");
     assert_eq!(get(site.address, "/static/chat.js").text(), "mine");
     assert_eq!(get(site.address, "/static/squall.css").status, 200, "what is not there is embedded");
     assert_eq!(get(site.address, "/").text(), "index of &lt;mine&gt;");

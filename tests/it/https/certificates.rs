@@ -29,7 +29,7 @@ fn sighup_loads_a_certificate_for_new_connections() {
     for _ in 0..3 {
         let before = shown(&connect(child.address).stream);
         certify_anew(&files);
-        assert!(shown(&connect(child.address).stream) == before, "nobody has told it");
+        assert!(shown(&connect(child.address).stream) == before, "it was not told");
         child.signal("HUP");
         wait_for("the new certificate", || (shown(&connect(child.address).stream) != before).then_some(()));
         echo.say("still here");

@@ -174,7 +174,7 @@ fn truncated_body_ends_without_close_notify() {
                 assert!(matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) && version == "1.0")
             }
         }
-        site.wait_until("nobody", |c| c.connections == 0);
+        site.wait_until("no connection", |c| c.connections == 0);
     }
 }
 
@@ -239,7 +239,7 @@ fn unread_input_does_not_destroy_the_last_response() {
     let site: &Site = &Secure::with_defaults();
     for _ in 0..20 {
         let mut client = connect(site.address);
-        client.send("GET /\n and more that nobody looks at");
+        client.send("GET /\n and more that is not read");
         for _ in 0..20 {
             // The server may be done with us by now.
             let _ = client.stream.write_all(&[b'x'; 10_000]);

@@ -60,7 +60,7 @@ fn the_budget_of_all_buffers_counts_ciphertext_too() {
         let _ = (0..40).try_for_each(|_| echo.client.stream.write_all(&message));
         assert!(site.counts().booked <= 600_000, "{:?}", site.counts());
     }
-    site.wait_until("somebody to be closed", |c| c.connections < 5);
+    site.wait_until("a connection to be closed", |c| c.connections < 5);
     drop(deaf);
     serves(&mut bystander);
     site.wait_until("nothing", |c| c.booked == 0);

@@ -1,7 +1,7 @@
 //! Sites that are not there, and connections that end, or never do anything.
 
 use super::ways::End::{Arrives, Fails};
-use super::ways::Play::{Closes, Http, Nobody, Raw, Says};
+use super::ways::Play::{Absent, Closes, Http, Raw, Says};
 use super::ways::{self, SILENT, Way, hold, reset, way};
 use crate::support::ms;
 use crate::support::stub::Asked;
@@ -9,11 +9,11 @@ use socket2::{Domain, Socket, Type};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 
 pub const WAYS: &[Way] = &[
-    way("does not listen", Nobody(unused), Fails("no connection to 127.0.0.1:1: Connection refused")),
-    way("never answers a connect", Nobody(deaf), Fails("no connection within 1 s")),
-    way("has a name that does not exist", Nobody(nameless), Fails(".invalid could not be resolved: ")),
+    way("does not listen", Absent(unused), Fails("no connection to 127.0.0.1:1: Connection refused")),
+    way("never answers a connect", Absent(deaf), Fails("no connection within 1 s")),
+    way("has a name that does not exist", Absent(nameless), Fails(".invalid could not be resolved: ")),
     way("is private, where a redirect leads", Raw(never), Fails("127.0.0.1, which is not a public address")).led_here(),
-    way("resets whoever connects", Raw(reset), Fails("Connection reset by peer")),
+    way("resets every connection", Raw(reset), Fails("Connection reset by peer")),
     way("resets before its answer", Http(|asked| reset(asked.stream)), Fails("Connection reset by peer")),
     way("resets within its head", Http(reset_in_head), Fails("Connection reset by peer")),
     way("resets within its body", Http(reset_in_body), Fails("Connection reset by peer")),
@@ -26,12 +26,12 @@ pub const WAYS: &[Way] = &[
 ];
 
 /// Port 1 cannot be bound without rights, and no service has it.
-fn unused() -> ways::Nobody {
-    ways::Nobody { url: "http://127.0.0.1:1/".into(), kept: Box::new(()) }
+fn unused() -> ways::Absent {
+    ways::Absent { url: "http://127.0.0.1:1/".into(), kept: Box::new(()) }
 }
 
 /// A listener whose backlog is full does not respond to a SYN: the kernel drops it, and the connect waits.
-fn deaf() -> ways::Nobody {
+fn deaf() -> ways::Absent {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
     socket.listen(0).expect("it listens");
@@ -42,16 +42,16 @@ fn deaf() -> ways::Nobody {
         fill.push(stream);
         assert!(fill.len() < 10, "the backlog is not 0");
     }
-    ways::Nobody { url: format!("http://{address}/"), kept: Box::new((listener, fill)) }
+    ways::Absent { url: format!("http://{address}/"), kept: Box::new((listener, fill)) }
 }
 
 /// A label of 64 characters is refused by the resolver itself, so this needs no network.
-fn nameless() -> ways::Nobody {
-    ways::Nobody { url: format!("http://{}.invalid/", "x".repeat(64)), kept: Box::new(()) }
+fn nameless() -> ways::Absent {
+    ways::Absent { url: format!("http://{}.invalid/", "x".repeat(64)), kept: Box::new(()) }
 }
 
 fn never(_: TcpStream) {
-    panic!("nobody may come here");
+    panic!("no connection may come here");
 }
 
 /// Says this, and resets a moment later.

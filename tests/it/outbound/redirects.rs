@@ -33,7 +33,7 @@ fn redirect_to_another_scheme_is_502_and_explained() {
         ("leads to a file", "file:///etc/passwd", "the scheme file is neither http nor https"),
         ("leads to no host", "http:///", "the URL has no host"),
         ("leads to a port that is none", "http://127.0.0.1:99999/", "the URL has no valid port"),
-        ("leads to somebody's account", "http://me:secret@127.0.0.1/", "a user name or password"),
+        ("leads to an account", "http://me:secret@127.0.0.1/", "a user name or password"),
         ("leads to a host that is none", "http://a_b%/", "the URL has no valid host"),
         ("leads to an address that is none", "http://127.0.0.256/", "invalid IPv4 address"),
     ] {

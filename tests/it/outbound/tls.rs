@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub const WAYS: &[Way] = &[
     // Whom it claims to be.
-    way("has a certificate for somebody else", RawTls(somebody_else), Fails(ELSEWHERE)),
+    way("has a certificate for another host", RawTls(another_host), Fails(ELSEWHERE)),
     way("has a certificate for no name", RawTls(nameless), Fails(NO_NAME)),
     way("has an expired certificate", RawTls(expired), Fails("the certificate expired ")),
     way("has a certificate that is not valid yet", RawTls(not_yet), Fails("the certificate is valid only in ")),
@@ -88,7 +88,7 @@ fn shows(stream: TcpStream, config: Arc<ServerConfig>) {
     }
 }
 
-fn somebody_else(stream: TcpStream) {
+fn another_host(stream: TcpStream) {
     shows(stream, authority().signed(&certificate(&["elsewhere.test"])));
 }
 
@@ -105,7 +105,7 @@ fn not_yet(stream: TcpStream) {
 }
 
 fn foreign(stream: TcpStream) {
-    shows(stream, Authority::new("somebody else's authority").signed(&certificate(NAMES)));
+    shows(stream, Authority::new("another authority").signed(&certificate(NAMES)));
 }
 
 fn own(stream: TcpStream) {
@@ -327,7 +327,7 @@ fn the_page_of_a_search_that_failed_over_https_says_why() {
     for (play, status, cause) in [
         (expired as fn(TcpStream), 502, "no secure connection to 127.0.0.1: the certificate expired "),
         (foreign, 502, UNKNOWN),
-        (somebody_else, 502, ELSEWHERE),
+        (another_host, 502, ELSEWHERE),
         (plain_http, 502, NO_TLS),
         (refuses, 502, REFUSED),
         (stops_behind_its_hello, 504, "no secure connection to 127.0.0.1 within 0.3 s"),

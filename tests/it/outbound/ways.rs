@@ -73,11 +73,11 @@ pub enum Play {
     #[cfg(feature = "tls")]
     RawTls(fn(TcpStream)),
     /// Is no site at all.
-    Nobody(fn() -> Nobody),
+    Absent(fn() -> Absent),
 }
 
 /// An address where no site is, and what keeps it so.
-pub struct Nobody {
+pub struct Absent {
     pub url: String,
     pub kept: Box<dyn Any>,
 }
@@ -146,8 +146,8 @@ impl Way {
             Play::Raw(play) => ("http", Stub::raw(play)),
             #[cfg(feature = "tls")]
             Play::RawTls(play) => ("https", Stub::raw(play)),
-            Play::Nobody(make) => {
-                let Nobody { url, kept } = make();
+            Play::Absent(make) => {
+                let Absent { url, kept } = make();
                 return Played { url, site: None, _kept: kept };
             }
         };

@@ -24,7 +24,7 @@ fn all_at_once(site: &Child) -> Duration {
         let mut answer = String::new();
         BufReader::new(client).read_to_string(&mut answer).expect("a whole answer");
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(answer.contains(&format!("&amp;wd={n}\">")), "{n} got the answer of somebody else");
+        assert!(answer.contains(&format!("&amp;wd={n}\">")), "{n} got the response of another");
     }
     began.elapsed()
 }

@@ -158,7 +158,7 @@ fn searches_over_the_limit_wait_and_are_answered() {
         client.send(SEARCH);
     }
     site.wait_until("a queue", |c| c.fetches == 5 && c.fetches_running == 2);
-    assert_eq!(get(site.address, "/plaintext").status, 200, "nobody else waits");
+    assert_eq!(get(site.address, "/plaintext").status, 200, "others do not wait");
     for client in &mut clients {
         assert_eq!(client.answer().text(), "hello");
     }

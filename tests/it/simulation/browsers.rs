@@ -92,7 +92,7 @@ impl Browser {
         while !rest.is_empty() {
             let Some(end) = rest.windows(4).position(|four| four == b"\r\n\r\n") else { break };
             let head = String::from_utf8(rest[..end].to_vec()).expect("heads are ASCII");
-            let &(first, is_head) = asked.next().unwrap_or_else(|| panic!("an answer that nobody asked for: {head}"));
+            let &(first, is_head) = asked.next().unwrap_or_else(|| panic!("a response that was not asked for: {head}"));
             let status: u16 = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
             let (body, end) = self.body(&head, is_head, &rest[end + 4..]);
             match status {

@@ -141,7 +141,7 @@ impl Run {
         }
         let deadline =
             book.first_deadline().map(|deadline| deadline.max(self.driver.patient_until.unwrap_or(deadline)));
-        assert!(deadline.is_none_or(|deadline| deadline > before), "a deadline has passed, and nobody heard of it");
+        assert!(deadline.is_none_or(|deadline| deadline > before), "a deadline has passed without a word");
         if wait == Some(Duration::ZERO) {
             return;
         }

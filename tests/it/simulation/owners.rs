@@ -86,7 +86,11 @@ impl Book {
         match fetched {
             Fetched::Head(head, journey) => {
                 assert!(!std::mem::replace(&mut live.has_head, true), "two heads");
-                assert_eq!(head.header("x-number"), Some(live.number.to_string().as_bytes()), "somebody else's answer");
+                assert_eq!(
+                    head.header("x-number"),
+                    Some(live.number.to_string().as_bytes()),
+                    "the response of another"
+                );
                 assert_eq!(head.status, live.plan.status);
                 assert_eq!(journey.address.to_string(), live.address());
                 assert!(!live.is_forbidden());

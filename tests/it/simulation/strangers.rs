@@ -220,7 +220,7 @@ impl Run {
                     inside += 1;
                 }
             }
-            assert!(inside > 0, "nobody is let in");
+            assert!(inside > 0, "no client is let in");
         }
         self.settle(true);
     }
@@ -343,7 +343,7 @@ pub fn simulate(seed: u64) -> u64 {
     }
     if !run.driver.server.is_over() {
         run.driver.assert_empty();
-        assert!(run.open.borrow().is_empty(), "the application was not told of everybody's end");
+        assert!(run.open.borrow().is_empty(), "the application was not told of every end");
     }
     for stranger in &mut run.strangers {
         stranger.got.extend(stranger.pipe.borrow_mut().to_peer.drain(..));

@@ -199,7 +199,7 @@ fn a_kept_connection_that_is_shed_is_not_kept() {
     world.site(0).borrow_mut().held = 2 << 20;
     world.says(0, b"");
     assert_eq!((world.server.counts().kept, world.server.counts().fetches), (0, 0));
-    assert_eq!(world.heard(), ["0: 2 bytes", "0: done"], "nobody hears of it");
+    assert_eq!(world.heard(), ["0: 2 bytes", "0: done"], "the owner does not hear of it");
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn handshakes_per_turn_are_limited_and_others_go_first() {
     let reads = |world: &World| (0..burst).map(|n| world.site(n).borrow().reads).sum::<usize>();
     let before = (reads(&world), world.site(burst).borrow().reads);
     let wait = world.server.turn(&readiness, at(world.now));
-    assert_eq!(world.site(burst).borrow().reads, before.1 + 1, "whoever is in is served at once");
+    assert_eq!(world.site(burst).borrow().reads, before.1 + 1, "a connection that is in is served at once");
     assert_eq!((reads(&world) - before.0, wait), (part, Some(Duration::ZERO)), "and the burst goes on at once");
     world.turn(&[]);
     assert_eq!(reads(&world) - before.0, burst, "to its end");
@@ -291,7 +291,7 @@ fn input_of_an_idle_connection_answers_no_new_request() {
     assert_eq!(world.server.counts().kept, 1);
     let readiness = [world.readable(1, OK.as_bytes()), world.readable(0, OK.as_bytes())];
     world.turn(&readiness);
-    assert_eq!(world.heard(), ["0: 2 bytes", "0: done", "1: 2 bytes", "1: done"], "nobody had asked");
+    assert_eq!(world.heard(), ["0: 2 bytes", "0: done", "1: 2 bytes", "1: done"], "the new fetches have sent nothing");
     let counts = world.server.counts();
     assert_eq!((counts.fetches_running, world.sites()), (2, 3));
 }

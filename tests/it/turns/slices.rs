@@ -131,7 +131,7 @@ fn large_room_is_flushed_over_several_turns() {
     for _ in 0..8 {
         server.turn(&[], Now::read());
     }
-    assert!(peers[..MEMBERS].iter().all(|peer| told(peer) == TEXT_BYTES + 4), "everybody has it once");
+    assert!(peers[..MEMBERS].iter().all(|peer| told(peer) == TEXT_BYTES + 4), "every member has it once");
 }
 
 #[test]

@@ -200,7 +200,7 @@ fn deaf_member_with_compression_is_cut_alone() {
     while site.counts().cut == 0 {
         sender.say(&noise);
         sent += 1;
-        assert!(sent < 20_000, "nobody is cut");
+        assert!(sent < 20_000, "no member is cut");
         while sender.next_frame().1.len() < 1000 {}
         short_lines.extend(lines_until(&mut plain, |line| line.len() > 3000));
     }

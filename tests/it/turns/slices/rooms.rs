@@ -199,7 +199,7 @@ fn messages_before_a_drain_still_go_out() {
     let mut stage = Stage::new(Limits { said_bytes_max: TEXT_BYTES, ..limits() }, 0);
     stage.says(0, text());
     let is_last = |&n: &usize| stage.told(n) == 0 && stage.told((n + 1) % MEMBERS) > 0;
-    let last = (1..MEMBERS).find(is_last).expect("the flush has not come to everybody");
+    let last = (1..MEMBERS).find(is_last).expect("the flush has not come to every member");
     stage.says(last, [text(), close.clone()].concat());
     assert_eq!(stage.told(last), 0);
     stage.server.drain(stage.now);
