@@ -3,8 +3,8 @@
 
 use crate::dice::Dice;
 use crate::probe::{Kind, Probe};
-use crate::server::{Program, Server};
 use crate::scenarios::{Needs, Scenario};
+use crate::server::{Program, Server};
 use crate::upstream::Upstream;
 use squall::reactor::Counts;
 use std::net::SocketAddr;

@@ -10,6 +10,7 @@ use squall::http::url::Url;
 use squall::site::base::base_element;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
+use std::io::ErrorKind;
 
 /// Two of one host, two of others; the last one is public.
 pub const ORIGINS: [&str; 4] = ["127.0.0.1:1001", "127.0.0.1:1002", "127.0.0.2:1001", "8.8.8.8:80"];
@@ -295,8 +296,10 @@ impl Line {
         }
         match pipe.connect {
             Connect::Done => return true,
-            Connect::Refused | Connect::Underway(_, Verdict::Nothing) => {}
-            Connect::Underway(0, Verdict::Refused) => (pipe.connect, pipe.edge) = (Connect::Refused, ALL),
+            Connect::Failed(_) | Connect::Underway(_, Verdict::Nothing) => {}
+            Connect::Underway(0, Verdict::Refused) => {
+                (pipe.connect, pipe.edge) = (Connect::Failed(ErrorKind::ConnectionRefused), ALL);
+            }
             Connect::Underway(0, Verdict::Connected) => {
                 pipe.connect = Connect::Done;
                 pipe.edge.writable = true;

@@ -30,7 +30,7 @@ pub enum Connect {
     Done,
     /// Decided after this many looks of the peer.
     Underway(usize, Verdict),
-    Refused,
+    Failed(ErrorKind),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,7 +42,7 @@ pub enum Verdict {
 }
 
 /// One connection, both ends.
-#[derive(Default)]
+#[derive(Default, Debug)]
 pub struct Pipe {
     pub id: Option<ConnId>,
     /// Address that the server has connected to.
@@ -243,7 +243,14 @@ impl World {
 }
 
 /// The server's end of a pipe.
-pub struct FakeStream(PipeRef);
+#[derive(Debug)]
+pub struct FakeStream(pub PipeRef);
+
+impl PartialEq for FakeStream {
+    fn eq(&self, other: &FakeStream) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
 
 impl Read for FakeStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -307,7 +314,10 @@ impl Stream for FakeStream {
     }
 
     fn take_error(&self) -> io::Result<Option<io::Error>> {
-        Ok((self.0.borrow().connect == Connect::Refused).then(|| ErrorKind::ConnectionRefused.into()))
+        Ok(match self.0.borrow().connect {
+            Connect::Failed(why) => Some(why.into()),
+            _ => None,
+        })
     }
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
