@@ -137,7 +137,7 @@ fn next_answer(bytes: &[u8], is_head: bool, closed: bool) -> Result<Option<(Answ
     Ok(Some((answer, end + 4 + used)))
 }
 
-/// RFC 9112 section 4: the space behind the status is there even without a reason.
+/// RFC 9112 section 4: the space after the status is there even without a reason.
 fn status_of(head: &str) -> Result<u16, String> {
     let line = head.split("\r\n").next().unwrap_or_default();
     let status = line.strip_prefix("HTTP/1.1 ").or_else(|| line.strip_prefix("HTTP/1.0 "));

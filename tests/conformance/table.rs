@@ -1,7 +1,7 @@
 //! The table, by theme. It was written from RFC 9110, 9112, 6455 and 3986 and from what is published about request
 //! smuggling; where an RFC leaves a choice, all of it is in the pattern.
 //!
-//! A case that could be read in two ways has a marker behind it: one more request, so that the number of responses tells
+//! A case that could be read in two ways has a marker after it: one more request, so that the number of responses tells
 //! where the server thinks that the first one ended.
 
 mod chunks;

@@ -40,7 +40,7 @@ pub struct Peer {
     pub allowed: u64,
     /// It reads what comes.
     reads: bool,
-    /// It sends FIN behind the last byte of `allowed`.
+    /// It sends FIN after the last byte of `allowed`.
     pub finishes: bool,
     finished: bool,
     /// The first bytes that it has read.

@@ -122,7 +122,7 @@ fn latest_ping_is_answered_without_further_input() {
     let mut ann = enter(&site, "ann");
     let pings = [frame(PING, "one"), frame(PING, "two"), frame(PING, "three")].concat();
     for line in ["", "hello"] {
-        // With a line behind them, the pongs go out with the news of the room.
+        // With a line after them, the pongs go out with the news of the room.
         ann.send([pings.clone(), if line.is_empty() { vec![] } else { frame(TEXT, line) }].concat());
         let (mut latest, mut heard_line) = (false, line.is_empty());
         while !latest || !heard_line {

@@ -12,7 +12,7 @@ const MODIFIED: &str = "Tue, 14 Nov 2023 22:13:20 GMT";
 const BEFORE: &str = "Tue, 14 Nov 2023 22:13:19 GMT";
 const AFTER: &str = "Wed, 15 Nov 2023 00:00:00 GMT";
 
-/// A server may close behind an error.
+/// A server may close after an error.
 const FAILS: &str = "412 200 open | 412 close";
 
 pub fn cases() -> Vec<Case> {

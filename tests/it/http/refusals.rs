@@ -6,7 +6,7 @@ use crate::support::{Answer, Client, Site, get, ms};
 use squall::config::Limits;
 use std::time::Duration;
 
-/// The answer to bytes behind which the server must close.
+/// The response to bytes after which the server must close.
 #[track_caller]
 fn refused(site: &Site, wire: impl AsRef<[u8]>) -> Answer {
     let mut client = Client::connect(site.address);
@@ -199,7 +199,7 @@ fn malformed_requests_are_refused() {
     ] {
         assert_eq!(refused(&site, wire).status, status, "{wire:?}");
     }
-    // Nothing behind a refusal is looked at.
+    // Nothing after a refusal is read.
     let wire = format!("GET /\r\n\r\n{ASK}");
     assert_eq!(refused(&site, wire).status, 400);
 }

@@ -104,7 +104,7 @@ fn an_encrypted_key_is_called_encrypted() {
         let says = said.contains("key.pem") && said.contains("is encrypted") && said.contains("openssl pkey");
         assert!(code == Some(1) && says && !said.contains("damaged") && said.lines().count() == 1, "{text}: {said}");
     }
-    // One that is not encrypted is taken, whatever stands behind it.
+    // One that is not encrypted is taken, whatever follows it.
     let files = certified();
     files.write("key.pem", format!("{}{new}", read(&files, "key.pem")));
     serves(&mut connect(child(&files, &[]).address));

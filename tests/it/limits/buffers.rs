@@ -15,7 +15,7 @@ fn overfill(address: SocketAddr) -> (Vec<WsClient>, Vec<WsClient>) {
         echo.send(fragment(BINARY, false, vec![1; PIECE]));
         echo.send(frame(PING, ""));
         let first = echo.heard();
-        // It is booked when its slice ends, which may be behind the first Pong, but never behind a second one.
+        // It is booked when its slice ends, which may be after the first Pong, but never after a second one.
         let heard = if matches!(first, Said::Pong(_)) {
             echo.send(frame(PING, ""));
             echo.heard()

@@ -73,7 +73,7 @@ fn ten_thousand_sleepers_cost_no_thread_and_no_cpu() {
         go_on(&mut sleepers, &mut poll, Duration::from_millis(10));
     }
 
-    // A later request is answered behind all of theirs: now they sleep, unless the first are awake already.
+    // A later request is answered after all of theirs: now they sleep, unless the first are awake already.
     assert_eq!(get(child.address, "/plaintext").status, 200);
     let first_awake =
         sleepers.iter().filter_map(|s| s.asked).min().expect("there are some") + Duration::from_secs(SECONDS);

@@ -167,7 +167,7 @@ fn a_begun_response_is_not_requested_again() {
 
 #[test]
 fn an_unrequested_response_is_dropped() {
-    // It comes behind the first answer, when the connection is kept already.
+    // It comes after the first answer, when the connection is kept already.
     let (tell, told) = channel::<()>();
     let (told, met) = (Mutex::new(told), AtomicUsize::new(0));
     let stub = Stub::raw(move |mut stream| {

@@ -76,7 +76,7 @@ pub fn trusting(mut client: Loop<Recorder>) -> Loop<Recorder> {
 
 const NAMES: &[&str] = &["localhost", "127.0.0.1"];
 
-/// The connection behind its request.
+/// The connection after its request.
 fn meet(stream: TcpStream) -> Option<Secured> {
     Secured::meet(stream, good())
 }
@@ -213,7 +213,7 @@ fn drips(mut stream: TcpStream) {
     hold(&mut stream);
 }
 
-/// Says something behind the handshake as it is on the wire, past the cryptography.
+/// Says something after the handshake as it is on the wire, past the cryptography.
 fn says_raw(stream: TcpStream, bytes: &[u8]) {
     let Some(Secured { mut stream, .. }) = meet(stream) else { return };
     let _ = stream.write_all(bytes);

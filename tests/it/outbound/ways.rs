@@ -51,7 +51,7 @@ pub fn is_late(why: &str) -> bool {
 
 /// One way to misbehave.
 pub struct Way {
-    /// Goes on behind "a site that".
+    /// Goes on after "a site that".
     pub name: &'static str,
     play: Play,
     ask: Ask,
@@ -65,7 +65,7 @@ pub enum Play {
     Says(&'static str),
     /// Sends this as the response, and closes.
     Closes(&'static str),
-    /// Does this behind the head of a request.
+    /// Does this after the head of a request.
     Http(fn(Asked)),
     /// Does this with every connection.
     Raw(fn(TcpStream)),

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What a drain may take behind its deadline, for the last words.
+/// What a drain may take after its deadline, for the last words.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// As a hash sees it, the Date of every answer.
 const NO_DATE: &[u8; 29] = b"Thu, 01 Jan 1970 00:00:00 GMT";

@@ -134,7 +134,7 @@ impl Member {
     }
 }
 
-/// The text messages behind the 101, in order.
+/// The text messages after the 101, in order.
 fn lines(got: &[u8]) -> Vec<String> {
     let Some(end) = got.windows(4).position(|w| w == b"\r\n\r\n") else { return vec![] };
     if got.starts_with(b"HTTP/1.1 503 ") || got.starts_with(b"HTTP/1.1 408 ") {

@@ -1,4 +1,4 @@
-//! The process stands still for a while. The first turn behind it may come without any readiness: a stop ends
+//! The process stands still for a while. The first turn after it may come without any readiness: a stop ends
 //! `epoll_wait` with EINTR (signal(7)).
 
 use super::driver::{BEGUN_AT, Driver, ms};

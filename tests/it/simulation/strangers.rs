@@ -294,7 +294,7 @@ impl Stranger {
     }
 }
 
-/// The same for what comes behind 101.
+/// The same for what comes after 101.
 fn check_frames<'a>(head: &str, frames: &[u8], mut expected: impl Iterator<Item = &'a Expected>, all: bool) {
     let (mut frames, mut at, mut in_room) = (frames.to_vec(), 0, false);
     let (mut session, mut codec) = talk::session(head);

@@ -1,4 +1,4 @@
-//! What strangers say: pipelined requests of every kind, then perhaps an upgrade with frames right behind it, a last
+//! What strangers say: pipelined requests of every kind, then perhaps an upgrade with frames right after it, a last
 //! word or a broken one; and what they must hear if no byte was changed.
 
 use crate::support::dice::Dice;
@@ -38,7 +38,7 @@ pub struct Talk {
     pub is_mutated: bool,
 }
 
-/// Requests with one answer each, behind which the connection goes on. `#` becomes a number.
+/// Requests with one answer each, after which the connection goes on. `#` becomes a number.
 const REQUESTS: [(&str, &[u16]); 17] = [
     ("GET / HTTP/1.1\r\nHost: sim\r\n\r\n", &[200]),
     ("GET /plaintext HTTP/1.1\r\nHost: sim\r\n\r\n", &[200]),
@@ -63,7 +63,7 @@ const REQUESTS: [(&str, &[u16]); 17] = [
     ("POST /logout HTTP/1.1\r\nHost: sim\r\nContent-Length: 0\r\n\r\n", &[303]),
 ];
 
-/// Requests behind which nothing counts.
+/// Requests after which nothing counts.
 const LAST: [(&str, &[u16]); 9] = [
     ("GET /plaintext HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n", &[200]),
     ("GET /plaintext HTTP/1.0\r\n\r\n", &[200]),
@@ -99,7 +99,7 @@ pub fn offer(dice: &mut Dice) -> Option<&'static str> {
     (dice.one_in(2) && cfg!(feature = "deflate")).then_some(offer)
 }
 
-/// The client's session behind an answer with this head, and what it may have to inflate with.
+/// The client's session after an answer with this head, and what it may have to inflate with.
 pub fn session(head: &str) -> (Session, Codec) {
     let agreed = head.lines().filter_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
     let agreement = negotiate(agreed.map(str::as_bytes), false);

@@ -58,7 +58,7 @@ pub struct Pipe {
     pub written: usize,
     /// Calls of `write` that took something.
     pub writes: usize,
-    /// Results of the next reads: the most that one returns, or its error. Behind them, a read returns all there is.
+    /// Results of the next reads: the most that one returns, or its error. After them, a read returns all there is.
     pub read_script: VecDeque<io::Result<usize>>,
     /// Results of the next writes, likewise.
     pub write_script: VecDeque<io::Result<usize>>,
@@ -156,7 +156,7 @@ pub enum Dials {
     Drawn { dice: Dice, faulty: bool },
 }
 
-/// Results of the next accepts of a listener; behind them an accept would block.
+/// Results of the next accepts of a listener; after them an accept would block.
 pub type Backlog = VecDeque<io::Result<PipeRef>>;
 
 pub struct World {

@@ -22,7 +22,7 @@ struct Shared {
     requests: Mutex<Vec<String>>,
 }
 
-/// One connection to the stub, behind its request's head.
+/// One connection to the stub, after its request's head.
 pub struct Asked {
     pub stream: TcpStream,
     /// The head of the request, with its empty line.

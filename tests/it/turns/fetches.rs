@@ -129,7 +129,7 @@ fn a_response_that_came_during_a_stall_is_in_time() {
         world.says(0, before.as_bytes());
         world.now += Duration::from_secs(60);
         let readable = world.readable(0, during.as_bytes());
-        // The first turn behind a stop may come without any readiness.
+        // The first turn after a stop may come without any readiness.
         world.turn(&[]);
         world.turn(&[readable]);
         assert_eq!(world.heard(), ["0: 2 bytes", "0: done"]);
