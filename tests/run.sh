@@ -84,7 +84,7 @@ needs_of() {
 # Seconds after which a part is stopped and has failed.
 limit_of() {
   case $1 in
-    clippy | doc | build | test | core | coverage | controls | hostile) echo 1200 ;;
+    clippy | doc | build | test | core | coverage | routes | controls | hostile) echo 1200 ;;
     autobahn) echo $((FULL ? 2000 : 480)) ;;
     fuzz) echo $((FULL ? 6000 : 900)) ;;
     browser) echo 480 ;;
