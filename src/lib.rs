@@ -83,6 +83,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod conn;
+pub mod doc;
 pub mod event;
 pub mod feed;
 pub mod http;

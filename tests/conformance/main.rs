@@ -33,7 +33,7 @@ use support::{Dir, PATIENCE, Site};
 const CLIENTS: usize = 16;
 /// A foreign server that has sent nothing for this long sends nothing.
 const FOREIGN_PATIENCE: Duration = Duration::from_secs(3);
-/// What a SHOULD asks for and squall does not do, and why. The README has the same list.
+/// What a SHOULD asks for and squall does not do, and why; `src/doc/conformance.md` has the same list.
 const NOT_FOLLOWED: &[(&str, &str)] = &[
     ("a target has no quote", AS_TYPED),
     ("a target has no angle bracket", AS_TYPED),

@@ -4,6 +4,7 @@
 mod budgets;
 mod chat;
 mod cli;
+mod documents;
 mod house;
 mod http;
 #[cfg(feature = "tls")]

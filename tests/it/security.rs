@@ -1,6 +1,7 @@
 //! What strangers may try: attacks on a running server, and what stops them.
 //!
-//! Each row of the table of threats names its tests; those that are not here stand with the part they attack.
+//! Each row of the table in `src/doc/security.md` names its tests; those that are not here stand with the part they
+//! attack.
 //! Attackers are browsers on a foreign page, clients that write their own bytes, members of the room, and the sites
 //! that a search asks. The server's owner is trusted, and so are the files of `--www`, the secret and the flags.
 

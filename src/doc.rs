@@ -1,0 +1,35 @@
+//! The documents, each for one reader.
+//!
+//! They are Markdown files in `src/doc`, which can be read on a forge, too. The README is the page for users.
+
+/// One document as a module. Its links lead to files; of two definitions of one label the first counts, so here those
+/// in front of it lead to modules. Pictures are found from `target/doc`.
+macro_rules! document {
+    ($name:ident, $file:literal) => {
+        /// [chat]: crate::doc::chat
+        /// [conformance]: crate::doc::conformance
+        /// [development]: crate::doc::development
+        /// [http]: crate::doc::http
+        /// [limits]: crate::doc::limits
+        /// [performance]: crate::doc::performance
+        /// [running]: crate::doc::running
+        /// [security]: crate::doc::security
+        /// [config]: crate::config
+        /// [source]: crate
+        /// [readme]: ../../../../../README.md
+        /// [growth.svg]: ../../../../../tests/shots/growth.svg
+        /// [peers.svg]: ../../../../../tests/shots/peers.svg
+        ///
+        #[doc = include_str!($file)]
+        pub mod $name {}
+    };
+}
+
+document!(running, "doc/running.md");
+document!(chat, "doc/chat.md");
+document!(http, "doc/http.md");
+document!(limits, "doc/limits.md");
+document!(security, "doc/security.md");
+document!(conformance, "doc/conformance.md");
+document!(performance, "doc/performance.md");
+document!(development, "doc/development.md");
