@@ -1,21 +1,31 @@
 #!/usr/bin/env python3
-"""Runs the tour of the README and compares what it prints with what the README shows.
+"""Runs the commands of the README and of the documents (src/doc), and compares what they print with what is shown.
 
-  readme.py SQUALL      the binary; port 8888 of 127.0.0.1 must be free
+  readme.py SQUALL          the binary; port 8888 of 127.0.0.1 must be free
+  readme.py SQUALL --check  runs nothing but what prints help
 
-Numbers, dates and units may differ, everything else must be the same.
+Commands in blocks of `console` are run. Numbers, dates and units may differ, everything else must be the same. Commands in
+blocks of `sh` build, install, measure or never end: that their files, flags, parts and tests exist is checked.
 """
-import os, re, signal, subprocess, sys, tempfile
+import glob, os, re, shlex, signal, subprocess, sys, tempfile
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+SQUALL = os.path.abspath(sys.argv[1])
 
 
-def tour():
-    """The commands of the console block, each with the lines shown below it."""
-    text = open(os.path.join(ROOT, "README.md"), encoding="utf-8").read()
-    block = re.search(r"```console\n(.*?)```", text, re.S).group(1)
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.S | re.M)
+
+
+def shown(text):
+    """The commands of the console blocks, each with the lines shown below it."""
     steps = []
-    for line in block.splitlines():
+    for line in "".join(blocks(text, "console")).splitlines():
         if line.startswith("$ "):
             steps.append((line[2:], []))
         else:
@@ -30,26 +40,83 @@ def plain(lines):
     return re.sub(r"[KMG]?B\b", "B", re.sub(r" +", " ", text))
 
 
-def main():
-    squall = os.path.abspath(sys.argv[1])
+def runs(command, lines):
+    """None, or how it differs from what is shown."""
+    command = command.replace("target/release/squall", shlex.quote(SQUALL))
+    got = subprocess.run(["bash", "-c", command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                         timeout=60).stdout.splitlines()
+    return None if plain(got) == plain(lines) else f"  shown:\n{plain(lines)}\n  got:\n{plain(got)}"
+
+
+def help_of(*command):
+    return subprocess.run([*command, "--help"], cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=60, check=True).stdout
+
+
+def unknown(command):
+    """The words of a command that stand for nothing here."""
+    words = shlex.split(command, comments=True)
+    while words and re.match(r"[A-Z_]+=", words[0]):
+        words.pop(0)
+    flags = [word.split("=")[0] for word in words if re.match(r"--?[A-Za-z]", word)]
+    parts = [word for word in words[1:] if not word.startswith("-")]
+    missing = [word for word in words if word.startswith(("tests/", "src/")) and not os.path.exists(os.path.join(ROOT, word))]
+    if os.path.basename(words[0]) == "squall":
+        known = help_of(SQUALL, *(["fetch"] if "fetch" in parts else []))
+    elif words[0] == "tests/run.sh":
+        known = help_of(words[0]) + read(words[0])
+        missing += set(parts) - set(subprocess.check_output([words[0], "--list"], cwd=ROOT, text=True).split())
+    elif words[0] == "tests/bench/run.sh":
+        measures = [part for part in parts if not part.isdigit()]
+        missing += [part for part in measures if not os.path.exists(os.path.join(ROOT, f"tests/bench/{part}.py"))]
+        known = help_of(words[0]) + "".join(read(f"tests/bench/{part}.py") for part in set(measures) - set(missing))
+    elif words[:2] == ["cargo", "test"]:
+        test = words[words.index("--test") + 1] if "--test" in words else "it"
+        missing += [] if f'[[test]]\nname = "{test}"' in read("Cargo.toml") else [test]
+        known = "--test --locked" + "".join(map(read, sorted(glob.glob(f"tests/{test}/*.rs", root_dir=ROOT))))
+    elif words[:2] == ["cargo", "fuzz"]:
+        missing += [] if os.path.exists(os.path.join(ROOT, f"tests/fuzz/targets/{words[-1]}.rs")) else [words[-1]]
+        return missing
+    else:
+        return missing
+    return missing + [flag for flag in flags if flag.lstrip("-") not in known]
+
+
+def documents():
+    return ["README.md", *sorted(glob.glob("src/doc/*.md", root_dir=ROOT))]
+
+
+def say(command, wrong):
+    print("FAIL" if wrong else "ok  ", command)
+    if wrong:
+        print(wrong)
+    return bool(wrong)
+
+
+def check():
+    failed = 0
+    for path in documents():
+        for command in "".join(blocks(read(path), "sh")).splitlines():
+            words = unknown(command)
+            failed += say(f"{path}: {command}", words and f"  there is no {', '.join(words)}")
+    return failed
+
+
+def compare():
+    failed = 0
     with tempfile.TemporaryDirectory() as work:
-        server = subprocess.Popen([squall, "--data-dir", work], stdout=subprocess.PIPE, text=True)
+        server = subprocess.Popen([SQUALL, "--data-dir", work], stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout.readline() == "squall listening on http://127.0.0.1:8888/\n", "the server did not start"
-            failed = 0
-            for command, shown in tour():
-                command = command.replace("target/release/squall", squall)
-                got = subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                     text=True, timeout=60).stdout.splitlines()
-                same = plain(got) == plain(shown)
-                failed += not same
-                print("ok  " if same else "FAIL", command)
-                if not same:
-                    print("  shown:", plain(shown), "  got:", plain(got), sep="\n")
+            for path in documents():
+                for command, lines in shown(read(path)):
+                    failed += say(f"{path}: {command}", runs(command, lines))
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(15)
-    sys.exit(failed > 0)
+    return failed
 
 
-main()
+failed = check()
+if "--check" not in sys.argv:
+    failed += compare()
+sys.exit(failed > 0)
