@@ -229,7 +229,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_grows_is_not_moved_and_owns_little_more_than_it_holds() {
+    fn growing_moves_nothing_and_wastes_little() {
         let mut blocks = Blocks::default();
         let piece = [7; 1000];
         for n in 1..=1000 {
@@ -281,7 +281,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn blocks_give_the_bytes_that_a_queue_gives(acts in proptest::collection::vec(act(), 0..20)) {
+        fn blocks_behave_like_a_queue_of_bytes(acts in proptest::collection::vec(act(), 0..20)) {
             let (mut blocks, mut model, mut next) = (Blocks::default(), VecDeque::new(), 0_u8);
             let mut fresh = |n: usize| -> Vec<u8> {
                 next = next.wrapping_add(1);

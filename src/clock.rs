@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn times_outside_of_the_range_are_none_or_the_nearest() {
+    fn times_outside_the_range_are_none_or_the_nearest() {
         let before = UNIX_EPOCH - Duration::from_nanos(1);
         let long_before = UNIX_EPOCH - Duration::from_secs(1 << 40);
         for (time, nearest) in [

@@ -315,7 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound_and_serve_is_the_default() {
+    fn serve_is_the_default_command() {
         Cli::command().debug_assert();
         let cli = Cli::parse_from(["squall", "--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--search-max", "7"]);
         assert!(cli.command.is_none());
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_of_the_server_is_an_environment_variable_and_has_a_help_text() {
+    fn every_server_flag_has_a_variable_and_a_help_text() {
         let cli = Cli::command();
         let serve = cli.find_subcommand("serve").expect("there is serve");
         for command in [&cli, serve] {
@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_leave_descriptors_for_searches_but_never_less_than_half() {
+    fn connections_get_at_least_half_of_the_descriptors() {
         let Cli { mut serve, .. } = Cli::parse_from(["squall"]);
         assert_eq!(serve.connections_for(20_000), 20_000 - 256 - 64 - 64);
         assert_eq!(serve.connections_for(100), 50);

@@ -55,7 +55,7 @@
 //! # The route of one fetch
 //!
 //! ```text
-//! site/search.rs      `search`       a question becomes `Effect::Fetch`; its owner is the browser's connection
+//! site/search.rs      `request`      a question becomes `Effect::Fetch`; its owner is the browser's connection
 //! client.rs           `start`        a place for it, or the queue
 //! client.rs           `launch`       a kept connection to that origin: on to `send_request`; or a new one
 //! client/dial.rs      `advance`      one slice of a connection that is not there yet, by its `State`

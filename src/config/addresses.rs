@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn host_and_port_are_told_apart_or_not_at_all() {
+    fn host_and_port_are_separated_or_refused() {
         assert_eq!(split("localhost:80"), Some(("localhost", 80)));
         assert_eq!(split("a_b-c.example:0"), Some(("a_b-c.example", 0)));
         assert_eq!(split("bücher.example:80"), Some(("bücher.example", 80)));

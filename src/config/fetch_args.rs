@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn without_flags_many_targets_are_got_at_once_and_nothing_is_kept() {
+    fn the_defaults_fetch_at_once_and_keep_nothing() {
         let args = parse(&["a.test", "-"]).expect("a command");
         assert_eq!(args.targets, ["a.test", "-"]);
         assert_eq!((args.concurrency, args.sequential, args.redirects), (100, false, 5));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_has_a_help_text_of_one_sentence_and_none_turns_verification_off() {
+    fn flags_have_one_sentence_and_none_turns_off_verification() {
         let cli = Cli::command();
         let fetch = cli.find_subcommand("fetch").expect("there is fetch");
         for flag in fetch.get_arguments() {
@@ -136,14 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_taken_apart_and_repeat() {
+    fn fields_are_parsed_and_repeat() {
         let args = parse(&["-H", "X-A: b: c ", "--header", "Accept:", "-Hx:\ty", "a.test"]).expect("a command");
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(args.headers, [field("X-A", "b: c"), field("Accept", ""), field("x", "y")]);
     }
 
     #[test]
-    fn what_cannot_mean_anything_is_refused_with_a_sentence() {
+    fn meaningless_arguments_are_refused_with_a_reason() {
         for (args, why) in [
             (&["-H", "no colon"][..], "expected NAME: VALUE"),
             (&["-H", ": x"], "not the name of a field"),

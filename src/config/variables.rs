@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_blank_without_a_character_that_shows() {
+    fn a_value_of_white_space_is_blank() {
         for (value, blank) in [("", true), (" \t\r\n", true), ("\u{3000}", true), ("0", false), (" x ", false)] {
             assert_eq!(is_blank(OsStr::new(value)), blank, "{value:?}");
         }
     }
 
     #[test]
-    fn variables_are_taken_off_every_command() {
+    fn variables_are_removed_from_every_command() {
         let command = without(Cli::command(), |name| name == "SQUALL_WWW" || name == "SQUALL_CA_FILE");
         let left = known(&command);
         assert_eq!(left.len(), known(&Cli::command()).len() - 2);

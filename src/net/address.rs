@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_the_open_internet_are_public() {
+    fn addresses_of_the_internet_are_public() {
         for ip in ["1.1.1.1", "8.8.8.8", "100.63.255.255", "100.128.0.0", "172.15.0.1", "172.32.0.1", "192.0.1.1"] {
             assert!(public(ip), "{ip}");
         }

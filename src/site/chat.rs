@@ -1,16 +1,18 @@
-//! The room: who is in it, under which name, and what they may say.
+//! The room: its members, their names, and what they may send.
 //!
-//! Presence is per name. The first connection of a name is announced to everybody, a further one only to itself; the
-//! last one that goes is announced again. Names that look alike are never present together. Every line goes once into
-//! the room's feed; who has read how far is the server's affair. Messages of connections that are in no room are echoes.
+//! Presence is per name. The first connection of a name is announced to all members, a further one only to itself; the
+//! leave of the last one is announced again. Names that look alike are never present together. Every line is appended
+//! once to the room's feed; how far each member has read is the server's affair. A WebSocket outside the room is an echo.
 //!
 //! ```text
 //! NAME enter room     NAME:TEXT     NAME leave room
 //! ```
 
+use super::context::User;
 use super::name::looks;
+use super::pages::{Page, Pages};
 use crate::config::Limits;
-use crate::event::{Effect, Effects, Kind, Payload};
+use crate::event::{Effect, Effects, Kind, Payload, Response};
 use crate::id::{ConnId, FeedId};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -21,19 +23,18 @@ const UNSUPPORTED_DATA: u16 = 1003;
 const POLICY_VIOLATION: u16 = 1008;
 const TOO_BIG: u16 = 1009;
 
-/// A longer stall earns members no more messages: the kernel's buffers would not have held them.
+/// A longer stall earns members no more messages: the kernel's buffers could not have held them.
 const ALLOWED_FOR_MAX: Duration = Duration::from_secs(600);
 
 /// The one room of the plain protocol.
 const LOBBY: FeedId = FeedId(0);
 
-/// Members by slot, presence by name, each member's allowance.
+/// The members, and the names that are present.
 pub struct Chat {
-    /// By slot: a look-up costs no hash, and an idle member few bytes.
-    members: Vec<Option<Member>>,
-    /// How many connections each present name has.
+    members: HashMap<ConnId, Member>,
+    /// Connections of each present name.
     present: HashMap<Rc<str>, u32>,
-    /// Looks of the present names, where they are not the name itself.
+    /// Looks of the present names, except a name itself.
     looks: HashSet<Box<str>>,
     text_bytes_max: usize,
     rate: f64,
@@ -45,7 +46,7 @@ pub struct Chat {
 /// A name under which a connection may enter now.
 pub struct Claim {
     name: Rc<str>,
-    /// What it shares with names that look like it; `None` if it is present already.
+    /// Its looks; `None` if the name is present already.
     looks: Option<[String; 2]>,
 }
 
@@ -57,15 +58,15 @@ impl Claim {
 }
 
 struct Member {
-    generation: u32,
     name: Rc<str>,
     allowance: Allowance,
 }
 
-/// A token bucket: what a member may send at once, and when that was computed.
+/// A token bucket.
 struct Allowance {
+    /// Messages that the member may send at once.
     messages: f32,
-    /// Milliseconds since the room was made.
+    /// When `messages` was computed, milliseconds since the room was made.
     at: u32,
 }
 
@@ -73,7 +74,7 @@ impl Chat {
     /// An empty room at time `now`.
     pub fn new(limits: &Limits, now: Instant) -> Chat {
         Chat {
-            members: Vec::new(),
+            members: HashMap::new(),
             present: HashMap::new(),
             looks: HashSet::new(),
             text_bytes_max: limits.chat_text_bytes_max,
@@ -81,6 +82,15 @@ impl Chat {
             burst: limits.message_burst,
             epoch: now,
             draining: false,
+        }
+    }
+
+    /// The chat page for a user that may enter, else the way to the login.
+    pub fn page(&self, user: &User, pages: &Pages) -> Response {
+        // A name that looks like that of a member cannot enter, so the login has to change it.
+        match user.name().filter(|name| self.claim(name).is_some()) {
+            Some(name) => pages.render(&Page::Chat { user: name }, user.lang, 200),
+            None => Response::redirect(303, "/login?next=/chat/").header("Cache-Control", "no-store"),
         }
     }
 
@@ -95,7 +105,7 @@ impl Chat {
         (!is_taken).then(|| Claim { name: name.into(), looks: Some(looks) })
     }
 
-    /// A connection enters under the name of `claim`, and sees its own enter line once.
+    /// A connection enters under the name of `claim`, and gets its own enter line once.
     pub fn enter(&mut self, from: ConnId, claim: Claim, now: Instant, out: &mut Effects) {
         let (name, is_first) = (claim.name, claim.looks.is_some());
         *self.present.entry(name.clone()).or_insert(0) += 1;
@@ -107,46 +117,38 @@ impl Chat {
             true => Effect::Publish(LOBBY, line),
             false => Effect::Send(from, Kind::Text, line),
         });
-        if self.members.len() <= from.slot() {
-            self.members.resize_with(from.slot() + 1, || None);
-        }
         let allowance = Allowance { messages: self.burst as f32, at: millis(self.epoch, now) };
-        self.members[from.slot()] = Some(Member { generation: from.generation(), name, allowance });
+        self.members.insert(from, Member { name, allowance });
     }
 
-    /// A message: to the room if its sender is in it, else back.
+    /// Publishes the message of a member; sends any other back.
     pub fn on_message(&mut self, from: ConnId, kind: Kind, payload: Payload<'_>, now: Instant, out: &mut Effects) {
-        let (rate, burst, text_bytes_max) = (self.rate, self.burst, self.text_bytes_max);
-        let epoch = self.epoch;
-        let Some(member) = self.member(from) else {
+        let Some(member) = self.members.get_mut(&from) else {
             return out.send(from, kind, payload);
         };
         if kind == Kind::Binary {
             return self.expel(from, UNSUPPORTED_DATA, "text only", out);
         }
-        if rate > 0.0 && !member.allowance.take(millis(epoch, now), rate, burst) {
+        if self.rate > 0.0 && !member.allowance.take(millis(self.epoch, now), self.rate, self.burst) {
             return self.expel(from, POLICY_VIOLATION, "too fast", out);
         }
-        let Some(text) = payload.contiguous().filter(|text| text.len() <= text_bytes_max) else {
+        let Some(text) = payload.contiguous().filter(|text| text.len() <= self.text_bytes_max) else {
             return self.expel(from, TOO_BIG, "too long", out);
         };
         let line = out.write(|line| write_line(line, &member.name, ":", text));
         out.push(Effect::Publish(LOBBY, line));
     }
 
-    /// A connection is gone; if it was in the room, it leaves it.
+    /// The connection has ended; a member leaves the room.
     pub fn on_left(&mut self, from: ConnId, out: &mut Effects) {
-        if self.member(from).is_none() {
-            return;
-        }
-        let Some(member) = self.members[from.slot()].take() else { return };
+        let Some(member) = self.members.remove(&from) else { return };
         let Some(connections) = self.present.get_mut(&member.name) else { return };
         *connections -= 1;
         if *connections > 0 {
             return;
         }
         self.present.remove(&member.name);
-        // Computed again: to keep them would cost each member its bytes.
+        // Computed again: to store them would cost memory for each name.
         for look in looks(&member.name) {
             self.looks.remove(&*look);
         }
@@ -156,15 +158,15 @@ impl Chat {
         }
     }
 
-    /// The process stood still: what a member has said meanwhile, at its rate, comes all at once.
+    /// The process stood still: the messages that members sent meanwhile, at their rate, come all at once.
     pub fn allow_for(&mut self, stall: Duration) {
         let earned = stall.min(ALLOWED_FOR_MAX).as_secs_f64() * self.rate;
-        for member in self.members.iter_mut().flatten() {
+        for member in self.members.values_mut() {
             member.allowance.messages += earned as f32;
         }
     }
 
-    /// From now on nobody is told who leaves.
+    /// From now on no leave is announced.
     pub fn drain(&mut self) {
         self.draining = true;
     }
@@ -172,11 +174,6 @@ impl Chat {
     fn expel(&mut self, from: ConnId, code: u16, reason: &'static str, out: &mut Effects) {
         out.push(Effect::Close(from, code, reason));
         self.on_left(from, out);
-    }
-
-    fn member(&mut self, id: ConnId) -> Option<&mut Member> {
-        let member = self.members.get_mut(id.slot())?.as_mut()?;
-        (member.generation == id.generation()).then_some(member)
     }
 }
 

@@ -1,38 +1,40 @@
 //! Static files: those embedded in the binary and those of `--www`.
 //!
-//! In goes a decoded path (`static/chat.js`, `favicon.ico`), out come [`Candidates`]: the overlay's path, which the
-//! caller reads on the pool, and the embedded [`Asset`] to fall back on. Either becomes a response here; [`Conditions`]
-//! may make it a 304 or a 412.
-//! Below `/.well-known/acme-challenge/` there are the files of that folder of `--www` (RFC 8555 section 8.3), and nothing
-//! embedded.
-//! Directories, index files and ranges are not served. Embedded files carry the strict policy of the built-in pages;
-//! files of `--www` belong to somebody else and carry none.
+//! In goes a decoded path (`/static/chat.js`, `/favicon.ico`). A file of `--www` is read on the pool, and its response
+//! follows with [`Files::finished`]; without one the embedded [`Asset`] is sent. [`Conditions`] may make either a 304 or
+//! a 412. Below `/.well-known/acme-challenge/` there are the files of that folder of `--www` (RFC 8555 section 8.3), and
+//! nothing embedded. Directories, index files and ranges are not served. Embedded files carry the strict policy of the
+//! built-in pages; files of `--www` belong to the operator and carry none.
 
-mod complaints;
 mod conditions;
+mod unreadable;
 
-use crate::clock::UnixTime;
-use crate::event::FileRead;
+use super::context::{Context, User};
+use super::language::Localized;
+use super::pages::{POLICY, Pages};
+use crate::clock::{Now, UnixTime};
+use crate::event::{Effect, Effects, FileRead, Job};
 use crate::http::response::{Body, Response};
-use crate::site::pages::POLICY;
-pub use complaints::Complaints;
-pub use conditions::Conditions;
-use conditions::Verdict;
+use crate::id::ConnId;
+use conditions::{Conditions, Verdict};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, UNIX_EPOCH};
+use unreadable::UnreadableLog;
 
-/// Where ACME clients put the file that proves to a certificate authority whose server this is (RFC 8555 section 8.3).
+/// The folder in which ACME clients prove to a certificate authority that the server is theirs (RFC 8555 section 8.3).
 pub const CHALLENGES: &str = ".well-known/acme-challenge/";
 
 /// One embedded file.
 #[derive(Debug)]
-pub struct Asset {
+struct Asset {
     /// Below `www/static`.
-    pub name: &'static str,
-    pub bytes: &'static [u8],
+    name: &'static str,
+    bytes: &'static [u8],
     /// Strong, quotes included: 16 hex digits of the content's SHA-256.
     etag: String,
 }
@@ -96,30 +98,82 @@ const CONTENT_TYPES: &[(&str, &str)] = &[
     ("zip", "application/zip"),
 ];
 
-/// Where a path may be answered from, best first.
+/// The sources of a file, best first.
 #[derive(Debug, Default)]
-pub struct Candidates {
+struct Candidates {
     /// A file of `--www`, which may or may not exist: to be read on the pool.
-    pub overlay: Option<PathBuf>,
-    pub embedded: Option<&'static Asset>,
+    overlay: Option<PathBuf>,
+    embedded: Option<&'static Asset>,
 }
 
-/// The files a server has.
+/// The files of a server, and those that are being read.
 #[derive(Debug)]
 pub struct Files {
     www: Option<PathBuf>,
+    reads: HashMap<ConnId, Read>,
+    unreadable: UnreadableLog,
+}
+
+/// A file of `--www` that is being read.
+#[derive(Debug)]
+struct Read {
+    user: User,
+    path: PathBuf,
+    embedded: Option<&'static Asset>,
+    conditions: Conditions,
 }
 
 impl Files {
     /// The embedded files, overlaid by those of `www/static` if there is a `www`.
     pub fn new(www: Option<PathBuf>) -> Files {
-        Files { www }
+        Files { www, reads: HashMap::new(), unreadable: UnreadableLog::default() }
     }
 
-    /// Where `path` (decoded, without its leading slash) can come from; nothing for a path that is neither below
-    /// `static/` nor right in [`CHALLENGES`], ends in a slash, or would leave the directory. `favicon.ico` means
+    /// A request for the file of this decoded path.
+    pub fn request(&mut self, cx: Context, user: User, path: &str, pages: &Pages, out: &mut Effects) {
+        let Candidates { overlay, embedded } = self.lookup(path.trim_start_matches('/'));
+        let conditions = Conditions::of(cx.request);
+        match (overlay, embedded) {
+            (Some(path), embedded) => {
+                out.push(Effect::Run(cx.from, Job::ReadFile { path: path.clone() }));
+                self.reads.insert(cx.from, Read { user, path, embedded, conditions });
+            }
+            (None, Some(asset)) => out.respond(cx.from, asset.response(&conditions)),
+            (None, None) => out.respond(cx.from, pages.error(&user, 404, &Localized::new("why_no_file", []))),
+        }
+    }
+
+    /// The pool has read a file, or has failed to.
+    pub fn finished(&mut self, from: ConnId, result: io::Result<FileRead>, now: Now, pages: &Pages, out: &mut Effects) {
+        let Some(read) = self.reads.remove(&from) else { return };
+        let error = |status, why| pages.error(&read.user, status, &Localized::new(why, []));
+        let response = match (result, read.embedded) {
+            (Ok(file), _) => overlay_response(&read.path, file, now.wall, &read.conditions),
+            (Err(e), Some(asset)) if is_absent(&e) => asset.response(&read.conditions),
+            (Err(e), None) if is_absent(&e) => error(404, "why_no_file"),
+            (Err(e), _) => {
+                self.unreadable.log(&read.path, &e, now.instant);
+                error(if is_forbidden(&e) { 403 } else { 500 }, "why_unreadable")
+            }
+        };
+        out.respond(from, response);
+    }
+
+    /// The connection has ended.
+    pub fn left(&mut self, from: ConnId) {
+        self.reads.remove(&from);
+    }
+
+    /// The number of files that are being read.
+    #[cfg(test)]
+    pub fn reads(&self) -> usize {
+        self.reads.len()
+    }
+
+    /// The sources of `path` (decoded, without its leading slash); none for a path that is neither below `static/` nor
+    /// directly in [`CHALLENGES`], ends in a slash, or would leave the directory. `favicon.ico` means
     /// `static/favicon.ico`.
-    pub fn lookup(&self, path: &str) -> Candidates {
+    fn lookup(&self, path: &str) -> Candidates {
         let overlay = |folder: &str, name: &str| self.www.as_ref().map(|www| www.join(folder).join(name));
         if let Some(token) = path.strip_prefix(CHALLENGES) {
             let is_token = is_plain(token) && !token.contains('/');
@@ -129,6 +183,17 @@ impl Files {
         let Some(name) = name.filter(|name| is_plain(name)) else { return Candidates::default() };
         Candidates { overlay: overlay("static", name), embedded: EMBEDDED.iter().find(|asset| asset.name == name) }
     }
+}
+
+fn is_absent(e: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound};
+    matches!(e.kind(), NotFound | NotADirectory | IsADirectory | InvalidFilename)
+}
+
+/// Whether the file exists but may not be read, or is a loop of links: 403, as with nginx.
+fn is_forbidden(e: &io::Error) -> bool {
+    // A loop has no `ErrorKind` in stable Rust yet.
+    e.kind() == io::ErrorKind::PermissionDenied || e.raw_os_error() == Some(libc::ELOOP)
 }
 
 /// Only names between single slashes: nothing empty, no `.`, no `..`, no NUL.
@@ -144,27 +209,26 @@ impl Asset {
         Asset { name, bytes, etag: format!("\"{digits}\"") }
     }
 
-    /// The file, 304 if the peer has it, or 412.
-    pub fn answer(&'static self, ask: &Conditions) -> Response {
+    /// The file, or what the conditions make of it.
+    fn response(&'static self, conditions: &Conditions) -> Response {
         let validators = Validators { etag: Some(Cow::Borrowed(&self.etag)), modified: None, last_modified: None };
-        let mut response = answer(Body::Static(self.bytes), content_type(self.name), validators, ask);
-        response.headers.push(("Content-Security-Policy", POLICY.into()));
-        response
+        response(Body::Static(self.bytes), content_type(self.name), validators, conditions)
+            .header("Content-Security-Policy", POLICY)
     }
 }
 
-/// Answers with a file of `--www`, 304 if the peer has it, or 412. The tag is made of length and time, so reading a file
-/// twice in the same nanosecond of its life is the same file.
-pub fn answer_overlay(path: &Path, file: FileRead, now: UnixTime, ask: &Conditions) -> Response {
+/// A file of `--www`, or what the conditions make of it. The tag is made of length and time: a file that changes twice in
+/// one nanosecond keeps its tag.
+fn overlay_response(path: &Path, file: FileRead, now: UnixTime, conditions: &Conditions) -> Response {
     let age = file.modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let etag = age.map(|age| Cow::Owned(format!("\"{:x}-{:x}\"", file.bytes.len(), age.as_nanos())));
     // Never later than Date (RFC 9110 section 8.8.2.1).
     let last_modified = file.modified.and_then(UnixTime::of).map(|time| time.min(now));
     let validators = Validators { etag, modified: age, last_modified };
-    answer(Body::Blocks(Box::new(file.bytes)), content_type(&path.to_string_lossy()), validators, ask)
+    response(Body::Blocks(Box::new(file.bytes)), content_type(&path.to_string_lossy()), validators, conditions)
 }
 
-/// What tells one state of a file from another.
+/// The validators of a file (RFC 9110 section 8.8).
 struct Validators {
     etag: Option<Cow<'static, str>>,
     /// Since the epoch, as the file system has it: what the dates of a request are compared with.
@@ -173,13 +237,13 @@ struct Validators {
     last_modified: Option<UnixTime>,
 }
 
-fn answer(body: Body, content_type: &'static str, validators: Validators, ask: &Conditions) -> Response {
+fn response(body: Body, content_type: &'static str, validators: Validators, conditions: &Conditions) -> Response {
     let mut headers = vec![
         ("Cache-Control", Cow::Borrowed("no-cache")),
         ("Accept-Ranges", "none".into()),
         ("X-Content-Type-Options", "nosniff".into()),
     ];
-    let verdict = ask.judge(validators.etag.as_deref(), validators.modified);
+    let verdict = conditions.judge(validators.etag.as_deref(), validators.modified);
     if let Some(time) = validators.last_modified {
         headers.push(("Last-Modified", time.to_string().into()));
     }
@@ -187,13 +251,13 @@ fn answer(body: Body, content_type: &'static str, validators: Validators, ask: &
         headers.push(("ETag", etag));
     }
     match verdict {
-        Verdict::Holds => Response { status: 200, content_type: content_type.into(), headers, body },
-        Verdict::HasIt => Response { status: 304, content_type: "".into(), headers, body: Body::Static(b"") },
-        Verdict::Fails => Response::text(412, "The file is not in the state that was asked for.\n"),
+        Verdict::Send => Response { status: 200, content_type: content_type.into(), headers, body },
+        Verdict::NotModified => Response { status: 304, content_type: "".into(), headers, body: Body::Static(b"") },
+        Verdict::Failed => Response::text(412, "The file is not in the state that was asked for.\n"),
     }
 }
 
-/// By extension, in any case; bytes that are not known are bytes.
+/// By extension, in any case; `application/octet-stream` for those that are not listed.
 fn content_type(name: &str) -> &'static str {
     let extension =
         name.rsplit('/').next().and_then(|file| file.rsplit_once('.')).map_or("", |(_, extension)| extension);

@@ -1,7 +1,7 @@
 //! The two languages of the pages: which one a browser wants, and every text in both.
 //!
 //! [`Lang::of`] reads Accept-Language; [`TEXTS`] is the one table. Templates say `{{ t.key }}`, scripts read the same
-//! texts from `data-` attributes, the site itself says a [`Sentence`]; so nothing else in the project holds words for
+//! texts from `data-` attributes, the site itself says a [`Localized`]; so nothing else in the project holds words for
 //! people in two languages.
 
 use std::fmt::Display;
@@ -59,26 +59,26 @@ impl Lang {
     }
 }
 
-/// A row of [`TEXTS`] with its places filled.
+/// A row of [`TEXTS`] with its placeholders filled.
 ///
 /// Each `{}` stands for a value: a number, a name, an address. `{cause}` stands for technical words, which are English
 /// in every language, so a page marks them as that.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sentence {
+pub struct Localized {
     key: &'static str,
     values: Vec<String>,
     cause: String,
 }
 
-impl Sentence {
+impl Localized {
     /// The row `key` with these values for its `{}`.
-    pub fn new<const N: usize>(key: &'static str, values: [&dyn Display; N]) -> Sentence {
-        Sentence { key, values: values.iter().map(ToString::to_string).collect(), cause: String::new() }
+    pub fn new<const N: usize>(key: &'static str, values: [&dyn Display; N]) -> Localized {
+        Localized { key, values: values.iter().map(ToString::to_string).collect(), cause: String::new() }
     }
 
     /// The same with a cause.
-    pub fn because(self, cause: impl Display) -> Sentence {
-        Sentence { cause: cause.to_string(), ..self }
+    pub fn because(self, cause: impl Display) -> Localized {
+        Localized { cause: cause.to_string(), ..self }
     }
 
     /// What stands before the cause, the cause, and what stands behind it; where there is none, the first is all.
@@ -109,7 +109,7 @@ fn weight(parameters: &str) -> u32 {
     }
 }
 
-/// Every text of the pages: key, English, 中文. For `{}` and `{cause}` see [`Sentence`]; scripts fill in `{}` too.
+/// Every text of the pages: key, English, 中文. For `{}` and `{cause}` see [`Localized`]; scripts fill in `{}` too.
 pub const TEXTS: &[(&str, &str, &str)] = &[
     // Everywhere.
     ("skip", "Skip to the content", "跳到正文"),
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_greater_weight_wins_and_then_the_first_named() {
+    fn the_greater_weight_wins_then_the_first() {
         assert_eq!(of("zh-CN,zh;q=0.9,en;q=0.8"), Lang::Zh);
         assert_eq!(of("en-US,en;q=0.9,zh-CN;q=0.8"), Lang::En);
         assert_eq!(of("en;q=0.5, ZH-Hant-TW ; q=0.7"), Lang::Zh);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn english_is_spoken_to_everybody_else() {
+    fn english_is_the_default() {
         assert_eq!(Lang::of(None), Lang::En);
         for field in ["", "*", "fr-CH, fr;q=0.9", "zh;q=0", "zh;q=x", "zh;q=7", ",;,", "zhx"] {
             assert_eq!(of(field), Lang::En, "{field}");
@@ -334,11 +334,11 @@ mod tests {
         for (key, en, zh) in TEXTS {
             assert!(seen.insert(key), "{key} has two rows");
             assert!(!en.is_empty() && !zh.is_empty(), "{key} lacks a text");
-            for place in ["{}", "{cause}"] {
+            for placeholder in ["{}", "{cause}"] {
                 assert_eq!(
-                    en.matches(place).count(),
-                    zh.matches(place).count(),
-                    "{key}: the languages differ in {place}"
+                    en.matches(placeholder).count(),
+                    zh.matches(placeholder).count(),
+                    "{key}: the languages differ in {placeholder}"
                 );
             }
             for behind in [en, zh].iter().filter_map(|text| text.split_once("{cause}")).map(|(_, behind)| behind) {
@@ -351,13 +351,13 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_is_filled_in_either_language_and_its_cause_stays_apart() {
-        let origin = Sentence::new("why_origin", [&"http://{}", &"squall"]);
+    fn a_text_is_filled_in_and_its_cause_stays_apart() {
+        let origin = Localized::new("why_origin", [&"http://{}", &"squall"]);
         assert_eq!(origin.text(Lang::En), "The Origin http://{} is not the host squall that was asked.");
         assert_eq!(origin.text(Lang::Zh), "请求来自 http://{}，而不是所访问的主机 squall。");
-        let location = Sentence::new("why_location", [&"ftp://a"]).because("no {cause}");
+        let location = Localized::new("why_location", [&"ftp://a"]).because("no {cause}");
         assert_eq!(location.parts(Lang::Zh), ["搜索失败：对方网站重定向到 ftp://a：", "no {cause}", "。"]);
         assert_eq!(location.text(Lang::En), "The search failed: the site redirects to ftp://a: no {cause}.");
-        assert_eq!(Sentence::new("why_no_page", []).parts(Lang::En), ["There is no such page.", "", ""]);
+        assert_eq!(Localized::new("why_no_page", []).parts(Lang::En), ["There is no such page.", "", ""]);
     }
 }

@@ -1,18 +1,18 @@
 //! The pages for people: templates of `www/pages`, overlaid by those of `--www`, to whole responses.
 //!
 //! In goes a [`Page`] (which one, and what it shows) and a language, out comes a [`Response`] with its security
-//! fields. Templates are read once, at start. Everything from people passes the autoescape of the templates; built-in
-//! pages carry a policy that allows only our own files, overlaid ones carry none, for they are somebody else's.
-//! Which page answers which request is decided elsewhere.
+//! fields. Templates are read once, at start. Every value passes the autoescape of the templates; built-in pages carry a
+//! policy that allows only our own files, overlaid ones belong to the operator and carry none.
 
 use crate::http::response::{Body, Response};
-use crate::site::language::{Lang, Sentence, TEXTS};
+use crate::site::context::User;
+use crate::site::language::{Lang, Localized, TEXTS};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// What every built-in page and file may do: wear our styles, show our pictures, post forms to us; and more, if its
+/// What every built-in page and file may do: use our styles, show our pictures, post forms to us; and more, if its
 /// script needs it.
 macro_rules! policy {
     ($($more:literal)?) => {
@@ -34,7 +34,7 @@ const SCRIPT_POLICY: &str =
 const SEARCH_POLICY: &str = policy!(
     "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'; frame-src 'self'"
 );
-/// An error in the place of a relayed page: no scripts, no forms, and that frame may hold it.
+/// An error instead of a relayed page: no scripts, no forms, and that frame may hold it.
 const SANDBOX_POLICY: &str = "sandbox; default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
                              frame-ancestors 'self'";
 
@@ -46,7 +46,7 @@ macro_rules! embed {
 const EMBEDDED: [(&str, &str); 6] =
     embed!["base.html", "index.html", "login.html", "chat.html", "search.html", "error.html"];
 
-/// What is wrong with a name somebody wants.
+/// What is wrong with a name that a user wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameProblem {
     Empty,
@@ -70,33 +70,33 @@ impl NameProblem {
     }
 }
 
-/// What came before the index page, and how many seconds it took.
+/// What came before the index page, with its seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Pause {
+pub enum Delay {
     /// On a timer.
     Slept(f64),
     /// On the loop itself.
     Blocked(f64),
 }
 
-impl Pause {
-    fn sentence(self) -> Sentence {
+impl Delay {
+    fn text(self, lang: Lang) -> String {
         match self {
-            Pause::Slept(seconds) => Sentence::new("slept", [&seconds]),
-            Pause::Blocked(seconds) => Sentence::new("blocked", [&seconds]),
+            Delay::Slept(seconds) => Localized::new("slept", [&seconds]).text(lang),
+            Delay::Blocked(seconds) => Localized::new("blocked", [&seconds]).text(lang),
         }
     }
 }
 
-/// Where an error shows up.
+/// How an error is shown as a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// On a page like any other.
-    Page,
-    /// In the place of a relayed page, and sandboxed like that one.
-    Relay,
+pub enum Layout {
+    /// Like any other page.
+    Whole,
+    /// Instead of a relayed page, and sandboxed like that one.
+    Relayed,
     /// The same in the frame of the search page, which has a bar already.
-    Frame,
+    Framed,
 }
 
 /// A page and what it shows. `user` is the name of a valid cookie.
@@ -105,7 +105,7 @@ pub enum Page<'a> {
     /// `lab`: the blocking contrasts exist.
     Index {
         user: Option<&'a str>,
-        pause: Option<Pause>,
+        delay: Option<Delay>,
         lab: bool,
     },
     /// `name` as typed, `next` a checked local path.
@@ -125,8 +125,8 @@ pub enum Page<'a> {
     Error {
         user: Option<&'a str>,
         status: u16,
-        why: &'a Sentence,
-        place: Place,
+        why: &'a Localized,
+        layout: Layout,
     },
 }
 
@@ -154,22 +154,22 @@ impl<'a> Page<'a> {
         match self {
             Page::Index { .. } | Page::Chat { .. } => SCRIPT_POLICY,
             Page::Search { .. } => SEARCH_POLICY,
-            Page::Error { place: Place::Relay | Place::Frame, .. } => SANDBOX_POLICY,
-            Page::Login { .. } | Page::Error { place: Place::Page, .. } => POLICY,
+            Page::Error { layout: Layout::Relayed | Layout::Framed, .. } => SANDBOX_POLICY,
+            Page::Login { .. } | Page::Error { layout: Layout::Whole, .. } => POLICY,
         }
     }
 
     /// What the template sees besides the common values.
     fn values(&self, lang: Lang) -> Value {
         match *self {
-            Page::Index { pause, lab, .. } => context! { pause => pause.map(|pause| pause.sentence().text(lang)), lab },
+            Page::Index { delay, lab, .. } => context! { pause => delay.map(|delay| delay.text(lang)), lab },
             Page::Login { name, next, problem, .. } => {
                 context! { name, next, problem => problem.and_then(|problem| lang.text(problem.key())) }
             }
             Page::Chat { .. } | Page::Search { .. } => context! {},
-            Page::Error { status, why, place, .. } => {
+            Page::Error { status, why, layout, .. } => {
                 let title = lang.text(&format!("error_{status}")).unwrap_or_default();
-                let (framed, sandboxed) = (place == Place::Frame, place != Place::Page);
+                let (framed, sandboxed) = (layout == Layout::Framed, layout != Layout::Whole);
                 context! { status, title, why => why.parts(lang), framed, sandboxed }
             }
         }
@@ -239,6 +239,19 @@ impl Pages {
         Response { status, content_type: "text/html; charset=utf-8".into(), headers, body: Body::Owned(html.into()) }
     }
 
+    /// An error as the user accepts it: a page, or a short text in English.
+    pub fn error(&self, user: &User, status: u16, why: &Localized) -> Response {
+        self.error_in(Layout::Whole, user, status, why)
+    }
+
+    /// The same where a page would have this layout.
+    pub fn error_in(&self, layout: Layout, user: &User, status: u16, why: &Localized) -> Response {
+        match user.accepts_html {
+            true => self.render(&Page::Error { user: user.name(), status, why, layout }, user.lang, status),
+            false => Response::text(status, format!("{}\n", why.text(Lang::En))),
+        }
+    }
+
     fn html(&self, name: &str, page: &Page<'_>, lang: Lang) -> Result<String, minijinja::Error> {
         let common = context! {
             t => self.texts[lang as usize].clone(),
@@ -251,7 +264,7 @@ impl Pages {
         self.templates.get_template(name)?.render(context! { ..page.values(lang), ..common })
     }
 
-    /// A page is foreign, too, when only the frame around it is.
+    /// A page is overlaid, too, when only the frame around it is.
     fn is_overlaid(&self, name: &str) -> bool {
         self.overlaid.contains(name) || self.overlaid.contains("base.html")
     }

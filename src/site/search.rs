@@ -1,40 +1,41 @@
-//! The search: the question goes to another site, its answer is relayed as it comes.
+//! The search: a request to another site, whose response is relayed as it comes.
 //!
 //! ```text
 //! request ──▶ Fetch ── Head ──▶ redirect? ── Done ──▶ Fetch … (5 at most)
 //!                        ├────▶ Respond(stream) ── Body ──▶ Piece … ── Done ──▶ End
-//!                        └────▶ a page: Body … until its base element has a place ──▶ Respond, Piece …
+//!                        └────▶ HTML: Body … until the base element is inserted ──▶ Respond, Piece …
 //! ```
 //!
-//! What is relayed acts on our own origin, so fields pass by an allow-list and the page is sandboxed; a page gets a
+//! A relayed response acts on our own origin, so fields pass by an allow-list and the page is sandboxed; HTML gets a
 //! base element ([`Opening`]). A redirect's own body is read to its end, so that its connection can be used again.
 //! Sockets, names, deadlines and backpressure are the server's.
 
-use super::language::Sentence;
-use super::pages::Place;
-use super::{Ask, Pending, Site, Visitor};
+use super::base::{Opening, is_utf_16_label};
+use super::context::{Context, User};
+use super::language::Localized;
+use super::pages::{Layout, Page, Pages};
 use crate::config::{Limits, parse_template};
 use crate::event::{
-    Blocking, Body, Effect, Effects, Fetch, FetchError, Fetched, Response, StreamEnd, Url, WholeAnswer,
+    Blocking, Body, Effect, Effects, Fetch, FetchError, Fetched, Request, Response, StreamEnd, Url, WholeAnswer,
 };
 use crate::http::redirect::{self, Target};
 use crate::http::request::Method;
 use crate::http::response::reason;
-use crate::http::url::{Scheme, insert_words};
+use crate::http::url::{Form, Scheme, insert_words};
 use crate::id::ConnId;
-use crate::site::base::{Opening, is_utf_16_label};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
 
-/// Statuses that say nothing without a field that is not relayed (WWW-Authenticate, Allow, Proxy-Authenticate,
-/// Content-Range, Upgrade), or that answer a field which a search does not send (If-None-Match, Range).
+/// Statuses that mean nothing without a field that is not relayed (WWW-Authenticate, Allow, Proxy-Authenticate,
+/// Content-Range, Upgrade), or without a field that a search does not send (If-None-Match, Range).
 const NOT_RELAYED: [u16; 7] = [206, 304, 401, 405, 407, 416, 426];
 /// A deny-list would miss some: Clear-Site-Data, Refresh or Set-Cookie would act on our origin.
 /// Content-Type and Content-Length are relayed, too, as parts of the [`Response`].
 const RELAYED: [(&str, &str); 2] = [("content-encoding", "Content-Encoding"), ("content-language", "Content-Language")];
-/// What may be shown as what it says it is; everything else becomes bytes to be saved. A relayed script or style sheet
-/// would be one of ours to the policy of our pages, and the parts of a `multipart` bring header fields of their own.
+/// Types that are relayed as they are; every other becomes bytes to be saved. To the policy of our pages a relayed script
+/// or style sheet would be one of ours, and the parts of a `multipart` bring header fields of their own.
 const SHOWN: [&str; 7] = [
     "text/html",
     "text/plain",
@@ -44,15 +45,21 @@ const SHOWN: [&str; 7] = [
     "application/json",
     "application/pdf",
 ];
-/// The same of whole kinds.
+/// The same for every subtype.
 const SHOWN_KINDS: [&str; 3] = ["image/", "audio/", "video/"];
-/// What is only saved.
+/// The type of everything else.
 const BYTES: &str = "application/octet-stream";
-/// Someone else's page is shown under our origin, in our frame: nothing in it may run.
+/// A foreign page is shown under our origin, in our frame: nothing in it may run.
 const POLICY: &str = "sandbox; frame-ancestors 'self'";
 
-/// What is known about searching.
+/// The search site, and the searches under way by the browser's connection.
 pub struct Search {
+    site: SearchSite,
+    under_way: HashMap<ConnId, UnderWay>,
+}
+
+/// What all searches have in common.
+struct SearchSite {
     template: String,
     host: String,
     allow_private: bool,
@@ -60,83 +67,73 @@ pub struct Search {
     redirects_max: u8,
 }
 
+/// How a search is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By the loop, beside everything else.
+    Loop,
+    /// On the loop, while everything else waits (`--lab`).
+    Blocking,
+}
+
 /// One search under way.
 #[derive(Debug)]
-pub struct UnderWay {
-    visitor: Visitor,
+struct UnderWay {
+    user: User,
+    /// How its failure is shown.
+    layout: Layout,
     fetch: Fetch,
     redirects_left: u8,
     phase: Phase,
 }
 
-/// What the news of the fetch mean.
 #[derive(Debug)]
 enum Phase {
     /// No head yet.
     Asking,
-    /// It was a redirect, to there; so many bytes of its body have come.
+    /// The head was a redirect: its target, and bytes of its body so far.
     Leaving(Url, usize),
-    /// A page of HTML has begun; its head, less the length, is relayed once its base element has a place.
+    /// HTML has begun: its head and its length wait for the base element.
     Opening(Box<Opening>, Box<Response>, Option<u64>),
     /// The head is relayed, pieces follow.
     Relaying,
 }
 
-/// What an answer's head leads to.
+/// What the head of a response leads to.
 enum Next {
     Redirect(Url),
     Relay,
-    Fail(Sentence),
+    Fail(Localized),
 }
 
-impl Search {
-    /// # Errors
-    /// The template is none ([`parse_template`]), or leads to what is not fetched.
-    pub fn new(template: &str, allow_private: bool, limits: &Limits) -> Result<Search, String> {
-        let wrong = |why: &str| format!("--search-url {template}: {why}");
-        parse_template(template).map_err(|why| wrong(&why))?;
-        let filled = insert_words(template, "x").unwrap_or_default();
-        let url = Url::parse(&filled).map_err(|e| wrong(&e.to_string()))?;
-        if url.scheme == Scheme::Https && !cfg!(feature = "tls") {
-            return Err(wrong(&FetchError::NoTls.to_string()));
-        }
-        Ok(Search {
-            template: template.into(),
-            host: url.host,
-            allow_private,
-            within: limits.search_within,
-            redirects_max: limits.redirects_max,
-        })
-    }
-
-    fn fetch(&self, ask: Ask, words: &str) -> Result<Fetch, Sentence> {
-        let filled = insert_words(&self.template, words).expect("new has seen the place for the words");
-        let url = Url::parse(&filled).map_err(|e| Sentence::new("why_search", []).because(e))?;
+impl SearchSite {
+    fn fetch(&self, cx: Context, words: &str) -> Result<Fetch, Localized> {
+        let filled = insert_words(&self.template, words).expect("new has checked the template");
+        let url = Url::parse(&filled).map_err(|e| Localized::new("why_search", []).because(e))?;
         let mut headers: Vec<(Cow<'static, str>, String)> = Vec::new();
-        if let Some(language) = ask.request.header("accept-language").and_then(|value| std::str::from_utf8(value).ok())
-        {
+        if let Some(language) = cx.request.header("accept-language").and_then(|value| std::str::from_utf8(value).ok()) {
             headers.push(("Accept-Language".into(), language.to_owned()));
         }
         headers.push(("Accept-Encoding".into(), "identity".to_owned()));
-        let method = if ask.request.method == Method::Head { "HEAD".into() } else { "GET".into() };
-        Ok(Fetch { method, headers, ..Fetch::get(url, ask.now.instant, self.within) })
+        let method = if cx.request.method == Method::Head { "HEAD".into() } else { "GET".into() };
+        Ok(Fetch { method, headers, ..Fetch::get(url, cx.now.instant, self.within) })
     }
 
-    /// Where an answer leads: to another site, to the browser, or nowhere.
+    /// Where a response leads: to another site, to the browser, or to an error.
     fn next(&self, search: &UnderWay, status: u16, location: Option<&[u8]>) -> Next {
         match redirect::target(&search.fetch.url, status, location) {
             Target::None if NOT_RELAYED.contains(&status) => {
-                Next::Fail(Sentence::new("why_status", [&status, &reason(status)]))
+                Next::Fail(Localized::new("why_status", [&status, &reason(status)]))
             }
             Target::None => Next::Relay,
-            _ if search.redirects_left == 0 => Next::Fail(Sentence::new("why_redirects", [&self.redirects_max])),
+            _ if search.redirects_left == 0 => Next::Fail(Localized::new("why_redirects", [&self.redirects_max])),
             Target::To(url) => Next::Redirect(url),
-            Target::Bad(e, location) => Next::Fail(Sentence::new("why_location", [&location]).because(e)),
+            Target::Bad(e, location) => Next::Fail(Localized::new("why_location", [&location]).because(e)),
         }
     }
 
-    /// The same question to another place. The configured host is trusted; any other must be public, and so must be
-    /// wherever that leads.
+    /// The same request to another URL. The configured host is trusted; any other must be public, and so must every one
+    /// that it redirects to.
     fn redirect(&self, search: &mut UnderWay, url: Url) -> Fetch {
         search.redirects_left -= 1;
         search.fetch.public_only |= !self.allow_private && url.host != self.host;
@@ -146,7 +143,7 @@ impl Search {
 }
 
 impl UnderWay {
-    /// The base element has its place: the head goes out, behind it what has come of the page.
+    /// The base element is inserted: the head goes out, behind it the page so far.
     fn open(&mut self, from: ConnId, begin: Range<usize>, added: usize, out: &mut Effects) {
         if let Phase::Opening(_, mut response, length) = std::mem::replace(&mut self.phase, Phase::Relaying) {
             response.body = Body::Stream(length.and_then(|length| length.checked_add(added as u64)));
@@ -156,37 +153,70 @@ impl UnderWay {
             }
         }
     }
+
+    /// An error instead of the response.
+    fn failure(&self, status: u16, why: &Localized, pages: &Pages) -> Response {
+        failure(self.layout, &self.user, status, why, pages)
+    }
 }
 
-impl Site {
-    /// Starts a search; `blocking` does it on the loop, while everybody waits.
-    pub(super) fn search(&mut self, ask: Ask, words: &str, blocking: bool, out: &mut Effects) {
-        let visitor = self.visitor(ask);
-        let fetch = match self.search.fetch(ask, words) {
-            Ok(fetch) => fetch,
-            Err(why) => return out.respond(ask.from, self.search_failed(&visitor, 502, &why)),
-        };
-        out.push(match blocking {
-            true => Effect::RunBlocking(ask.from, Blocking::Fetch(Box::new(fetch.clone()))),
-            false => Effect::Fetch(ask.from, Box::new(fetch.clone())),
-        });
-        let redirects_left = self.search.redirects_max;
-        let search = UnderWay { visitor, fetch, redirects_left, phase: Phase::Asking };
-        self.pending.insert(ask.from, Pending::Search(Box::new(search)));
+impl Search {
+    /// # Errors
+    /// The template is malformed ([`parse_template`]), or its URL cannot be fetched.
+    pub fn new(template: &str, allow_private: bool, limits: &Limits) -> Result<Search, String> {
+        let wrong = |why: &str| format!("--search-url {template}: {why}");
+        parse_template(template).map_err(|why| wrong(&why))?;
+        let filled = insert_words(template, "x").unwrap_or_default();
+        let url = Url::parse(&filled).map_err(|e| wrong(&e.to_string()))?;
+        if url.scheme == Scheme::Https && !cfg!(feature = "tls") {
+            return Err(wrong(&FetchError::NoTls.to_string()));
+        }
+        let (within, redirects_max) = (limits.search_within, limits.redirects_max);
+        let site = SearchSite { template: template.into(), host: url.host, allow_private, within, redirects_max };
+        Ok(Search { site, under_way: HashMap::new() })
     }
 
-    /// News of the fetch.
-    pub(super) fn on_fetched(&mut self, from: ConnId, fetched: Fetched<'_>, out: &mut Effects) {
-        let Some(Pending::Search(search)) = self.pending.get_mut(&from) else { return };
+    /// `/search?wd=WORDS`: starts a search, or shows the form.
+    pub fn request(&mut self, cx: Context, user: User, query: Form, way: Way, pages: &Pages, out: &mut Effects) {
+        let Some(words) = query.value("wd").filter(|words| !words.trim().is_empty()) else {
+            return out.respond(cx.from, pages.render(&Page::Search { user: user.name() }, user.lang, 200));
+        };
+        let layout = if is_framed(cx.request, query) { Layout::Framed } else { Layout::Relayed };
+        let fetch = match self.site.fetch(cx, &words) {
+            Ok(fetch) => fetch,
+            Err(why) => return out.respond(cx.from, failure(layout, &user, 502, &why, pages)),
+        };
+        out.push(match way {
+            Way::Blocking => Effect::RunBlocking(cx.from, Blocking::Fetch(Box::new(fetch.clone()))),
+            Way::Loop => Effect::Fetch(cx.from, Box::new(fetch.clone())),
+        });
+        let redirects_left = self.site.redirects_max;
+        self.under_way.insert(cx.from, UnderWay { user, layout, fetch, redirects_left, phase: Phase::Asking });
+    }
+
+    /// The connection has ended.
+    pub fn left(&mut self, from: ConnId) {
+        self.under_way.remove(&from);
+    }
+
+    /// The number of searches under way.
+    #[cfg(test)]
+    pub fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
+    /// Takes one step of the fetch.
+    pub fn on_fetched(&mut self, from: ConnId, fetched: Fetched<'_>, pages: &Pages, out: &mut Effects) {
+        let Some(search) = self.under_way.get_mut(&from) else { return };
         match fetched {
-            Fetched::Head(head, _) => match self.search.next(search, head.status, head.header("location")) {
+            Fetched::Head(head, _) => match self.site.next(search, head.status, head.header("location")) {
                 Next::Redirect(url) => search.phase = Phase::Leaving(url, 0),
                 Next::Relay => {
                     let field = |name: &str| head.header(name);
-                    // Such an answer is whole with its head: the fetch is dropped, and nobody tells its end.
+                    // Such a response is whole with its head: the server drops the fetch, and no event tells its end.
                     let is_whole = search.fetch.is_head() || head.status == 204;
                     let opening = opening_of(&search.fetch.url, field);
-                    let is_page = opening.is_some();
+                    let is_html = opening.is_some();
                     match opening {
                         Some(opening) if !is_whole => {
                             let response = relayed(head.status, field, Body::Stream(None));
@@ -194,16 +224,16 @@ impl Site {
                         }
                         _ => {
                             // What a base element adds to a page is known with the page only.
-                            let length = head.length.filter(|_| !is_page);
+                            let length = head.length.filter(|_| !is_html);
                             out.respond(from, relayed(head.status, field, Body::Stream(length)));
                             search.phase = Phase::Relaying;
                         }
                     }
                     if is_whole {
-                        self.pending.remove(&from);
+                        self.under_way.remove(&from);
                     }
                 }
-                Next::Fail(why) => self.fail(from, 502, &why, out),
+                Next::Fail(why) => self.fail(from, 502, &why, pages, out),
             },
             Fetched::Body(piece) => match &mut search.phase {
                 Phase::Relaying => {
@@ -237,47 +267,48 @@ impl Site {
                     log::info!("a search broke off: {e}");
                     self.relay_over(from, StreamEnd::Truncated, out);
                 }
-                // Where it leads is known, and that is all that was wanted of it.
+                // The target of the redirect is known, and nothing else was needed.
                 Phase::Leaving(..) if !matches!(e, FetchError::Timeout { .. }) => self.follow(from, out),
-                _ => self.fail(from, e.status(), &no_answer(&e), out),
+                _ => self.fail(from, e.status(), &no_response(&e), pages, out),
             },
         }
     }
 
-    /// The redirect has said enough: on to where it leads.
+    /// Requests the target of the redirect.
     fn follow(&mut self, from: ConnId, out: &mut Effects) {
-        let Some(Pending::Search(search)) = self.pending.get_mut(&from) else { return };
+        let Some(search) = self.under_way.get_mut(&from) else { return };
         if let Phase::Leaving(url, _) = std::mem::replace(&mut search.phase, Phase::Asking) {
-            let fetch = self.search.redirect(search, url);
+            let fetch = self.site.redirect(search, url);
             out.push(Effect::Fetch(from, Box::new(fetch)));
         }
     }
 
     fn relay_over(&mut self, from: ConnId, end: StreamEnd, out: &mut Effects) {
-        self.pending.remove(&from);
+        self.under_way.remove(&from);
         out.push(Effect::End(from, end));
     }
 
-    /// The whole answer at once, from the blocking way.
-    pub(super) fn on_fetched_blocking(
+    /// Takes the whole response at once, of [`Way::Blocking`].
+    pub fn on_fetched_blocking(
         &mut self,
         from: ConnId,
-        mut search: UnderWay,
-        answer: Result<WholeAnswer, FetchError>,
+        result: Result<WholeAnswer, FetchError>,
+        pages: &Pages,
         out: &mut Effects,
     ) {
-        let answer = match answer {
+        let Some(mut search) = self.under_way.remove(&from) else { return };
+        let answer = match result {
             Ok(answer) => answer,
-            Err(e) => return out.respond(from, self.search_failed(&search.visitor, e.status(), &no_answer(&e))),
+            Err(e) => return out.respond(from, search.failure(e.status(), &no_response(&e), pages)),
         };
         let field = |name: &str| {
             answer.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
         };
-        match self.search.next(&search, answer.status, field("location")) {
+        match self.site.next(&search, answer.status, field("location")) {
             Next::Redirect(url) => {
-                let fetch = self.search.redirect(&mut search, url);
+                let fetch = self.site.redirect(&mut search, url);
                 out.push(Effect::RunBlocking(from, Blocking::Fetch(Box::new(fetch))));
-                self.pending.insert(from, Pending::Search(Box::new(search)));
+                self.under_way.insert(from, search);
             }
             Next::Relay => {
                 let opening = opening_of(&search.fetch.url, field);
@@ -295,29 +326,35 @@ impl Site {
                 };
                 out.respond(from, relayed(answer.status, field, body));
             }
-            Next::Fail(why) => out.respond(from, self.search_failed(&search.visitor, 502, &why)),
+            Next::Fail(why) => out.respond(from, search.failure(502, &why, pages)),
         }
     }
 
-    fn fail(&mut self, from: ConnId, status: u16, why: &Sentence, out: &mut Effects) {
-        if let Some(Pending::Search(search)) = self.pending.remove(&from) {
-            out.respond(from, self.search_failed(&search.visitor, status, why));
+    fn fail(&mut self, from: ConnId, status: u16, why: &Localized, pages: &Pages, out: &mut Effects) {
+        if let Some(search) = self.under_way.remove(&from) {
+            out.respond(from, search.failure(status, why, pages));
         }
     }
-
-    fn search_failed(&self, visitor: &Visitor, status: u16, why: &Sentence) -> Response {
-        let place = if visitor.framed { Place::Frame } else { Place::Relay };
-        let response = self.error_at(place, visitor, status, why);
-        // A page brings its own fields.
-        if visitor.html { response } else { sandboxed(response) }
-    }
 }
 
-fn no_answer(e: &FetchError) -> Sentence {
-    Sentence::new("why_search", []).because(e)
+/// Whether the response is for the frame of the search page. Over plain http browsers send Sec-Fetch-Dest to their own
+/// machine only, so search.js adds `framed` to the query.
+fn is_framed(request: &Request, query: Form) -> bool {
+    request.header("sec-fetch-dest") == Some(&b"iframe"[..]) || query.value("framed").is_some()
 }
 
-/// The begin of a page of HTML; `None` for anything else, and where its bytes are not those of ASCII letters.
+/// An error instead of a relayed response.
+fn failure(layout: Layout, user: &User, status: u16, why: &Localized, pages: &Pages) -> Response {
+    let response = pages.error_in(layout, user, status, why);
+    // A page brings its own fields.
+    if user.accepts_html { response } else { sandboxed(response) }
+}
+
+fn no_response(e: &FetchError) -> Localized {
+    Localized::new("why_search", []).because(e)
+}
+
+/// The start of an HTML page; `None` for any other type, and for encodings in which markup is not ASCII.
 fn opening_of<'a>(url: &Url, field: impl Fn(&str) -> Option<&'a [u8]>) -> Option<Opening> {
     let kind = String::from_utf8_lossy(field("content-type").unwrap_or_default()).to_ascii_lowercase();
     let mut parts = kind.split(';').map(str::trim);
@@ -327,7 +364,7 @@ fn opening_of<'a>(url: &Url, field: impl Fn(&str) -> Option<&'a [u8]>) -> Option
     (is_html && is_plain && !label.is_some_and(is_utf_16_label)).then(|| Opening::new(url.clone()))
 }
 
-/// The answer as we pass it on.
+/// The response as it is passed on.
 fn relayed<'a>(status: u16, field: impl Fn(&str) -> Option<&'a [u8]>, body: Body) -> Response {
     let text = |name: &str| Some(std::str::from_utf8(field(name)?).ok()?.to_owned());
     let content_type = match field("content-type") {
@@ -343,14 +380,14 @@ fn relayed<'a>(status: u16, field: impl Fn(&str) -> Option<&'a [u8]>, body: Body
     sandboxed(response)
 }
 
-/// Whether a Content-Type is one of those that browsers show. A list of several types is read by each in its own way.
+/// Whether a Content-Type is relayed as it is. Browsers disagree about a list of several types.
 fn is_shown(content_type: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_listed = SHOWN.contains(&kind.as_str()) || SHOWN_KINDS.iter().any(|begin| kind.starts_with(begin));
     is_listed && !content_type.contains(',')
 }
 
-/// Nothing in it runs, and nobody whose pictures it shows is told what was searched for.
+/// Nothing in it runs, and no other site that it loads from is told the words.
 fn sandboxed(response: Response) -> Response {
     response.header("Content-Security-Policy", POLICY).header("Referrer-Policy", "same-origin")
 }

@@ -24,7 +24,20 @@ pub const ZHANG: &str = "Cookie: username=\"2|1:0|10:1700000000|8:username|8:5by
 /// What a browser says it likes.
 pub const HTML: &str = "Accept: text/html,*/*;q=0.8";
 
-/// A site, and the time that its next event is given.
+/// The defaults, and a search site.
+pub fn settings() -> Settings {
+    Settings {
+        secret: SECRET.into(),
+        cookie_secure: false,
+        allow_origin: vec![],
+        www: None,
+        search_url: "http://search.test/s?wd={}".into(),
+        allow_private: false,
+        lab: false,
+    }
+}
+
+/// A site, and the time of its next event.
 pub struct Bench {
     pub site: Site,
     pub now: Now,
@@ -38,15 +51,7 @@ impl Bench {
 
     /// The same with other settings.
     pub fn with(change: impl FnOnce(&mut Settings)) -> Bench {
-        let mut settings = Settings {
-            secret: SECRET.into(),
-            cookie_secure: false,
-            allow_origin: vec![],
-            www: None,
-            search_url: "http://search.test/s?wd={}".into(),
-            allow_private: false,
-            lab: false,
-        };
+        let mut settings = settings();
         change(&mut settings);
         let now = Now { instant: Instant::now(), wall: UnixTime::from_seconds(THEN) };
         let site = Site::new(settings, &Limits::default(), now.instant).expect("the settings are sound");
@@ -83,6 +88,11 @@ impl Bench {
         let mut out = Effects::default();
         self.site.on_event(from, event, self.now, &mut out);
         out
+    }
+
+    /// Requests whose response is still to come.
+    pub fn pending(&self) -> usize {
+        self.site.index.waiting() + self.site.search.under_way() + self.site.files.reads()
     }
 
     /// Time passes, on both clocks.

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_stands_still_costs_lines_not_time_and_the_loss_is_counted() {
+    fn a_blocked_disk_costs_lines_which_are_counted() {
         let gate = Arc::new(Mutex::new(Vec::new()));
         let shared = gate.clone();
         let log = LineLog::to(move || Ok(Slow { gate: shared.clone() }), 4).unwrap();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_descriptors_are_no_files() {
+    fn only_our_own_descriptors_are_not_files() {
         for (path, target) in [("-", Target::Stderr), ("/dev/stderr", Target::Stderr), ("/dev/fd/1", Target::Stdout)] {
             assert_eq!(Target::of(Path::new(path)), target);
         }

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_takes_the_place_of_its_dash_without_blank_lines_and_remarks() {
+    fn a_list_replaces_its_dash_without_comments() {
         let list = b"b.test\r\n\n  # not today\n#c.test\n http://d.test/x#y \n\ne.test";
         let input = read(&["a.test", "-", "z.test"], list).expect("a list");
         assert_eq!(input.targets, ["a.test", "b.test", "http://d.test/x#y", "e.test", "z.test"]);

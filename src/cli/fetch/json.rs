@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_an_object_with_everything_known_about_it() {
+    fn a_response_is_an_object_with_all_its_facts() {
         let expected = json!({
             "target": "a.test", "url": "http://a.test/x", "ok": true, "error": null, "status": 200,
             "headers": [["Server", "x"], ["X-Odd", "\u{fffd}\""]],
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_has_the_same_names_and_says_why() {
+    fn a_failure_has_the_same_names_and_a_reason() {
         let failed = Outcome { error: Some("no \"such\"\nhost".into()), ..Outcome::default() };
         let (failed, answered) = (read(failed), read(answered(None)));
         let names = |line: &Value| line.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();

@@ -56,7 +56,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     #[test]
-    fn a_line_is_redrawn_where_nobody_else_may_write_to_the_terminal() {
+    fn a_line_is_redrawn_on_an_unshared_terminal_only() {
         let (_reader, pipe) = io::pipe().expect("a pipe");
         let (socket, _peer) = UnixStream::pair().expect("sockets");
         let (null, file) = (File::open("/dev/null").expect("it is there"), File::open(file!()).expect("this file"));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_that_does_not_tell_its_width_has_80_columns() {
+    fn a_terminal_of_unknown_width_has_80_columns() {
         for (variable, columns) in [("132", 132), ("1", 1), ("", 80), ("0", 80), ("-1", 80), ("wide", 80)] {
             assert_eq!(columns_of(variable), columns, "{variable:?}");
         }

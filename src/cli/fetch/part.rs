@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn no_url_leads_out_of_the_directory_or_to_a_name_that_looks_unfinished() {
+    fn no_url_leaves_the_directory_or_ends_in_part() {
         for (url, expected) in [
             ("http://a.test/%2e%2e/%2fetc/passwd", "001-a.test-2fetc-passwd"),
             ("http://a.test/..\\..\\x", "001-a.test-x"),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_its_name_when_it_is_whole_and_not_before() {
+    fn a_file_gets_its_name_when_it_is_whole() {
         let dir = Dir::new();
         let mut part = Part::create(dir.path(), "x").expect("a file");
         part.write(b"hel").expect("room on the disk");
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_given_up_is_gone_and_the_one_before_it_stays() {
+    fn an_abandoned_file_is_removed_and_the_old_one_kept() {
         let dir = Dir::new();
         std::fs::write(dir.path().join("x"), "whole").expect("a file");
         std::fs::write(dir.path().join("x.part"), "left over").expect("a file");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_made_or_named_says_so() {
+    fn a_failure_to_make_or_rename_a_file_is_reported() {
         let dir = Dir::new();
         let why = Part::create(&dir.path().join("none"), "x").expect_err("no such directory");
         assert!(why.contains("none/x.part cannot be written: No such file"), "{why}");
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_place_of_the_file_is_not_followed() {
+    fn a_link_at_the_partial_name_is_not_followed() {
         let dir = Dir::new();
         std::fs::write(dir.path().join("precious"), "gold").expect("a file");
         std::os::unix::fs::symlink(dir.path().join("precious"), dir.path().join("x.part")).expect("a link");
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told() {
+    fn a_full_disk_is_reported() {
         let file = File::options().write(true).open("/dev/full");
         let Ok(file) = file else { return };
         let dir = Dir::new();

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_target_is_got_decoded_within_twenty_seconds() {
+    fn a_target_is_fetched_decoded_within_20_seconds() {
         let (_, fetch) = fetch(&[]);
         assert_eq!((&*fetch.method, fetch.body.as_slice(), fetch.decode), ("GET", &b""[..], true));
         assert_eq!((fields(&fetch), fetch.public_only), (vec!["Accept: */*".to_owned()], false));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn data_means_post_and_a_form_unless_something_else_is_said() {
+    fn data_means_a_posted_form_by_default() {
         let (_, form) = fetch(&["--data", "a=b"]);
         assert_eq!((&*form.method, form.body.as_slice()), ("POST", &b"a=b"[..]));
         assert_eq!(fields(&form), ["Accept: */*", "Content-Type: application/x-www-form-urlencoded"]);
@@ -132,14 +132,14 @@ mod tests {
     }
 
     #[test]
-    fn given_fields_take_the_place_of_ours_and_a_coding_asked_for_is_not_taken_off() {
+    fn given_fields_replace_ours_and_turn_decoding_off() {
         let (_, fetch) = fetch(&["-H", "accept: text/html", "-H", "Accept-Encoding: br", "--max-time", "0.5"]);
         assert_eq!((fields(&fetch).join("; "), fetch.decode), ("accept: text/html; Accept-Encoding: br".into(), false));
         assert_eq!(fetch.within, Duration::from_millis(500));
     }
 
     #[test]
-    fn a_redirect_to_get_leaves_the_body_and_its_fields_behind() {
+    fn a_redirect_to_get_drops_the_body_and_its_fields() {
         let flags = ["--data", "a=b", "-H", "Content-Language: en", "-H", "X-Kept: y"];
         for (status, method, left) in [
             (303, "GET", vec!["Accept: */*", "X-Kept: y"]),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_and_a_given_host_stay_with_their_origin_for_good() {
+    fn credentials_and_host_stay_with_their_origin() {
         let flags = ["-H", "Authorization: Basic x", "-H", "cookie: a=b", "-H", "X-Kept: y", "-H", "host: www.test"];
         let (plan, mut fetch) = fetch(&flags);
         plan.redirect(&mut fetch, 302, url("http://a.test:80/elsewhere"), false);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn from_a_public_site_on_all_redirects_must_be_public_unless_allowed() {
+    fn redirects_from_public_sites_must_stay_public() {
         let (plan, mut fetch_) = fetch(&[]);
         plan.redirect(&mut fetch_, 302, url("http://b.test/"), false);
         assert!(!fetch_.public_only, "an intranet may redirect inside");

@@ -23,7 +23,7 @@ fn all_targets_start_at_once_and_are_named_as_given() {
 }
 
 #[test]
-fn answers_are_printed_in_the_order_in_which_they_complete() {
+fn responses_are_printed_in_the_order_they_complete() {
     let (mut bench, _) = Bench::start(&["a.test", "b.test"]);
     assert_eq!(bench.head(0, OK), []);
     bench.later(250);
@@ -43,7 +43,7 @@ fn answers_are_printed_in_the_order_in_which_they_complete() {
 }
 
 #[test]
-fn a_failure_is_told_on_standard_error_with_its_reason_and_counts() {
+fn a_failure_is_reported_on_stderr_and_counts() {
     let (mut bench, _) = Bench::start(&["a.test", "b.test"]);
     bench.head(0, OK);
     bench.later(500);
@@ -57,7 +57,7 @@ fn a_failure_is_told_on_standard_error_with_its_reason_and_counts() {
 }
 
 #[test]
-fn only_so_many_are_under_way_and_each_has_its_time_from_its_own_start() {
+fn concurrency_is_bounded_and_deadlines_begin_at_starts() {
     let targets = ["a.test", "b.test", "c.test", "d.test"];
     let (mut bench, effects) = Bench::start(&[&["--concurrency", "2", "--max-time", "2"], &targets[..]].concat());
     assert_eq!(started(&effects), [(0, "a.test".into()), (1, "b.test".into())]);
@@ -117,7 +117,7 @@ fn a_target_ends_once() {
 }
 
 #[test]
-fn what_is_no_url_fails_without_a_fetch_and_the_others_go_on() {
+fn a_malformed_target_fails_and_the_others_go_on() {
     for (target, why) in [("ftp://a.test/", "ftp"), ("", "host"), ("a b", "host"), ("a.test:99999", "port")] {
         let (mut bench, effects) = Bench::start(&[target]);
         assert_eq!(effects, [Effect::Quit], "{target}: there is nothing to wait for");
@@ -143,7 +143,7 @@ fn a_list_without_targets_is_over_at_once() {
 }
 
 #[test]
-fn the_closing_line_says_how_much_time_may_have_been_saved() {
+fn the_last_line_tells_the_time_saved() {
     let close = |line: &[&str]| {
         let (mut bench, _) = Bench::start(line);
         bench.later(1000);
@@ -166,7 +166,7 @@ fn the_closing_line_says_how_much_time_may_have_been_saved() {
 }
 
 #[test]
-fn places_are_as_many_as_descriptors_are_good_for() {
+fn slots_are_bounded_by_descriptors() {
     assert_eq!(places_for(100, 1024), 100);
     assert_eq!(places_for(10_000, 1024), (1024 - 32) / 3);
     assert_eq!(places_for(10_000, u64::MAX), 10_000);
@@ -221,7 +221,7 @@ fn after_one_answer<O: Write, E: Write>(results: O, errors: E) -> (FetchList<O, 
 }
 
 #[test]
-fn closed_results_end_the_fetches_and_closed_notes_do_not() {
+fn closed_results_end_the_fetches_closed_notes_do_not() {
     let (mut list, effects, now) = after_one_answer(Closed(ErrorKind::BrokenPipe), Vec::new());
     assert_eq!(effects, [Effect::Quit]);
     assert_eq!(list.close(now), Ok(ExitCode::FAILURE), "nobody reads; that goes without saying");

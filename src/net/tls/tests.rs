@@ -17,7 +17,7 @@ fn error_of<T>(result: io::Result<T>) -> (ErrorKind, String) {
 }
 
 #[test]
-fn any_cut_of_the_wire_gives_the_same_conversation_in_both_versions() {
+fn any_cut_of_the_wire_gives_the_same_conversation() {
     let house = House::new();
     let (up, down) = (pattern(700), pattern(20_000));
     for version in [&TLS12, &TLS13] {
@@ -46,7 +46,7 @@ fn a_mebibyte_goes_both_ways_through_a_pipe_of_any_width() {
 }
 
 #[test]
-fn a_short_read_means_that_nothing_is_left_anywhere() {
+fn a_short_read_means_that_nothing_is_left() {
     let bytes = pattern(200_000);
     for buf in [1, 100, 5000, 16_000, 20_000, 33_000, 49_152, 65_536, 100_000, 300_000] {
         let (mut client, mut server) = pair();
@@ -69,7 +69,7 @@ fn a_short_read_means_that_nothing_is_left_anywhere() {
 }
 
 #[test]
-fn a_request_costs_one_read_and_one_write_and_leaves_no_memory_behind() {
+fn a_request_is_one_read_and_one_write_and_no_memory() {
     let (mut client, mut server) = pair();
     let calls = |end: &Tls| (end.inner().input.borrow().reads, end.inner().output.borrow().writes);
     let mut buf = vec![0; 65_536];
@@ -88,7 +88,7 @@ fn a_request_costs_one_read_and_one_write_and_leaves_no_memory_behind() {
 }
 
 #[test]
-fn a_large_write_is_few_sends_and_the_end_of_a_handshake_may_bring_data() {
+fn a_handshake_may_end_with_data_and_writes_are_few() {
     let house = House::new();
     let (mut client, mut server) = ends(&house.client(), &house.server());
     while !client.secure().unwrap() {
@@ -107,7 +107,7 @@ fn a_large_write_is_few_sends_and_the_end_of_a_handshake_may_bring_data() {
 }
 
 #[test]
-fn a_full_stream_is_a_short_write_then_would_block_and_the_rest_waits_in_bounds() {
+fn unsent_ciphertext_is_bounded_when_the_stream_is_full() {
     let (mut client, mut server) = pair();
     server.inner().output.borrow_mut().room = 10_000;
     assert_eq!(server.write(&[1; 5000]).unwrap(), 5000);
@@ -130,7 +130,7 @@ fn a_full_stream_is_a_short_write_then_would_block_and_the_rest_waits_in_bounds(
 }
 
 #[test]
-fn close_notify_is_the_end_of_one_way_only() {
+fn close_notify_ends_one_direction_only() {
     let (mut client, mut server) = pair();
     client.write_all(b"last words").unwrap();
     client.close_notify();
@@ -152,7 +152,7 @@ fn close_notify_is_the_end_of_one_way_only() {
 }
 
 #[test]
-fn an_end_without_close_notify_is_told_after_the_data_and_stays() {
+fn an_end_without_close_notify_follows_the_data() {
     for broken in [None, Some(ErrorKind::ConnectionReset)] {
         for buf in [3, 65_536] {
             let (mut client, mut server) = pair();
@@ -217,7 +217,7 @@ fn a_stream_in_its_handshake_takes_nothing_and_gives_nothing() {
 }
 
 #[test]
-fn the_second_connection_resumes_the_first_and_both_agree_on_http() {
+fn the_second_connection_resumes_the_first() {
     let house = House::new();
     for version in [&TLS12, &TLS13] {
         let (near, far) = (house.client(), house.server_of(version));

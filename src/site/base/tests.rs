@@ -39,7 +39,7 @@ fn assert_place(page: &str, element: &str) {
 }
 
 #[test]
-fn the_element_stands_before_the_first_url_or_ends_the_head() {
+fn the_base_comes_before_the_first_url_or_ends_the_head() {
     for page in [
         "|hello",
         "|<p>hello",
@@ -69,7 +69,7 @@ fn the_element_stands_before_the_first_url_or_ends_the_head() {
 }
 
 #[test]
-fn the_pages_own_base_counts_as_it_means_there() {
+fn the_pages_own_base_is_resolved_at_its_address() {
     for (href, expected) in [
         ("'/'", "https://a.test/"),
         ("'../x/'", "https://a.test/x/"),
@@ -116,7 +116,7 @@ fn a_base_is_found_to_the_end_of_the_head_and_the_first_counts() {
 }
 
 #[test]
-fn marks_stay_in_front_and_utf_16_is_left_alone() {
+fn marks_stay_in_front_and_utf_16_is_unchanged() {
     assert_eq!(with_base("\u{feff}<p>x").as_bytes(), format!("\u{ef}\u{bb}\u{bf}{OURS}<p>x").as_bytes());
     for page in ["\u{feff}<!doctype html><html><base href='/'>x", "<html><head></head>x"] {
         let utf_16: Vec<u16> = page.encode_utf16().collect();
@@ -154,7 +154,7 @@ fn meta_charset_stays_within_the_first_1024_bytes() {
 }
 
 #[test]
-fn what_is_held_is_bounded() {
+fn held_bytes_are_bounded() {
     for begin in ["<head>", "<head><!-- ", "<head><title>", "<head><link href='", "<head><meta x"] {
         let page = format!("{begin}{}", " ".repeat(HELD_BYTES_MAX));
         let mut opening = Opening::new(Url::parse(PAGE).expect("a URL"));
@@ -170,6 +170,6 @@ fn what_is_held_is_bounded() {
 }
 
 #[test]
-fn no_url_ends_the_attribute() {
+fn a_url_cannot_end_the_attribute() {
     assert_eq!(base_element("http://a/\"'<>&"), "<base href=\"http://a/&quot;'&lt;&gt;&amp;\">");
 }

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_ends_behind_its_attributes_whatever_they_hold() {
+    fn a_tag_ends_behind_its_attributes() {
         for (whole, href) in [
             ("<a>", None),
             ("<A HREF=x>", Some("x")),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_not_whole_is_none_at_every_cut() {
+    fn an_incomplete_token_is_none_at_every_cut() {
         for whole in
             ["<!-- > -- -->", "<!doctype html>", "<?x>", "</a b='>'>", "<base target=\"a>\" href = '/x' y>", "</>"]
         {

@@ -72,7 +72,7 @@ fn one(id: ConnId, line: &str) -> Said {
 }
 
 #[test]
-fn the_first_connection_of_a_name_joins_and_then_everybody_hears_of_it() {
+fn the_first_connection_of_a_name_joins_then_is_announced() {
     let (mut chat, mut out) = (Room::new().chat, Effects::default());
     let claim = chat.claim("alice").expect("nobody is there");
     chat.enter(conn(3), claim, Instant::now(), &mut out);
@@ -82,7 +82,7 @@ fn the_first_connection_of_a_name_joins_and_then_everybody_hears_of_it() {
 }
 
 #[test]
-fn a_further_connection_of_a_name_alone_sees_its_enter_line() {
+fn only_the_connection_itself_sees_a_second_enter() {
     let mut room = Room::new();
     assert_eq!(room.enter(conn(0), "张三"), [Join(conn(0)), all("张三 enter room")]);
     assert_eq!(room.enter(conn(1), "张三"), [Join(conn(1)), one(conn(1), "张三 enter room")]);
@@ -104,7 +104,7 @@ fn only_the_last_connection_of_a_name_leaves() {
 }
 
 #[test]
-fn what_a_member_says_is_published_byte_for_byte() {
+fn messages_are_published_byte_for_byte() {
     let mut room = Room::new();
     room.enter(conn(0), "alice");
     for text in ["hello", "", ":", "a:b\r\n\0<b>", "你好 😀", " bob leave room "] {
@@ -113,7 +113,7 @@ fn what_a_member_says_is_published_byte_for_byte() {
 }
 
 #[test]
-fn whoever_is_in_no_room_gets_its_message_back() {
+fn a_message_from_outside_the_room_is_echoed() {
     let mut room = Room::new();
     room.enter(conn(0), "alice");
     assert_eq!(room.say(conn(1), "hello"), [one(conn(1), "hello")]);
@@ -144,7 +144,7 @@ fn a_burst_is_free_and_then_the_rate_counts() {
 }
 
 #[test]
-fn silence_earns_a_burst_and_no_more() {
+fn an_idle_member_earns_one_burst_and_no_more() {
     let mut room = Room::with(Limits { message_rate: 10.0, message_burst: 2.0, ..Limits::default() });
     room.enter(conn(0), "alice");
     room.now += Duration::from_secs(3600);
@@ -194,7 +194,7 @@ fn a_binary_message_closes_with_1003() {
 }
 
 #[test]
-fn while_draining_nobody_is_told_who_leaves() {
+fn no_leave_is_announced_while_draining() {
     let mut room = Room::new();
     room.enter(conn(0), "alice");
     room.enter(conn(1), "bob");
@@ -206,7 +206,7 @@ fn while_draining_nobody_is_told_who_leaves() {
 }
 
 #[test]
-fn the_former_tenant_of_a_slot_cannot_speak_or_leave_for_the_new_one() {
+fn the_old_id_of_a_slot_cannot_act_for_the_new_one() {
     let (old, new) = (ConnId::new(0, 1), ConnId::new(0, 2));
     let mut room = Room::new();
     room.enter(old, "alice");
@@ -220,7 +220,8 @@ fn the_former_tenant_of_a_slot_cannot_speak_or_leave_for_the_new_one() {
 
 #[test]
 fn a_member_is_small() {
-    assert!(size_of::<Option<Member>>() <= 32, "{} bytes", size_of::<Option<Member>>());
+    let entry = size_of::<(ConnId, Member)>();
+    assert!(entry <= 32, "{entry} bytes");
 }
 
 #[test]
@@ -243,7 +244,7 @@ fn names_that_look_alike_are_never_present_together() {
 }
 
 #[test]
-fn a_claim_that_is_not_used_leaves_nothing() {
+fn an_unused_claim_changes_nothing() {
     let room = Room::new();
     drop(room.chat.claim("Mary"));
     assert!(room.chat.present.is_empty() && room.chat.looks.is_empty());

@@ -25,13 +25,13 @@ fn directory(name: &str) -> PathBuf {
 }
 
 #[test]
-fn the_bytes_are_those_of_tornado() {
+fn signed_cookies_equal_tornados() {
     assert_eq!(signer().sign("username", b"alice", THEN), ALICE);
     assert_eq!(signer().sign("username", "张三".as_bytes(), THEN), ZHANG);
 }
 
 #[test]
-fn what_tornado_signed_is_accepted() {
+fn cookies_of_tornado_are_accepted() {
     assert_eq!(signer().verify("username", ALICE, THEN).as_deref(), Some(&b"alice"[..]));
     assert_eq!(signer().verify("username", ZHANG, THEN + 5).as_deref(), Some("张三".as_bytes()));
 }
@@ -56,7 +56,7 @@ fn another_secret_or_name_makes_it_no_cookie() {
 }
 
 #[test]
-fn a_signature_is_good_as_long_as_browsers_keep_it() {
+fn a_signature_is_valid_for_30_days() {
     let days = |n: u64| THEN + n * 24 * 3600;
     assert!(signer().verify("username", ALICE, days(30)).is_some());
     assert!(signer().verify("username", ALICE, days(30) + 1).is_none());
@@ -103,7 +103,7 @@ fn a_cookie_is_found_among_others_in_either_form() {
 }
 
 #[test]
-fn what_we_set_we_find_and_verify() {
+fn a_cookie_that_was_set_is_found_and_verified() {
     let field = set_cookie("username", &signer().sign("username", "张三 / 😀?".as_bytes(), THEN), false);
     let (pair, attributes) = field.split_once("; ").unwrap();
     assert_eq!(attributes, "Max-Age=2592000; Path=/; HttpOnly; SameSite=Lax");
@@ -240,7 +240,7 @@ fn without_hard_links_programs_still_share_one_whole_secret() {
 }
 
 #[test]
-fn what_a_crash_leaves_is_never_used_as_a_secret() {
+fn a_secret_cut_by_a_crash_is_never_used() {
     let dir = directory("crashed");
     fs::create_dir_all(&dir).unwrap();
     // Before the name was taken: a file of another name, perhaps cut short. It is not read.
@@ -267,7 +267,7 @@ fn what_a_crash_leaves_is_never_used_as_a_secret() {
 }
 
 #[test]
-fn a_disk_that_takes_no_secret_is_named_and_left_clean() {
+fn a_disk_that_cannot_hold_a_secret_is_named() {
     let dir = directory("refusing");
     fs::create_dir_all(&dir).unwrap();
     let path = dir.join("cookie-secret");

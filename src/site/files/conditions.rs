@@ -5,37 +5,39 @@
 //!     └ holds, or 412            └ holds, or 412       └ holds, or 304               └ holds, or 304
 //! ```
 //!
-//! The fields of a request go in, and later the tag and the time of the file; out comes what the answer must be. If-Range
-//! is not read, because ranges are not served. Only for GET and HEAD: to other methods a 304 would be a 412.
+//! The fields of a request go in, later the tag and the time of the file; out comes the status of the response. If-Range
+//! is not read, because ranges are not served. Only for GET and HEAD: with other methods a 304 would be a 412.
 
 use crate::event::Request;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// What a request says about the copy that it has, or about the state in which it wants the file. It owns what it
-/// knows, because a file is read after its request is gone; without conditions it holds no memory.
+/// The conditional fields of a request. Owned, because a file is read after its request is gone; without such fields it
+/// holds no memory.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Conditions {
     /// `*` or tags, of all such fields together.
     if_match: Option<Vec<u8>>,
-    /// In seconds since the epoch, as the next but one.
+    /// Seconds since the epoch.
     if_unmodified_since: Option<u64>,
+    /// As `if_match`.
     if_none_match: Option<Vec<u8>>,
+    /// Seconds since the epoch.
     if_modified_since: Option<u64>,
 }
 
-/// What the conditions make of an answer that would be 200.
+/// What the conditions make of a response that would be 200.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The answer is 200.
-    Holds,
-    /// 304: the peer has this very state.
-    HasIt,
-    /// 412: the file is not in the state that was asked for.
-    Fails,
+    /// 200.
+    Send,
+    /// 304: the client's copy is current.
+    NotModified,
+    /// 412: a precondition failed.
+    Failed,
 }
 
 impl Conditions {
-    /// Reads the four fields. A date that is none, or is there twice, counts as absent (sections 13.1.3 and 13.1.4).
+    /// Reads the four fields. A malformed or repeated date counts as absent (sections 13.1.3 and 13.1.4).
     pub fn of(request: &Request) -> Conditions {
         Conditions {
             if_match: tags(request, "if-match"),
@@ -45,9 +47,9 @@ impl Conditions {
         }
     }
 
-    /// Judges a file with this strong tag that was modified so long after the epoch, in the order of section 13.2.2.
+    /// Judges a file with this strong tag and this time of modification since the epoch, in the order of section 13.2.2.
     ///
-    /// Without a tag no tag is its own; without a time dates are not looked at.
+    /// Without a tag no listed tag matches; without a time dates are ignored.
     pub fn judge(&self, etag: Option<&str>, modified: Option<Duration>) -> Verdict {
         let has_tag = |list: &[u8], strong| list == b"*" || etag.is_some_and(|etag| lists_tag(list, etag, strong));
         // The date was sent in whole seconds, so it is compared in whole seconds.
@@ -63,9 +65,9 @@ impl Conditions {
             (None, None) => false,
         };
         match (is_as_wanted, has_it) {
-            (false, _) => Verdict::Fails,
-            (true, true) => Verdict::HasIt,
-            (true, false) => Verdict::Holds,
+            (false, _) => Verdict::Failed,
+            (true, true) => Verdict::NotModified,
+            (true, false) => Verdict::Send,
         }
     }
 }
@@ -88,7 +90,7 @@ fn date(request: &Request, name: &str) -> Option<u64> {
     date.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
-/// Whether `etag`, which is strong, is in a list of tags; `strong`: `W/` before it makes it another one (section
+/// Whether a list of tags has `etag`, which is strong; `strong`: one with `W/` before it is another tag (section
 /// 8.8.3.2). A tag may hold a comma, so the list is not split at commas.
 fn lists_tag(list: &[u8], etag: &str, strong: bool) -> bool {
     let mut rest = list;
@@ -128,83 +130,86 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_request_without_conditions_holds() {
-        assert_eq!(judge(&[]), Verdict::Holds);
+    fn a_request_without_conditions_is_200() {
+        assert_eq!(judge(&[]), Verdict::Send);
         assert_eq!(conditions(&["X: y"]), Conditions::default());
     }
 
     #[test]
     fn if_none_match_compares_weakly() {
         for list in ["\"a,b\"", "W/\"a,b\"", "\"x\", \"a,b\"", "\"a\",W/\"b\",\"a,b\"", ", \"a,b\",", "*"] {
-            assert_eq!(judge(&[&format!("If-None-Match: {list}")]), Verdict::HasIt, "{list}");
+            assert_eq!(judge(&[&format!("If-None-Match: {list}")]), Verdict::NotModified, "{list}");
         }
         for list in ["", "\"x\"", "\"", "a,b", "\"a\",\"b\"", "W/\"*\"", "\"*\"", "\"a,b", "*, \"x\""] {
-            assert_eq!(judge(&[&format!("If-None-Match: {list}")]), Verdict::Holds, "{list}");
+            assert_eq!(judge(&[&format!("If-None-Match: {list}")]), Verdict::Send, "{list}");
         }
     }
 
     #[test]
     fn if_match_compares_strongly() {
         for list in ["\"a,b\"", "\"x\", \"a,b\"", "W/\"a,b\", \"a,b\"", "*"] {
-            assert_eq!(judge(&[&format!("If-Match: {list}")]), Verdict::Holds, "{list}");
+            assert_eq!(judge(&[&format!("If-Match: {list}")]), Verdict::Send, "{list}");
         }
         for list in ["", "\"x\"", "W/\"a,b\"", "\"*\"", "a,b"] {
-            assert_eq!(judge(&[&format!("If-Match: {list}")]), Verdict::Fails, "{list}");
+            assert_eq!(judge(&[&format!("If-Match: {list}")]), Verdict::Failed, "{list}");
         }
     }
 
     #[test]
     fn tags_of_several_fields_are_one_list() {
-        assert_eq!(judge(&["If-None-Match: \"x\"", "If-None-Match: \"a,b\""]), Verdict::HasIt);
-        assert_eq!(judge(&["If-Match: \"x\"", "if-match: \"a,b\""]), Verdict::Holds);
+        assert_eq!(judge(&["If-None-Match: \"x\"", "If-None-Match: \"a,b\""]), Verdict::NotModified);
+        assert_eq!(judge(&["If-Match: \"x\"", "if-match: \"a,b\""]), Verdict::Send);
     }
 
     #[test]
     fn dates_are_compared_in_whole_seconds() {
         let since = |date: &str| judge(&[&format!("If-Modified-Since: {date}")]);
-        assert_eq!([since(BEFORE), since(AT), since(AFTER)], [Verdict::Holds, Verdict::HasIt, Verdict::HasIt]);
+        assert_eq!(
+            [since(BEFORE), since(AT), since(AFTER)],
+            [Verdict::Send, Verdict::NotModified, Verdict::NotModified]
+        );
         let since = |date: &str| judge(&[&format!("If-Unmodified-Since: {date}")]);
-        assert_eq!([since(BEFORE), since(AT), since(AFTER)], [Verdict::Fails, Verdict::Holds, Verdict::Holds]);
+        assert_eq!([since(BEFORE), since(AT), since(AFTER)], [Verdict::Failed, Verdict::Send, Verdict::Send]);
     }
 
     #[test]
-    fn all_three_formats_of_a_date_are_read_and_nothing_else_is_one() {
+    fn the_three_formats_of_dates_are_read_and_no_other() {
         for date in [AT, "Tuesday, 14-Nov-23 22:13:20 GMT", "Tue Nov 14 22:13:20 2023"] {
-            assert_eq!(judge(&[&format!("If-Modified-Since: {date}")]), Verdict::HasIt, "{date}");
+            assert_eq!(judge(&[&format!("If-Modified-Since: {date}")]), Verdict::NotModified, "{date}");
         }
         for date in ["", "yesterday", "1700000000", "Tue, 14 Foo 2123 22:13:20 GMT", "\u{fc}"] {
-            assert_eq!(judge(&[&format!("If-Modified-Since: {date}")]), Verdict::Holds, "{date}");
-            assert_eq!(judge(&[&format!("If-Unmodified-Since: {date}")]), Verdict::Holds, "{date}");
+            assert_eq!(judge(&[&format!("If-Modified-Since: {date}")]), Verdict::Send, "{date}");
+            assert_eq!(judge(&[&format!("If-Unmodified-Since: {date}")]), Verdict::Send, "{date}");
         }
     }
 
     #[test]
-    fn a_date_that_is_there_twice_is_none() {
+    fn a_repeated_date_is_ignored() {
         let twice = format!("If-Modified-Since: {AFTER}");
-        assert_eq!(judge(&[&twice, &twice]), Verdict::Holds);
+        assert_eq!(judge(&[&twice, &twice]), Verdict::Send);
         let twice = format!("If-Unmodified-Since: {BEFORE}");
-        assert_eq!(judge(&[&twice, &twice]), Verdict::Holds);
+        assert_eq!(judge(&[&twice, &twice]), Verdict::Send);
     }
 
     #[test]
-    fn tags_win_over_dates_and_failing_over_having() {
+    fn tags_win_over_dates_and_412_over_304() {
         let (modified, unmodified) = (format!("If-Modified-Since: {AFTER}"), format!("If-Unmodified-Since: {BEFORE}"));
-        assert_eq!(judge(&["If-None-Match: \"x\"", &modified]), Verdict::Holds);
-        assert_eq!(judge(&["If-Match: *", &unmodified]), Verdict::Holds);
-        assert_eq!(judge(&["If-None-Match: *", "If-Match: \"x\""]), Verdict::Fails);
-        assert_eq!(judge(&["If-None-Match: *", &unmodified]), Verdict::Fails);
-        assert_eq!(judge(&["If-Match: *", "If-None-Match: *"]), Verdict::HasIt);
-        assert_eq!(judge(&["If-Match: *", &modified]), Verdict::HasIt);
+        assert_eq!(judge(&["If-None-Match: \"x\"", &modified]), Verdict::Send);
+        assert_eq!(judge(&["If-Match: *", &unmodified]), Verdict::Send);
+        assert_eq!(judge(&["If-None-Match: *", "If-Match: \"x\""]), Verdict::Failed);
+        assert_eq!(judge(&["If-None-Match: *", &unmodified]), Verdict::Failed);
+        assert_eq!(judge(&["If-Match: *", "If-None-Match: *"]), Verdict::NotModified);
+        assert_eq!(judge(&["If-Match: *", &modified]), Verdict::NotModified);
     }
 
     #[test]
-    fn a_file_without_tag_or_time_has_no_tag_of_a_list_and_no_date() {
+    fn a_file_without_tag_and_time_matches_no_tag_and_date() {
         let judge = |line: &str| conditions(&[line]).judge(None, None);
-        assert_eq!(judge("If-None-Match: \"a\""), Verdict::Holds);
-        assert_eq!(judge("If-None-Match: *"), Verdict::HasIt);
-        assert_eq!(judge("If-Match: \"a\""), Verdict::Fails);
-        assert_eq!(judge("If-Match: *"), Verdict::Holds);
-        assert_eq!(judge(&format!("If-Modified-Since: {AFTER}")), Verdict::Holds);
-        assert_eq!(judge(&format!("If-Unmodified-Since: {BEFORE}")), Verdict::Holds);
+        assert_eq!(judge("If-None-Match: \"a\""), Verdict::Send);
+        assert_eq!(judge("If-None-Match: *"), Verdict::NotModified);
+        assert_eq!(judge("If-Match: \"a\""), Verdict::Failed);
+        assert_eq!(judge("If-Match: *"), Verdict::Send);
+        assert_eq!(judge(&format!("If-Modified-Since: {AFTER}")), Verdict::Send);
+        assert_eq!(judge(&format!("If-Unmodified-Since: {BEFORE}")), Verdict::Send);
     }
 }

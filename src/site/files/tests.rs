@@ -1,18 +1,18 @@
 use super::conditions::tests::conditions;
 use super::*;
-
-fn field<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
-    response.headers.iter().find(|field| field.0 == name).map(|field| &*field.1)
-}
+use crate::event::{Event, Finished};
+use crate::site::testing::{Bench, THEN, answer, conn, field, text, words};
+use std::io::{Error, ErrorKind};
+use std::time::SystemTime;
 
 fn none_match(list: &str) -> Conditions {
     conditions(&[&format!("If-None-Match: {list}")])
 }
 
-fn overlay(ask: &Conditions) -> Response {
+fn overlay(conditions: &Conditions) -> Response {
     let modified = UNIX_EPOCH + Duration::new(1_700_000_000, 500_000_000);
     let file = FileRead { bytes: "<p>".into(), modified: Some(modified) };
-    answer_overlay(Path::new("/www/static/a/page.HTML"), file, UnixTime::LAST, ask)
+    overlay_response(Path::new("/www/static/a/page.HTML"), file, UnixTime::LAST, conditions)
 }
 
 #[test]
@@ -27,10 +27,10 @@ fn every_file_of_the_folder_is_embedded_and_no_other() {
 }
 
 #[test]
-fn an_embedded_file_comes_with_its_type_a_tag_and_the_strict_policy() {
+fn an_embedded_file_has_a_type_a_tag_and_the_policy() {
     let found = Files::new(None).lookup("static/squall.css");
     assert!(found.overlay.is_none());
-    let response = found.embedded.unwrap().answer(&Conditions::default());
+    let response = found.embedded.unwrap().response(&Conditions::default());
     assert_eq!((response.status, &*response.content_type), (200, "text/css; charset=utf-8"));
     assert_eq!(response.body, Body::Static(found.embedded.unwrap().bytes));
     assert_eq!(field(&response, "Cache-Control"), Some("no-cache"));
@@ -41,18 +41,18 @@ fn an_embedded_file_comes_with_its_type_a_tag_and_the_strict_policy() {
 }
 
 #[test]
-fn a_peer_that_has_the_tag_gets_304_with_the_tag() {
+fn a_matching_tag_is_304_with_the_tag() {
     let asset = Files::new(None).lookup("favicon.ico").embedded.unwrap();
     let tag = asset.etag.clone();
     for list in [tag.clone(), format!("W/{tag}"), format!("\"x,y\", {tag}"), "*".into(), format!("\"a\",W/\"b\",{tag}")]
     {
-        let response = asset.answer(&none_match(&list));
+        let response = asset.response(&none_match(&list));
         assert_eq!((response.status, &*response.content_type), (304, ""), "{list}");
         assert_eq!(field(&response, "ETag"), Some(&*tag));
         assert_eq!(response.body, Body::Static(b""));
     }
     for list in ["", "\"x\"", &tag[1..], &tag[..17]] {
-        assert_eq!(asset.answer(&none_match(list)).status, 200, "{list}");
+        assert_eq!(asset.response(&none_match(list)).status, 200, "{list}");
     }
 }
 
@@ -75,21 +75,21 @@ fn a_file_of_the_overlay_has_time_and_tag_but_no_policy() {
 }
 
 #[test]
-fn a_file_in_another_state_than_was_asked_for_is_412() {
+fn a_failed_precondition_is_412() {
     let asset = Files::new(None).lookup("static/chat.js").embedded.unwrap();
-    let response = asset.answer(&conditions(&["If-Match: \"x\""]));
+    let response = asset.response(&conditions(&["If-Match: \"x\""]));
     assert_eq!((response.status, &*response.content_type), (412, "text/plain; charset=utf-8"));
-    assert_eq!(asset.answer(&conditions(&[&format!("If-Match: {}", asset.etag)])).status, 200);
+    assert_eq!(asset.response(&conditions(&[&format!("If-Match: {}", asset.etag)])).status, 200);
     let before = "If-Unmodified-Since: Tue, 14 Nov 2023 22:13:19 GMT";
     assert_eq!(overlay(&conditions(&[before])).status, 412);
-    assert_eq!(asset.answer(&conditions(&[before])).status, 200, "what is embedded has no time");
+    assert_eq!(asset.response(&conditions(&[before])).status, 200, "what is embedded has no time");
 }
 
 #[test]
-fn a_peer_whose_copy_is_as_new_gets_304() {
+fn a_copy_that_is_not_older_is_304() {
     let at = "If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT";
     assert_eq!(overlay(&conditions(&[at])).status, 304);
-    let timeless = answer_overlay(
+    let timeless = overlay_response(
         Path::new("a"),
         FileRead { bytes: "".into(), modified: None },
         UnixTime::LAST,
@@ -99,7 +99,7 @@ fn a_peer_whose_copy_is_as_new_gets_304() {
 }
 
 #[test]
-fn the_overlay_is_asked_first_and_only_below_its_static_folder() {
+fn the_overlay_comes_first_and_only_from_its_static_folder() {
     let files = Files::new(Some("/www".into()));
     assert_eq!(files.lookup("static/deep/er.txt").overlay, Some("/www/static/deep/er.txt".into()));
     assert_eq!(files.lookup("favicon.ico").overlay, Some("/www/static/favicon.ico".into()));
@@ -132,9 +132,125 @@ fn a_challenge_is_one_plain_name_in_its_folder() {
 }
 
 #[test]
-fn unknown_endings_are_bytes() {
+fn unknown_extensions_are_octet_streams() {
     for name in ["a", "a.xyz", ".png/a", "dir.css/a", ""] {
         assert_eq!(content_type(name), "application/octet-stream", "{name}");
     }
     assert_eq!(content_type("static/x.min.JS"), "text/javascript; charset=utf-8");
+}
+
+/// A site with a `--www` that only the test knows.
+fn overlaid() -> Bench {
+    Bench::with(|settings| settings.www = Some("/no/such/www".into()))
+}
+
+fn read(bench: &mut Bench, read: std::io::Result<FileRead>) -> Effects {
+    bench.tell(conn(0), Event::Finished(Finished::File(read)))
+}
+
+#[test]
+fn a_file_of_the_overlay_is_read_on_the_pool() {
+    let mut bench = overlaid();
+    let out = bench.ask(conn(0), "GET /static/a%20b.txt", &["If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT"]);
+    let job = Job::ReadFile { path: "/no/such/www/static/a b.txt".into() };
+    assert_eq!(out.list, [Effect::Run(conn(0), job)]);
+    let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(THEN);
+    let out = read(&mut bench, Ok(FileRead { bytes: "hello".into(), modified: Some(modified) }));
+    assert_eq!((answer(&out).status, bench.pending()), (304, 0), "it remembers what was asked");
+    bench.ask(conn(0), "GET /static/a%20b.txt", &[]);
+    let out = read(&mut bench, Ok(FileRead { bytes: "hello".into(), modified: Some(modified) }));
+    assert_eq!((answer(&out).status, text(answer(&out))), (200, "hello"));
+    assert_eq!(field(answer(&out), "Last-Modified"), Some("Tue, 14 Nov 2023 22:13:20 GMT"));
+    assert!(read(&mut bench, Err(ErrorKind::NotFound.into())).list.is_empty(), "nobody asked");
+}
+
+/// The answer to a GET of a file of the overlay that was modified `seconds` after the epoch.
+fn answer_of_file(seconds: i64, fields: &[&str]) -> Response {
+    let mut bench = overlaid();
+    bench.ask(conn(0), "GET /static/a.txt", fields);
+    let age = Duration::from_secs(seconds.unsigned_abs());
+    let epoch = SystemTime::UNIX_EPOCH;
+    let modified = if seconds < 0 { epoch.checked_sub(age) } else { epoch.checked_add(age) };
+    let out = read(&mut bench, Ok(FileRead { bytes: "hello".into(), modified }));
+    answer(&out).clone()
+}
+
+#[test]
+fn a_file_time_outside_http_dates_is_not_sent() {
+    // The year 10000, its neighbours, the last time of a 64-bit clock, and times before 1970.
+    for seconds in [253_402_300_800, 253_402_300_801, i64::MAX, -1, -86_400 * 365 * 100, i64::MIN] {
+        let response = answer_of_file(seconds, &[]);
+        assert_eq!((response.status, field(&response, "Last-Modified")), (200, None), "{seconds}");
+    }
+    let first = answer_of_file(0, &[]);
+    assert_eq!(field(&first, "Last-Modified"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
+}
+
+#[test]
+fn a_file_time_in_the_future_is_sent_as_now() {
+    // RFC 9110 section 8.8.2.1: Last-Modified is never later than Date.
+    for seconds in [THEN as i64 + 1, THEN as i64 + 86_400 * 400, 253_402_300_799] {
+        let response = answer_of_file(seconds, &[]);
+        assert_eq!(field(&response, "Last-Modified"), Some("Tue, 14 Nov 2023 22:13:20 GMT"), "{seconds}");
+        let tag = field(&response, "ETag").expect("a tag").to_owned();
+        assert_eq!(answer_of_file(seconds, &[&format!("If-None-Match: {tag}")]).status, 304);
+        // The file may change while its time stays in the future: a date is no proof of having it.
+        let at = "If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT";
+        assert_eq!(answer_of_file(seconds, &[at]).status, 200, "{seconds}");
+    }
+    let now = answer_of_file(THEN as i64, &["If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT"]);
+    assert_eq!(now.status, 304);
+}
+
+#[test]
+fn files_missing_in_the_overlay_come_from_the_binary() {
+    let mut plain = Bench::new();
+    for fields in [&[][..], &["If-None-Match: *"]] {
+        let embedded = plain.ask(conn(0), "GET /static/chat.js", fields);
+        for kind in [ErrorKind::NotFound, ErrorKind::NotADirectory, ErrorKind::IsADirectory] {
+            let mut bench = overlaid();
+            bench.ask(conn(0), "GET /static/chat.js", fields);
+            assert_eq!(read(&mut bench, Err(kind.into())).list, embedded.list, "{kind}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_nowhere_is_404() {
+    let mut bench = overlaid();
+    bench.ask(conn(0), "GET /static/none.txt", &[]);
+    let missing = [Effect::Respond(conn(0), words(404, "There is no such file.\n"))];
+    assert_eq!(read(&mut bench, Err(ErrorKind::NotFound.into())).list, missing);
+    assert_eq!(Bench::new().ask(conn(0), "GET /static/none.txt", &[]).list, missing);
+    assert_eq!(bench.ask(conn(0), "GET /static/../secret", &[]).list, missing);
+    assert_eq!(bench.ask(conn(0), "GET /static/", &[]).list, missing);
+}
+
+#[test]
+fn an_unreadable_file_is_not_replaced_by_the_embedded_one() {
+    for path in ["/static/chat.js", "/static/none.txt", "/.well-known/acme-challenge/token"] {
+        for (error, status) in [
+            (ErrorKind::PermissionDenied.into(), 403),
+            (Error::from_raw_os_error(libc::EACCES), 403),
+            (Error::from_raw_os_error(libc::EPERM), 403),
+            (Error::from_raw_os_error(libc::ELOOP), 403),
+            (ErrorKind::FileTooLarge.into(), 500),
+            (Error::from_raw_os_error(libc::EIO), 500),
+            (Error::from_raw_os_error(libc::EMFILE), 500),
+        ] {
+            let mut bench = overlaid();
+            bench.ask(conn(0), &format!("GET {path}"), &[]);
+            let out = read(&mut bench, Err(error));
+            assert_eq!(out.list, [Effect::Respond(conn(0), words(status, "This file cannot be read.\n"))]);
+        }
+    }
+}
+
+#[test]
+fn a_read_file_is_dropped_after_its_connection() {
+    let mut bench = overlaid();
+    bench.ask(conn(0), "GET /static/chat.js", &[]);
+    bench.tell(conn(0), Event::Left);
+    assert!(bench.pending() == 0);
+    assert!(read(&mut bench, Ok(FileRead { bytes: "".into(), modified: None })).list.is_empty());
 }

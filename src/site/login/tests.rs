@@ -110,7 +110,7 @@ fn a_name_that_is_online_is_409_for_all_but_its_owner() {
 }
 
 #[test]
-fn a_form_of_a_foreign_page_is_403_and_says_what_was_compared() {
+fn a_form_of_a_foreign_page_is_403_with_both_hosts() {
     let why = "The Origin http://evil.test is not the host squall.test that was asked.\n";
     for path in ["/login", "/logout"] {
         let out = Bench::new().post(conn(0), path, &["Origin: http://evil.test", ALICE], "username=mallory");
@@ -121,7 +121,7 @@ fn a_form_of_a_foreign_page_is_403_and_says_what_was_compared() {
 }
 
 #[test]
-fn a_logout_takes_the_cookie_away_also_where_there_is_none() {
+fn a_logout_clears_the_cookie_even_without_one() {
     let clear = "username=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax";
     for fields in [&[][..], &[ALICE]] {
         let out = Bench::new().post(conn(0), "/logout", fields, "whatever=%%%");
@@ -142,7 +142,7 @@ fn a_cookie_that_tornado_signed_counts_until_it_is_30_days_old() {
 }
 
 #[test]
-fn a_cookie_nobody_signed_counts_as_none() {
+fn an_unsigned_cookie_counts_as_none() {
     let forged = ALICE.replace("YWxpY2U=", "YWxpY2V=");
     for cookie in ["Cookie: username=alice", "Cookie: username=", &forged, "Cookie: user=alice"] {
         assert_eq!(name_in(&mut Bench::new(), cookie), None, "{cookie}");

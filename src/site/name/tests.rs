@@ -81,7 +81,7 @@ fn a_blank_is_no_character_of_a_name() {
 }
 
 #[test]
-fn every_character_has_an_answer() {
+fn every_character_is_accepted_or_refused() {
     let mut buffer = [0; 4];
     for c in '\0'..=char::MAX {
         let name = c.encode_utf8(&mut buffer);
@@ -116,7 +116,7 @@ fn a_name_does_not_begin_with_a_mark() {
 
 /// RFC 5892 appendix A.1 and A.2.
 #[test]
-fn joiners_stand_where_the_rfc_lets_them() {
+fn joiners_are_allowed_where_the_rfc_allows_them() {
     for good in [
         "می\u{200c}خواهم",
         "ب\u{64e}\u{200c}\u{64e}ب", // marks are transparent

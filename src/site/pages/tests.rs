@@ -18,24 +18,24 @@ fn field<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
 }
 
 /// A sentence with something from people in every place.
-fn sentence(person: &str) -> Sentence {
-    Sentence::new("why_location", [&person]).because(person)
+fn sentence(person: &str) -> Localized {
+    Localized::new("why_location", [&person]).because(person)
 }
 
 /// One of each page, with something from people in every place that takes it.
-fn all<'a>(person: &'a str, why: &'a Sentence) -> Vec<Page<'a>> {
+fn all<'a>(person: &'a str, why: &'a Localized) -> Vec<Page<'a>> {
     let user = Some(person);
     vec![
-        Page::Index { user, pause: Some(Pause::Slept(0.25)), lab: true },
-        Page::Index { user: None, pause: None, lab: false },
+        Page::Index { user, delay: Some(Delay::Slept(0.25)), lab: true },
+        Page::Index { user: None, delay: None, lab: false },
         Page::Login { user: None, name: "", next: "/chat/", problem: None },
         Page::Login { user, name: person, next: person, problem: Some(NameProblem::Taken) },
         Page::Chat { user: person },
         Page::Search { user },
         Page::Search { user: None },
-        Page::Error { user, status: 404, why, place: Place::Page },
-        Page::Error { user, status: 502, why, place: Place::Relay },
-        Page::Error { user: None, status: 502, why, place: Place::Frame },
+        Page::Error { user, status: 404, why, layout: Layout::Whole },
+        Page::Error { user, status: 502, why, layout: Layout::Relayed },
+        Page::Error { user: None, status: 502, why, layout: Layout::Framed },
     ]
 }
 
@@ -63,7 +63,7 @@ fn every_page_is_whole_in_both_languages() {
 }
 
 #[test]
-fn what_people_wrote_is_escaped_everywhere() {
+fn every_value_is_escaped() {
     let evil = r#"<b>"'&</b>"#;
     for page in all(evil, &sentence(evil)) {
         let response = pages().render(&page, Lang::En, 200);
@@ -73,7 +73,7 @@ fn what_people_wrote_is_escaped_everywhere() {
 }
 
 #[test]
-fn no_page_has_an_inline_script_style_handler_or_a_foreign_address() {
+fn no_page_has_inline_code_or_a_foreign_address() {
     for page in all("Ann", &sentence("Ann")) {
         let response = pages().render(&page, Lang::En, 200);
         let html = html(&response);
@@ -94,12 +94,12 @@ fn a_page_may_do_what_its_script_needs_and_nothing_else() {
         "{POLICY}; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
     );
     assert_eq!(policy(&Page::Chat { user: "Ann" }), with_script);
-    assert_eq!(policy(&Page::Index { user: None, pause: None, lab: true }), with_script);
+    assert_eq!(policy(&Page::Index { user: None, delay: None, lab: true }), with_script);
     assert_eq!(policy(&Page::Search { user: None }), format!("{with_script}; frame-src 'self'"));
     let why = sentence("Ann");
-    let error = |place| policy(&Page::Error { user: None, status: 502, why: &why, place });
-    assert_eq!((error(Place::Page), error(Place::Relay)), (POLICY.to_owned(), error(Place::Frame)));
-    assert!(error(Place::Frame).starts_with("sandbox;") && error(Place::Frame).ends_with("frame-ancestors 'self'"));
+    let error = |layout| policy(&Page::Error { user: None, status: 502, why: &why, layout });
+    assert_eq!((error(Layout::Whole), error(Layout::Relayed)), (POLICY.to_owned(), error(Layout::Framed)));
+    assert!(error(Layout::Framed).starts_with("sandbox;") && error(Layout::Framed).ends_with("frame-ancestors 'self'"));
 }
 
 #[test]
@@ -115,34 +115,34 @@ fn a_page_has_a_script_if_its_policy_lets_it_run() {
 }
 
 #[test]
-fn an_error_in_a_frame_has_no_bar_and_one_in_a_sandbox_nothing_that_cannot_work_there() {
+fn an_error_page_leaves_out_what_its_layout_forbids() {
     let why = sentence("Ann");
-    let page = |place| {
-        let page = Page::Error { user: Some("Ann"), status: 502, why: &why, place };
+    let page = |layout| {
+        let page = Page::Error { user: Some("Ann"), status: 502, why: &why, layout };
         html(&pages().render(&page, Lang::En, 502)).to_owned()
     };
     let parts = |html: &str| ["class=\"bar\"", "<a href=\"/\">", "<form", "<use"].map(|part| html.contains(part));
-    assert_eq!(parts(&page(Place::Page)), [true, true, true, true]);
-    assert_eq!(parts(&page(Place::Relay)), [true, true, false, false]);
-    assert_eq!(parts(&page(Place::Frame)), [false; 4]);
+    assert_eq!(parts(&page(Layout::Whole)), [true, true, true, true]);
+    assert_eq!(parts(&page(Layout::Relayed)), [true, true, false, false]);
+    assert_eq!(parts(&page(Layout::Framed)), [false; 4]);
 }
 
 #[test]
 fn a_cause_is_marked_as_english_on_every_page() {
-    let why = Sentence::new("why_search", []).because("no route");
+    let why = Localized::new("why_search", []).because("no route");
     for (lang, said) in [
         (Lang::En, "The search failed: <span lang=\"en\">no route</span>."),
         (Lang::Zh, "搜索失败：<span lang=\"en\">no route</span>。"),
     ] {
-        let page = Page::Error { user: None, status: 502, why: &why, place: Place::Page };
+        let page = Page::Error { user: None, status: 502, why: &why, layout: Layout::Whole };
         assert!(html(&pages().render(&page, lang, 502)).contains(said), "{said}");
     }
-    let page = Page::Error { user: None, status: 404, why: &Sentence::new("why_no_page", []), place: Place::Page };
+    let page = Page::Error { user: None, status: 404, why: &Localized::new("why_no_page", []), layout: Layout::Whole };
     assert!(html(&pages().render(&page, Lang::Zh, 404)).contains("<p class=\"lead\">没有这个页面。</p>"));
 }
 
 #[test]
-fn no_shared_cache_stores_a_page_and_no_cache_one_with_a_name() {
+fn pages_are_private_and_never_stored_with_a_name() {
     for (user, caching) in [(Some("Ann"), "private, no-store"), (None, "private, no-cache")] {
         let response = pages().render(&Page::Search { user }, Lang::En, 200);
         assert_eq!(field(&response, "Cache-Control"), Some(caching));
@@ -153,41 +153,41 @@ fn no_shared_cache_stores_a_page_and_no_cache_one_with_a_name() {
 }
 
 #[test]
-fn a_pause_is_told_in_seconds_as_they_were_asked_for() {
+fn a_delay_is_shown_in_seconds() {
     for (pause, lang, words) in [
-        (Pause::Slept(3.0), Lang::En, "Slept 3 s on a timer of the loop. Nobody else noticed."),
-        (Pause::Slept(0.0), Lang::En, "Slept 0 s"),
-        (Pause::Slept(0.25), Lang::Zh, "睡了 0.25 秒"),
-        (Pause::Blocked(3.0), Lang::En, "Blocked the loop for 3 s. Everybody waited."),
-        (Pause::Blocked(0.5), Lang::Zh, "把事件循环堵了 0.5 秒。所有人都在等。"),
+        (Delay::Slept(3.0), Lang::En, "Slept 3 s on a timer of the loop. Nobody else noticed."),
+        (Delay::Slept(0.0), Lang::En, "Slept 0 s"),
+        (Delay::Slept(0.25), Lang::Zh, "睡了 0.25 秒"),
+        (Delay::Blocked(3.0), Lang::En, "Blocked the loop for 3 s. Everybody waited."),
+        (Delay::Blocked(0.5), Lang::Zh, "把事件循环堵了 0.5 秒。所有人都在等。"),
     ] {
-        let page = Page::Index { user: None, pause: Some(pause), lab: false };
+        let page = Page::Index { user: None, delay: Some(pause), lab: false };
         let response = pages().render(&page, lang, 200);
         assert!(html(&response).contains(words), "{words}");
         assert_eq!(html(&response).contains("Nobody else"), words.contains("Nobody else") || words == "Slept 0 s");
     }
-    let page = Page::Index { user: None, pause: None, lab: false };
+    let page = Page::Index { user: None, delay: None, lab: false };
     assert!(!html(&pages().render(&page, Lang::En, 200)).contains("role=\"status\""));
 }
 
 #[test]
-fn the_lab_is_shown_only_where_it_is() {
+fn the_lab_is_shown_only_if_it_exists() {
     for lab in [false, true] {
-        let response = pages().render(&Page::Index { user: None, pause: None, lab }, Lang::En, 200);
+        let response = pages().render(&Page::Index { user: None, delay: None, lab }, Lang::En, 200);
         assert_eq!(html(&response).contains("/search-sync"), lab);
         assert_eq!(html(&response).contains("/block?seconds=3"), lab);
     }
 }
 
 #[test]
-fn the_chat_page_knows_how_long_a_text_may_be() {
+fn the_chat_page_has_the_limit_of_a_text() {
     let limit = crate::config::Limits::default().chat_text_bytes_max;
     let response = pages().render(&Page::Chat { user: "Ann" }, Lang::En, 200);
     assert!(html(&response).contains(&format!("data-text-bytes=\"{limit}\"")));
 }
 
 #[test]
-fn each_problem_with_a_name_has_its_own_words() {
+fn each_problem_with_a_name_has_its_own_text() {
     let problems = [NameProblem::Empty, NameProblem::TooLong, NameProblem::BadCharacter, NameProblem::Taken];
     for lang in Lang::ALL {
         for problem in problems {
@@ -202,17 +202,20 @@ fn each_problem_with_a_name_has_its_own_words() {
 }
 
 #[test]
-fn every_text_that_is_named_is_in_the_table_and_every_text_is_used() {
+fn every_text_exists_and_is_used() {
     let templates: String = EMBEDDED.iter().map(|template| template.1).collect();
     let in_templates = templates
         .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
         .filter_map(|word| word.strip_prefix("t."));
     let code = [
         include_str!("../../site.rs"),
+        include_str!("../files.rs"),
+        include_str!("../index.rs"),
         include_str!("../login.rs"),
         include_str!("../pages.rs"),
-        include_str!("../router.rs"),
+        include_str!("../origins.rs"),
         include_str!("../search.rs"),
+        include_str!("../upgrade.rs"),
     ];
     let in_code = code.iter().flat_map(|text| text.split('"')).filter(|word| {
         ["why_", "name_"].iter().any(|start| word.starts_with(start)) || ["slept", "blocked"].contains(word)
@@ -229,7 +232,7 @@ fn every_text_that_is_named_is_in_the_table_and_every_text_is_used() {
 }
 
 #[test]
-fn an_overlaid_template_takes_the_place_of_ours_and_has_no_policy() {
+fn an_overlaid_template_replaces_ours_and_has_no_policy() {
     let source = "<p>{{ user }} {{ t.chat }} {% include 'part.html' %}";
     let www = overlay("place", &[("chat.html", source), ("part.html", "{{ lang }}"), ("notes.txt", "{{")]);
     let pages = Pages::new(Some(&www)).unwrap();
@@ -243,7 +246,7 @@ fn an_overlaid_template_takes_the_place_of_ours_and_has_no_policy() {
 }
 
 #[test]
-fn a_foreign_frame_makes_every_page_foreign() {
+fn an_overlaid_frame_removes_every_policy() {
     let www = overlay("frame", &[("base.html", "{% block content %}{% endblock %}")]);
     let response = Pages::new(Some(&www)).unwrap().render(&Page::Search { user: None }, Lang::En, 200);
     assert_eq!(field(&response, "Content-Security-Policy"), None);
@@ -282,7 +285,7 @@ fn a_template_that_does_not_parse_is_named_with_its_line() {
 fn a_template_that_fails_at_run_time_is_a_plain_500() {
     for source in ["{{ nobody.knows }}", "{% include 'gone.html' %}", "{{ 1 / 0 }}"] {
         let www = overlay("run", &[("index.html", source)]);
-        let page = Page::Index { user: None, pause: None, lab: false };
+        let page = Page::Index { user: None, delay: None, lab: false };
         let response = Pages::new(Some(&www)).unwrap().render(&page, Lang::En, 200);
         assert_eq!((response.status, &*response.content_type), (500, "text/plain; charset=utf-8"), "{source}");
         fs::remove_dir_all(www).unwrap();

@@ -67,7 +67,7 @@ fn fail(bench: &mut Bench, error: FetchError) -> Effects {
 
 /// Nothing is kept of the search.
 fn is_forgotten(bench: &Bench) -> bool {
-    bench.site.pending.is_empty()
+    bench.pending() == 0
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn the_words_go_into_the_template_percent_encoded() {
 }
 
 #[test]
-fn head_asks_with_head_and_is_over_with_the_head() {
+fn head_sends_head_and_ends_with_the_head() {
     let mut bench = Bench::new();
     let fetch = fetched(&bench.ask(conn(0), "HEAD /search?wd=x", &[]));
     assert_eq!(fetch, Fetch { method: "HEAD".into(), ..fetch_of(&bench, "http://search.test/s?wd=x") });
@@ -94,7 +94,7 @@ fn head_asks_with_head_and_is_over_with_the_head() {
 }
 
 #[test]
-fn an_answer_that_has_no_body_is_over_with_its_head() {
+fn a_response_without_a_body_ends_with_its_head() {
     for kind in ["text/plain", "text/html"] {
         let mut bench = Bench::new();
         search(&mut bench);
@@ -133,7 +133,7 @@ fn a_status_that_needs_a_field_is_502_and_named() {
 }
 
 #[test]
-fn a_template_has_one_place_for_the_words_and_is_a_url() {
+fn a_template_is_a_url_with_one_placeholder() {
     let new = |template| Search::new(template, false, &Limits::default()).map(|_| ());
     assert_eq!(new("http://search.test/{}"), Ok(()));
     assert_eq!(new("http://[::1]:8080/?q={}"), Ok(()));
@@ -151,7 +151,7 @@ fn a_template_has_one_place_for_the_words_and_is_a_url() {
 }
 
 #[test]
-fn an_answer_is_relayed_by_the_allow_list_and_sandboxed() {
+fn fields_are_relayed_by_allow_list_and_sandboxed() {
     let mut bench = Bench::new();
     search(&mut bench);
     let out = hear(
@@ -172,7 +172,7 @@ fn an_answer_is_relayed_by_the_allow_list_and_sandboxed() {
 }
 
 #[test]
-fn what_is_no_page_text_or_picture_is_relayed_as_bytes_to_be_saved() {
+fn other_types_are_relayed_as_bytes_to_be_saved() {
     for (told, relayed) in [
         ("text/html;charset=gbk", "text/html;charset=gbk"),
         ("TEXT/HTML ; x=y", "TEXT/HTML ; x=y"),
@@ -287,7 +287,7 @@ fn a_redirect_that_cannot_be_followed_is_502_and_says_why() {
 }
 
 #[test]
-fn a_redirect_that_goes_on_talking_or_breaks_off_is_followed_all_the_same() {
+fn a_redirect_with_a_long_or_broken_body_is_followed() {
     let long = [b'x'; redirect::BODY_BYTES_MAX];
     let ends: [fn(&mut Bench) -> Effects; 2] = [
         |bench| bench.tell(conn(0), Event::Fetched(Fetched::Body(b"one more"))),
@@ -324,7 +324,7 @@ fn a_search_site_and_a_redirect_may_be_https() {
 }
 
 #[test]
-fn a_failure_before_the_head_is_an_answer_that_names_the_cause() {
+fn a_failure_before_the_head_is_an_error_with_the_cause() {
     let host = || "search.test".to_owned();
     for (error, status, why) in [
         (FetchError::Resolve { host: host(), why: "no such name".into() }, 502, "search.test could not be resolved"),
@@ -346,7 +346,7 @@ fn a_failure_before_the_head_is_an_answer_that_names_the_cause() {
 }
 
 #[test]
-fn a_failure_is_sandboxed_like_what_it_stands_for_in_either_form() {
+fn a_failure_is_sandboxed_as_page_and_as_text() {
     for fields in [&[][..], &[HTML], &[HTML, "Sec-Fetch-Dest: iframe"]] {
         let mut bench = Bench::new();
         bench.ask(conn(0), "GET /search?wd=x", fields);
@@ -359,7 +359,7 @@ fn a_failure_is_sandboxed_like_what_it_stands_for_in_either_form() {
 }
 
 #[test]
-fn a_failure_has_no_bar_in_the_frame_of_the_search_page_and_one_elsewhere() {
+fn a_failure_has_no_bar_in_the_frame_only() {
     for (target, destination, has_bar) in [
         ("/search?wd=x", "document", true),
         ("/search?wd=x", "iframe", false),
@@ -374,7 +374,7 @@ fn a_failure_has_no_bar_in_the_frame_of_the_search_page_and_one_elsewhere() {
 }
 
 #[test]
-fn a_failure_is_told_in_the_language_of_the_page_and_its_cause_in_english() {
+fn a_failure_is_translated_and_its_cause_is_not() {
     let mut bench = Bench::new();
     bench.ask(conn(0), "GET /search?wd=x", &[HTML, "Accept-Language: zh"]);
     let out = fail(&mut bench, FetchError::Broken { why: "reset".into() });
@@ -383,7 +383,7 @@ fn a_failure_is_told_in_the_language_of_the_page_and_its_cause_in_english() {
 }
 
 #[test]
-fn a_failure_behind_the_head_breaks_the_answer_off() {
+fn a_failure_after_the_head_cuts_the_response() {
     let mut bench = Bench::new();
     search(&mut bench);
     hear(&mut bench, OK);
@@ -393,7 +393,7 @@ fn a_failure_behind_the_head_breaks_the_answer_off() {
 }
 
 #[test]
-fn whoever_leaves_is_forgotten_with_the_search() {
+fn a_search_ends_with_its_connection() {
     let mut bench = Bench::new();
     search(&mut bench);
     assert!(bench.tell(conn(0), Event::Left).list.is_empty());
@@ -403,7 +403,7 @@ fn whoever_leaves_is_forgotten_with_the_search() {
 }
 
 #[test]
-fn the_blocking_search_follows_redirects_and_relays_in_one_piece() {
+fn the_blocking_search_follows_redirects_and_relays() {
     let mut bench = Bench::with(|settings| settings.lab = true);
     let finished = |answer| Event::Finished(Finished::FetchedBlocking(answer));
     let blocking = |fetch| Effect::RunBlocking(conn(0), Blocking::Fetch(Box::new(fetch)));

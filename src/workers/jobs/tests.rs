@@ -69,7 +69,7 @@ fn a_result_is_queued_before_the_wake() {
 }
 
 #[test]
-fn a_full_queue_refuses_and_a_panic_costs_only_its_own_result() {
+fn a_full_queue_refuses_and_a_panic_loses_one_result() {
     let mut pool = pool(1, 2);
     let gate = pool.begin(1);
     pool.jobs.submit(|| panic!("a job may fail")).unwrap();
@@ -128,7 +128,7 @@ fn idle_threads_above_the_maximum_end_at_once() {
 }
 
 #[test]
-fn a_thread_that_was_to_end_is_kept_rather_than_a_new_one_started() {
+fn a_thread_about_to_end_is_kept_before_one_is_started() {
     let mut pool = pool(2, 10);
     let gates = [pool.begin(1), pool.begin(2)];
     pool.jobs.set_threads_max(1);
@@ -142,7 +142,7 @@ fn a_thread_that_was_to_end_is_kept_rather_than_a_new_one_started() {
 }
 
 #[test]
-fn a_thread_whose_result_nobody_takes_makes_no_further_one() {
+fn a_thread_waits_until_its_result_is_taken() {
     let mut pool = pool(1, 10);
     let (made, count) = channel();
     for n in 0..5 {

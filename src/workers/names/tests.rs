@@ -102,7 +102,7 @@ fn single() -> Limits {
 }
 
 #[test]
-fn an_address_is_its_own_answer() {
+fn an_address_resolves_to_itself() {
     let mut bench = bench(single());
     for text in ["127.0.0.1", "::1", "2001:db8::80"] {
         assert_eq!(bench.look_up(text, 1), Answer::Known(vec![text.parse().unwrap()]));
@@ -111,7 +111,7 @@ fn an_address_is_its_own_answer() {
 }
 
 #[test]
-fn the_system_knows_localhost_and_says_why_it_does_not_know_a_name() {
+fn the_system_resolves_localhost_and_explains_failures() {
     let (woken, wakes) = channel();
     let mut names = Names::new(&Limits::default(), Arc::new(move || woken.send(()).unwrap_or(())));
     // An empty label: refused without asking anybody on the network.
@@ -127,7 +127,7 @@ fn the_system_knows_localhost_and_says_why_it_does_not_know_a_name() {
 }
 
 #[test]
-fn whoever_asks_for_the_same_name_meanwhile_gets_the_same_answer_in_the_order_of_asking() {
+fn requests_for_one_name_share_one_look_up_in_order() {
     let mut bench = bench(single());
     for asker in [3, 1, 2] {
         assert_eq!(bench.look_up("a.test", asker), Answer::Asked);
@@ -139,7 +139,7 @@ fn whoever_asks_for_the_same_name_meanwhile_gets_the_same_answer_in_the_order_of
 }
 
 #[test]
-fn addresses_are_known_for_a_minute_and_a_failure_for_five_seconds() {
+fn addresses_are_cached_a_minute_failures_five_seconds() {
     let mut bench = bench(single());
     let failure = Reply::Failure("failed to lookup address information: Name or service not known");
     let why = "Name or service not known".to_owned();
@@ -159,7 +159,7 @@ fn addresses_are_known_for_a_minute_and_a_failure_for_five_seconds() {
 }
 
 #[test]
-fn addresses_keep_their_order_come_once_each_and_no_more_than_the_limit() {
+fn addresses_are_unique_ordered_and_bounded() {
     let mut bench = bench(Limits { name_addresses_max: 3, ..single() });
     let reply = Reply::Addresses([9, 9, 2, 9, 5, 1].map(address).to_vec());
     assert_eq!(bench.learn("many.test", reply), Ok([9, 2, 5].map(address).to_vec()));
@@ -174,7 +174,7 @@ fn a_name_that_is_too_long_is_not_looked_up() {
 }
 
 #[test]
-fn a_queued_name_that_nobody_waits_for_is_never_looked_up() {
+fn a_queued_name_is_dropped_with_its_last_requester() {
     let mut bench = bench(single());
     bench.look_up("first.test", 1);
     let first = bench.call();
@@ -191,7 +191,7 @@ fn a_queued_name_that_nobody_waits_for_is_never_looked_up() {
 }
 
 #[test]
-fn a_name_that_was_taken_back_can_be_asked_for_again_and_is_looked_up_once() {
+fn a_dropped_name_can_be_looked_up_again() {
     let mut bench = bench(single());
     bench.look_up("first.test", 1);
     let first = bench.call();
@@ -206,7 +206,7 @@ fn a_name_that_was_taken_back_can_be_asked_for_again_and_is_looked_up_once() {
 }
 
 #[test]
-fn a_look_up_whose_askers_have_gone_still_teaches_the_name() {
+fn a_look_up_without_requesters_fills_the_cache() {
     let mut bench = bench(single());
     bench.look_up("a.test", 1);
     let call = bench.call();
@@ -218,7 +218,7 @@ fn a_look_up_whose_askers_have_gone_still_teaches_the_name() {
 }
 
 #[test]
-fn stuck_threads_are_replaced_up_to_the_limit_and_the_others_are_answered_meanwhile() {
+fn stuck_threads_are_replaced_up_to_the_limit() {
     let limits = Limits { name_threads: 1, name_threads_max: 3, ..Limits::default() };
     let mut bench = bench(limits);
     let mut hanging = vec![];
@@ -247,7 +247,7 @@ fn stuck_threads_are_replaced_up_to_the_limit_and_the_others_are_answered_meanwh
 }
 
 #[test]
-fn a_thread_counts_as_stuck_once_and_only_by_somebody_who_waited_for_it() {
+fn a_thread_counts_as_stuck_once() {
     let mut bench = bench(Limits { name_threads: 1, name_threads_max: 8, ..Limits::default() });
     for asker in [1, 2, 3] {
         bench.look_up("hangs.test", asker);
@@ -288,7 +288,7 @@ fn the_pool_shrinks_when_stuck_threads_return() {
 }
 
 #[test]
-fn a_full_cache_gives_up_what_is_stale_or_would_be_first() {
+fn a_full_cache_drops_stale_names_or_the_next_stale() {
     let mut bench = bench(Limits { names_cached_max: 3, ..single() });
     let known = |bench: &Bench| {
         let mut names: Vec<String> = bench.names.cache.keys().map(|name| name.to_string()).collect();
@@ -317,7 +317,7 @@ fn a_cache_of_no_names_holds_none() {
 }
 
 #[test]
-fn a_full_queue_takes_only_names_that_are_being_looked_up_already() {
+fn a_full_queue_takes_only_names_under_way() {
     let mut bench = bench(Limits { names_waiting_max: 2, ..single() });
     let names = ["running.test", "b.test", "c.test"];
     for (n, name) in names.into_iter().enumerate() {
@@ -335,7 +335,7 @@ fn a_full_queue_takes_only_names_that_are_being_looked_up_already() {
 }
 
 #[test]
-fn where_nobody_may_wait_a_free_thread_still_takes_a_name() {
+fn without_a_queue_a_free_thread_takes_a_name() {
     let mut bench = bench(Limits { names_waiting_max: 0, ..single() });
     assert_eq!(bench.look_up("a.test", 1), Answer::Asked);
     let _call = bench.call();
@@ -343,7 +343,7 @@ fn where_nobody_may_wait_a_free_thread_still_takes_a_name() {
 }
 
 #[test]
-fn a_resolver_that_panics_is_a_failure_and_its_thread_goes_on() {
+fn a_panic_of_the_resolver_is_a_failure_of_one_name() {
     let mut bench = bench(single());
     assert_eq!(bench.learn("a.test", Reply::Panic), Err("the resolver broke down".into()));
     assert_eq!(bench.learn("b.test", one(2)), Ok(vec![address(2)]));
@@ -351,7 +351,7 @@ fn a_resolver_that_panics_is_a_failure_and_its_thread_goes_on() {
 }
 
 #[test]
-fn without_any_thread_whoever_asks_is_told_at_once() {
+fn without_any_thread_a_look_up_fails_at_once() {
     let mut bench = bench(Limits { name_threads: 0, name_threads_max: 0, ..Limits::default() });
     assert_eq!(bench.look_up("a.test", 1), Answer::Failed("the system gives no thread to look it up".into()));
     assert_eq!(bench.names.waiting(), 0);

@@ -29,7 +29,7 @@ fn failed(bench: &mut Bench, place: usize) -> Vec<Effect> {
 }
 
 #[test]
-fn on_a_terminal_one_line_says_how_far_it_is_ten_times_a_second() {
+fn progress_is_redrawn_ten_times_a_second() {
     let (mut bench, _) = Bench::start_with(&["--concurrency", "2", "a.test", "b.test", "c.test"], APART);
     bench.later(99);
     assert_eq!(bench.notes(), "", "whatever is over by now needs no line");
@@ -52,7 +52,7 @@ fn on_a_terminal_one_line_says_how_far_it_is_ten_times_a_second() {
 }
 
 #[test]
-fn the_line_of_progress_never_wraps() {
+fn the_progress_line_never_wraps() {
     for (columns, line) in [
         (1, ""),
         (20, "0 of 1 done, 0 fail"),
@@ -66,7 +66,7 @@ fn the_line_of_progress_never_wraps() {
 }
 
 #[test]
-fn where_others_may_write_to_the_screen_there_are_failures_and_the_end_in_whole_lines() {
+fn a_shared_terminal_gets_whole_lines_only() {
     let (mut bench, _) = Bench::start_with(&["a.test", "b.test"], Notes::Sparse);
     bench.later(1000);
     bench.answer(0);
@@ -81,7 +81,7 @@ fn where_others_may_write_to_the_screen_there_are_failures_and_the_end_in_whole_
 }
 
 #[test]
-fn results_on_the_same_screen_go_above_the_line_of_progress() {
+fn results_go_above_the_progress_line() {
     for (notes, erased) in [(SHARED, true), (APART, false)] {
         let (mut bench, _) = Bench::start_with(&["a.test", "b.test"], notes);
         bench.later(100);
@@ -97,7 +97,7 @@ fn results_on_the_same_screen_go_above_the_line_of_progress() {
 }
 
 #[test]
-fn on_a_shared_screen_no_note_goes_behind_a_body_or_erases_its_end() {
+fn no_note_follows_or_erases_the_end_of_a_body() {
     for (notes, ended) in [(SHARED, "hello\n"), (APART, "hello"), (Notes::Lines, "hello")] {
         let (mut bench, _) = Bench::start_with(&["--body", "a.test", "b.test"], notes);
         bench.head(0, testing::OK);
@@ -111,7 +111,7 @@ fn on_a_shared_screen_no_note_goes_behind_a_body_or_erases_its_end() {
 }
 
 #[test]
-fn after_redirects_it_is_said_whose_the_phases_are() {
+fn phases_after_redirects_are_of_the_last_request() {
     let outcome = |redirects| Outcome {
         redirects,
         answer: Some(answer()),
@@ -131,7 +131,7 @@ fn after_redirects_it_is_said_whose_the_phases_are() {
 }
 
 #[test]
-fn a_long_list_has_no_line_for_each_start_and_neither_has_a_terminal() {
+fn starts_are_listed_for_short_lists_off_terminals() {
     let list = |n: usize| vec!["a.test"; n];
     let (mut bench, _) = Bench::start(&list(STARTS_MAX));
     assert_eq!(bench.notes().matches("Start fetching a.test\n").count(), STARTS_MAX);
@@ -142,7 +142,7 @@ fn a_long_list_has_no_line_for_each_start_and_neither_has_a_terminal() {
 }
 
 #[test]
-fn a_turn_with_many_answers_is_one_write() {
+fn a_turn_with_many_responses_is_one_write() {
     /// Counts the writes.
     struct Counted(usize);
     impl Write for Counted {

@@ -12,7 +12,7 @@ fn broken() -> Fetched<'static> {
 }
 
 #[test]
-fn a_redirect_is_followed_when_its_body_has_ended_so_that_the_connection_can_be_kept() {
+fn a_redirect_is_followed_after_its_body() {
     let (mut bench, _) = Bench::start(&["a.test/x"]);
     let next = bench.fetches(0, "http://a.test/y?z#f");
     assert_eq!(bench.head(0, &redirect(302, "y?z#f")), []);
@@ -27,7 +27,7 @@ fn a_redirect_is_followed_when_its_body_has_ended_so_that_the_connection_can_be_
 }
 
 #[test]
-fn the_body_of_a_redirect_is_waited_for_up_to_64_kib_and_its_failure_is_none() {
+fn a_redirects_body_is_read_to_64_kib_and_may_fail() {
     let most = redirect::BODY_BYTES_MAX;
     for pieces in [vec![most + 1], vec![most, 1], vec![1; most + 1]] {
         let (mut bench, _) = Bench::start(&["a.test"]);
@@ -47,7 +47,7 @@ fn the_body_of_a_redirect_is_waited_for_up_to_64_kib_and_its_failure_is_none() {
 }
 
 #[test]
-fn so_many_redirects_and_no_more() {
+fn redirects_are_followed_up_to_the_limit() {
     let (mut bench, _) = Bench::start(&["--redirects", "2", "a.test"]);
     for _ in 0..2 {
         assert_eq!(bench.head(0, &redirect(302, "/")), []);
@@ -61,7 +61,7 @@ fn so_many_redirects_and_no_more() {
 }
 
 #[test]
-fn without_redirects_the_redirect_itself_is_the_answer() {
+fn with_no_redirects_the_redirect_is_the_response() {
     let (mut bench, _) = Bench::start(&["--redirects", "0", "a.test"]);
     assert_eq!(bench.head(0, &redirect(302, "http://b.test/")), []);
     assert_eq!(bench.done(0), [Effect::Quit]);
@@ -71,7 +71,7 @@ fn without_redirects_the_redirect_itself_is_the_answer() {
 }
 
 #[test]
-fn a_redirect_without_a_place_to_go_is_an_answer_and_one_to_nonsense_a_failure() {
+fn a_redirect_to_a_malformed_url_is_a_failure() {
     for head in [&b"HTTP/1.1 302 Found\r\n\r\n"[..], b"HTTP/1.1 304 Not Modified\r\nLocation: /x\r\n\r\n"] {
         let (mut bench, _) = Bench::start(&["a.test"]);
         assert_eq!(bench.head(0, head), []);
@@ -85,7 +85,7 @@ fn a_redirect_without_a_place_to_go_is_an_answer_and_one_to_nonsense_a_failure()
 }
 
 #[test]
-fn method_body_and_credentials_go_along_as_far_as_they_may() {
+fn redirects_keep_method_body_and_credentials_by_rfc() {
     let line = ["--data", "a=b", "-H", "Authorization: x", "a.test"];
     let (mut bench, effects) = Bench::start(&line);
     let form = ("Content-Type".into(), "application/x-www-form-urlencoded".to_owned());
@@ -109,7 +109,7 @@ fn method_body_and_credentials_go_along_as_far_as_they_may() {
 }
 
 #[test]
-fn a_public_site_leads_to_public_addresses_only_from_then_on() {
+fn behind_a_public_site_addresses_must_be_public() {
     let public = Journey { address: ([8, 8, 8, 8], 80).into(), ..journey() };
     for (flags, is_bound) in [(&[][..], true), (&["--allow-private"], false)] {
         let (mut bench, _) = Bench::start(&[flags, &["a.test"]].concat());
@@ -125,7 +125,7 @@ fn a_public_site_leads_to_public_addresses_only_from_then_on() {
 }
 
 #[test]
-fn with_fail_an_answer_of_400_or_more_is_a_failure_and_its_body_is_not_kept() {
+fn with_fail_a_status_of_400_or_more_is_a_failure() {
     let dir = Dir::new();
     for (status, fails) in [(399, false), (400, true), (404, true), (599, true)] {
         let (mut bench, _) = Bench::start(&["--fail", "--body", "--output", dir.arg(), "a.test"]);
@@ -141,7 +141,7 @@ fn with_fail_an_answer_of_400_or_more_is_a_failure_and_its_body_is_not_kept() {
 }
 
 #[test]
-fn bodies_of_concurrent_targets_are_printed_whole_behind_their_heads() {
+fn concurrent_bodies_are_printed_whole_behind_their_heads() {
     let (mut bench, _) = Bench::start(&["--body", "a.test", "b.test", "c.test"]);
     for piece in [&b"one\n"[..], b"two"] {
         for place in 0..3 {
@@ -162,7 +162,7 @@ fn bodies_of_concurrent_targets_are_printed_whole_behind_their_heads() {
 }
 
 #[test]
-fn bodies_are_streamed_to_files_that_are_named_when_they_are_whole() {
+fn files_get_their_names_when_bodies_are_whole() {
     let dir = Dir::new();
     let (mut bench, _) = Bench::start(&["--output", dir.arg(), "a.test/x.png", "b.test"]);
     for place in 0..2 {
@@ -181,7 +181,7 @@ fn bodies_are_streamed_to_files_that_are_named_when_they_are_whole() {
 }
 
 #[test]
-fn a_redirected_body_is_in_the_file_of_the_target_as_it_was_given() {
+fn a_redirected_body_is_in_the_file_of_the_given_target() {
     let dir = Dir::new();
     let (mut bench, _) = Bench::start(&["--output", dir.arg(), "a.test/x"]);
     bench.head(0, &redirect(302, "http://b.test/y"));
@@ -195,7 +195,7 @@ fn a_redirected_body_is_in_the_file_of_the_target_as_it_was_given() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_ends_its_target_and_the_place_goes_on() {
+fn an_unwritable_file_ends_its_target_only() {
     let dir = Dir::new();
     let gone = dir.path().join("gone");
     let line = ["--sequential", "--output", gone.to_str().expect("text"), "a.test", "b.test"];
@@ -213,7 +213,7 @@ fn a_file_that_cannot_be_written_ends_its_target_and_the_place_goes_on() {
 }
 
 #[test]
-fn a_list_that_is_given_up_leaves_no_half_file() {
+fn an_aborted_list_leaves_no_partial_file() {
     let dir = Dir::new();
     let (mut bench, _) = Bench::start(&["--output", dir.arg(), "a.test"]);
     bench.head(0, OK);
@@ -223,7 +223,7 @@ fn a_list_that_is_given_up_leaves_no_half_file() {
 }
 
 #[test]
-fn json_tells_of_answers_and_failures_alike() {
+fn json_reports_responses_and_failures() {
     let (mut bench, _) = Bench::start(&["--json", "--body", "a.test", "b.test", "ftp://c.test"]);
     bench.head(0, &redirect(302, "http://d.test/"));
     bench.done(0);

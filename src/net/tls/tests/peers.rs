@@ -20,7 +20,7 @@ fn refused(host: &str, near: &Arc<ClientConfig>, far: &Arc<ServerConfig>) -> [St
 }
 
 #[test]
-fn a_certificate_is_refused_in_clear_words_and_the_server_hears_of_it() {
+fn a_refused_certificate_is_explained_to_both_ends() {
     let house = House::new();
     let server = |change: &dyn Fn(&mut rcgen::CertificateParams)| {
         let (chain, key) = house.sign(change);
@@ -68,7 +68,7 @@ fn a_certificate_is_refused_in_clear_words_and_the_server_hears_of_it() {
 }
 
 #[test]
-fn an_address_is_as_good_as_a_name() {
+fn a_certificate_may_be_for_an_address() {
     let house = House::new();
     let (left, right) = Pipe::pair();
     let mut client = TlsStream::client(left, "127.0.0.1", &house.client()).unwrap();
@@ -82,7 +82,7 @@ fn an_address_is_as_good_as_a_name() {
 }
 
 #[test]
-fn a_peer_that_speaks_something_else_is_told_apart() {
+fn a_peer_of_another_protocol_has_its_own_error() {
     let house = House::new();
     let garbage: [&[u8]; 2] = [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"];
     let (mut client, mut server) = ends(&house.client(), &house.server());
@@ -117,7 +117,7 @@ fn a_damaged_record_is_fatal_after_the_data_before_it() {
 }
 
 #[test]
-fn an_error_of_a_stream_holds_what_rustls_said() {
+fn a_stream_error_has_that_of_rustls_as_its_source() {
     let error = error::invalid_data(rustls::Error::NoApplicationProtocol);
     let inside = error.get_ref().and_then(|e| e.downcast_ref::<TlsError>()).expect("a TlsError");
     assert_eq!(inside.0, rustls::Error::NoApplicationProtocol);
@@ -125,7 +125,7 @@ fn an_error_of_a_stream_holds_what_rustls_said() {
 }
 
 #[test]
-fn tickets_without_end_do_not_hold_the_loop() {
+fn endless_tickets_do_not_hold_the_loop() {
     let house = House::new();
     let mut far = Arc::unwrap_or_clone(house.server());
     far.send_tls13_tickets = 6000;
@@ -175,7 +175,7 @@ fn talk(ours: &mut Tls, peer: &mut Connection, pipe: &mut Pipe, renews: bool) {
 }
 
 #[test]
-fn rustls_own_buffered_ends_understand_ours() {
+fn buffered_ends_of_rustls_understand_ours() {
     let house = House::new();
     for version in [&TLS12, &TLS13] {
         let (near, far) = (house.client(), house.server_of(version));
@@ -219,7 +219,7 @@ fn a_stream_that_blocks_never_says_would_block() {
 }
 
 #[test]
-fn pem_files_are_read_or_the_sentence_says_why_not() {
+fn pem_files_are_read_or_refused_with_a_reason() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = directory.path().join(name);

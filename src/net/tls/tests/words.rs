@@ -118,7 +118,7 @@ fn other_errors() -> Vec<Error> {
 }
 
 #[test]
-fn no_error_shows_a_value_as_rust_writes_it() {
+fn no_error_shows_a_value_in_rust_syntax() {
     let alerts = (0..=255).map(|number| Error::AlertReceived(AlertDescription::from(number)));
     let all = certificate_errors().into_iter().map(Error::from).chain(alerts).chain(other_errors());
     for error in all {
@@ -138,7 +138,7 @@ fn is_camel(word: &str) -> bool {
 }
 
 #[test]
-fn the_alerts_that_people_meet_are_explained_and_all_are_named() {
+fn common_alerts_are_explained_and_all_are_named() {
     for (number, text) in [
         (40, "it shares no cipher or kind of key with us, or wants a certificate of ours (alert HandshakeFailure)"),
         (42, "it does not accept our certificate (alert BadCertificate)"),
@@ -156,7 +156,7 @@ fn the_alerts_that_people_meet_are_explained_and_all_are_named() {
 }
 
 #[test]
-fn what_has_no_words_of_ours_has_its_name_spelled_out() {
+fn errors_without_a_text_have_their_name_spelled_out() {
     let errors: [(Error, &str); 6] = [
         (other("NewVariant(Certificate)").into(), "the certificate is not valid here: new variant"),
         (other("words of its own").into(), "the certificate is not valid here: words of its own"),
@@ -171,7 +171,7 @@ fn what_has_no_words_of_ours_has_its_name_spelled_out() {
 }
 
 #[test]
-fn signatures_and_purposes_are_told_by_their_names_or_numbers() {
+fn signatures_and_purposes_are_named_or_numbered() {
     let above = "the certificate, or one above it, is signed";
     for (identifier, text) in [
         (&[6, 7, 42, 134, 72, 206, 61, 4, 1][..], "with SHA-1, which is not safe any more"),
@@ -215,7 +215,7 @@ fn complaint(house: &House, far: &Arc<ServerConfig>) -> String {
 }
 
 #[test]
-fn certificates_that_tools_make_are_refused_in_words() {
+fn unfit_certificates_of_tools_are_refused_with_a_reason() {
     // Version 3 is written as 2.
     assert_eq!(
         spoiled(&[0xa0, 3, 2, 1, 2], &[0xa0, 3, 2, 1, 0]),
@@ -248,7 +248,7 @@ fn certificates_that_tools_make_are_refused_in_words() {
 }
 
 #[test]
-fn garbage_behind_the_handshake_is_told_from_a_peer_without_tls() {
+fn garbage_after_the_handshake_has_its_own_error() {
     for garbage in [&b"HTTP/1.1 200 OK\r\n\r\n"[..], &[23, 9, 9, 0, 1, 0]] {
         for mut end in [pair().0, pair().1] {
             end.inner().input.borrow_mut().bytes.extend(garbage);
@@ -260,7 +260,7 @@ fn garbage_behind_the_handshake_is_told_from_a_peer_without_tls() {
 }
 
 #[test]
-fn a_server_says_which_of_its_files_is_no_good_and_which_keys_are() {
+fn a_server_names_the_bad_file_and_the_good_keys() {
     let house = House::new();
     let (chain, key) = house.sign(|_| {});
     let refused = |chain: &[CertificateDer<'static>], key: &PrivateKeyDer<'static>| {

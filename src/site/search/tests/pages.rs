@@ -40,7 +40,7 @@ fn a_page_gets_a_base_element_and_nothing_else_is_touched() {
 }
 
 #[test]
-fn a_page_begins_when_its_head_is_over() {
+fn a_page_is_sent_when_its_base_is_inserted() {
     let html = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n";
     let mut bench = Bench::new();
     search(&mut bench);

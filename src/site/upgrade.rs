@@ -1,0 +1,125 @@
+//! The upgrade of a request to a WebSocket: its checks, for the chat and the echo.
+//!
+//! An Upgrade without `upgrade` in Connection, or over HTTP/1.0, is ignored (RFC 9110 section 7.8): `/chat/` responds
+//! with its page then, `/echo` with 426.
+
+use super::chat::Chat;
+use super::context::{Context, User};
+use super::language::Localized;
+use super::origins::Origins;
+use super::pages::Pages;
+use crate::config::Limits;
+use crate::event::{Effect, Effects, Request, Response};
+use crate::ws::deflate::{self, Agreement};
+use crate::ws::handshake::{self, UpgradeError};
+
+/// The challenge of a 401 (RFC 9110 section 11.6.1). No browser knows the scheme, so none asks for a password.
+const CHALLENGE: &str = "Cookie form-action=\"/login\", cookie-name=\"username\"";
+
+/// The limits of new WebSockets, and whether there are new ones.
+pub struct Upgrades {
+    chat_message_bytes_max: usize,
+    echo_message_bytes_max: usize,
+    draining: bool,
+    /// The log has said that a handshake came without its Upgrade field.
+    has_warned: bool,
+}
+
+impl Upgrades {
+    /// Of a server that is not draining.
+    pub fn new(limits: &Limits) -> Upgrades {
+        Upgrades {
+            chat_message_bytes_max: limits.chat_message_bytes_max,
+            echo_message_bytes_max: limits.echo_message_bytes_max,
+            draining: false,
+            has_warned: false,
+        }
+    }
+
+    /// From now on every upgrade is refused with 503.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Whether upgrades are refused with 503.
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// The checks in their order: head and key (400), version (426), Origin (403), draining (503), cookie (401), name
+    /// (409). Then the connection enters the chat.
+    pub fn chat(&self, cx: Context, user: &User, origins: &Origins, chat: &mut Chat, pages: &Pages, out: &mut Effects) {
+        let accept = match self.check(cx.request, user, origins, pages) {
+            Ok(accept) => accept,
+            Err(response) => return out.respond(cx.from, response),
+        };
+        let Some(name) = &user.name else {
+            let response = pages.error(user, 401, &Localized::new("why_no_name", []));
+            return out.respond(cx.from, response.header("WWW-Authenticate", CHALLENGE));
+        };
+        let Some(claim) = chat.claim(name) else {
+            return out.respond(cx.from, pages.error(user, 409, &Localized::new("name_taken", [])));
+        };
+        // Without windows that are kept, a message is compressed once for the whole room.
+        let (compression, message_bytes_max) = (negotiate(cx.request, true), self.chat_message_bytes_max);
+        out.push(Effect::Upgrade { to: cx.from, accept, compression, message_bytes_max });
+        chat.enter(cx.from, claim, cx.now.instant, out);
+    }
+
+    /// The same without cookie and name: every WebSocket outside the chat is an echo.
+    pub fn echo(&mut self, cx: Context, user: &User, origins: &Origins, pages: &Pages, out: &mut Effects) {
+        self.warn_if_stripped("/echo", cx.request);
+        match self.check(cx.request, user, origins, pages) {
+            Ok(accept) => {
+                let (compression, message_bytes_max) = (negotiate(cx.request, false), self.echo_message_bytes_max);
+                out.push(Effect::Upgrade { to: cx.from, accept, compression, message_bytes_max });
+            }
+            Err(response) => out.respond(cx.from, response),
+        }
+    }
+
+    /// Logs once that a proxy removes the Upgrade field: the browser reports a lost network, and the operator would see
+    /// nothing.
+    pub fn warn_if_stripped(&mut self, path: &'static str, request: &Request) {
+        if is_stripped_handshake(request) && !std::mem::replace(&mut self.has_warned, true) {
+            log::warn!(
+                "{path} was asked for by a script without an upgrade: a proxy in front has to pass on Upgrade and \
+                 Connection, over HTTP/1.1 (said once)"
+            );
+        }
+    }
+
+    /// The value of Sec-WebSocket-Accept, or the refusal.
+    fn check(&self, request: &Request, user: &User, origins: &Origins, pages: &Pages) -> Result<[u8; 28], Response> {
+        let accept = handshake::check(request).map_err(|e| match e {
+            UpgradeError::Malformed(what) => pages.error(user, 400, &Localized::new("why_handshake", []).because(what)),
+            UpgradeError::Required => upgrade_required(pages.error(user, 426, &Localized::new("why_websocket", []))),
+        })?;
+        origins.check(request).map_err(|why| pages.error(user, 403, &why))?;
+        // A session that begins now would end in a moment, without the Close of those that were there.
+        if self.draining { Err(Response::text(503, "draining\n")) } else { Ok(accept) }
+    }
+}
+
+/// Whether this was a WebSocket handshake until a proxy removed the upgrade. Upgrade and Connection are for one hop
+/// only (RFC 9110 section 7.6.1); nginx drops them and passes the key and the version on. Firefox sends Sec-Fetch-Mode,
+/// too.
+fn is_stripped_handshake(request: &Request) -> bool {
+    let has = |name| request.header(name).is_some();
+    !request.wants_upgrade()
+        && (has("sec-websocket-key")
+            || has("sec-websocket-version")
+            || request.header("sec-fetch-mode").is_some_and(|mode| mode.eq_ignore_ascii_case(b"websocket")))
+}
+
+fn negotiate(request: &Request, shared: bool) -> Option<Agreement> {
+    deflate::negotiate(request.headers_named("sec-websocket-extensions"), shared)
+}
+
+/// RFC 6455 section 4.2.2: the version that is understood; RFC 9110 section 15.5.22: the protocol that is wanted.
+fn upgrade_required(response: Response) -> Response {
+    response.header("Upgrade", "websocket").header("Connection", "Upgrade").header("Sec-WebSocket-Version", "13")
+}
+
+#[cfg(test)]
+mod tests;
