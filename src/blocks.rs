@@ -4,21 +4,21 @@
 //! push ─▶ │ block │ block │ block │ ─▶ handed on, sent, freed: one block after the other
 //! ```
 //!
-//! It is not moved when it grows, not copied when it is handed on, and freed block by block as it is sent. To do any of
-//! these with 16 MiB at once takes milliseconds, in which everybody waits.
+//! It is not moved when it grows, not copied when it is handed on, and freed block by block as it is sent. Each of these
+//! takes milliseconds for 16 MiB at once, in which the loop stands still.
 //!
-//! Behind the first block its memory is mapped from the kernel, block by block, and goes back there the same way. From
-//! the heap it would go back when the last of them is freed, all at once (a millisecond), or not at all.
+//! Behind the first block the memory is mapped from the kernel, block by block, and goes back there the same way. From the
+//! heap it would go back with the last block, all at once (a millisecond), or not at all.
 
 use memmap2::MmapMut;
 use std::collections::VecDeque;
 use std::fmt::{self, Debug, Formatter};
 use std::io;
 
-/// Bytes of a block. One that is written at once may be longer; the last one may be shorter.
+/// Bytes of a block. One written at once may be longer; the last one may be shorter.
 pub const BLOCK_BYTES: usize = 64 << 10;
 
-/// Bytes in order. Without any, it owns no memory.
+/// Bytes in order. Empty, it owns no memory.
 #[derive(Default)]
 pub struct Blocks {
     /// Empty only if nothing is behind it.
@@ -30,7 +30,7 @@ pub struct Blocks {
 
 enum Block {
     Heap(Vec<u8>),
-    /// [`BLOCK_BYTES`] long, of which so many are used.
+    /// [`BLOCK_BYTES`] long, and the number of bytes in use.
     Mapped(MmapMut, usize),
 }
 
@@ -63,7 +63,7 @@ impl Blocks {
         encoded
     }
 
-    /// Appends all of `more`, as it lies.
+    /// Appends all of `more` without copying.
     pub fn append(&mut self, mut more: Blocks) {
         if self.is_empty() {
             *self = more;
@@ -79,13 +79,13 @@ impl Blocks {
         self.front.bytes()
     }
 
-    /// Forgets the first block.
+    /// Drops the first block.
     pub fn drop_front(&mut self) {
         self.length -= self.front.len();
         self.front = self.behind.pop_front().unwrap_or_default();
     }
 
-    /// Bytes in all.
+    /// Total bytes.
     pub fn len(&self) -> usize {
         self.length
     }
@@ -95,12 +95,12 @@ impl Blocks {
         self.length == 0
     }
 
-    /// Memory, bytes.
+    /// Memory held, bytes.
     pub fn held(&self) -> usize {
         self.front.held() + self.behind.iter().map(Block::held).sum::<usize>()
     }
 
-    /// All of it, if it lies together.
+    /// All bytes, if they are in one block.
     pub fn contiguous(&self) -> Option<&[u8]> {
         self.behind.is_empty().then_some(self.front())
     }
@@ -110,7 +110,7 @@ impl Blocks {
         std::iter::once(&self.front).chain(&self.behind).map(Block::bytes)
     }
 
-    /// A copy that lies together.
+    /// A contiguous copy.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut all = Vec::with_capacity(self.length);
         self.iter().for_each(|block| all.extend_from_slice(block));
@@ -123,7 +123,7 @@ impl Blocks {
 }
 
 impl Block {
-    /// An empty one of the kernel's memory; without such, of the heap's.
+    /// An empty block of the kernel's memory; if that is refused, of the heap's.
     fn mapped() -> Block {
         match MmapMut::map_anon(BLOCK_BYTES) {
             Ok(map) => Block::Mapped(map, 0),
@@ -131,14 +131,14 @@ impl Block {
         }
     }
 
-    /// Appends as much as there is room for, which is something; answers the rest.
+    /// Appends as much as there is room for, at least a byte; returns the rest.
     fn push<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let (piece, rest) = bytes.split_at(bytes.len().min(BLOCK_BYTES - self.len()));
         match self {
             Block::Heap(block) => {
                 let needed = block.len() + piece.len();
                 if needed > block.capacity() {
-                    // Doubled, so that many small pieces are not copied many times.
+                    // Doubled, or many small pieces would be copied many times.
                     let wanted = needed.max((2 * block.capacity()).min(BLOCK_BYTES));
                     block.reserve_exact(wanted - block.len());
                 }
@@ -199,7 +199,7 @@ impl Clone for Blocks {
     }
 }
 
-/// The same bytes, wherever a block ends.
+/// Compares bytes, not blocks.
 impl PartialEq for Blocks {
     fn eq(&self, other: &Blocks) -> bool {
         self.length == other.length && self.iter().flatten().eq(other.iter().flatten())
@@ -243,7 +243,7 @@ mod tests {
         other.push(b"before");
         other.append(blocks);
         other.drop_front();
-        assert_eq!((other.len(), other.front().as_ptr()), (length, at), "handed on as it lies");
+        assert_eq!((other.len(), other.front().as_ptr()), (length, at), "handed on without a copy");
     }
 
     #[test]

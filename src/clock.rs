@@ -1,7 +1,7 @@
 //! The two clocks. A turn reads both once, and hands the reading down as a [`Now`].
 //!
-//! Deadlines and intervals are measured on the monotonic clock. What other programs read (Date, a cookie's time, a line
-//! of a log) is the wall clock's, which may be wrong, be set, and jump. Neither is ever derived from the other.
+//! Deadlines and intervals are measured on the monotonic clock. Times for other programs (Date, a cookie's time, a line of
+//! a log) are the wall clock's, which may be wrong, be set, and jump. Neither is derived from the other.
 
 use httpdate::HttpDate;
 use std::fmt;
@@ -23,8 +23,8 @@ impl Now {
     }
 }
 
-/// A time of the wall clock, whole seconds since 1970, up to the end of the year 9999. These are the times that an HTTP
-/// date can express (RFC 9110 section 5.6.7); `httpdate` panics on all others, which files and clocks can have.
+/// A time of the wall clock, whole seconds since 1970, up to the end of the year 9999: the times that an HTTP date can
+/// express (RFC 9110 section 5.6.7). `httpdate` panics on all others, which files and clocks can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct UnixTime(u64);
 
@@ -44,7 +44,7 @@ impl UnixTime {
         UnixTime::of(time).unwrap_or_else(first)
     }
 
-    /// So many seconds after the beginning of 1970, and at most [`UnixTime::LAST`].
+    /// `seconds` since 1970, at most [`UnixTime::LAST`].
     pub fn from_seconds(seconds: u64) -> UnixTime {
         UnixTime(seconds).min(UnixTime::LAST)
     }

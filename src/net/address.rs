@@ -1,13 +1,13 @@
 //! Which internet addresses are public.
 //!
-//! A redirect may lead a fetch anywhere its author likes, also into the network that squall itself stands in.
-//! So the address at which a foreign host is reached is judged here, by the special-purpose registries of IANA
-//! (RFC 6890). Addresses that carry another one inside (mapped, 6to4, NAT64) are judged by what they carry.
+//! A redirect may lead a fetch into the network of squall itself. So the address of a foreign host is judged here, by the
+//! special-purpose registries of IANA (RFC 6890). Addresses with another one inside (mapped, 6to4, NAT64) are judged by
+//! that one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// `true` if the address can only be somebody's on the open internet: not private, loopback, link-local, shared,
-/// multicast, unspecified, reserved, or set aside for documentation and benchmarks.
+/// Whether the address is one of the open internet: not private, loopback, link-local, shared, multicast, unspecified,
+/// reserved, or for documentation and benchmarks.
 pub fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_public_v4(ip),
@@ -40,7 +40,7 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
         [0x2002, high, low, ..] => embedded(high, low),
         // Teredo, benchmarks, ORCHID and the rest of the protocol assignments; documentation.
         [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
-        // Only this eighth is given out for global unicast.
+        // Global unicast is this eighth only.
         [first, ..] => first >> 13 == 1,
     }
 }

@@ -1,63 +1,63 @@
 //! TLS over a byte stream: plaintext for us, ciphertext for the socket (RFC 8446; RFC 5246 for TLS 1.2), by rustls.
 //!
 //! ```text
-//! stream ── receive ─▶ the reader's own buffer ── session ─▶ plaintext, to the front of that buffer
-//!                      (front of a record: incoming)         (what finds no room: plain)
-//! write ── session ─▶ outgoing ── send ─▶ stream
+//! stream ── receive ─▶ the reader's own buffer ── engine ─▶ plaintext, to the front of that buffer
+//!                      (front of a record: incoming)        (without room there: plain)
+//! write ── engine ─▶ outgoing ── send ─▶ stream
 //! ```
 //!
 //! Handshake, then data both ways, each way until its close_notify. One type serves clients and servers, and streams
 //! that block as well as those that say `WouldBlock`. Rustls' unbuffered interface does the cryptography and keeps no
 //! bytes; an idle connection has no buffer here either.
 //!
-//! Refused: early data, client certificates, anything older than TLS 1.2. Whom to trust is `config`'s matter, what an
-//! error says to people is `error`'s.
+//! Refused: early data, client certificates, versions before TLS 1.2. `config` has the trusted certificates, `error` the
+//! texts for people.
 
 mod config;
+mod engine;
 mod error;
-mod session;
 
 pub use config::{client_config, load_certificates, load_key, server_config};
 pub use error::TlsError;
 
 use crate::net::outbox::Outbox;
+use engine::{Engine, RECORD_BYTES_MAX, Sinks, Step, ToSend};
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use rustls::{ClientConfig, ServerConfig};
-use session::{RECORD_BYTES_MAX, Session, Sinks, Step, Wish};
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 
-/// Room for ciphertext that is worth a system call.
+/// Room for ciphertext that is worth a system call, bytes.
 const READ_BYTES_MIN: usize = 16 << 10;
-/// Room for ciphertext where the reader's buffer has none to lend.
+/// Room for ciphertext where the reader's buffer is too small, bytes.
 const READ_BYTES: usize = 32 << 10;
-/// Plaintext encrypted for one send (four records), and unsent ciphertext at which no more is taken: enough to fill a
-/// socket's buffer again when it has room, and more would only be memory.
+/// Plaintext encrypted for one send (four records), and unsent ciphertext at which `write` takes no more, bytes: enough
+/// to fill a socket's buffer again when it has room.
 const UNSENT_BYTES_MAX: usize = 64 << 10;
-/// Ciphertext that one call may take without finding plaintext in it: a peer that sends tickets or key updates as fast
-/// as they are read must not hold the loop. A handshake needs a few kilobytes.
+/// Ciphertext that one call may take without finding plaintext in it, bytes: a peer that sends tickets or key updates as
+/// fast as they are read must not hold the loop. A handshake needs a few kilobytes.
 const FRUITLESS_BYTES_MAX: usize = 1 << 20;
 
 /// One end of a TLS connection over the byte stream `S`.
 ///
 /// `read` gives plaintext. A short read and `WouldBlock` mean that the stream is drained and no plaintext waits here:
 /// only the next event of the stream brings more, or, if [`TlsStream::input_ended`], the next read tells the end.
-/// `Ok(0)` is the peer's close_notify. Errors come after the plaintext before them, and stay: `UnexpectedEof` for an
-/// end without close_notify (many peers do that; whether the data was complete is for the protocol above to know),
-/// `InvalidData` with a [`TlsError`], or what the stream said.
+/// `Ok(0)` is the peer's close_notify. Errors follow the plaintext before them, and stay: `UnexpectedEof` for an end
+/// without close_notify (many peers do that; the protocol above knows whether the data was complete), `InvalidData` with
+/// a [`TlsError`], or the error of the stream.
 ///
-/// `write` takes plaintext and sends at once. It takes less than it was given only when the stream is full, with
-/// `WouldBlock` for nothing. What it has taken may still wait here: see [`TlsStream::unsent`].
+/// `write` takes plaintext and sends at once. It takes less than it was given only when the stream is full; nothing is
+/// `WouldBlock`. Ciphertext that the stream did not take stays here: see [`TlsStream::unsent`].
 ///
-/// Both take the handshake further while it lasts.
+/// Both continue the handshake while it lasts.
 pub struct TlsStream<S> {
     stream: S,
-    session: Session,
-    /// The front of a record or handshake message whose rest has not come; empty nearly always.
+    engine: Engine,
+    /// The front of an incomplete record or handshake message; nearly always empty.
     incoming: Vec<u8>,
-    /// Plaintext for which its reader had no room.
+    /// Plaintext for which the reader's buffer had no room.
     plain: Outbox,
     /// Ciphertext that the stream has not taken.
     outgoing: Outbox,
@@ -71,7 +71,7 @@ pub struct TlsStream<S> {
 enum End {
     /// By close_notify.
     Closed,
-    /// The stream ended without it; the text says when. Anybody on the way can do that.
+    /// The stream ended without it, at the named moment. Any attacker on the path can do that.
     Cut(&'static str),
     /// We did not accept the peer's certificate or bytes, or the peer did not accept ours.
     Failed(rustls::Error),
@@ -79,18 +79,18 @@ enum End {
     Broken(ErrorKind),
 }
 
-/// What a [`TlsStream::receive`] brought.
+/// The result of a [`TlsStream::receive`].
 struct Received {
     /// Bytes of ciphertext.
     bytes: usize,
-    /// Plaintext at the front of the buffer, bytes; `plain` may have got more.
+    /// Plaintext at the front of the buffer, bytes; `plain` may have more.
     filled: usize,
-    /// The stream had less than it was offered room for.
+    /// The stream did not fill the room.
     drained: bool,
 }
 
 impl<S: Read + Write> TlsStream<S> {
-    /// A client that will talk to `host`: a name, or an IP address without brackets.
+    /// The client of `host`: a name, or an IP address without brackets.
     ///
     /// # Errors
     /// `InvalidInput` if no certificate could be for `host`; `InvalidData` if there is no randomness.
@@ -98,7 +98,7 @@ impl<S: Read + Write> TlsStream<S> {
         let unfit = |_| io::Error::new(ErrorKind::InvalidInput, format!("no certificate can be for the host {host:?}"));
         let name = ServerName::try_from(host).map_err(unfit)?.to_owned();
         let client = UnbufferedClientConnection::new(config.clone(), name).map_err(error::invalid_data)?;
-        TlsStream::new(stream, Session::Client(client))
+        TlsStream::new(stream, Engine::Client(client))
     }
 
     /// A server, before the client's first byte.
@@ -107,30 +107,30 @@ impl<S: Read + Write> TlsStream<S> {
     /// `InvalidData` if the configuration contradicts itself.
     pub fn server(stream: S, config: &Arc<ServerConfig>) -> io::Result<TlsStream<S>> {
         let server = UnbufferedServerConnection::new(config.clone()).map_err(error::invalid_data)?;
-        TlsStream::new(stream, Session::Server(server))
+        TlsStream::new(stream, Engine::Server(server))
     }
 
-    fn new(stream: S, session: Session) -> io::Result<TlsStream<S>> {
+    fn new(stream: S, engine: Engine) -> io::Result<TlsStream<S>> {
         let (incoming, plain, outgoing) = Default::default();
-        let mut tls = TlsStream { stream, session, incoming, plain, outgoing, end: None, finished: false };
-        // A client has its hello ready by now.
-        tls.seal(Wish::Nothing)?;
+        let mut tls = TlsStream { stream, engine, incoming, plain, outgoing, end: None, finished: false };
+        // Encodes a client's hello.
+        tls.seal(ToSend::Nothing)?;
         Ok(tls)
     }
 
-    /// Takes the handshake as far as the stream allows. `Ok(true)`: application bytes may flow, and those that came
-    /// with the end of the handshake wait here, so read before waiting for an event. `Ok(false)`: the stream would
-    /// block; call again at its next event.
+    /// Continues the handshake as far as the stream allows. `Ok(true)`: application bytes may flow, and those that came
+    /// with the end of the handshake are here, so read before waiting for an event. `Ok(false)`: the stream would block;
+    /// call again at its next event.
     ///
     /// # Errors
     /// As `read`; the alert that tells the peer is sent or `unsent`.
     pub fn secure(&mut self) -> io::Result<bool> {
-        // Errors of a send are not looked at: a broken stream says so in the read, and perhaps its last words before.
+        // Errors of a send are ignored: a read reports them, too, after the bytes before them.
         let _ = self.send();
         let mut bytes = 0;
-        while self.session.is_handshaking() {
+        while self.engine.is_handshaking() {
             if let Some(end) = &self.end {
-                return end.tell().map(|_| false);
+                return end.result().map(|_| false);
             }
             let Some(received) = self.receive(&mut []) else { return Ok(false) };
             self.count_fruitless(&mut bytes, received.bytes);
@@ -138,18 +138,18 @@ impl<S: Read + Write> TlsStream<S> {
         Ok(true)
     }
 
-    /// Whether the handshake is still to be done: no application byte has passed.
+    /// Whether the handshake is incomplete: no application byte has passed.
     #[inline]
     pub fn is_securing(&self) -> bool {
-        self.session.is_handshaking()
+        self.engine.is_handshaking()
     }
 
-    /// A read into so many bytes needs no room besides.
+    /// Size of a reader's buffer, bytes, from which on no other buffer is needed.
     pub fn wanted_room(&self) -> usize {
         RECORD_BYTES_MAX + self.incoming.len() + READ_BYTES_MIN
     }
 
-    /// Memory of its buffers, bytes; 0 unless a record came in part, or something waits for its reader or the stream.
+    /// Memory of the buffers, bytes; 0 unless a record is incomplete, or something waits for the reader or the stream.
     #[inline]
     pub fn held(&self) -> usize {
         self.incoming.capacity() + self.plain.held() + self.outgoing.held()
@@ -161,7 +161,7 @@ impl<S: Read + Write> TlsStream<S> {
         self.outgoing.unsent()
     }
 
-    /// Whether it is known how the input ends: a read that finds no more plaintext tells it without an event.
+    /// Whether the end of the input is known: a read that finds no more plaintext returns it without an event.
     #[inline]
     pub fn input_ended(&self) -> bool {
         self.end.is_some()
@@ -173,25 +173,25 @@ impl<S: Read + Write> TlsStream<S> {
         &self.stream
     }
 
-    /// The stream below, to have it watched. Whoever reads or writes there breaks the connection.
+    /// The stream below, to register it. Reading or writing there breaks the connection.
     #[inline]
     pub fn inner_mut(&mut self) -> &mut S {
         &mut self.stream
     }
 
     /// Tells the peer that nothing more will be written (RFC 8446 section 6.1), to be followed by FIN once nothing is
-    /// `unsent`. Reading goes on. Before the end of the handshake and after an error there is nothing to tell.
+    /// `unsent`. Reading goes on. Before the end of the handshake and after an error nothing is sent.
     pub fn close_notify(&mut self) {
-        if !self.finished && !self.session.is_handshaking() && self.failure().is_none() {
+        if !self.finished && !self.engine.is_handshaking() && self.failure().is_none() {
             self.finished = true;
-            // What can fail is a connection to which nothing can be said.
-            let _ = self.seal(Wish::CloseNotify);
+            // It fails only where nothing can be sent any more.
+            let _ = self.seal(ToSend::CloseNotify);
         }
         let _ = self.send();
     }
 
-    /// Reads from the stream once and takes apart what came; plaintext goes to the front of `buf` if that is large
-    /// enough to serve as the room for ciphertext, else to `plain`. `None`: the stream would block.
+    /// Reads from the stream once and decrypts. The plaintext goes to the front of `buf` if that is large enough to hold
+    /// the ciphertext, too, else to `plain`. `None`: the stream would block.
     fn receive(&mut self, buf: &mut [u8]) -> Option<Received> {
         if buf.len() >= self.wanted_room() {
             return self.receive_behind(RECORD_BYTES_MAX, buf);
@@ -199,8 +199,8 @@ impl<S: Read + Write> TlsStream<S> {
         self.receive_behind(0, &mut vec![0; self.incoming.len() + READ_BYTES])
     }
 
-    /// [`TlsStream::receive`] with `work` cut in two: plaintext in front, and from `front` on ciphertext. Since a
-    /// record is longer than its plaintext, an offset of one record is enough for all that will be decrypted.
+    /// [`TlsStream::receive`] with `work` cut in two: plaintext in front, ciphertext from `front` on. Since a record is
+    /// longer than its plaintext, an offset of one record is enough for all of it.
     fn receive_behind(&mut self, front: usize, work: &mut [u8]) -> Option<Received> {
         let kept = front + self.incoming.len();
         let bytes = self.read_stream(&mut work[kept..])?;
@@ -213,15 +213,15 @@ impl<S: Read + Write> TlsStream<S> {
         let failed = loop {
             let (done, rest) = work.split_at_mut(at);
             let room = if front > 0 { &mut done[filled..] } else { &mut [] };
-            let mut sinks = Sinks::new(room, &mut self.plain, &mut self.outgoing, Wish::Nothing);
-            let (used, step) = self.session.step(&mut rest[..end - at], &mut sinks);
+            let mut sinks = Sinks::new(room, &mut self.plain, &mut self.outgoing, ToSend::Nothing);
+            let (used, step) = self.engine.step(&mut rest[..end - at], &mut sinks);
             at += used;
             filled += sinks.filled;
             match step {
-                Ok(Step::Data) if at == end && !self.session.has_unsent() => break None,
+                Ok(Step::Data) if at == end && !self.engine.has_unsent() => break None,
                 Ok(Step::More | Step::Data) => {}
                 Ok(Step::Idle) => break None,
-                // Whatever follows is ignored (RFC 8446 section 6.1).
+                // What follows is ignored (RFC 8446 section 6.1).
                 Ok(Step::Closed) => (at, self.end) = (end, Some(End::Closed)),
                 Err(error) => break Some(error),
             }
@@ -234,11 +234,11 @@ impl<S: Read + Write> TlsStream<S> {
         Some(Received { bytes, filled, drained })
     }
 
-    /// One read of the stream. Its end is noted; `None`: it would block.
+    /// One read of the stream, whose end is noted; `None`: it would block.
     fn read_stream(&mut self, room: &mut [u8]) -> Option<usize> {
         loop {
             match self.stream.read(room) {
-                Ok(0) if self.session.is_handshaking() => self.end = Some(End::Cut("closed within the TLS handshake")),
+                Ok(0) if self.engine.is_handshaking() => self.end = Some(End::Cut("closed within the TLS handshake")),
                 Ok(0) => self.end = Some(End::Cut("closed without close_notify")),
                 Ok(n) => return Some(n),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return None,
@@ -249,8 +249,7 @@ impl<S: Read + Write> TlsStream<S> {
         }
     }
 
-    /// Counts the ciphertext that one call took without finding plaintext, and ends a connection whose peer keeps us
-    /// busy for nothing.
+    /// Counts the ciphertext that one call took without finding plaintext, and ends the connection above the maximum.
     fn count_fruitless(&mut self, bytes: &mut usize, more: usize) {
         *bytes += more;
         if *bytes > FRUITLESS_BYTES_MAX && self.end.is_none() {
@@ -258,12 +257,12 @@ impl<S: Read + Write> TlsStream<S> {
         }
     }
 
-    /// Gives rustls a chance to say what it has to, and then fulfils `wish`; all of it goes to `outgoing`.
-    fn seal(&mut self, wish: Wish<'_>) -> io::Result<()> {
+    /// Encrypts what rustls itself has to send, then `what`; both go to `outgoing`.
+    fn seal(&mut self, what: ToSend<'_>) -> io::Result<()> {
         loop {
-            let mut sinks = Sinks::new(&mut [], &mut self.plain, &mut self.outgoing, wish);
-            // The front of a message that rustls has seen already must be there again.
-            let (used, step) = self.session.step(&mut self.incoming, &mut sinks);
+            let mut sinks = Sinks::new(&mut [], &mut self.plain, &mut self.outgoing, what);
+            // Rustls must see the front of an incomplete message again.
+            let (used, step) = self.engine.step(&mut self.incoming, &mut sinks);
             self.incoming.drain(..used);
             match step {
                 Ok(Step::More | Step::Data) => {}
@@ -278,26 +277,26 @@ impl<S: Read + Write> TlsStream<S> {
         }
     }
 
-    /// Notes a fatal error, with the alert for the peer left in `outgoing`.
+    /// Notes a fatal error and leaves the alert for the peer in `outgoing`.
     fn fail(&mut self, error: rustls::Error) {
-        // With an alert queued, rustls gives that out before it looks at input, of which it must see no more.
-        while self.session.has_unsent() {
-            let mut sinks = Sinks::new(&mut [], &mut self.plain, &mut self.outgoing, Wish::Nothing);
-            if self.session.step(&mut [], &mut sinks).1.is_err() {
+        // Rustls must see no more input, and encodes a queued alert without.
+        while self.engine.has_unsent() {
+            let mut sinks = Sinks::new(&mut [], &mut self.plain, &mut self.outgoing, ToSend::Nothing);
+            if self.engine.step(&mut [], &mut sinks).1.is_err() {
                 break;
             }
         }
         self.incoming = Vec::new();
-        let spoke_tls = !self.session.is_handshaking();
+        let spoke_tls = !self.engine.is_handshaking();
         self.end = Some(End::Failed(if spoke_tls { error::behind_handshake(error) } else { error }));
     }
 
-    /// The end of the input, if it is one that forbids writing, too.
+    /// The end of the input, if it forbids writing, too.
     fn failure(&self) -> Option<&End> {
         self.end.as_ref().filter(|end| matches!(end, End::Failed(_) | End::Broken(_)))
     }
 
-    /// Sends what is unsent. `Ok(false)`: the stream is full.
+    /// Sends the unsent ciphertext. `Ok(false)`: the stream is full.
     fn send(&mut self) -> io::Result<bool> {
         while !self.outgoing.is_empty() {
             match self.stream.write(self.outgoing.next()) {
@@ -313,8 +312,8 @@ impl<S: Read + Write> TlsStream<S> {
 }
 
 impl End {
-    /// What a read answers from there on.
-    fn tell(&self) -> io::Result<usize> {
+    /// What every further read returns.
+    fn result(&self) -> io::Result<usize> {
         match self {
             End::Closed => Ok(0),
             End::Cut(when) => Err(io::Error::new(ErrorKind::UnexpectedEof, *when)),
@@ -326,7 +325,7 @@ impl End {
 
 impl<S: Read + Write> Read for TlsStream<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.session.is_handshaking() {
+        if self.engine.is_handshaking() {
             let _ = self.send();
         }
         let (mut filled, mut bytes, mut drained) = (0, 0, false);
@@ -342,7 +341,7 @@ impl<S: Read + Write> Read for TlsStream<S> {
                 return Ok(filled);
             }
             if let Some(end) = &self.end {
-                return end.tell();
+                return end.result();
             }
             let Some(received) = self.receive(&mut buf[filled..]) else {
                 return if filled > 0 { Ok(filled) } else { Err(ErrorKind::WouldBlock.into()) };
@@ -358,11 +357,11 @@ impl<S: Read + Write> Read for TlsStream<S> {
 
 impl<S: Read + Write> Write for TlsStream<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.session.is_handshaking() && !self.secure()? {
+        if self.engine.is_handshaking() && !self.secure()? {
             return Err(ErrorKind::WouldBlock.into());
         }
         if let Some(failure) = self.failure() {
-            return failure.tell();
+            return failure.result();
         }
         if self.finished {
             return Err(ErrorKind::BrokenPipe.into());
@@ -373,14 +372,14 @@ impl<S: Read + Write> Write for TlsStream<S> {
         let mut taken = 0;
         while taken < bytes.len() && self.unsent() < UNSENT_BYTES_MAX {
             let piece = &bytes[taken..bytes.len().min(taken + UNSENT_BYTES_MAX)];
-            self.seal(Wish::Send(piece))?;
+            self.seal(ToSend::Data(piece))?;
             taken += piece.len();
             self.send()?;
         }
         if taken == 0 && !bytes.is_empty() { Err(ErrorKind::WouldBlock.into()) } else { Ok(taken) }
     }
 
-    /// Sends the ciphertext that waits; `WouldBlock` if the stream does not take it all.
+    /// Sends the unsent ciphertext; `WouldBlock` if the stream does not take it all.
     fn flush(&mut self) -> io::Result<()> {
         if self.send()? { self.stream.flush() } else { Err(ErrorKind::WouldBlock.into()) }
     }

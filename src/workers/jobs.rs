@@ -1,11 +1,10 @@
-//! A few threads for what blocks: name resolution, files.
+//! A pool of threads for blocking calls: name resolution, files.
 //!
-//! Closures go in through a bounded queue, results come out in the loop after a wake, through a bounded one as well: a
+//! Closures go in through a bounded queue. Results come out in the loop after a wake, through a bounded queue as well: a
 //! thread that cannot hand over its result waits, so results never pile up. Wakes coalesce, so the order is: queue the
-//! result, then wake; after a wake, drain to empty. A thread starts when a job comes and all others are busy, and there
-//! are never more than their maximum; where that is lowered, the next ones to be free end. A job that panics loses its
-//! result, not its thread: whoever waits for it has a deadline. A pool that is dropped leaves its threads asleep: it
-//! lives as long as the process.
+//! result, then wake; after a wake, drain to empty. A thread starts when a job comes and all others are busy, up to the
+//! maximum; when that is lowered, the next idle threads end. A job that panics loses its result, not its thread: the
+//! connection that waits for it has a deadline. A dropped pool leaves its threads asleep: it lives as long as the process.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,35 +14,36 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 type Work<T> = Box<dyn FnOnce() -> T + Send>;
 type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// The pool; `T` is what a job answers.
+/// The pool; `T` is the result of a job.
 pub struct Jobs<T> {
     queue: Arc<Queue<T>>,
-    /// `None` is the end of a job that panicked.
+    /// `None` is from a job that panicked.
     results: Receiver<Option<T>>,
     done: SyncSender<Option<T>>,
     wake: Wake,
-    /// Threads that are there, less those that have been told to end.
+    /// Threads without those that have been told to end.
     threads: usize,
     threads_max: usize,
     waiting_max: usize,
-    /// Jobs submitted whose end has not been taken from `results`.
+    /// Jobs submitted whose result has not been taken.
     unfinished: usize,
-    /// The system has refused a thread, which is logged once.
+    /// The system refused the last thread; logged once.
     refused: bool,
 }
 
 struct Queue<T> {
-    state: Mutex<State<T>>,
+    tasks: Mutex<Tasks<T>>,
     more: Condvar,
 }
 
-struct State<T> {
+/// What free threads are to do.
+struct Tasks<T> {
     work: VecDeque<Work<T>>,
-    /// So many threads are to end as soon as they are free.
-    leaving: usize,
+    /// Threads that are to end as soon as they are free.
+    ending: usize,
 }
 
-/// The queue is full, or there is no thread and the system gives none; nothing was taken.
+/// The queue is full, or there is no thread and the system refuses one; nothing was queued.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -51,8 +51,8 @@ impl<T: Send + 'static> Jobs<T> {
     /// A pool of at most `threads_max` threads and `waiting_max` queued jobs; `wake` ends the loop's wait.
     pub fn new(threads_max: usize, waiting_max: usize, wake: Wake) -> Jobs<T> {
         let (done, results) = sync_channel(threads_max);
-        let state = Mutex::new(State { work: VecDeque::new(), leaving: 0 });
-        let queue = Arc::new(Queue { state, more: Condvar::new() });
+        let tasks = Mutex::new(Tasks { work: VecDeque::new(), ending: 0 });
+        let queue = Arc::new(Queue { tasks, more: Condvar::new() });
         Jobs { queue, results, done, wake, threads: 0, threads_max, waiting_max, unfinished: 0, refused: false }
     }
 
@@ -62,18 +62,18 @@ impl<T: Send + 'static> Jobs<T> {
     /// [`Full`] when `waiting_max` jobs wait already, or when there is no thread at all and none can be started.
     pub fn submit(&mut self, work: impl FnOnce() -> T + Send + 'static) -> Result<(), Full> {
         self.ensure_free_thread();
-        let mut state = self.queue.lock();
-        if self.threads == 0 || state.work.len() >= self.waiting_max {
+        let mut tasks = self.queue.lock();
+        if self.threads == 0 || tasks.work.len() >= self.waiting_max {
             return Err(Full);
         }
-        state.work.push_back(Box::new(work));
-        drop(state);
+        tasks.work.push_back(Box::new(work));
+        drop(tasks);
         self.unfinished += 1;
         self.queue.more.notify_one();
         Ok(())
     }
 
-    /// Whether a job that is submitted now is begun at once; starts a thread for it where that is allowed.
+    /// Whether a job that is submitted now starts at once; starts a thread for it where that is allowed.
     pub fn ensure_free_thread(&mut self) -> bool {
         while self.unfinished >= self.threads {
             if self.threads >= self.threads_max || !self.add_thread() {
@@ -83,18 +83,18 @@ impl<T: Send + 'static> Jobs<T> {
         true
     }
 
-    /// Changes how many threads there may be. What is above it ends, the busy ones after their job.
+    /// Changes the maximum of threads. Those above it end, the busy ones after their job.
     pub fn set_threads_max(&mut self, threads_max: usize) {
         self.threads_max = threads_max;
         let surplus = self.threads.saturating_sub(threads_max);
         if surplus > 0 {
             self.threads -= surplus;
-            self.queue.lock().leaving += surplus;
+            self.queue.lock().ending += surplus;
             self.queue.more.notify_all();
         }
     }
 
-    /// Threads that are there and have not been told to end.
+    /// Threads without those that have been told to end.
     pub fn threads(&self) -> usize {
         self.threads
     }
@@ -110,7 +110,7 @@ impl<T: Send + 'static> Jobs<T> {
         None
     }
 
-    /// One thread more: one that was about to end, or a new one.
+    /// Keeps a thread that was about to end, or starts a new one.
     fn add_thread(&mut self) -> bool {
         let added = self.queue.keep_one() || self.start_thread();
         self.threads += added as usize;
@@ -139,29 +139,29 @@ impl<T: Send + 'static> Jobs<T> {
 }
 
 impl<T> Queue<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Tasks<T>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next job for a free thread; `None`: it is to end.
+    /// The next job for a free thread; `None`: the thread is to end.
     fn take(&self) -> Option<Work<T>> {
-        let mut state = self.lock();
+        let mut tasks = self.lock();
         loop {
-            if state.leaving > 0 {
-                state.leaving -= 1;
+            if tasks.ending > 0 {
+                tasks.ending -= 1;
                 return None;
             }
-            match state.work.pop_front() {
+            match tasks.work.pop_front() {
                 Some(next) => return Some(next),
-                None => state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => tasks = self.more.wait(tasks).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }
 
     fn keep_one(&self) -> bool {
-        let mut state = self.lock();
-        let kept = state.leaving > 0;
-        state.leaving -= kept as usize;
+        let mut tasks = self.lock();
+        let kept = tasks.ending > 0;
+        tasks.ending -= kept as usize;
         kept
     }
 }

@@ -1,8 +1,8 @@
-//! A log file that never makes the loop wait.
+//! A log file that never blocks the loop.
 //!
-//! Lines go through a bounded queue to one thread, which writes them in batches. A line that finds the queue full is
-//! dropped and counted; the count is written into the file itself once there is room again. The thread also opens the
-//! file anew after a rotation ([`LineLog::reopen`]): opening may block, too.
+//! Lines go through a bounded queue to one thread, which writes them in batches. A line is dropped and counted while the
+//! queue is full; the count is written into the file itself once there is room again. The thread also reopens the file
+//! after a rotation ([`LineLog::reopen`]): opening may block, too.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -14,10 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-/// How long the end of the program waits for the disk to take what is queued.
+/// Time that the end of the program waits for the queued lines to be written.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(1);
-/// Mode of a file that is created: a log holds addresses and search words, so it is not for everybody. The umask may
-/// take more away.
+/// Mode of a new file, less the umask: a log holds addresses and search words, so other users must not read it.
 const MODE: u32 = 0o640;
 
 /// Where the lines go.
@@ -29,8 +28,8 @@ enum Target {
 }
 
 impl Target {
-    /// The target that `--access-log` names. The names of our own standard output and error mean those descriptors: a
-    /// path leads to no socket (open(2) fails with ENXIO), and a service manager may have put one there.
+    /// The target that `--access-log` names. The names of our own standard output and error mean those descriptors: they
+    /// may be sockets of a service manager, which no path can open (open(2) fails with ENXIO).
     fn of(path: &Path) -> Target {
         match path.to_str() {
             Some("-" | "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => Target::Stderr,
@@ -48,19 +47,19 @@ impl Target {
     }
 }
 
-/// The loop's end of the queue. Dropping it lets what is queued be written, for a second at most.
+/// The loop's end of the queue. Dropping it waits until the queued lines are written, a second at most.
 pub struct LineLog {
     lines: Option<SyncSender<Vec<u8>>>,
-    asks: Arc<Asks>,
+    shared: Arc<Shared>,
     written: Receiver<()>,
 }
 
 /// What the thread is told beside the queue, because the queue may be full.
 #[derive(Default)]
-struct Asks {
-    /// Lines that were dropped since the thread last wrote their count.
+struct Shared {
+    /// Lines dropped since the thread last wrote their count.
     lost: AtomicU64,
-    /// The file is to be opened anew.
+    /// The file is to be reopened.
     reopen: AtomicBool,
 }
 
@@ -80,29 +79,29 @@ impl LineLog {
     ) -> io::Result<LineLog> {
         let file = open()?;
         let (lines, queue) = sync_channel(lines_max);
-        let asks = Arc::new(Asks::default());
-        let (asked, (done, written)) = (asks.clone(), sync_channel(1));
+        let shared = Arc::new(Shared::default());
+        let (of_thread, (done, written)) = (shared.clone(), sync_channel(1));
         std::thread::Builder::new().name("squall-log".into()).spawn(move || {
-            write_all(file, open, queue, &asked);
-            // Nobody waits any more if the disk was too slow.
+            write_all(file, open, queue, &of_thread);
+            // The receiver is gone if the disk was too slow.
             let _ = done.send(());
         })?;
-        Ok(LineLog { lines: Some(lines), asks, written })
+        Ok(LineLog { lines: Some(lines), shared, written })
     }
 
     /// Queues one line; a line end is added.
     pub fn line(&self, mut line: Vec<u8>) {
         line.push(b'\n');
         if self.lines.as_ref().is_some_and(|lines| lines.try_send(line).is_err()) {
-            self.asks.lost.fetch_add(1, Ordering::Relaxed);
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Opens the file again under its name, since a rotation has renamed the one that is open. What is queued goes into
-    /// the old or the new one. If it cannot be opened, the old one stays.
+    /// Opens the file again under its name: a rotation has renamed the open one. Queued lines go into either. If it cannot
+    /// be opened, the old one stays.
     pub fn reopen(&self) {
-        self.asks.reopen.store(true, Ordering::Release);
-        // Wakes the thread; where the queue is full, it is awake.
+        self.shared.reopen.store(true, Ordering::Release);
+        // Wakes the thread; while the queue is full, it is awake.
         let _ = self.lines.as_ref().map(|lines| lines.try_send(Vec::new()));
     }
 }
@@ -116,26 +115,26 @@ impl Drop for LineLog {
     }
 }
 
-fn write_all<W: Write>(file: W, mut open: impl FnMut() -> io::Result<W>, queue: Receiver<Vec<u8>>, asks: &Asks) {
+fn write_all<W: Write>(file: W, mut open: impl FnMut() -> io::Result<W>, queue: Receiver<Vec<u8>>, shared: &Shared) {
     let mut file = BufWriter::with_capacity(64 << 10, file);
     let mut failing = false;
     while let Ok(first) = queue.recv() {
-        if asks.reopen.swap(false, Ordering::Acquire) {
+        if shared.reopen.swap(false, Ordering::Acquire) {
             match open() {
-                // Every batch ends with a flush; what a failed one left in the buffer belongs to the old file.
+                // Every batch ends with a flush; the rest of a failed one belongs to the old file.
                 Ok(new) => file = BufWriter::with_capacity(64 << 10, new),
                 Err(e) => log::error!("the access log stays in the old file: {e}"),
             }
         }
-        let written = write_batch(&mut file, &first, &queue, &asks.lost);
+        let written = write_batch(&mut file, &first, &queue, &shared.lost);
         match &written {
             Err(e) if !failing => log::error!("access log: {e}"),
             _ => {}
         }
         failing = written.is_err();
     }
-    // The last lines may have been lost behind the last batch.
-    let _ = write_lost(&mut file, &asks.lost).and_then(|()| file.flush());
+    // Lines may have been dropped after the last batch.
+    let _ = write_lost(&mut file, &shared.lost).and_then(|()| file.flush());
 }
 
 fn write_batch(file: &mut impl Write, first: &[u8], queue: &Receiver<Vec<u8>>, lost: &AtomicU64) -> io::Result<()> {
@@ -159,7 +158,7 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
-    /// A file whose disk stands still while `gate` is locked.
+    /// A file whose writes block while `gate` is locked.
     struct Slow {
         gate: Arc<Mutex<Vec<u8>>>,
     }

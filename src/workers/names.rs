@@ -1,17 +1,17 @@
 //! Addresses of host names: from the cache at once, else from getaddrinfo, which blocks, on a thread.
 //!
 //! ```text
-//! look_up ─▶ Queued ── a thread is free ─▶ Running ── its result ─▶ cache, and to all who asked
+//! look_up ─▶ Queued ── a thread is free ─▶ Running ── its result ─▶ cache, and all waiting connections
 //!              │                              └─ a deadline passed ─▶ Stuck ─ its result ─▶ the same
-//!              └─ nobody waits any more ─▶ (gone, never looked up)
+//!              └─ no connection waits any more ─▶ (dropped, never looked up)
 //! ```
 //!
-//! Whoever asks for a name that is being looked up waits for the same result. The queue lies here, in the loop: a
-//! thread gets a name only when it is free, so what is queued can still be taken back. A look-up that runs cannot be
-//! ended; while it hangs another thread stands in for its own, up to `name_threads_max`.
+//! Connections that need a name which is being looked up wait for the same result. The queue is here, in the loop: a
+//! thread gets a name only when it is free, so a queued name can still be dropped. A running look-up cannot be ended;
+//! while it hangs another thread replaces its own, up to `name_threads_max`.
 //!
-//! Names come in lower case. Deadlines are the caller's: it says who no longer waits. When a full cache takes a name,
-//! the stale ones go, or else the one that would be stale first.
+//! Names come in lower case. Deadlines are the caller's, which calls [`Names::forget`]. When a full cache takes a name,
+//! the stale ones are dropped, or else the one that would be stale first.
 
 use crate::config::Limits;
 use crate::id::ConnId;
@@ -26,51 +26,51 @@ use std::time::Instant;
 /// A name in the domain name system has 253 bytes at most (RFC 1035 section 2.3.4), and perhaps a dot behind it.
 const NAME_BYTES_MAX: usize = 254;
 
-/// Looks up one name and blocks meanwhile.
+/// Looks up one name; blocks.
 pub type Resolve = Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>;
-/// The addresses of a name in the resolver's order, at least one, each once; or why there are none, for people.
+/// The addresses of a name in the resolver's order, at least one, each once; or a text on why there are none.
 pub type Found = Result<Vec<IpAddr>, String>;
 type Name = Arc<str>;
 
-/// The look-ups under way, and the names that are known.
+/// The look-ups under way, and the cache.
 pub struct Names {
     jobs: Jobs<(Name, Found)>,
     resolve: Resolve,
     limits: Limits,
-    asked: HashMap<Name, Asked>,
-    /// Names that no thread has taken yet, by ticket, so that one can leave from the middle.
+    look_ups: HashMap<Name, LookUp>,
+    /// Names that no thread has taken yet, by ticket, so that one can be removed from the middle.
     queue: BTreeMap<u64, Name>,
     tickets: u64,
     stuck: usize,
     cache: HashMap<Name, Known>,
 }
 
-/// What [`Names::look_up`] can say at once.
+/// What [`Names::look_up`] returns at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// At least one address.
     Known(Vec<IpAddr>),
-    /// There is none; why, for people.
+    /// There is none, for this reason.
     Failed(String),
-    /// [`Names::next_result`] will tell.
+    /// [`Names::next_result`] will return the result.
     Asked,
-    /// `names_waiting_max` names wait for a thread already; nothing was taken.
+    /// `names_waiting_max` names wait for a thread already; nothing was queued.
     Full,
 }
 
-/// A name without an answer yet.
-struct Asked {
-    askers: Vec<ConnId>,
-    place: Place,
+/// A name without a result yet.
+struct LookUp {
+    /// The connections that wait for it, in order.
+    waiting: Vec<ConnId>,
+    progress: Progress,
 }
 
-/// Where a look-up is.
-enum Place {
-    /// In the queue under this ticket; somebody waits for it.
+enum Progress {
+    /// In the queue under this ticket; a connection waits for it.
     Queued(u64),
     /// On a thread.
     Running,
-    /// On a thread, longer than somebody could wait.
+    /// On a thread, beyond the deadline of a connection.
     Stuck,
 }
 
@@ -80,13 +80,13 @@ struct Known {
 }
 
 impl Names {
-    /// Asks the system (getaddrinfo). `wake` ends the loop's wait when there is a result.
+    /// With the system's resolver (getaddrinfo). `wake` ends the loop's wait when there is a result.
     pub fn new(limits: &Limits, wake: Arc<dyn Fn() + Send + Sync>) -> Names {
         let system = |name: &str| Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect());
         Names::with_resolver(limits, wake, Arc::new(system))
     }
 
-    /// The same with another resolver: one that a test lets hang. It runs on several threads at once.
+    /// With another resolver, which a test can let hang. It runs on several threads at once.
     pub fn with_resolver(limits: &Limits, wake: Arc<dyn Fn() + Send + Sync>, resolve: Resolve) -> Names {
         // The pool's own queue holds at most what its free threads are about to take.
         let waiting_max = limits.name_threads_max.max(limits.name_threads);
@@ -94,7 +94,7 @@ impl Names {
             jobs: Jobs::new(limits.name_threads, waiting_max, wake),
             resolve,
             limits: limits.clone(),
-            asked: HashMap::new(),
+            look_ups: HashMap::new(),
             queue: BTreeMap::new(),
             tickets: 0,
             stuck: 0,
@@ -102,11 +102,11 @@ impl Names {
         }
     }
 
-    /// Looks up a name in lower case, or an address (IPv6 without brackets), for `asker`.
+    /// Looks up a name in lower case, or an address (IPv6 without brackets), for connection `id`.
     ///
-    /// After [`Answer::Asked`] the asker waits until [`Names::next_result`] names it or [`Names::forget`] is called
-    /// for it; it must not ask again before.
-    pub fn look_up(&mut self, host: &str, asker: ConnId, now: Instant) -> Answer {
+    /// After [`Answer::Asked`] the connection waits until [`Names::next_result`] returns its id or [`Names::forget`] is
+    /// called for it; it must not look up anything before.
+    pub fn look_up(&mut self, host: &str, id: ConnId, now: Instant) -> Answer {
         if let Ok(address) = host.parse() {
             return Answer::Known(vec![address]);
         }
@@ -116,8 +116,8 @@ impl Names {
         if let Some(known) = self.cache.get(host).filter(|known| now < known.until) {
             return known.found.clone().map_or_else(Answer::Failed, Answer::Known);
         }
-        if let Some(asked) = self.asked.get_mut(host) {
-            asked.askers.push(asker);
+        if let Some(look_up) = self.look_ups.get_mut(host) {
+            look_up.waiting.push(id);
             return Answer::Asked;
         }
         let thread_is_free = self.jobs.ensure_free_thread();
@@ -127,38 +127,38 @@ impl Names {
         if !thread_is_free && self.queue.len() >= self.limits.names_waiting_max {
             return Answer::Full;
         }
-        self.enqueue(host.into(), asker);
+        self.enqueue(host.into(), id);
         self.start_next();
         Answer::Asked
     }
 
-    /// The next finished look-up: who waits for it, in the order in which they asked (nobody, if all have gone), and
-    /// what to tell them. After a wake, call it until it answers `None`.
+    /// The next finished look-up: the connections that wait for it, in order, and its result. After a wake, call it until
+    /// it returns `None`.
     pub fn next_result(&mut self, now: Instant) -> Option<(Vec<ConnId>, Found)> {
         let (name, found) = self.jobs.next_result()?;
-        let asked = self.asked.remove(&name).expect("only its result ends a look-up that runs");
-        if matches!(asked.place, Place::Stuck) {
+        let look_up = self.look_ups.remove(&name).expect("only its result ends a look-up that runs");
+        if matches!(look_up.progress, Progress::Stuck) {
             self.stuck -= 1;
             self.jobs.set_threads_max(self.threads_allowed());
         }
         self.start_next();
         self.remember(name, &found, now);
-        Some((asked.askers, found))
+        Some((look_up.waiting, found))
     }
 
-    /// `asker` no longer waits for `host`. `late`: because its deadline has passed; a thread that is at that name then
-    /// counts as stuck until its result comes.
-    pub fn forget(&mut self, asker: ConnId, host: &str, late: bool) {
-        let Some(asked) = self.asked.get_mut(host) else { return };
-        let Some(n) = asked.askers.iter().position(|&waiting| waiting == asker) else { return };
-        asked.askers.remove(n);
-        match asked.place {
-            Place::Queued(ticket) if asked.askers.is_empty() => {
+    /// Connection `id` no longer waits for `host`. `late`: because its deadline has passed; a thread that runs the look-up
+    /// then counts as stuck until its result comes.
+    pub fn forget(&mut self, id: ConnId, host: &str, late: bool) {
+        let Some(look_up) = self.look_ups.get_mut(host) else { return };
+        let Some(n) = look_up.waiting.iter().position(|&waiting| waiting == id) else { return };
+        look_up.waiting.remove(n);
+        match look_up.progress {
+            Progress::Queued(ticket) if look_up.waiting.is_empty() => {
                 self.queue.remove(&ticket);
-                self.asked.remove(host);
+                self.look_ups.remove(host);
             }
-            Place::Running if late => {
-                asked.place = Place::Stuck;
+            Progress::Running if late => {
+                look_up.progress = Progress::Stuck;
                 self.stuck += 1;
                 self.jobs.set_threads_max(self.threads_allowed());
                 self.start_next();
@@ -167,34 +167,34 @@ impl Names {
         }
     }
 
-    /// Threads that hang in a look-up at the moment.
+    /// Threads that hang in a look-up.
     pub fn stuck(&self) -> usize {
         self.stuck
     }
 
-    /// Names without an answer yet: queued, running and stuck.
+    /// Names without a result yet: queued, running and stuck.
     pub fn waiting(&self) -> usize {
-        self.asked.len()
+        self.look_ups.len()
     }
 
-    fn enqueue(&mut self, name: Name, asker: ConnId) {
+    fn enqueue(&mut self, name: Name, id: ConnId) {
         self.tickets += 1;
         self.queue.insert(self.tickets, name.clone());
-        self.asked.insert(name, Asked { askers: vec![asker], place: Place::Queued(self.tickets) });
+        self.look_ups.insert(name, LookUp { waiting: vec![id], progress: Progress::Queued(self.tickets) });
     }
 
     /// Gives queued names to free threads.
     fn start_next(&mut self) {
         while !self.queue.is_empty() && self.jobs.ensure_free_thread() {
             let Some((_, name)) = self.queue.pop_first() else { return };
-            let asked = self.asked.get_mut(&name).expect("what is queued was asked for");
-            asked.place = Place::Running;
+            let look_up = self.look_ups.get_mut(&name).expect("a queued name has a look-up");
+            look_up.progress = Progress::Running;
             let (resolve, most) = (self.resolve.clone(), self.limits.name_addresses_max);
             let work = move || {
                 let found = find(&resolve, &name, most);
                 (name, found)
             };
-            self.jobs.submit(work).expect("a free thread has a place in the pool's queue");
+            self.jobs.submit(work).expect("the pool's queue has room for each free thread");
         }
     }
 
@@ -218,7 +218,7 @@ impl Names {
     }
 }
 
-/// One look-up, on a thread. Whatever the resolver does but hang, those who asked get an answer.
+/// One look-up, on a thread. Unless the resolver hangs, there is a result.
 fn find(resolve: &Resolve, name: &str, most: usize) -> Found {
     let answer = catch_unwind(AssertUnwindSafe(|| resolve(name))).map_err(|_| "the resolver broke down".to_owned())?;
     let mut addresses = Vec::new();
@@ -230,7 +230,7 @@ fn find(resolve: &Resolve, name: &str, most: usize) -> Found {
     if addresses.is_empty() { Err("it has no address".into()) } else { Ok(addresses) }
 }
 
-/// What getaddrinfo says, without the words that the standard library puts before it.
+/// The text of getaddrinfo, without the prefix of the standard library.
 fn why(e: &io::Error) -> String {
     let text = e.to_string();
     text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()

@@ -1,4 +1,4 @@
-//! Whom a client trusts, who a server is: rustls configurations, and the PEM files they are made of.
+//! Trusted certificates of clients, certificates of servers: rustls configurations and their PEM files.
 //!
 //! TLS 1.2 and 1.3, cryptography by ring, ALPN `http/1.1` (RFC 7301; a server takes `http/1.0`, too), resumption on
 //! both sides. Never without verification, never early data (a replay could repeat a request, RFC 8446 section 8).
@@ -16,15 +16,16 @@ use std::sync::Arc;
 
 /// The only protocol spoken here.
 const ALPN: &[u8] = b"http/1.1";
-/// What some clients call it that will ask in its older form (`curl --http1.0`).
+/// The name that clients of HTTP/1.0 send (`curl --http1.0`).
 const ALPN_OLD: &[u8] = b"http/1.0";
-/// Tickets a client keeps: rustls allows each server eight, so these are 256 servers and 4 MiB or so when full.
+/// Tickets that clients keep: eight a server, so those of 256 servers, in about 4 MiB.
 const SESSIONS_MAX: usize = 2048;
 
 /// The keys that ring can sign with.
 const KEYS: &str = "RSA of 2048 to 4096 bits, ECDSA with P-256 or P-384, and Ed25519";
 
-/// What clients need: the web's usual roots and `extra_roots`. Sessions are resumed among those that share the value.
+/// The configuration of clients: the web's usual roots and `extra_roots`. Clients that share it resume each other's
+/// sessions.
 ///
 /// # Errors
 /// A root that is not a certificate.
@@ -42,8 +43,8 @@ pub fn client_config(extra_roots: &[CertificateDer<'_>]) -> Result<Arc<ClientCon
     Ok(Arc::new(config))
 }
 
-/// What a server needs: its certificate first in `chain`, then those that lead to a root, and the certificate's key.
-/// Resumption is by tickets, whose key changes every six hours, so a server keeps nothing for those who have left.
+/// The configuration of a server: its certificate first in `chain`, then those that lead to a root, and the
+/// certificate's key. Resumption is by tickets, whose key changes every six hours, so a server keeps no state for it.
 ///
 /// # Errors
 /// An empty chain, an unusable key, or one that is not the certificate's.
@@ -56,7 +57,7 @@ pub fn server_config(
     let mut config = builder.with_single_cert(chain, key).map_err(|e| match e {
         Error::InconsistentKeys(_) => "the key is not the certificate's".to_owned(),
         Error::NoCertificatesPresented => "there is no certificate".to_owned(),
-        // It does not say more than that no way to read the key worked.
+        // The error of every format that was tried.
         Error::General(_) => format!("the key is damaged, or none of those that work: {KEYS}"),
         e => TlsError(e).to_string(),
     })?;
@@ -69,7 +70,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// A longer file of PEM is none, bytes; all authorities of the web are 200 KiB.
+/// Length of a PEM file, bytes, at most; that of all authorities of the web has 200 KiB.
 const PEM_BYTES_MAX: u64 = 16 << 20;
 
 /// All certificates of a PEM file (RFC 7468), in its order.
@@ -79,8 +80,8 @@ const PEM_BYTES_MAX: u64 = 16 << 20;
 pub fn load_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let pem = read_pem(path)?;
     match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
-        Ok(all) if all.is_empty() => Err(complaint(path, "certificate", pem::Error::NoItemsFound)),
-        found => found.map_err(|e| complaint(path, "certificate", e)),
+        Ok(all) if all.is_empty() => Err(refusal(path, "certificate", pem::Error::NoItemsFound)),
+        found => found.map_err(|e| refusal(path, "certificate", e)),
     }
 }
 
@@ -95,13 +96,13 @@ pub fn load_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
             "{0} is encrypted, and squall asks for no password: openssl pkey -in {0} -out PLAIN decrypts it",
             path.display()
         ),
-        false => complaint(path, "unencrypted private key", e),
+        false => refusal(path, "unencrypted private key", e),
     })
 }
 
-/// A file with each of its PEM sections on lines of its own. A section that does not begin a line would be passed over
-/// without a word, and editors, shells and `cat` leave something in front of it: a byte-order mark (U+FEFF), blanks, or
-/// the end of a file that has no line end.
+/// A file with each of its PEM sections on lines of its own. The parser skips a section that does not begin a line, and
+/// editors, shells and `cat` leave something in front: a byte-order mark (U+FEFF), blanks, or the end of a file without a
+/// line end.
 fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
     let mut text = Vec::new();
     let read = File::open(path).and_then(|file| file.take(PEM_BYTES_MAX + 1).read_to_end(&mut text));
@@ -115,7 +116,7 @@ fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
     let mut pem = Vec::with_capacity(text.len());
     for line in text.split(|&byte| byte == b'\n' || byte == b'\r') {
         let mut rest = trim_start(line);
-        // What follows an end on its line is a line more.
+        // Text behind an end goes to the next line.
         if let Some(label) = rest.strip_prefix(b"-----END ")
             && let Some(at) = memmem::find(label, DASHES)
         {
@@ -132,7 +133,7 @@ fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
 
 const DASHES: &[u8] = b"-----";
 
-/// Without the blanks and byte-order marks in front.
+/// The line without blanks and byte-order marks in front.
 fn trim_start(line: &[u8]) -> &[u8] {
     let mut rest = line.trim_ascii_start();
     while let Some(behind) = rest.strip_prefix(b"\xef\xbb\xbf") {
@@ -141,8 +142,7 @@ fn trim_start(line: &[u8]) -> &[u8] {
     rest
 }
 
-/// Whether there is a key that a password locks: PKCS #8 says so in its label, the older form in a field (RFC 1421
-/// section 4.6.1.1).
+/// Whether a key is encrypted: PKCS #8 has it in the label, the older form in a field (RFC 1421 section 4.6.1.1).
 fn is_encrypted(pem: &[u8]) -> bool {
     pem.split(|&byte| byte == b'\n').any(|line| {
         let is_field =
@@ -151,7 +151,7 @@ fn is_encrypted(pem: &[u8]) -> bool {
     })
 }
 
-fn complaint(path: &Path, what: &str, error: pem::Error) -> String {
+fn refusal(path: &Path, what: &str, error: pem::Error) -> String {
     let path = path.display();
     match error {
         pem::Error::Io(e) => format!("{path} cannot be read: {e}"),

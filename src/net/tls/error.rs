@@ -1,30 +1,29 @@
-//! What went wrong in TLS, in words for people: what happened, and where it helps, what to do.
+//! The texts of TLS errors, for people: what happened, and where it helps, what to do.
 //!
-//! Rustls' own texts serve where they are words; the names of its variants are spelled out. What exactly it said is the
-//! `source` of the error.
+//! Some are rustls' own, with the names of variants spelled out. The original is the `source` of the error.
 
 use rustls::{AlertDescription, CertificateError, Error, ExtendedKeyPurpose, InvalidMessage, PeerIncompatible};
 use std::fmt;
 use std::io::{self, ErrorKind};
 
-/// Names of a certificate that a message lists; some have hundreds.
+/// Names of a certificate that a text lists, at most; some have hundreds.
 const NAMES_MAX: usize = 3;
 
 /// A fatal error of a TLS connection; the `InvalidData` errors of a stream carry it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TlsError(pub Error);
 
-/// The same as an error of a stream.
+/// The error as one of a stream.
 pub fn invalid_data(error: Error) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, TlsError(error))
 }
 
-/// What `error` means of a peer that has spoken TLS before.
+/// The meaning of `error` after a handshake: the peer does speak TLS.
 pub fn behind_handshake(error: Error) -> Error {
     if is_no_record(&error) { Error::General("the peer sent something that is no TLS record".into()) } else { error }
 }
 
-/// What a record begins with is not what this begins with: an HTTP answer, for instance.
+/// Whether the bytes do not begin like a record, but like an HTTP response, for instance.
 fn is_no_record(error: &Error) -> bool {
     use InvalidMessage::{InvalidContentType, UnknownProtocolVersion};
     matches!(error, Error::InvalidMessage(InvalidContentType | UnknownProtocolVersion))
@@ -59,7 +58,7 @@ impl fmt::Display for TlsError {
     }
 }
 
-/// What the peer complains of (RFC 8446 section 6), where its name alone does not say so.
+/// The meaning of an alert (RFC 8446 section 6), where its name is not clear.
 fn alert_words(alert: AlertDescription) -> Option<&'static str> {
     use AlertDescription::*;
     Some(match alert {
@@ -102,7 +101,7 @@ fn certificate(error: &CertificateError) -> String {
         CertificateError::UnsupportedSignatureAlgorithmContext { signature_algorithm_id: algorithm, .. } => {
             format!("the certificate, or one above it, is signed {}", signed(algorithm))
         }
-        // The verifier's own errors, which show the names of their variants.
+        // Errors of the verifier, which print as the names of their variants.
         CertificateError::Other(other) => {
             let text = other.to_string();
             verifier_words(&text).map_or_else(|| not_valid(&text), str::to_owned)
@@ -130,7 +129,7 @@ fn certificate_words(error: &CertificateError) -> Option<&'static str> {
         ApplicationVerificationFailure => "the certificate was refused",
         UnknownRevocationStatus => "it is not known whether the certificate was revoked",
         ExpiredRevocationList | ExpiredRevocationListContext { .. } => "the list of revoked certificates is too old",
-        // Ring's answer for a short key, too.
+        // Ring's error for a short key, too.
         BadSignature => "the certificate, or one above it, has a wrong signature or an RSA key below 2048 bits",
         UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "the certificate, or one above it, has a kind of key that is not known here (such as ECDSA with P-521)"
@@ -171,7 +170,7 @@ fn not_valid(why: &str) -> String {
     }
 }
 
-/// What a certificate is for instead, as far as a message has room for it.
+/// What a certificate is for instead, at most [`NAMES_MAX`].
 fn but_for<T>(presented: &[T], plain: impl Fn(&T) -> String) -> String {
     let names: Vec<String> = presented.iter().take(NAMES_MAX).map(plain).collect();
     match (presented.len(), presented.len().saturating_sub(NAMES_MAX)) {
@@ -189,7 +188,7 @@ fn purpose(purpose: &ExtendedKeyPurpose) -> String {
     }
 }
 
-/// How, by the identifier of the algorithm.
+/// How a certificate is signed, by the identifier of the algorithm.
 fn signed(algorithm: &[u8]) -> String {
     match object_identifier(algorithm).as_deref() {
         Some("1.2.840.113549.1.1.5" | "1.2.840.10045.4.1") => "with SHA-1, which is not safe any more".to_owned(),
@@ -199,8 +198,8 @@ fn signed(algorithm: &[u8]) -> String {
     }
 }
 
-/// The object identifier at the front of `der` (X.690 section 8.19): each number in groups of seven bits, the first two
-/// in one. `None` if there is none.
+/// The object identifier at the front of `der` (X.690 section 8.19), dotted: each number in groups of seven bits, the
+/// first two in one.
 fn object_identifier(der: &[u8]) -> Option<String> {
     let [6, len, rest @ ..] = der else { return None };
     let (mut text, mut number) = (String::new(), 0_u64);
@@ -215,8 +214,8 @@ fn object_identifier(der: &[u8]) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Rustls' text up to the first bracket, behind which are Rust's values, with names of variants as words:
-/// `peer misbehaved: TooManyKeyUpdates` gives `peer misbehaved: too many key updates`.
+/// Rustls' text up to the first bracket, behind which are values in Rust syntax, with names of variants as words:
+/// `peer misbehaved: TooManyKeyUpdates` becomes `peer misbehaved: too many key updates`.
 fn spelled(text: &str) -> String {
     let plain = text.split(['(', '{', '[']).next().unwrap_or("").trim_end();
     plain.split(' ').map(spelled_word).collect::<Vec<_>>().join(" ")

@@ -28,7 +28,7 @@ fn any_cut_of_the_wire_gives_the_same_conversation() {
                 client.inner().narrow(|way| (way.piece, way.stutters) = (piece, stutters));
                 let got = converse(&mut client, &mut server, &up, &down, 65_536);
                 assert!(got == (up.clone(), down.clone()), "pieces of {piece}");
-                assert_eq!(client.session.state().protocol_version(), Some(version.version));
+                assert_eq!(client.engine.state().protocol_version(), Some(version.version));
             }
         }
     }
@@ -94,7 +94,7 @@ fn a_handshake_may_end_with_data_and_writes_are_few() {
     while !client.secure().unwrap() {
         let _ = server.secure().unwrap();
     }
-    // The server has not seen our Finished yet; with it comes the first request.
+    // The server has not seen our Finished yet; the first request comes with it.
     client.write_all(b"early bird").unwrap();
     assert!(server.secure().unwrap());
     assert!(server.inner().input.borrow().bytes.is_empty());
@@ -136,7 +136,7 @@ fn close_notify_ends_one_direction_only() {
     client.close_notify();
     client.close_notify();
     assert_eq!(error_of(client.write(b"more")).0, ErrorKind::BrokenPipe);
-    // Bytes behind close_notify are nobody's.
+    // Bytes behind close_notify are ignored.
     server.inner().input.borrow_mut().bytes.extend(b"garbage");
     let mut buf = vec![0; 65_536];
     assert!(!server.input_ended());
@@ -175,7 +175,7 @@ fn an_end_without_close_notify_follows_the_data() {
             assert_eq!(end, broken.map_or(cut, |kind| (kind, io::Error::from(kind).to_string())));
             assert_eq!(error_of(client.read(&mut buf)), end);
             // A half-closed peer may still be told something; a broken one may not.
-            assert_eq!(client.write(b"so what").is_ok(), broken.is_none());
+            assert_eq!(client.write(b"still open").is_ok(), broken.is_none());
         }
     }
 }
@@ -226,8 +226,8 @@ fn the_second_connection_resumes_the_first() {
             let got = converse(&mut client, &mut server, b"question", b"answer", 65_536);
             assert_eq!(got, (b"question".to_vec(), b"answer".to_vec()));
             for end in [&client, &server] {
-                assert_eq!(end.session.state().handshake_kind(), Some(kind), "{version:?}");
-                assert_eq!(end.session.state().alpn_protocol(), Some(&b"http/1.1"[..]));
+                assert_eq!(end.engine.state().handshake_kind(), Some(kind), "{version:?}");
+                assert_eq!(end.engine.state().alpn_protocol(), Some(&b"http/1.1"[..]));
             }
         }
     }

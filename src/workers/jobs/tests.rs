@@ -3,7 +3,7 @@ use std::cell::RefCell;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-/// Longer than any test takes: only a failure waits for it.
+/// Longer than any test takes: only a failure waits this long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Pool {
@@ -134,7 +134,7 @@ fn a_thread_about_to_end_is_kept_before_one_is_started() {
     pool.jobs.set_threads_max(1);
     pool.jobs.set_threads_max(2);
     assert_eq!((pool.jobs.ensure_free_thread(), pool.jobs.threads()), (false, 2));
-    assert_eq!(pool.jobs.queue.lock().leaving, 0);
+    assert_eq!(pool.jobs.queue.lock().ending, 0);
     drop(gates);
     let _ = [pool.result(), pool.result()];
     let _gates = [pool.begin(3), pool.begin(4)];
@@ -150,7 +150,7 @@ fn a_thread_waits_until_its_result_is_taken() {
         pool.jobs.submit(move || made.send(n).map_or(0, |()| n)).unwrap();
     }
     pool.wakes.recv_timeout(PATIENCE).unwrap();
-    // One result lies in the channel, one is in the thread's hands: it is stuck there until the first is taken.
+    // One result is in the channel; the thread waits with the next one until the first is taken.
     assert_eq!((count.recv().unwrap(), count.recv().unwrap()), (0, 1));
     assert_eq!([0; 5].map(|_| pool.result()), [0, 1, 2, 3, 4]);
 }

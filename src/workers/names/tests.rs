@@ -3,10 +3,10 @@ use std::net::Ipv4Addr;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::Duration;
 
-/// Longer than any test takes: only a failure waits for it.
+/// Longer than any test takes: only a failure waits this long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A look-up on its thread, which waits here for what the test lets the resolver say. Dropped, it fails.
+/// A look-up on its thread, which waits for the result that the test gives it. Dropped, it fails.
 struct Call {
     name: String,
     answer: Sender<Reply>,
@@ -96,7 +96,7 @@ fn one(n: u8) -> Reply {
     Reply::Addresses(vec![address(n)])
 }
 
-/// One thread and nobody else in the queue: what is asked for second waits.
+/// One thread and an empty queue: a second name waits.
 fn single() -> Limits {
     Limits { name_threads: 1, name_threads_max: 1, ..Limits::default() }
 }
@@ -114,7 +114,7 @@ fn an_address_resolves_to_itself() {
 fn the_system_resolves_localhost_and_explains_failures() {
     let (woken, wakes) = channel();
     let mut names = Names::new(&Limits::default(), Arc::new(move || woken.send(()).unwrap_or(())));
-    // An empty label: refused without asking anybody on the network.
+    // An empty label: refused without a query on the network.
     for name in ["localhost", "a..b"] {
         assert_eq!(names.look_up(name, id(1), Instant::now()), Answer::Asked);
         wakes.recv_timeout(PATIENCE).expect("a result comes");
@@ -236,7 +236,7 @@ fn stuck_threads_are_replaced_up_to_the_limit() {
             bench.now += Duration::from_secs(60);
         }
     }
-    // All that there may be hang: the name behind them waits.
+    // All allowed threads hang: the name behind them waits.
     assert_eq!((bench.names.waiting(), bench.names.jobs.threads(), bench.no_call()), (4, 3, true));
     hanging.pop().expect("three hang").answer(one(3));
     assert_eq!(bench.result(), (vec![], Ok(vec![address(3)])));

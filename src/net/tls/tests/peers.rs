@@ -1,10 +1,10 @@
-//! Peers that are not who they should be, misbehave, or are not ours.
+//! Peers with the wrong certificate, that misbehave, or of another implementation.
 
 use super::*;
 use rustls::{AlertDescription, ClientConnection, Connection, ServerConnection};
 use std::net::{TcpListener, TcpStream};
 
-/// What both ends say when the client does not like the server's certificate.
+/// The errors of both ends when the client refuses the server's certificate.
 fn refused(host: &str, near: &Arc<ClientConfig>, far: &Arc<ServerConfig>) -> [String; 2] {
     let (left, right) = Pipe::pair();
     let mut client = TlsStream::client(left, host, near).unwrap();
@@ -136,7 +136,7 @@ fn endless_tickets_do_not_hold_the_loop() {
     assert_eq!((kind, &text[..]), (ErrorKind::InvalidData, "the peer sends and sends, but no data"));
 }
 
-/// Moves what the buffered connection has to say, and feeds it what came.
+/// Sends the output of the buffered connection, and gives it its input.
 fn turn(peer: &mut Connection, pipe: &mut Pipe) {
     while peer.wants_write() && peer.write_tls(pipe).is_ok() {}
     while peer.wants_read() && peer.read_tls(pipe).is_ok_and(|n| n > 0) {
@@ -145,7 +145,7 @@ fn turn(peer: &mut Connection, pipe: &mut Pipe) {
     while peer.wants_write() && peer.write_tls(pipe).is_ok() {}
 }
 
-/// A conversation with new keys in the middle of it (RFC 8446 section 4.6.3), where the version has that.
+/// A conversation with a key update in the middle (RFC 8446 section 4.6.3), where the version has one.
 fn talk(ours: &mut Tls, peer: &mut Connection, pipe: &mut Pipe, renews: bool) {
     let mut buf = vec![0; 65_536];
     for round in 0..5_usize {

@@ -1,4 +1,4 @@
-//! A byte stream in memory, and certificates: what the tests of TLS stand on.
+//! A byte stream in memory, and certificates, for the tests of TLS.
 
 use crate::net::tls::{TlsStream, client_config, server_config};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -13,15 +13,15 @@ use std::sync::Arc;
 /// One direction.
 pub struct Way {
     pub bytes: VecDeque<u8>,
-    /// It holds so many bytes.
+    /// Bytes that it holds at most.
     pub room: usize,
-    /// One call moves so many at most.
+    /// Bytes that one call moves at most.
     pub piece: usize,
-    /// Every second call says `WouldBlock` or `Interrupted` in turn.
+    /// Every second call fails, with `WouldBlock` and `Interrupted` in turn.
     pub stutters: bool,
     /// No more will be written.
     pub shut: bool,
-    /// What a read says once there are no bytes.
+    /// The error of a read once there are no bytes.
     pub broken: Option<ErrorKind>,
     pub reads: usize,
     pub writes: usize,
@@ -98,7 +98,7 @@ impl Write for Pipe {
     }
 }
 
-/// An authority and what it signed for `localhost` and 127.0.0.1.
+/// An authority that signs for `localhost` and 127.0.0.1.
 pub struct House {
     pub root: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
@@ -178,7 +178,7 @@ pub fn pair() -> (Tls, Tls) {
 /// Handshakes until both are secure, or one fails.
 pub fn shake(client: &mut Tls, server: &mut Tls) -> io::Result<()> {
     for _ in 0..100_000 {
-        // Both get their turn, so that the second learns why the first gave up.
+        // Both run, so that the second learns why the first failed.
         let (near, far) = (client.secure(), server.secure());
         if near? && far? && client.unsent() + server.unsent() == 0 {
             return Ok(());
@@ -202,7 +202,7 @@ pub fn read_some(end: &mut Tls, buf: &mut [u8]) -> usize {
     }
 }
 
-/// Sends `up` and `down` at the same time; answers what arrived, by reads of `buf` bytes.
+/// Sends `up` and `down` at the same time; returns what arrived, by reads of `buf` bytes.
 pub fn converse(client: &mut Tls, server: &mut Tls, up: &[u8], down: &[u8], buf: usize) -> (Vec<u8>, Vec<u8>) {
     let (mut buf, mut at_server, mut at_client) = (vec![0; buf], vec![], vec![]);
     let (mut up_sent, mut down_sent) = (0, 0);

@@ -1,4 +1,4 @@
-//! What an error says to people, whatever it was.
+//! The texts of all errors.
 
 use super::*;
 use rustls::CertificateError::*;
@@ -9,7 +9,7 @@ use rustls::{AlertDescription, CertificateError, ContentType, Error, ExtendedKey
 use rustls::{CertRevocationListError, EncryptedClientHelloError, InconsistentKeys, InvalidMessage, OtherError};
 use rustls::{PeerIncompatible, PeerMisbehaved};
 
-/// An error of a verifier that says this.
+/// An error of a verifier with this text.
 fn other(text: &str) -> CertificateError {
     Other(OtherError(Arc::new(io::Error::other(text.to_owned()))))
 }
@@ -26,7 +26,7 @@ fn says(error: impl Into<Error>) -> String {
     TlsError(error.into()).to_string()
 }
 
-/// One of each, all that a verifier may say among them.
+/// One of each, with all errors of a verifier.
 fn certificate_errors() -> Vec<CertificateError> {
     let at = |seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
     let named = |presented: &[&str]| NotValidForNameContext {
@@ -50,7 +50,7 @@ fn certificate_errors() -> Vec<CertificateError> {
     all
 }
 
-/// What webpki says of its variants; the last ones are made up.
+/// The texts of webpki's variants; the last ones are made up.
 const VERIFIER: [&str; 28] = [
     "CaUsedAsEndEntity",
     "CertDistrusted",
@@ -82,7 +82,7 @@ const VERIFIER: [&str; 28] = [
     "OtherError(NewVariant)",
 ];
 
-/// One of each kind, and more of those that carry something.
+/// One of each kind, and more of those with a value.
 fn other_errors() -> Vec<Error> {
     vec![
         Error::InappropriateMessage { expect_types: vec![ContentType::Handshake], got_type: ContentType::Unknown(99) },
@@ -126,7 +126,7 @@ fn no_error_shows_a_value_in_rust_syntax() {
         let shown = text.contains("{ ") || text.contains('[');
         let shown = shown || text.split('(').skip(1).any(|behind| behind.starts_with(|c: char| c.is_ascii_uppercase()));
         assert!(!shown && !text.is_empty() && !text.ends_with([' ', ':']), "{error:?}: {text}");
-        // The name of an alert is what one looks up; no other name of a variant is left.
+        // People look up the name of an alert; no other name of a variant is left.
         let words = text.split(" (alert ").next().unwrap();
         assert_eq!(words.split(' ').find(|word| is_camel(word)), None, "{error:?}: {text}");
     }
@@ -190,7 +190,7 @@ fn signatures_and_purposes_are_named_or_numbered() {
     assert_eq!(says(purposes(&presented)), "the certificate is not for servers but for clients, 1.3.6.1.5.5.7.3.4");
 }
 
-/// A server that shows this chain, whatever is wrong with it.
+/// A server with this chain, valid or not.
 fn showing(house: &House, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Arc<ServerConfig> {
     let mut config = Arc::unwrap_or_clone(house.server());
     let key = ring::default_provider().key_provider.load_private_key(key).unwrap();
@@ -198,7 +198,7 @@ fn showing(house: &House, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDe
     Arc::new(config)
 }
 
-/// What a client says of a good certificate in which the first `bytes` were replaced.
+/// The error of a client at a good certificate in which the first `bytes` were replaced.
 fn spoiled(bytes: &[u8], by: &[u8]) -> String {
     let house = House::new();
     let (mut chain, key) = house.sign(|_| {});
@@ -275,7 +275,7 @@ fn a_server_names_the_bad_file_and_the_good_keys() {
     old[version + 4] = 0;
     assert!(refused(&[old.into()], &key).starts_with("the certificate is of an X.509 version below 3"));
 
-    // Ed448 (RFC 8410), and what is no key at all.
+    // Ed448 (RFC 8410), and no key at all.
     let ed448 = [&[0x30, 0x47, 2, 1, 0, 0x30, 5, 6, 3, 43, 101, 113, 4, 0x3b, 4, 0x39][..], &[7; 57]].concat();
     let kinds = "the key is damaged, or none of those that work: \
                  RSA of 2048 to 4096 bits, ECDSA with P-256 or P-384, and Ed25519";

@@ -1,12 +1,12 @@
-//! One state of rustls after the other: what it says is done, where no socket is needed for it.
+//! Rustls' state machine, one state a step, without any I/O.
 //!
 //! ```text
 //! ReadTraffic ─▶ Data                     PeerClosed ─▶ Closed, once
-//! EncodeTlsData, TransmitTlsData ─▶ More  WriteTraffic ─▶ the wish is fulfilled, Idle
+//! EncodeTlsData, TransmitTlsData ─▶ More  WriteTraffic ─▶ encrypts what is to be sent, Idle
 //! BlockedHandshake, Closed ─▶ Idle
 //! ```
 //!
-//! Input is ciphertext, decrypted in place; output goes to the [`Sinks`]. Reading and sending are the stream's matter.
+//! Input is ciphertext, decrypted in place; output goes to the [`Sinks`]. The stream reads and sends.
 
 use crate::net::outbox::Outbox;
 use rustls::client::UnbufferedClientConnection;
@@ -16,11 +16,11 @@ use rustls::{CommonState, Error};
 
 /// The plaintext of one record, bytes at most (RFC 8446 section 5.1).
 pub const RECORD_BYTES_MAX: usize = 16 << 10;
-/// What a record has beyond its plaintext (header, nonce, content type, tag), bytes at most.
+/// A record's bytes besides its plaintext (header, nonce, content type, tag), at most.
 const RECORD_OVERHEAD: usize = 32;
 
-/// Rustls' half of a connection.
-pub enum Session {
+/// Rustls' side of one connection.
+pub enum Engine {
     Client(UnbufferedClientConnection),
     Server(UnbufferedServerConnection),
 }
@@ -29,21 +29,21 @@ pub enum Session {
 pub struct Sinks<'a> {
     /// Plaintext, first choice.
     front: &'a mut [u8],
-    /// So much of `front` was used, bytes.
+    /// Bytes of `front` in use.
     pub filled: usize,
     /// Plaintext for which `front` has no room.
     plain: &'a mut Outbox,
     /// Ciphertext.
     outgoing: &'a mut Outbox,
-    wish: Wish<'a>,
+    send: ToSend<'a>,
 }
 
-/// What we want to say, once rustls lets us.
+/// What to encrypt as soon as the state allows it.
 #[derive(Clone, Copy)]
-pub enum Wish<'a> {
+pub enum ToSend<'a> {
     Nothing,
     /// Plaintext, not empty.
-    Send(&'a [u8]),
+    Data(&'a [u8]),
     CloseNotify,
 }
 
@@ -56,18 +56,18 @@ pub enum Step {
     Data,
     /// Another step, but no more data: the peer's close_notify was met.
     Closed,
-    /// Nothing, until more input comes. The wish is fulfilled.
+    /// Nothing, until more input comes. What was to be sent is encrypted.
     Idle,
 }
 
-impl Session {
-    /// Neither side may send data yet.
+impl Engine {
+    /// Whether neither end may send data yet.
     #[inline]
     pub fn is_handshaking(&self) -> bool {
         self.state().is_handshaking()
     }
 
-    /// Rustls itself has something to say, an alert for instance.
+    /// Whether rustls itself has something to send, such as an alert.
     pub fn has_unsent(&self) -> bool {
         self.state().wants_write()
     }
@@ -75,27 +75,27 @@ impl Session {
     /// What was agreed.
     pub fn state(&self) -> &CommonState {
         match self {
-            Session::Client(client) => client,
-            Session::Server(server) => server,
+            Engine::Client(client) => client,
+            Engine::Server(server) => server,
         }
     }
 
-    /// Takes rustls one state further; so many bytes of `input` are used up, and its rest must come again.
+    /// Takes rustls one state further. Returns the bytes of `input` that are used up; the rest must come again.
     ///
     /// # Errors
-    /// Fatal ones, after which input must not be shown again; `has_unsent` tells whether there is an alert to send.
+    /// Fatal ones, after which no more input may be given; `has_unsent` tells whether there is an alert to send.
     pub fn step(&mut self, input: &mut [u8], sinks: &mut Sinks<'_>) -> (usize, Result<Step, Error>) {
         match self {
-            Session::Client(client) => settle(client.process_tls_records(input), sinks),
-            Session::Server(server) => settle(server.process_tls_records(input), sinks),
+            Engine::Client(client) => settle(client.process_tls_records(input), sinks),
+            Engine::Server(server) => settle(server.process_tls_records(input), sinks),
         }
     }
 }
 
 impl<'a> Sinks<'a> {
     /// Sinks with an empty front.
-    pub fn new(front: &'a mut [u8], plain: &'a mut Outbox, outgoing: &'a mut Outbox, wish: Wish<'a>) -> Sinks<'a> {
-        Sinks { front, filled: 0, plain, outgoing, wish }
+    pub fn new(front: &'a mut [u8], plain: &'a mut Outbox, outgoing: &'a mut Outbox, send: ToSend<'a>) -> Sinks<'a> {
+        Sinks { front, filled: 0, plain, outgoing, send }
     }
 
     fn deliver(&mut self, payload: &[u8]) {
@@ -121,25 +121,25 @@ fn settle<Data>(status: UnbufferedStatus<'_, '_, Data>, sinks: &mut Sinks<'_>) -
             Ok(Step::Data)
         }
         ConnectionState::WriteTraffic(mut traffic) => {
-            match sinks.wish {
-                Wish::Nothing => {}
-                Wish::Send(bytes) => {
+            match sinks.send {
+                ToSend::Nothing => {}
+                ToSend::Data(bytes) => {
                     let records = bytes.len().div_ceil(RECORD_BYTES_MAX);
                     let guess = bytes.len() + records * RECORD_OVERHEAD;
                     append(sinks.outgoing, guess, |room| traffic.encrypt(bytes, room).map_err(missing))?;
                 }
-                Wish::CloseNotify => {
+                ToSend::CloseNotify => {
                     append(sinks.outgoing, RECORD_OVERHEAD, |room| traffic.queue_close_notify(room).map_err(missing))?;
                 }
             }
             Ok(Step::Idle)
         }
         ConnectionState::EncodeTlsData(mut data) => {
-            let lacking = |e| if let EncodeError::InsufficientSize(e) = e { Some(e.required_size) } else { None };
-            append(sinks.outgoing, 0, |room| data.encode(room).map_err(lacking))?;
+            let needed = |e| if let EncodeError::InsufficientSize(e) = e { Some(e.required_size) } else { None };
+            append(sinks.outgoing, 0, |room| data.encode(room).map_err(needed))?;
             Ok(Step::More)
         }
-        // It lies in `outgoing`, in its place.
+        // It is in `outgoing` already.
         ConnectionState::TransmitTlsData(data) => {
             data.done();
             Ok(Step::More)
@@ -147,12 +147,12 @@ fn settle<Data>(status: UnbufferedStatus<'_, '_, Data>, sinks: &mut Sinks<'_>) -
         ConnectionState::PeerClosed => Ok(Step::Closed),
         ConnectionState::BlockedHandshake | ConnectionState::Closed => Ok(Step::Idle),
         // Early data is not offered.
-        _ => Err(Error::General("a state that was not asked for".into())),
+        _ => Err(Error::General("an unexpected state".into())),
     });
     (used, step)
 }
 
-/// The room that was missing, bytes; `None` when the keys are used up.
+/// The needed room, bytes; `None` when the keys are used up.
 fn missing(error: EncryptError) -> Option<usize> {
     match error {
         EncryptError::InsufficientSize(error) => Some(error.required_size),
@@ -160,7 +160,7 @@ fn missing(error: EncryptError) -> Option<usize> {
     }
 }
 
-/// Appends what `encode` writes into `guess` bytes of room, or into as many as it says it needs.
+/// Appends what `encode` writes into `guess` bytes of room, or into the room that its error names.
 fn append(
     out: &mut Outbox,
     guess: usize,
