@@ -1,7 +1,7 @@
 //! Every limit and every flag: unit, default, reason.
 //!
-//! [`Limits`] is what the machines obey; tests inject small ones. [`Cli`] is the command line (clap), and each flag of
-//! the server is also an environment variable `SQUALL_*`: lists separated by commas, flags without a value as 1 or 0,
+//! [`Limits`] are the bounds of the program; tests inject small ones. [`Cli`] is the command line (clap). Each flag of the
+//! server is also an environment variable `SQUALL_*`: lists are separated by commas, flags without a value are 1 or 0,
 //! true or false, yes or no, on or off. A blank one counts as unset.
 
 mod addresses;
@@ -42,10 +42,10 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// The command line of this program; a wrong one ends it with code 2. A variable that is blank counts as unset.
+    /// Parses the command line of this program; a wrong one ends it with code 2.
     ///
-    /// The variables of the server are not looked at if there is a command: it reads its own, and to clap one that is
-    /// wrong would be a mistake of any command line.
+    /// With a subcommand the server's variables are ignored: it reads its own, and clap would report a wrong one of the
+    /// server with any command.
     pub fn read() -> Cli {
         let named = Cli::command().mut_args(|flag| flag.env(None::<&str>));
         let line = match without_blank(named).try_get_matches() {
@@ -57,13 +57,13 @@ impl Cli {
         Cli::from_arg_matches(&line).unwrap_or_else(|e| e.exit())
     }
 
-    /// A sentence for each variable of the environment that begins like ours and is none, with the nearest that is.
+    /// A sentence for each unknown variable with our prefix, with the nearest known one.
     pub fn unknown_variables() -> Vec<String> {
         variables::unknown(&variables::known(&Cli::command()), &std::env::vars_os().collect::<Vec<_>>())
     }
 }
 
-/// Whether a variable is set to nothing but blanks.
+/// Whether a variable is set to white space.
 fn is_blank_variable(name: &OsStr) -> bool {
     std::env::var_os(name).is_some_and(|value| is_blank(&value))
 }
@@ -72,7 +72,7 @@ fn without_blank(command: clap::Command) -> clap::Command {
     variables::without(command, is_blank_variable)
 }
 
-/// Ends the program with code 2. The error names a flag; where no flag is wrong, the variables that are set are named, too.
+/// Ends the program with code 2. The error names a flag; if no flag is wrong, the set variables are named, too.
 fn end_with(error: &clap::Error) -> ! {
     // Nothing is left to do if standard error is closed.
     let _ = error.print();
@@ -84,7 +84,7 @@ fn end_with(error: &clap::Error) -> ! {
     std::process::exit(2)
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Serve pages, chat and search (the default)
@@ -93,10 +93,10 @@ pub enum Command {
     Fetch(Box<FetchArgs>),
 }
 
-/// The search site of whoever names none.
+/// The default search site.
 #[cfg(feature = "tls")]
 const SEARCH_URL: &str = "https://www.baidu.com/s?ie=utf-8&wd={}";
-/// The same where https is not built in.
+/// The same without https.
 #[cfg(not(feature = "tls"))]
 const SEARCH_URL: &str = "http://www.baidu.com/s?ie=utf-8&wd={}";
 
@@ -201,7 +201,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// The limits with the flags put in; `connections_max` follows the limit of open files unless it is given.
+    /// The limits with the values of the flags.
     pub fn apply_to(&self, limits: Limits) -> Limits {
         Limits {
             fetches_max: self.search_max,
@@ -217,15 +217,15 @@ impl Serve {
         }
     }
 
-    /// How many connections `open_files` descriptors are good for: all but those that searches and the program itself
-    /// need, and at least half.
+    /// The number of connections for `open_files` descriptors: all but those that searches and the program itself need, and
+    /// at least half.
     pub fn connections_for(&self, open_files: u64) -> usize {
         let open_files = usize::try_from(open_files).unwrap_or(usize::MAX);
         let others = self.search_max.saturating_add(self.upstream_idle).saturating_add(OTHER_FILES);
         open_files.saturating_sub(others).max(open_files / 2).max(1)
     }
 
-    /// A sentence, if the flags ask for more than `open_files` descriptors are good for.
+    /// A sentence, if the flags need more than `open_files` descriptors.
     pub fn shortage_of(&self, open_files: u64) -> Option<String> {
         let enough = self.connections_for(open_files);
         if let Some(asked) = self.max_connections.filter(|&asked| asked > enough) {
@@ -240,11 +240,12 @@ impl Serve {
     }
 }
 
-/// `scheme://host[:port]` in the one form in which origins are compared (RFC 6454 section 6.2): lower case, without
+/// Parses `scheme://host[:port]` into the form in which origins are compared (RFC 6454 section 6.2): lower case, without
 /// the scheme's default port. For `--allow-origin` and for the Origin field of a request.
 ///
-/// Any scheme will do: pages of apps and extensions have `capacitor://localhost` or `chrome-extension://ID`. A scheme
-/// whose pages have no host, such as `file://`, has an empty one.
+/// Any scheme is allowed: pages of apps and extensions have `capacitor://localhost` or `chrome-extension://ID`. The host
+/// of a scheme without hosts, such as `file://`, is empty. Not by the `url` crate, which also accepts other spellings of
+/// a host.
 ///
 /// # Errors
 /// A sentence, for anything else: a path, a user name, `null`.
@@ -272,7 +273,7 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
     }
 }
 
-/// The port that an origin of this scheme leaves out (URL Standard, special schemes).
+/// The default port of a scheme (URL Standard, special schemes).
 fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
         "http" | "ws" => Some(80),
@@ -282,11 +283,11 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// Checks the template of a search site: an http or https URL whose one `{}` is a part of its path or query, so that
-/// a visitor's words never choose the host. For `--search-url` and for the site that is given one.
+/// Checks the template of a search site: an http or https URL with one `{}` in its path or query, so that a user's words
+/// never choose the host.
 ///
 /// # Errors
-/// A sentence that says what is wrong.
+/// A sentence with the problem.
 pub fn parse_template(text: &str) -> Result<String, String> {
     match text.matches("{}").count() {
         1 => {}
@@ -299,7 +300,7 @@ pub fn parse_template(text: &str) -> Result<String, String> {
         }
         Err(e) => Err(format!("expected a URL: {e}")),
     };
-    // A part that the words change holds them. Digits may stand in a port, too.
+    // The words are in the part that they change. They are digits, which a port accepts, too.
     let (one, two) = (filled("1")?, filled("2")?);
     if one[..Position::BeforePath] != two[..Position::BeforePath] {
         return Err("the {} stands in the host or before it: words go into the path or the query".into());

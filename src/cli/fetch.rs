@@ -1,15 +1,14 @@
-//! `squall fetch`: many targets at once, on the same loop and the same outbound machine as the search.
+//! `squall fetch`: many targets at once, by the loop and the outbound client of the server.
 //!
 //! ```text
-//! flags, stdin ── input, plan ──▶ targets ──▶ place ── trip ──▶ outcome ── report ──▶ stdout, stderr
-//!                                               ▲                  │
-//!                                               └── the next one ──┘
+//! flags, stdin ── input, plan ──▶ targets ──▶ slot ── trip ──▶ outcome ── report ──▶ stdout, stderr
+//!                                              ▲                  │
+//!                                              └── next target ───┘
 //! ```
 //!
-//! The list is an [`App`] whose loop listens nowhere. There are `--concurrency` places; each has one target under way,
-//! and owns its fetch: the next fetch of a place, of a redirect or of another target, drops what is left of the one
-//! before. Each answer is reported when it is complete, so the order is that of the sites' speed. No step looks at
-//! more than one target.
+//! The list is an [`App`] whose loop has no listener. Each of the `--concurrency` slots has one target under way and owns
+//! its fetch: the next fetch of a slot, of a redirect or of another target, drops the rest of the one before. A response
+//! is reported when it is complete, so the order is that of the sites' speed. No step looks at more than one target.
 
 mod input;
 mod json;
@@ -35,17 +34,17 @@ use std::process::ExitCode;
 use std::time::Instant;
 use trip::{Next, Outcome, Trip};
 
-/// Threads that look up names: they wait for other machines, not for this one.
+/// Threads that look up names, at most: they wait for other machines, not for this one.
 const NAME_THREADS_MAX: usize = 64;
-/// Descriptors of a place: its connection, one that is kept for later, and its file or a second attempt to connect.
-const FILES_PER_PLACE: u64 = 3;
+/// Descriptors of a slot: its connection, one kept for later, and its file or a second attempt to connect.
+const FILES_PER_SLOT: u64 = 3;
 /// Descriptors of the program itself.
 const FILES_RESERVED: u64 = 32;
 
-/// Fetches all targets; success if each gave an HTTP answer (with `--fail`: one below 400), 2 for bad usage.
+/// Fetches all targets; success if each gave an HTTP response (with `--fail`: one below 400), 2 for bad usage.
 ///
 /// # Errors
-/// The loop cannot be made or fails, or results cannot be written anywhere.
+/// The loop cannot be made or fails, or results cannot be written.
 pub fn run(args: &FetchArgs) -> Result<ExitCode, String> {
     let (targets, plan) = match prepare(args) {
         Ok(prepared) => prepared,
@@ -53,12 +52,12 @@ pub fn run(args: &FetchArgs) -> Result<ExitCode, String> {
     };
     let concurrency = if args.sequential { 1 } else { args.concurrency };
     let open_files = rlimit::getrlimit(Resource::NOFILE).map_or(u64::MAX, |(soft, _)| soft);
-    let places = places_for(concurrency.min(targets.len()), open_files);
+    let slots = slots_for(concurrency.min(targets.len()), open_files);
     let notes = Notes::of_this_program();
     let style = if args.json { Style::Json } else { Style::Text };
     let report = Report::new(style, notes, io::stdout(), io::stderr());
-    let limits = limits(args, places);
-    let list = FetchList::new(targets, places, plan, report, Instant::now());
+    let limits = limits(args, slots);
+    let list = FetchList::new(targets, slots, plan, report, Instant::now());
     let mut running = Loop::new(&[], list, limits)?;
     if let Some(path) = &args.ca_file
         && let Err(why) = running.trust(path)
@@ -66,11 +65,11 @@ pub fn run(args: &FetchArgs) -> Result<ExitCode, String> {
         return Ok(refused(&why));
     }
     running.server().start(|list, out| list.start(Instant::now(), out));
-    // The line of progress goes on while nothing comes.
+    // The progress line goes on without events.
     let most = matches!(notes, Notes::Redrawn { .. }).then_some(REDRAWN_EVERY);
     while running.once(most).map_err(|e| format!("the kernel's poll failed: {e}"))? {
         running.server().start(|list, out| list.flush(Instant::now(), out));
-        // Results that nobody takes are a reason to quit that came behind the turn.
+        // The flush quits when results cannot be written.
         if running.server().is_over() {
             break;
         }
@@ -80,13 +79,13 @@ pub fn run(args: &FetchArgs) -> Result<ExitCode, String> {
     ended
 }
 
-/// Bad usage: nothing has been fetched.
+/// Reports bad usage: nothing has been fetched.
 fn refused(why: &str) -> ExitCode {
     let _ = writeln!(io::stderr(), "error: {why}");
     ExitCode::from(2)
 }
 
-/// What can be wrong before there is a loop.
+/// Everything that can fail before there is a loop.
 fn prepare(args: &FetchArgs) -> Result<(Vec<String>, Plan), String> {
     let Input { targets, data } = Input::read(args, io::stdin().lock())?;
     if let Some(dir) = &args.output {
@@ -98,62 +97,62 @@ fn prepare(args: &FetchArgs) -> Result<(Vec<String>, Plan), String> {
     Ok((targets, Plan::new(args, data)))
 }
 
-/// Places that `open_files` descriptors are good for, at least one.
-fn places_for(wanted: usize, open_files: u64) -> usize {
-    let most = open_files.saturating_sub(FILES_RESERVED) / FILES_PER_PLACE;
+/// The number of slots for which `open_files` descriptors suffice, at least one.
+fn slots_for(wanted: usize, open_files: u64) -> usize {
+    let most = open_files.saturating_sub(FILES_RESERVED) / FILES_PER_SLOT;
     wanted.min(usize::try_from(most).unwrap_or(usize::MAX)).max(1)
 }
 
-/// The list is bounded by its places; where no body is kept, bodies may be as long as they like.
-fn limits(args: &FetchArgs, places: usize) -> Limits {
+/// The list is bounded by its slots; bodies that are not kept have no limit.
+fn limits(args: &FetchArgs, slots: usize) -> Limits {
     let keeps_bodies = args.body || args.output.is_some();
     let body_bytes_max = if keeps_bodies { args.body_max as u64 } else { u64::MAX };
     Limits {
-        fetches_max: places,
-        // In one turn all may end and be followed by others, before their own places are free.
-        fetches_waiting_max: places,
+        fetches_max: slots,
+        // In one turn all may end and be followed by others, before the client has freed their slots.
+        fetches_waiting_max: slots,
         fetch_queue_within: args.max_time,
-        upstreams_kept_max: places,
-        // What is held is what its caller has asked for: so many places, bodies of such a size.
+        upstreams_kept_max: slots,
+        // The caller has chosen what is held: the number of slots and the size of bodies.
         buffer_bytes_max: usize::MAX,
         upstream_body_bytes_max: body_bytes_max,
         inflated_bytes_max: body_bytes_max,
-        name_threads: places.min(NAME_THREADS_MAX),
+        name_threads: slots.min(NAME_THREADS_MAX),
         name_threads_max: 2 * NAME_THREADS_MAX,
-        names_waiting_max: places,
+        names_waiting_max: slots,
         ..Limits::default()
     }
 }
 
-/// The targets, and which of them are under way.
+/// The targets, and those under way.
 struct FetchList<O: Write, E: Write> {
     targets: Vec<String>,
-    /// The number of a place is the owner of its fetches.
-    places: Vec<Option<Trip>>,
+    /// The index of a slot is the owner of its fetches.
+    slots: Vec<Option<Trip>>,
     plan: Plan,
     tally: Tally,
     began: Instant,
     report: Report<O, E>,
-    /// Results could not be written: there is nothing left to do.
+    /// Results could not be written, which ends the list.
     broken: Option<io::Error>,
 }
 
 impl<O: Write, E: Write> FetchList<O, E> {
-    fn new(targets: Vec<String>, places: usize, plan: Plan, report: Report<O, E>, now: Instant) -> FetchList<O, E> {
+    fn new(targets: Vec<String>, slots: usize, plan: Plan, report: Report<O, E>, now: Instant) -> FetchList<O, E> {
         let tally = Tally { targets: targets.len(), ..Tally::default() };
-        let places = std::iter::repeat_with(|| None).take(places).collect();
-        FetchList { targets, places, plan, tally, began: now, report, broken: None }
+        let slots = std::iter::repeat_with(|| None).take(slots).collect();
+        FetchList { targets, slots, plan, tally, began: now, report, broken: None }
     }
 
-    /// Gives every place its first target.
+    /// Gives every slot its first target.
     fn start(&mut self, now: Instant, out: &mut Effects) {
-        for place in 0..self.places.len() {
-            self.fill(place, now, out);
+        for slot in 0..self.slots.len() {
+            self.fill(slot, now, out);
         }
     }
 
-    /// Gives a free place the next target; one that is no URL ends where it stands.
-    fn fill(&mut self, place: usize, now: Instant, out: &mut Effects) {
+    /// Gives a free slot the next target; a malformed one ends at once.
+    fn fill(&mut self, slot: usize, now: Instant, out: &mut Effects) {
         while let Some(target) = self.targets.get(self.tally.started)
             && self.broken.is_none()
         {
@@ -164,8 +163,8 @@ impl<O: Write, E: Write> FetchList<O, E> {
                 Ok(url) => {
                     let file_name = self.plan.output.is_some().then(|| part::file_name(n, self.targets.len(), &url));
                     let fetch = self.plan.fetch(url, now);
-                    out.push(Effect::Fetch(ConnId::outside(place), Box::new(fetch.clone())));
-                    self.places[place] = Some(Trip::new(n, fetch, file_name, now));
+                    out.push(Effect::Fetch(ConnId::outside(slot), Box::new(fetch.clone())));
+                    self.slots[slot] = Some(Trip::new(n, fetch, file_name, now));
                     return;
                 }
                 Err(e) => self.ended(n, Outcome { error: Some(e.to_string()), ..Outcome::default() }),
@@ -193,15 +192,15 @@ impl<O: Write, E: Write> FetchList<O, E> {
         }
     }
 
-    /// The last words, and the exit code.
+    /// Writes the last line; returns the exit code.
     ///
     /// # Errors
-    /// Results could not be written. That their reader is gone, as of `| head`, goes without saying.
+    /// Results could not be written. A reader that has ended, as of `| head`, is no error.
     fn close(&mut self, now: Instant) -> Result<ExitCode, String> {
         let took = now.saturating_duration_since(self.began);
         let closed = match self.broken.take() {
             Some(e) => Err(e),
-            None => self.report.close(&self.tally, took, self.places.len() == 1),
+            None => self.report.close(&self.tally, took, self.slots.len() == 1),
         };
         match closed {
             Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(format!("standard output: {e}")),
@@ -214,23 +213,23 @@ impl<O: Write, E: Write> FetchList<O, E> {
 impl<O: Write, E: Write> App for FetchList<O, E> {
     fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
         let Event::Fetched(fetched) = event else { return };
-        let Some(place) = self.places.get_mut(from.slot()) else { return };
-        let Some(trip) = place else { return };
+        let Some(slot) = self.slots.get_mut(from.slot()) else { return };
+        let Some(trip) = slot else { return };
         let end = match trip.on_fetched(fetched, &self.plan) {
             Next::Wait => return,
             Next::Fetch(fetch) => return out.push(Effect::Fetch(from, fetch)),
             Next::Over(end) => end,
         };
-        if let Some(trip) = place.take() {
+        if let Some(trip) = slot.take() {
             self.ended(trip.target(), trip.end(end, now.instant));
             self.fill(from.slot(), now.instant, out);
         }
     }
 }
 
-/// A URL as it is; a host, perhaps with a port and a path, over http.
+/// Parses a URL, or a host over http, perhaps with a port and a path.
 fn url_of(target: &str) -> Result<Url, UrlError> {
-    // `localhost:8888` looks like a scheme, too.
+    // `localhost:8888` parses as a scheme, too.
     let has_scheme = target.split_once(':').is_some_and(|(_, rest)| rest.starts_with("//"));
     match Url::parse(target) {
         Err(UrlError::NoScheme) => Url::parse(&format!("http://{target}")),

@@ -1,15 +1,15 @@
 //! The flags of `squall fetch`.
 //!
-//! A flag that cannot mean anything is refused here, with a sentence and exit code 2. What has to be read first (a list
-//! on standard input, `--data @FILE`) is read by `cli::fetch`.
+//! A meaningless flag is refused here, with a sentence and exit code 2. `cli::fetch` reads the list on standard input and
+//! `--data @FILE`.
 
 use super::numbers::{at_least_one, count, parse_bytes, parse_seconds};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Fields about the frame of the request and the connection: these are for the client to decide. `http::exchange`
-/// would leave them out in silence; nothing is imported from there, for this is a leaf of the house.
+/// Fields about the framing of the request and the connection, which the client decides. `http::exchange` has the same
+/// list and leaves them out; this module imports nothing.
 const OURS: [&str; 5] = ["Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade"];
 
 /// Arguments of `squall fetch`.
@@ -19,7 +19,7 @@ pub struct FetchArgs {
     /// begin with # are remarks
     #[arg(required = true, value_name = "HOST|URL|-")]
     pub targets: Vec<String>,
-    /// Targets under way at once; the others start as places become free
+    /// Targets under way at once; the next one starts when one ends
     #[arg(long, value_name = "N", default_value = "100", value_parser = at_least_one())]
     pub concurrency: usize,
     /// One target after the other, for the contrast: the same as --concurrency 1

@@ -1,4 +1,4 @@
-//! Bounds on memory, time and work: every number with its unit, its default and its reason.
+//! Bounds on memory, time and work: each with its unit, its default and its reason.
 
 use std::time::Duration;
 
@@ -7,141 +7,141 @@ use std::time::Duration;
 pub struct Limits {
     /// Request line, bytes; over it 414, before the head is complete.
     pub request_line_bytes_max: usize,
-    /// Whole head, bytes; over it 431.
+    /// Head of a request, bytes; over it 431.
     pub head_bytes_max: usize,
-    /// Header fields of one head; over it 431. More than 100 are never taken.
+    /// Header fields of one head; over it 431. More than 100 are never allowed.
     pub head_fields_max: usize,
     /// Empty lines before a request (RFC 9112 section 2.2), bytes; over it 400.
     pub blank_bytes_max: usize,
     /// Request body, bytes, transfer coding removed; over it 413.
     pub body_bytes_max: usize,
-    /// A head must be whole so long after its first byte; else 408.
+    /// Time from the first byte of a head to its end; then 408.
     pub head_within: Duration,
-    /// A body must be whole so long after its head; else 408.
+    /// Time from the end of a head to the end of its body; then 408.
     pub body_within: Duration,
-    /// A kept-alive connection may idle so long (`--keep-alive`).
+    /// Time that a kept-alive connection may idle (`--keep-alive`).
     pub idle_for: Duration,
-    /// The application must answer so soon where nothing else (a sleep, a fetch) has a deadline; else 503.
+    /// Deadline for the application's response when no sleep or fetch sets its own; then 503.
     pub answer_within: Duration,
-    /// An answer must make progress so often, or its reader is given up.
+    /// Time without progress of a response after which its connection is reset.
     pub write_stall: Duration,
 
-    /// A chat frame or assembled message, bytes; over it 1009.
+    /// Chat frame or assembled message, bytes; over it 1009.
     pub chat_message_bytes_max: usize,
-    /// The text of a chat message, bytes of UTF-8; over it 1009.
+    /// Text of a chat message, bytes of UTF-8; over it 1009.
     pub chat_text_bytes_max: usize,
-    /// A message on `/echo`, bytes.
+    /// Message on `/echo`, bytes.
     pub echo_message_bytes_max: usize,
-    /// A message of so many bytes or more is compressed for who has agreed to it; shorter ones hardly shrink.
+    /// Message that is compressed where that was agreed, bytes at least; shorter ones hardly shrink.
     pub deflate_bytes_min: usize,
-    /// A longer one is not: this one takes about 6 ms, in which everybody waits.
+    /// The same, bytes at most: this one takes about 6 ms, in which the loop stands still.
     pub deflate_bytes_max: usize,
     /// WebSockets at once that may keep windows from one message to the next, 340 KiB each; over it the handshake asks
     /// for none.
     pub deflate_windows_max: usize,
     /// Messages a second and member (`--message-rate`), 0 = no limit; over it 1008.
     pub message_rate: f64,
-    /// Messages a member may send at once before the rate counts.
+    /// Messages that a member may send at once before the rate counts.
     pub message_burst: f64,
-    /// The server pings so often.
+    /// Interval of the pings to an idle WebSocket.
     pub ping_every: Duration,
-    /// A peer that has said nothing for so long is closed.
+    /// Time without a byte from a WebSocket after which it is closed.
     pub silent_for: Duration,
-    /// After our Close frame the peer's has so long to come; after a cut, so long until the reset.
+    /// Time from our Close frame to the peer's, and from a cut to the reset.
     pub close_within: Duration,
-    /// A member so many bytes behind its room is cut (`--lag-max`).
+    /// Bytes that a member may be behind its room before it is cut (`--lag-max`).
     pub lag_bytes_max: usize,
 
-    /// All unfinished input and unsent output together, bytes (`--buffer-max`); whoever would cross it is closed.
+    /// All unfinished input and unsent output together, bytes (`--buffer-max`); a connection that would exceed it is
+    /// closed.
     pub buffer_bytes_max: usize,
-    /// Unsent output at which no more is read from that peer, bytes.
+    /// Bytes of unsent output above which the peer is not read.
     pub high_water: usize,
     /// Connections at once; over it clients wait in the backlog (`--max-connections`).
     pub connections_max: usize,
-    /// Accepts a turn: a burst of newcomers must not keep the others waiting.
+    /// Accepts a turn: a burst of newcomers must not delay the other connections.
     pub accepts_per_turn: usize,
-    /// TLS handshakes taken further in one turn; each step may cost a signature (0.1 ms with ECDSA, 1 ms with RSA), and
-    /// whoever is connected already waits for all of them.
+    /// TLS handshakes continued in one turn: a step may cost a signature (0.1 ms with ECDSA, 1 ms with RSA), which
+    /// delays every other connection.
     pub handshakes_per_turn: usize,
-    /// After EMFILE no edge comes, so accept is tried again so often.
+    /// Interval of accepts after EMFILE, when no edge comes.
     pub accept_retry: Duration,
-    /// Bytes read from one connection in one slice, and bytes written of what waits for it. Everybody waits for a slice
-    /// of each that is busy: of a hundred, these are some milliseconds.
+    /// Bytes read from one connection in one slice, and bytes written of its unsent output. Every connection waits for
+    /// the slices of all busy ones: for a hundred, some milliseconds.
     pub slice_bytes_max: usize,
-    /// Connections that are read, handled and answered together. An answer waits for the others of its batch, and with
-    /// more of them nothing is gained that could be measured.
+    /// Connections that are read, handled and written together. A response waits for the others of its batch; larger
+    /// batches gain nothing measurable.
     pub batch_max: usize,
-    /// Steps of its protocol (a request, a frame, a piece of a body) in one slice. What is answered, inflated or deflated
-    /// takes their place: `slice_bytes_max` of it is as much work as all of them.
+    /// Protocol steps (a request, a frame, a piece of a body) in one slice. Bytes sent, inflated or deflated count,
+    /// too: `slice_bytes_max` of them as all of the steps.
     pub slice_steps_max: usize,
-    /// Bytes that rooms write in one turn, about, to all members together; a write counts as 4 KiB more. The rest
-    /// follows in the next turns, so that nobody waits for the whole of a large room.
+    /// Bytes, about, that rooms write in one turn to all members together; a write counts as 4 KiB more. The rest
+    /// follows in the next turns, so that a large room does not delay the others.
     pub flush_bytes_max: usize,
-    /// Bytes said in one room, about, until its flush has come round to its first member again: what comes in faster than
-    /// it goes out waits with its sender. Many messages to a flush are what makes a large room fast.
+    /// Bytes, about, published in one room before a flush has reached all of its members; above it senders are not
+    /// read. Many messages a flush make a large room fast.
     pub said_bytes_max: usize,
-    /// What a closing connection may still send before it is dropped, bytes.
+    /// Bytes that a closing connection may still send before it is dropped.
     pub discard_bytes_max: usize,
-    /// How long it may do so.
+    /// Time that it may do so.
     pub discard_for: Duration,
-    /// A turn that begins this much later than it was due: the process was stopped, frozen, swapped out or blocked.
+    /// Delay of a turn from which on it counts as a stall: the process was stopped, frozen, swapped out or blocked.
     pub stall_min: Duration,
-    /// After a stall no peer is judged late for as long as it was, and for this time at most: to read what waits in the
-    /// sockets, and for the answer to a ping. As long as a head may take.
+    /// Extension of all deadlines of peers after a stall, at most, to read the waiting bytes and the response to a
+    /// ping. As long as a head may take.
     pub stall_grace: Duration,
-    /// Draining: what is under way may take so long (`--drain`).
+    /// Time that the drain may take (`--drain`).
     pub drain_within: Duration,
 
     /// Threads that read files.
     pub job_threads: usize,
     /// Files that may wait for a thread; over it 503.
     pub jobs_waiting_max: usize,
-    /// Threads that look up names; apart from files, for a name may take many seconds.
+    /// Threads that look up names; apart from files, since a name may take many seconds.
     pub name_threads: usize,
-    /// The same, with those that stand in for threads whose look-up hangs: these cannot be ended, only replaced.
+    /// The same with the replacements of threads that hang in a look-up, which cannot be ended.
     pub name_threads_max: usize,
     /// Names that may wait for a thread; over it 502.
     pub names_waiting_max: usize,
-    /// Names whose addresses or failures are remembered.
+    /// Names with cached addresses or failures.
     pub names_cached_max: usize,
-    /// Addresses are used so long; getaddrinfo does not tell how long they are good for.
+    /// Life of cached addresses; getaddrinfo does not return their TTL.
     pub name_fresh_for: Duration,
-    /// A failure is believed so long: long enough to spare the name server, too short to be noticed.
+    /// Life of a cached failure: long enough to spare the name server, too short to be noticed.
     pub name_failure_for: Duration,
-    /// Addresses of one name; nobody tries more of them within a deadline.
+    /// Addresses of one name; no fetch tries more of them before its deadline.
     pub name_addresses_max: usize,
     /// Results of threads taken in one turn.
     pub results_per_turn: usize,
-    /// A file of `--www`, bytes; over it 500. It is held in memory while it is sent.
+    /// File of `--www`, bytes; over it 500. It is held in memory while it is sent.
     pub www_file_bytes_max: u64,
 
     /// Fetches at once (`--search-max`); others wait.
     pub fetches_max: usize,
-    /// Of these so many to one origin (scheme, host, port).
+    /// The same to one origin (scheme, host, port).
     pub origin_fetches_max: usize,
     /// Fetches that may wait; over it 503.
     pub fetches_waiting_max: usize,
-    /// A fetch waits so long for its place; then 503.
+    /// Time that a fetch may wait; then 503.
     pub fetch_queue_within: Duration,
-    /// Looking up a name may take so long, then connecting as long again, and then the TLS handshake.
+    /// Time for each of: look-up of the name, connect, TLS handshake.
     pub connect_within: Duration,
-    /// The next address of a host is tried after this time although the one before may still answer (RFC 8305 section
-    /// 8).
+    /// Time after which the next address of a host is tried beside the one before (RFC 8305 section 8).
     pub connect_stagger: Duration,
     /// Outbound connections kept for the next fetch (`--upstream-idle`); 0: a connection each.
     pub upstreams_kept_max: usize,
-    /// They are kept so long; many sites close after a minute or less, and each time one is closed first the request is
-    /// asked twice.
+    /// Time that they are kept. Many sites close after a minute or less; a request on a connection that closes is sent
+    /// twice.
     pub upstream_idle_for: Duration,
-    /// A search may take so long in all.
+    /// Time of a search in all.
     pub search_within: Duration,
-    /// Head of an upstream's answer, bytes; less than the loop's read buffer (64 KiB), in which it must lie whole.
+    /// Head of an upstream's response, bytes; less than the loop's read buffer (64 KiB), which must hold all of it.
     pub upstream_head_bytes_max: usize,
-    /// Body of an upstream's answer, bytes, transfer coding removed.
+    /// Body of an upstream's response, bytes, transfer coding removed.
     pub upstream_body_bytes_max: u64,
-    /// Body of an upstream's answer after its content coding was taken off, bytes.
+    /// Body of an upstream's response, bytes, content coding removed.
     pub inflated_bytes_max: u64,
-    /// Redirects a search follows.
+    /// Redirects that a search follows.
     pub redirects_max: u8,
 
     /// Lines of the access log (3 KiB each at most) that may wait for the disk; over it they are dropped and counted.
@@ -219,8 +219,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// How far a reader of a room's feed may be behind, bytes: a lag that would fill all buffers is too much as well. The
-    /// feed holds that and its copies, a seventh more, which the buffers' limit counts.
+    /// Bytes that a reader of a room's feed may be behind: at most half of all buffers. The feed holds them and its copies,
+    /// a seventh more, which the limit of buffers counts.
     pub fn feed_bytes_max(&self) -> usize {
         self.lag_bytes_max.min(self.buffer_bytes_max / 2)
     }

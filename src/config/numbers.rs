@@ -1,10 +1,9 @@
-//! Numbers on the command line: counts, bytes with a unit, seconds, rates. What cannot be meant gets a sentence.
+//! Numbers on the command line: counts, bytes with a unit, seconds, rates. A meaningless one is refused with a sentence.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// What any flag of bytes may be at most: no machine that runs this has more memory, and sums of several do not
-/// overflow.
+/// The largest number of bytes: no machine has more memory, and sums of several do not overflow.
 const BYTES_MAX: u64 = if usize::BITS < 64 { 1 << 30 } else { 1 << 40 };
 
 /// A count within `range`.
@@ -21,8 +20,8 @@ pub(super) fn at_least_one() -> impl Fn(&str) -> Result<usize, String> + Clone +
     count(1..=u32::MAX)
 }
 
-/// Bytes, one or more: a number, perhaps with K, M or G (or KiB, MiB, GiB) behind it, in any case. A unit is 1,024 of
-/// the one before, as in nginx, systemd and Docker. KB and MB are refused: some count them in thousands.
+/// Bytes, one or more: a number, perhaps with K, M or G (or KiB, MiB, GiB) behind it, in any case. A unit is 1,024 of the
+/// one before, as in nginx, systemd and Docker. KB and MB are refused, since some count them in thousands.
 pub(super) fn parse_bytes(text: &str) -> Result<usize, String> {
     let lower = text.to_ascii_lowercase();
     let unit = [("k", 10), ("m", 20), ("g", 30)].into_iter().find_map(|(unit, shift)| {

@@ -1,27 +1,27 @@
-//! Environment variables: those that are blank count as unset, and those that are not known are named.
+//! Environment variables: blank ones count as unset, unknown ones are named.
 //!
-//! Compose files, unit files and container platforms set variables to nothing to say that there is none.
+//! Compose files, unit files and container platforms set a variable to nothing to unset it.
 
 use clap::Command;
 use std::ffi::{OsStr, OsString};
 
-/// What all of ours begin with.
+/// The prefix of our variables.
 const PREFIX: &str = "SQUALL_";
-/// Edits that make the name of a variable another one's misspelling: half of the shortest one.
+/// Edits between a misspelling and the known name, at most: half of the shortest name.
 const EDITS_MAX: usize = 6;
 
-/// The command without the variables of these names, subcommands included.
+/// The command and its subcommands without these variables.
 pub(super) fn without(command: Command, is_out: fn(&OsStr) -> bool) -> Command {
     let command = command.mut_args(|arg| if arg.get_env().is_some_and(is_out) { arg.env(None::<&str>) } else { arg });
     command.mut_subcommands(|command| without(command, is_out))
 }
 
-/// Whether a value is empty, or nothing but blanks.
+/// Whether a value is empty or white space.
 pub fn is_blank(value: &OsStr) -> bool {
     value.to_str().is_some_and(|value| value.trim().is_empty())
 }
 
-/// The variables that flags of the command or its subcommands are read from.
+/// The variables of the flags of the command and its subcommands.
 pub(super) fn known(command: &Command) -> Vec<String> {
     let own = command.get_arguments().filter_map(|arg| arg.get_env()?.to_str()).map(str::to_owned);
     let mut names: Vec<String> = own.chain(command.get_subcommands().flat_map(known)).collect();
@@ -30,7 +30,7 @@ pub(super) fn known(command: &Command) -> Vec<String> {
     names
 }
 
-/// A sentence for each variable that looks like one of ours and is none. Names may hold anything: they are escaped.
+/// A sentence for each unknown variable with our prefix. Names may hold any byte: they are escaped.
 pub(super) fn unknown(known: &[String], environment: &[(OsString, OsString)]) -> Vec<String> {
     let in_kubernetes = environment.iter().any(|(name, _)| name == "KUBERNETES_SERVICE_HOST");
     let mut sentences = Vec::new();
@@ -49,16 +49,16 @@ pub(super) fn unknown(known: &[String], environment: &[(OsString, OsString)]) ->
     sentences
 }
 
-/// What Kubernetes sets in every container beside a Service that is called squall.
+/// Whether Kubernetes sets the variable in containers beside a Service called squall.
 fn is_service_link(name: &str) -> bool {
     name.starts_with("SQUALL_SERVICE_") || name == "SQUALL_PORT" || name.starts_with("SQUALL_PORT_")
 }
 
-/// The known name that the fewest edits lead to; one that goes on where the other ends is near, too.
+/// The known name with the fewest edits; one that begins with the other counts as one edit.
 fn nearest<'a>(known: &'a [String], name: &str) -> Option<&'a str> {
     let goes_on = |known: &str| name.len() > PREFIX.len() + 2 && known.starts_with(name) || name.starts_with(known);
     let edits = |known: &&String| if goes_on(known) { 1 } else { strsim::damerau_levenshtein(known, name) };
-    // A name may be as long as the environment.
+    // The name may be very long.
     let near = known.iter().filter(|known| name.len() < 2 * known.len()).min_by_key(edits)?;
     (edits(&near) <= EDITS_MAX.min((near.len() - PREFIX.len()) / 2)).then_some(near)
 }

@@ -1,19 +1,19 @@
 //! The base element of a relayed page: it makes the relative URLs of the page lead to the page's own site.
 //!
-//! [`Opening`] holds the begin of a page of HTML until it knows which base the page has and where the element can
-//! stand without changing anything else:
+//! [`Opening`] holds the start of an HTML page until the page's own base is known, and where the element can be inserted
+//! without changing anything else:
 //!
-//! * Of all base elements the first one with an href counts, and its href is resolved against the address of the
-//!   document, which here is ours (HTML Standard, section 4.2.3). So the page's own base is looked for, to the end of
-//!   its head, and the element says what that base means at the address where the page ended.
-//! * The element stands as late as it can: before the first tag that uses a URL, or else at the end of the head. So a
-//!   byte-order mark and a doctype keep their places, a page without a doctype gets none (quirks mode), and
-//!   `<meta charset>` stays within the first 1,024 bytes, which is all that a browser searches for it. Where the
-//!   element would push it out, that tag is repeated in front of the element.
-//! * UTF-16 is left alone: ASCII bytes mean something else there.
+//! * Of all base elements the first one with an href counts. It is resolved against the address of the document, which
+//!   here is ours (HTML Standard, section 4.2.3). So the page's own base is searched for, to the end of its head, and the
+//!   element has that base, resolved against the URL that the page came from.
+//! * The element comes as late as possible: before the first tag that uses a URL, else at the end of the head. So a
+//!   byte-order mark and a doctype stay in front, a page without a doctype gets none (quirks mode), and `<meta charset>`
+//!   stays within the first 1,024 bytes, which is all that a browser searches for it. If the element would push it out,
+//!   that tag is repeated in front of the element.
+//! * UTF-16 is not changed: ASCII bytes mean something else there.
 //!
-//! Not seen is a base in the body or behind [`HELD_BYTES_MAX`]; the address where the page ended counts then. A base
-//! behind tags that use URLs, which the standard forbids, counts for those tags, too.
+//! A base in the body or behind [`HELD_BYTES_MAX`] is not found; the page's URL counts then. A base behind tags that use
+//! URLs, which the standard forbids, counts for those tags, too.
 
 mod tokens;
 
@@ -23,51 +23,54 @@ use std::borrow::Cow;
 use std::ops::Range;
 use tokens::{Tag, Token, raw_text_len, token};
 
-/// Bytes of a page that are looked at, and held meanwhile; what comes behind them is not.
+/// Bytes of a page that are held and searched, at most.
 pub const HELD_BYTES_MAX: usize = 16 << 10;
-/// Where a browser stops its search for `<meta charset>` (HTML Standard, section 13.2.3.2).
+/// Bytes that a browser searches for `<meta charset>` (HTML Standard, section 13.2.3.2).
 const CHARSET_WITHIN: usize = 1024;
 const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The begin of a page, until its base element has a place.
+/// The start of a page, until its base element is inserted.
 #[derive(Debug)]
 pub struct Opening {
-    /// Where the page ended.
+    /// The URL that the page came from.
     url: Url,
     held: Vec<u8>,
-    /// All before it has been looked at.
+    /// Bytes of `held` that have been parsed.
     at: usize,
-    /// Where the element goes: before the first tag that uses a URL.
-    place: Option<usize>,
-    /// Of the page's own base element, as it stands there.
+    /// Offset of the first tag that uses a URL.
+    insert_at: Option<usize>,
+    /// Of the page's own base element, not decoded.
     href: Option<Vec<u8>>,
     /// The tag that names the encoding, or the byte-order mark.
     charset: Option<Range<usize>>,
 }
 
-/// Every tag that belongs into a head, but for templates, whose inside counts for nothing.
+/// Every tag of a head except templates, whose content is inert.
 const HEAD_TAGS: [&str; 10] =
     ["html", "head", "title", "meta", "base", "script", "style", "noframes", "link", "noscript"];
 
-/// What one token says about the head.
+/// What one token means.
 enum Step {
+    /// It belongs to the head and has this length.
     Head(usize),
+    /// It is incomplete.
     Partial,
+    /// The head ends before it.
     Body,
 }
 
 impl Opening {
-    /// The begin of a page of HTML that came from `url`.
+    /// The start of an HTML page from `url`.
     pub fn new(url: Url) -> Opening {
-        Opening { url, held: Vec::new(), at: 0, place: None, href: None, charset: None }
+        Opening { url, held: Vec::new(), at: 0, insert_at: None, href: None, charset: None }
     }
 
-    /// Takes the next piece of the page. Once the element has its place, all of the page so far is written to `out`
-    /// with it, and the bytes that were added are returned; the rest of the page is not looked at.
+    /// Takes the next piece of the page. Once the element can be inserted, all of the page so far is written to `out` with
+    /// it, and the number of added bytes is returned; the rest of the page is relayed as it is.
     pub fn read(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         let (held, rest) = piece.split_at(piece.len().min(HELD_BYTES_MAX - self.held.len()));
         self.held.extend_from_slice(held);
-        if !self.is_decided() && self.held.len() < HELD_BYTES_MAX {
+        if !self.parse() && self.held.len() < HELD_BYTES_MAX {
             return None;
         }
         let added = self.write(out);
@@ -80,10 +83,10 @@ impl Opening {
         if self.held.is_empty() { 0 } else { self.write(out) }
     }
 
-    /// Looks at the tokens that are there; whether those to come make no difference.
-    fn is_decided(&mut self) -> bool {
+    /// Parses the tokens so far; returns whether further ones make no difference.
+    fn parse(&mut self) -> bool {
         if self.at == 0 {
-            // The mark may be all that tells the encoding, and it can come in pieces.
+            // The mark may be the only sign of the encoding, and it can come in pieces.
             if self.held.len() < UTF_8_MARK.len() {
                 return false;
             }
@@ -107,7 +110,7 @@ impl Opening {
         }
     }
 
-    /// Looks at one token.
+    /// Parses one token.
     fn step(&mut self) -> Step {
         let rest = &self.held[self.at..];
         let Some((token, len)) = token(rest) else { return Step::Partial };
@@ -117,7 +120,7 @@ impl Opening {
             Token::Text => Step::Body,
             Token::End(tag) => match tag.among(&["head", "body", "html", "br"]) {
                 "head" => {
-                    self.place.get_or_insert(self.at);
+                    self.insert_at.get_or_insert(self.at);
                     Step::Head(len)
                 }
                 // Others have no meaning in a head.
@@ -131,24 +134,24 @@ impl Opening {
                     if names_charset(&tag) {
                         self.charset.get_or_insert(self.at..self.at + len);
                     } else if is_pragma(&tag) {
-                        self.place.get_or_insert(self.at);
+                        self.insert_at.get_or_insert(self.at);
                     }
                     Step::Head(len)
                 }
                 "base" => {
                     if let Some(href) = tag.attribute("href") {
                         self.href.get_or_insert_with(|| href.to_owned());
-                        self.place.get_or_insert(self.at);
+                        self.insert_at.get_or_insert(self.at);
                     }
                     Step::Head(len)
                 }
                 name @ ("script" | "style" | "noframes") => {
-                    self.place.get_or_insert(self.at);
+                    self.insert_at.get_or_insert(self.at);
                     raw(name)
                 }
-                // Nothing runs in a relayed page, so the inside of a noscript counts.
+                // Nothing runs in a relayed page, so the content of a noscript counts.
                 "link" | "noscript" => {
-                    self.place.get_or_insert(self.at);
+                    self.insert_at.get_or_insert(self.at);
                     Step::Head(len)
                 }
                 _ => Step::Body,
@@ -156,7 +159,7 @@ impl Opening {
         }
     }
 
-    /// Writes what is held, and the element at its place; returns the bytes that were added.
+    /// Writes what is held with the element; returns the number of added bytes.
     fn write(&mut self, out: &mut Vec<u8>) -> usize {
         let held = std::mem::take(&mut self.held);
         if is_utf_16(&held) {
@@ -164,7 +167,7 @@ impl Opening {
             return 0;
         }
         let element = base_element(&self.href());
-        let (before, behind) = held.split_at(self.place.unwrap_or(self.at));
+        let (before, behind) = held.split_at(self.insert_at.unwrap_or(self.at));
         let is_pushed_out = |charset: &Range<usize>| {
             charset.start >= before.len()
                 && charset.end <= CHARSET_WITHIN
@@ -177,18 +180,18 @@ impl Opening {
         charset.len() + element.len()
     }
 
-    /// The base of the page: its own, or else where it ended.
+    /// The base of the page: its own, else its URL.
     fn href(&self) -> String {
         let here = self.url.to_string();
         let Some(href) = &self.href else { return here };
-        // An encoding other than UTF-8 is not read: the server gets back its very own bytes.
+        // Bytes of an encoding other than UTF-8 go back to the server unchanged.
         let text = match std::str::from_utf8(href) {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => percent_encode(href, &AsciiSet::EMPTY).into(),
         };
         match self.url.join(&without_references(&text)) {
             Ok(url) if !["data", "javascript"].contains(&url.scheme()) => url.into(),
-            // As if it were not there (HTML Standard, "set the frozen base URL").
+            // Such a base is ignored (HTML Standard, "set the frozen base URL").
             _ => here,
         }
     }
@@ -211,7 +214,7 @@ pub fn base_element(url: &str) -> String {
     html
 }
 
-/// Whether a page is UTF-16: by its mark, or by a zero byte, since HTML begins with ASCII.
+/// Whether a page is UTF-16: it has the mark, or a zero byte, since HTML begins with ASCII.
 fn is_utf_16(page: &[u8]) -> bool {
     matches!(page, [0xfe, 0xff, ..] | [0xff, 0xfe, ..] | [0, ..] | [_, 0, ..])
 }
@@ -230,13 +233,13 @@ fn names_charset(meta: &Tag) -> bool {
         || value("http-equiv") == b"content-type" && value("content").windows(7).any(|part| part == b"charset")
 }
 
-/// Whether a meta tag has a URL in it, or rules over base elements behind it.
+/// Whether a meta tag holds a URL, or restricts base elements behind it.
 fn is_pragma(meta: &Tag) -> bool {
     let pragma = meta.attribute("http-equiv").unwrap_or_default();
     ["refresh", "content-security-policy"].iter().any(|name| pragma.eq_ignore_ascii_case(name.as_bytes()))
 }
 
-/// The value of an attribute with its character references decoded: those that URLs are written with.
+/// The value of an attribute with the character references of URLs decoded.
 fn without_references(value: &str) -> Cow<'_, str> {
     let mut parts = value.split('&');
     let first = parts.next().unwrap_or_default();

@@ -4,9 +4,9 @@
 //! 2|LEN:KEYVER|LEN:TIMESTAMP|LEN:NAME|LEN:BASE64(value)|HEX
 //! ```
 //!
-//! HEX is HMAC-SHA256 of everything before it. A Tornado application that has the same secret accepts our cookies,
-//! and we accept its own. In go header fields and the time, out come values and a Set-Cookie field. What a value
-//! means (an acceptable name?) is decided elsewhere. Version 1 (HMAC-SHA1) and key maps are not read.
+//! HEX is HMAC-SHA256 of everything before it. A Tornado application with the same secret accepts our cookies, and we
+//! accept its own. In go header fields and the time, out come values and a Set-Cookie field. `login` judges the value.
+//! Version 1 (HMAC-SHA1) and key maps are not supported.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,18 +19,18 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-/// Life of a login, seconds, for the browser (Max-Age) and for the check of the signature: 30 days. Tornado gives a
-/// browser the same, and checks for a day more.
+/// Life of a login, seconds, for the browser (Max-Age) and for the check of the signature: 30 days. Tornado has the same
+/// Max-Age, and a check of 31 days.
 const LIFE_SECONDS: u64 = 30 * 24 * 3600;
-/// The shortest secret, bytes: fewer than 128 bits could be tried out by who holds one cookie.
+/// The shortest secret, bytes: the owner of one cookie could try out fewer than 128 bits.
 const SECRET_BYTES_MIN: usize = 16;
-/// The longest one, bytes: what is longer is not a secret but another file, or a device without an end.
+/// The longest secret, bytes: a longer file is another one, or a device without an end.
 const SECRET_BYTES_MAX: usize = 64 << 10;
-/// What some editors put in front of text. It would be part of the key without being seen.
+/// Byte-order marks, which some editors put in front of text. They would be an invisible part of the key.
 const MARKS: [(&[u8], &str); 4] =
     [(b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"\0\0\xfe\xff", "UTF-32")];
-/// How often an empty secret is looked at again, 10 ms apart: where another program makes it, that takes less.
-const LOOKS_MAX: u32 = 100;
+/// Checks of an empty secret, 10 ms apart: another program that makes it takes less time.
+const CHECKS_MAX: u32 = 100;
 /// The generated secret, in DATA_DIR.
 const SECRET_FILE: &str = "cookie-secret";
 
@@ -41,13 +41,12 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// A signer with the secret's bytes as HMAC key; any length will do.
+    /// A signer with the secret's bytes as HMAC key, of any length.
     pub fn new(secret: &[u8]) -> Signer {
         Signer { keyed: Hmac::new_from_slice(secret).expect("HMAC takes keys of any length") }
     }
 
-    /// The signed form of `value` under the cookie's `name`, made at `unix_seconds`. Every byte of it may stand
-    /// unquoted in a cookie.
+    /// The signed form of `value` under the cookie's `name`, made at `unix_seconds`. It needs no quotes in a cookie.
     pub fn sign(&self, name: &str, value: &[u8], unix_seconds: u64) -> String {
         let mut signed = String::from("2|");
         for field in ["0", &unix_seconds.to_string(), name, &STANDARD.encode(value)] {
@@ -59,11 +58,11 @@ impl Signer {
     }
 
     /// The value inside `signed`; `None` unless it is version 2, key version 0, signed with this secret under this
-    /// name, and at most 30 days old at `unix_seconds`. A time in the future is taken, as Tornado does: only an owner
-    /// of the secret can have written it.
+    /// name, and at most 30 days old at `unix_seconds`. A time in the future is accepted, as in Tornado: only an owner of
+    /// the secret can have written it.
     pub fn verify(&self, name: &str, signed: &str, unix_seconds: u64) -> Option<Vec<u8>> {
         let (message, mac) = signed.split_at(signed.rfind('|')? + 1);
-        // verify_slice takes the same time wherever the first difference lies.
+        // verify_slice takes the same time wherever the first difference is.
         self.keyed.clone().chain_update(message).verify_slice(&parse_hex(mac)?).ok()?;
         let rest = message.strip_prefix("2|")?;
         let (key_version, rest) = parse_field(rest)?;
@@ -76,7 +75,7 @@ impl Signer {
     }
 }
 
-/// `LEN:FIELD|` off the front: the field, and what follows the bar.
+/// Splits `LEN:FIELD|` off: the field, and the text behind the bar.
 fn parse_field(text: &str) -> Option<(&str, &str)> {
     let (length, rest) = text.split_once(':')?;
     let length = length.parse::<usize>().ok()?;
@@ -100,8 +99,8 @@ fn parse_hex(text: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-/// The value of cookie `name` in the Cookie fields of a request, read as Tornado does: the last one of that name,
-/// quoted or not. `None` also where it is not UTF-8.
+/// The value of cookie `name` in the Cookie fields of a request, as in Tornado: the last one of that name, quoted or not.
+/// `None` also where it is not UTF-8.
 pub fn find<'a>(cookie_headers: impl Iterator<Item = &'a [u8]>, name: &str) -> Option<Cow<'a, str>> {
     let pairs = cookie_headers.flat_map(|field| field.split(|&byte| byte == b';')).filter_map(|pair| {
         let at = pair.iter().position(|&byte| byte == b'=')?;
@@ -116,7 +115,7 @@ pub fn find<'a>(cookie_headers: impl Iterator<Item = &'a [u8]>, name: &str) -> O
     }
 }
 
-/// Undoes `\"`, `\\` and `\ooo`, which is how Python's http.cookies writes what may not stand in a cookie.
+/// Decodes `\"`, `\\` and `\ooo`, with which Python's http.cookies writes bytes that a cookie may not have.
 fn unescape(quoted: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(quoted.len());
     let mut rest = quoted;
@@ -139,13 +138,13 @@ fn unescape(quoted: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// The Set-Cookie field that gives a browser the `signed` login for 30 days; `secure` where it came over TLS.
+/// The Set-Cookie field that gives a browser the `signed` login for 30 days.
 pub fn set_cookie(name: &str, signed: &str, secure: bool) -> String {
     field(name, signed, LIFE_SECONDS, secure)
 }
 
-/// The Set-Cookie field that takes the login away. The attributes are those of [`set_cookie`], or a browser would
-/// not replace the one by the other.
+/// The Set-Cookie field that removes the login. The attributes are those of [`set_cookie`], or a browser would not replace
+/// the one by the other.
 pub fn clear_cookie(name: &str, secure: bool) -> String {
     field(name, "", 0, secure)
 }
@@ -155,13 +154,13 @@ fn field(name: &str, value: &str, max_age: u64, secure: bool) -> String {
     format!("{name}={value}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax{secure}")
 }
 
-/// The secret's bytes: of `file`, else of `DATA_DIR/cookie-secret`, which is made on the first start (64 hex digits,
-/// mode 0600, in a directory of mode 0700).
+/// The secret's bytes: of `file`, else of `DATA_DIR/cookie-secret`, which is made at the first start (64 hex digits, mode
+/// 0600, in a directory of mode 0700).
 ///
-/// One trailing CR or LF (one byte) does not count, so that an editor's line end does no harm; a CR LF leaves the CR.
+/// One trailing byte CR or LF is removed, since editors add a line end; a CR LF leaves the CR.
 ///
 /// # Errors
-/// A sentence that says what went wrong with which file, and what to do.
+/// A sentence with the file, the problem and what to do.
 pub fn load_secret(file: Option<&Path>, data_dir: &Path) -> Result<Vec<u8>, String> {
     match file {
         Some(file) => read_secret(file),
@@ -224,8 +223,8 @@ fn open_to_others(path: &Path) -> Option<u32> {
     (mode & 0o066 != 0).then_some(mode)
 }
 
-/// Makes the secret unless it is there already. It gets its name when it is whole, so of programs that start at once
-/// one makes it, and none ever reads half of it. `link` is [`fs::hard_link`].
+/// Makes the secret unless it exists. It gets its name when it is whole, so of programs that start at once one makes it,
+/// and none ever reads half of it. `link` is [`fs::hard_link`].
 fn make_secret(data_dir: &Path, path: &Path, link: impl Fn(&Path, &Path) -> std::io::Result<()>) -> Result<(), String> {
     let failed = |what: &Path, e: &dyn std::fmt::Display| {
         format!("{} cannot be made: {e}; choose another directory with --data-dir", what.display())
@@ -253,8 +252,8 @@ fn make_secret(data_dir: &Path, path: &Path, link: impl Fn(&Path, &Path) -> std:
 }
 
 /// Gives the file its name where there are no hard links (FAT, exFAT, SMB, FUSE, Android: EPERM, ENOTSUP, ENOSYS,
-/// EACCES). `O_EXCL` lets one program alone make an empty file of that name, and the whole one replaces it. A crash
-/// between the two leaves it empty, which no program takes for a secret.
+/// EACCES). `O_EXCL` lets only one program make an empty file of that name, and the whole one replaces it. A crash between
+/// the two leaves it empty, which no program accepts as a secret.
 fn claim(whole: &Path, path: &Path) -> std::io::Result<()> {
     create_new(path)?;
     fs::rename(whole, path).inspect_err(|_| {
@@ -266,9 +265,9 @@ fn create_new(path: &Path) -> std::io::Result<fs::File> {
     fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Waits for a secret that another program has just claimed, a second at most.
+/// Waits until another program that has claimed the name has written the secret, a second at most.
 fn await_secret(path: &Path) {
-    for _ in 0..LOOKS_MAX {
+    for _ in 0..CHECKS_MAX {
         match fs::metadata(path) {
             Ok(facts) if facts.is_file() && facts.len() == 0 => std::thread::sleep(Duration::from_millis(10)),
             _ => return,

@@ -1,12 +1,11 @@
 //! The two languages of the pages: which one a browser wants, and every text in both.
 //!
-//! [`Lang::of`] reads Accept-Language; [`TEXTS`] is the one table. Templates say `{{ t.key }}`, scripts read the same
-//! texts from `data-` attributes, the site itself says a [`Localized`]; so nothing else in the project holds words for
-//! people in two languages.
+//! [`Lang::of`] reads Accept-Language; [`TEXTS`] is the one table of texts. Templates have `{{ t.key }}`, scripts read the
+//! texts from `data-` attributes, Rust code has a [`Localized`].
 
 use std::fmt::Display;
 
-/// A language the pages speak.
+/// A language of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lang {
     En,
@@ -61,8 +60,8 @@ impl Lang {
 
 /// A row of [`TEXTS`] with its placeholders filled.
 ///
-/// Each `{}` stands for a value: a number, a name, an address. `{cause}` stands for technical words, which are English
-/// in every language, so a page marks them as that.
+/// Each `{}` stands for a value: a number, a name, an address. `{cause}` stands for a technical text, which is English in
+/// both languages, so a page marks it as English.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Localized {
     key: &'static str,
@@ -81,7 +80,7 @@ impl Localized {
         Localized { cause: cause.to_string(), ..self }
     }
 
-    /// What stands before the cause, the cause, and what stands behind it; where there is none, the first is all.
+    /// The text before the cause, the cause, and the text behind it; without a cause the first is all.
     pub fn parts(&self, lang: Lang) -> [String; 3] {
         let text = lang.text(self.key).unwrap_or(self.key);
         let (before, behind) = text.split_once("{cause}").unwrap_or((text, ""));
@@ -99,7 +98,7 @@ impl Localized {
     }
 }
 
-/// `q=0.8` in thousandths; 1000 where absent, 0 where it makes no sense.
+/// `q=0.8` in thousandths; 1000 where absent, 0 where malformed.
 fn weight(parameters: &str) -> u32 {
     let q = parameters.split(';').find_map(|p| p.trim().strip_prefix("q=").or_else(|| p.trim().strip_prefix("Q=")));
     match q.map(|q| q.trim().parse::<f32>()) {

@@ -1,7 +1,7 @@
-//! Names: what may be one, the form in which it is kept, and which names look alike.
+//! Names: which are allowed, their normal form, and which look alike.
 //!
-//! In goes text as a person typed it, out comes a name in which every character shows, or what is wrong with it. The
-//! rules are Unicode's; the tables are those of the unicode crates. Who is online under which name is the chat's.
+//! In goes text as a person typed it, out comes a name in which every character is visible, or the problem with it. The
+//! rules are Unicode's; the tables are those of the unicode crates. `chat` has the names that are online.
 
 use super::pages::NameProblem;
 use std::borrow::Cow;
@@ -16,16 +16,16 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// Characters of a name as people count them: grapheme clusters (UAX 29).
 const CHARS_MAX: usize = 32;
-/// Bytes of a name: every line in the chat begins with one, and a grapheme cluster may have any length.
+/// Bytes of a name: every line in the chat begins with one, and a grapheme cluster may be of any length.
 const BYTES_MAX: usize = 256;
-/// Bytes of typed text that is looked at: NFC makes UTF-8 three times as short at most, as it does with Hangul.
+/// Bytes of typed text before normalization: NFC makes UTF-8 three times as short at most, as with Hangul.
 const TYPED_BYTES_MAX: usize = 3 * BYTES_MAX;
 
 /// Canonical_Combining_Class Virama.
 const VIRAMA: u8 = 9;
 const ZERO_WIDTH_NON_JOINER: char = '\u{200c}';
 
-/// Characters that show nothing, or stand for something that is not there, without a property that says so.
+/// Invisible characters and substitutes for missing ones that no property identifies.
 const BLANKS: [char; 6] = [
     '\u{fffc}',  // OBJECT REPLACEMENT CHARACTER
     '\u{fffd}',  // REPLACEMENT CHARACTER
@@ -35,19 +35,18 @@ const BLANKS: [char; 6] = [
     '\u{1d159}', // MUSICAL SYMBOL NULL NOTEHEAD
 ];
 
-/// England, Scotland and Wales: the emoji tag sequences of emoji-sequences.txt (UTS 51). Others may show nothing more
-/// than a black flag.
+/// England, Scotland and Wales: the emoji tag sequences of emoji-sequences.txt (UTS 51). Others may show a black flag.
 const TAGGED_FLAGS: [&str; 3] = [
     "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
     "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
     "\u{1f3f4}\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}",
 ];
 
-/// The name that was typed: trimmed, in NFC, with single plain spaces (as RFC 8266 section 2.1 has nicknames), if it
-/// may be one. It has 1 to 32 characters, each of which shows, and none is a colon, which ends the name in a chat line.
+/// The typed name: trimmed, in NFC, with single plain spaces (as nicknames in RFC 8266 section 2.1). It has 1 to 32
+/// characters; each is visible, and none is a colon, which ends the name in a chat line.
 ///
 /// # Errors
-/// The first problem that it has.
+/// The first problem.
 pub fn check(typed: &str) -> Result<Cow<'_, str>, NameProblem> {
     let typed = typed.trim();
     if typed.is_empty() {
@@ -60,24 +59,24 @@ pub fn check(typed: &str) -> Result<Cow<'_, str>, NameProblem> {
     if name.len() > BYTES_MAX || name.graphemes(true).count() > CHARS_MAX {
         return Err(NameProblem::TooLong);
     }
-    if shows_completely(&name) { Ok(name) } else { Err(NameProblem::BadCharacter) }
+    if is_visible(&name) { Ok(name) } else { Err(NameProblem::BadCharacter) }
 }
 
-/// What names that look like this one have in common: two names are alike if they share one of their looks.
+/// The looks of a name: two names look alike if they share one.
 ///
-/// A look is a skeleton (UTS 39 section 4). Both orders of folding and taking it are needed: `Ivan` is `ivan` in
+/// A look is a skeleton (UTS 39 section 4). Both orders of case folding and skeleton are needed: `Ivan` is `ivan` in
 /// another case, and `lvan` in many fonts.
 pub fn looks(name: &str) -> [String; 2] {
     let skeleton_of = |text: &str| skeleton(text).collect::<String>();
     let in_one_case = folded(name);
     let look = skeleton_of(&in_one_case);
-    // A skeleton is most of the work, and most names are in lower case.
+    // The skeleton is most of the work, and most names are in lower case.
     let other = folded(&if in_one_case == name { look.clone() } else { skeleton_of(name) });
     let other = if other == in_one_case { look.clone() } else { skeleton_of(&other) };
     [look, other]
 }
 
-/// The same for every case of a letter. Upper case first: `ß` and `ſ` have one there.
+/// The same text for every case of a letter. Upper case first: only there `ß` and `ſ` become other letters.
 fn folded(text: &str) -> String {
     text.to_uppercase().to_lowercase()
 }
@@ -93,9 +92,9 @@ fn normalized(text: &str) -> Cow<'_, str> {
     Cow::Owned(words.join(" ").nfc().collect())
 }
 
-/// Whether every character shows, by itself or by what it makes of its neighbours.
-fn shows_completely(name: &str) -> bool {
-    // It would be drawn over what stands before the name (RFC 5891 section 4.2.3.2).
+/// Whether every character is visible, by itself or by its effect on its neighbours.
+fn is_visible(name: &str) -> bool {
+    // It would be drawn over the character before the name (RFC 5891 section 4.2.3.2).
     if name.starts_with(|first: char| first.general_category_group() == GeneralCategoryGroup::Mark) {
         return false;
     }
@@ -105,7 +104,7 @@ fn shows_completely(name: &str) -> bool {
         let is_good = match emoji_sequence(rest) {
             0 => {
                 at += c.len_utf8();
-                shows(before, c, &name[at..])
+                is_visible_char(before, c, &name[at..])
             }
             length => {
                 at += length;
@@ -119,27 +118,27 @@ fn shows_completely(name: &str) -> bool {
     true
 }
 
-/// Whether a character that is not part of an emoji shows, between what is before and behind it.
-fn shows(before: &str, c: char, behind: &str) -> bool {
+/// Whether a character outside an emoji is visible, between `before` and `behind`.
+fn is_visible_char(before: &str, c: char, behind: &str) -> bool {
     match c {
         ':' => false,
         ' ' => true,
         _ if c.is_ascii() => !c.is_ascii_control(),
-        // RFC 5892 appendix A.1: where it parts letters that would join, as in Persian, and behind a virama.
+        // RFC 5892 appendix A.1: between letters that would join, as in Persian, and behind a virama.
         ZERO_WIDTH_NON_JOINER => is_behind_virama(before) || joins(before.chars().rev(), behind.chars()),
         // RFC 5892 appendix A.2: where it makes a conjunct, as in Sinhala.
         _ if emoji::is_zwj(c) => is_behind_virama(before),
         _ => match c.general_category() {
             GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator => false,
-            // Controls and formats, bidi controls among them; and what looks different or not at all elsewhere.
+            // Controls and formats, with bidi controls; unassigned, private and surrogate code points.
             _ if c.general_category_group() == GeneralCategoryGroup::Other => false,
             _ => !is_blank(c),
         },
     }
 }
 
-/// Whether nothing is left of a character in a skeleton, from which Default_Ignorable_Code_Point is dropped and where
-/// blanks are spaces; or whether it is one of [`BLANKS`].
+/// Whether a character is one of [`BLANKS`], or its skeleton is empty or a space: a skeleton leaves out
+/// Default_Ignorable_Code_Point and replaces blanks by spaces.
 fn is_blank(c: char) -> bool {
     skeleton(c.encode_utf8(&mut [0; 4])).all(|prototype| prototype == ' ') || BLANKS.contains(&c)
 }
@@ -148,7 +147,7 @@ fn is_behind_virama(before: &str) -> bool {
     before.chars().next_back().is_some_and(|c| canonical_combining_class(c) == VIRAMA)
 }
 
-/// Whether the letters before (nearest first) and behind join but for what is between them (RFC 5892 appendix A.1).
+/// Whether the letters before (nearest first) and behind would join (RFC 5892 appendix A.1).
 fn joins(before: impl Iterator<Item = char>, behind: impl Iterator<Item = char>) -> bool {
     use JoiningType::{DualJoining, LeftJoining, RightJoining, Transparent};
     let nearest =
@@ -165,7 +164,7 @@ fn emoji_sequence(text: &str) -> usize {
         return flag.len();
     }
     if let Some(rest) = text.strip_prefix(|c| matches!(c, '#' | '*' | '0'..='9')) {
-        // A keycap. Without the cap, a digit is a digit, and what is behind it would not show.
+        // A keycap. Without the cap, the selector behind the digit would be invisible.
         return rest.strip_prefix("\u{fe0f}\u{20e3}").map_or(0, length);
     }
     let Some(mut rest) = behind_emoji(text) else { return 0 };
@@ -175,7 +174,7 @@ fn emoji_sequence(text: &str) -> usize {
     length(rest)
 }
 
-/// What is behind one emoji, which may have a modifier or a variation selector.
+/// The text behind one emoji, which may have a modifier or a variation selector.
 fn behind_emoji(text: &str) -> Option<&str> {
     let is_modifier = |c: char| c.emoji_status() == EmojiStatus::EmojiPresentationAndModifierAndEmojiComponent;
     let is_emoji = |c: char| !c.is_ascii() && c.is_emoji_char() && !emoji::is_regional_indicator(c) && !is_modifier(c);

@@ -1,7 +1,6 @@
-//! What the tests of the site share: a site at a moment. Compiled under `#[cfg(test)]` only.
+//! The test bench of the site: a site and its clock. Compiled under `#[cfg(test)]` only.
 //!
-//! In go the lines of a request's head, or any other event; out come the effects. Time stands still until a test says
-//! [`Bench::later`].
+//! In go the lines of a request's head, or any other event; out come the effects. Only [`Bench::later`] moves the clock.
 
 use super::{Settings, Site};
 use crate::clock::{Now, UnixTime};
@@ -11,9 +10,9 @@ use crate::http::request::{HeadScan, parse_request};
 use crate::id::ConnId;
 use std::time::{Duration, Instant};
 
-/// Of the Tornado process that signed [`ALICE`] and [`ZHANG`], at [`THEN`].
+/// The secret of the Tornado process that signed [`ALICE`] and [`ZHANG`], at [`THEN`].
 pub const SECRET: &[u8] = b"__TODO:_GENERATE_YOUR_OWN_RANDOM_VALUE_HERE__";
-/// When every bench begins, in seconds since 1970.
+/// The start of every bench, seconds since 1970.
 pub const THEN: u64 = 1_700_000_000;
 /// The name `alice`.
 pub const ALICE: &str = "Cookie: username=\"2|1:0|10:1700000000|8:username|8:YWxpY2U=|\
@@ -21,10 +20,10 @@ pub const ALICE: &str = "Cookie: username=\"2|1:0|10:1700000000|8:username|8:YWx
 /// The name `张三`.
 pub const ZHANG: &str = "Cookie: username=\"2|1:0|10:1700000000|8:username|8:5byg5LiJ|\
                          e473a8650b1481f654fe83c91d7f1a7735512469ff9b9e8804ab99547917893e\"";
-/// What a browser says it likes.
+/// The Accept field of a browser.
 pub const HTML: &str = "Accept: text/html,*/*;q=0.8";
 
-/// The defaults, and a search site.
+/// The default settings, with the search site `http://search.test/s?wd={}`.
 pub fn settings() -> Settings {
     Settings {
         secret: SECRET.into(),
@@ -44,7 +43,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A site as it is by default, but for the search site: `http://search.test/s?wd={}`.
+    /// A site with the settings of [`settings`].
     pub fn new() -> Bench {
         Bench::with(|_| {})
     }
@@ -58,7 +57,7 @@ impl Bench {
         Bench { site, now }
     }
 
-    /// A request for `squall.test`: method and target (and the version, if it is not 1.1), then its other fields.
+    /// A request for `squall.test`: method and target (and the version, if not 1.1), then its other fields.
     pub fn ask(&mut self, from: ConnId, line: &str, fields: &[&str]) -> Effects {
         self.send(from, line, fields, "")
     }
@@ -107,26 +106,26 @@ pub fn conn(n: usize) -> ConnId {
     ConnId::new(n, 1)
 }
 
-/// The answer, where there is nothing else.
+/// The response, which is the only effect.
 #[track_caller]
 pub fn answer(out: &Effects) -> &Response {
     match &out.list[..] {
         [Effect::Respond(_, response)] => response,
-        list => panic!("one answer was expected: {list:?}"),
+        list => panic!("one response was expected: {list:?}"),
     }
 }
 
-/// A short answer in words, as it is made of a sentence that was put together.
+/// A short response of a text that was put together.
 pub fn words(status: u16, text: &str) -> Response {
     Response::text(status, text.to_owned())
 }
 
-/// The value of one field of an answer.
+/// The value of one field of a response.
 pub fn field<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
     response.headers.iter().find(|field| field.0 == name).map(|field| &*field.1)
 }
 
-/// The body of an answer, as text.
+/// The body of a response, as text.
 #[track_caller]
 pub fn text(response: &Response) -> &str {
     let bytes = match &response.body {

@@ -1,17 +1,16 @@
-//! What is read before the loop starts: the list of targets and the body of the request.
+//! The input that is read before the loop starts: the list of targets and the body of the request.
 //!
-//! Blocking is no harm here, and nothing is fetched before all of it is known to be sound. Standard input can be one
-//! of the two.
+//! Reads may block here, and nothing is fetched before all of it is valid. Standard input can be one of the two.
 
 use crate::config::FetchArgs;
 use std::fs::File;
 use std::io::{self, BufRead, Read};
 
-/// Lines of a list on standard input, remarks included.
+/// Lines of a list on standard input, comments included, at most.
 const LINES_MAX: usize = 1_000_000;
-/// One line of a list, bytes: no server takes a longer URL.
+/// One line of a list, bytes: servers refuse longer URLs.
 const LINE_BYTES_MAX: usize = 8 << 10;
-/// Body of a request, bytes: each target under way holds a copy.
+/// Body of a request, bytes, at most: each target under way holds a copy.
 const DATA_BYTES_MAX: usize = 16 << 20;
 
 /// The list and the body.
@@ -19,7 +18,7 @@ const DATA_BYTES_MAX: usize = 16 << 20;
 pub struct Input {
     /// As given, in order.
     pub targets: Vec<String>,
-    /// Of `--data`; empty without.
+    /// Of `--data`; empty without it.
     pub data: Vec<u8>,
 }
 
@@ -27,7 +26,7 @@ impl Input {
     /// Reads what the arguments name; `stdin` is read for `-` and `@-` only.
     ///
     /// # Errors
-    /// A sentence: something cannot be read or is over its limit, or both want standard input.
+    /// A sentence: something cannot be read or is over its limit, or both need standard input.
     pub fn read(args: &FetchArgs, mut stdin: impl BufRead) -> Result<Input, String> {
         let lists = args.targets.iter().filter(|&target| target == "-").count();
         let data_from_stdin = args.data.as_deref() == Some("@-");
@@ -56,7 +55,7 @@ impl Input {
     }
 }
 
-/// Appends the lines of a list, without blank ones, remarks, and the mark with which some editors begin UTF-8.
+/// Appends the lines of a list, without blank lines, comments, and the byte-order mark of some editors.
 fn read_list(mut from: impl BufRead, targets: &mut Vec<String>) -> Result<(), String> {
     let mut line = Vec::new();
     for n in 1.. {
@@ -110,7 +109,7 @@ mod tests {
         for empty in ["", "\n", "# nothing", "\u{feff}", "\u{feff}\r\n"] {
             assert_eq!(read(&["-"], empty.as_bytes()).expect("an empty list").targets, [""; 0], "{empty:?}");
         }
-        assert_eq!(read(&["a.test"], b"b.test").expect("no list").targets, ["a.test"], "nobody asked for it");
+        assert_eq!(read(&["a.test"], b"b.test").expect("no list").targets, ["a.test"], "standard input is not read");
     }
 
     #[test]

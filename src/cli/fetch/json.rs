@@ -1,8 +1,8 @@
-//! The lines of `squall fetch --json`: one object a line and target, always with the same names in it.
+//! The lines of `squall fetch --json`: one object a target, always with the same names.
 //!
-//! `null` stands for what did not happen: a phase, an answer, a file. Fields of answers are texts, with U+FFFD for what
-//! is not UTF-8; a body is `body` if it is UTF-8, else `body_base64`, and neither is there without `--body`. After
-//! redirects the phases are those of the last request, while `total` is the time of all.
+//! `null` means that there was no such phase, response or file. Fields of responses are text, with U+FFFD for bytes that
+//! are not UTF-8; a body is `body` if it is UTF-8, else `body_base64`, and absent without `--body`. After redirects the
+//! phases are those of the last request, while `total` is the time of all.
 
 use super::trip::Outcome;
 use base64::Engine;
@@ -41,7 +41,7 @@ pub fn write_line(name: &str, outcome: Outcome, out: &mut impl Write) -> io::Res
         },
         "file": outcome.file.map(|file| file.to_string_lossy().into_owned()),
     });
-    // Not in the macro, which would copy it.
+    // Not in the macro, which would copy the body.
     match outcome.body.map(String::from_utf8) {
         None => {}
         Some(Ok(text)) => line["body"] = Value::String(text),
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
     use crate::event::Url;
 
-    /// What a program reads out of the line.
+    /// The line, parsed.
     fn read(outcome: Outcome) -> Value {
         let mut line = Vec::new();
         write_line("a.test", outcome, &mut line).expect("a Vec takes all");

@@ -1,29 +1,29 @@
-//! What standard error is good for: lines that stay, or one line that is redrawn.
+//! How standard error is used: for lines that stay, or for one line that is redrawn.
 //!
-//! A line can be redrawn on a terminal only, and only where nobody else writes in between. Results that go into a pipe
-//! may come back to the same screen, whenever its reader (`| grep`) likes: then there is no such line.
+//! A line can be redrawn on a terminal only, and only if no other program writes there. The reader of a pipe (`| grep`)
+//! may write results to the same screen at any time: then no line is redrawn.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
 
-/// Width of a terminal that does not tell its own, letters.
+/// Width of a terminal without COLUMNS, characters.
 const COLUMNS: usize = 80;
 
-/// Where standard error leads to.
+/// The kind of standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notes {
-    /// Into a file or a pipe: every line stays.
+    /// A file or a pipe: every line stays.
     Lines,
-    /// To a terminal on which others may write: failures and the end, nothing about progress.
+    /// A terminal on which other programs may write: failures and the end, no progress.
     Sparse,
-    /// To a terminal, so many letters wide: one line is redrawn; `under_results`: these go to the same screen.
+    /// A terminal of `columns` characters: one line is redrawn. `under_results`: results go to the same screen.
     Redrawn { under_results: bool, columns: usize },
 }
 
 impl Notes {
-    /// Those of this program, by its outputs and the variable COLUMNS.
+    /// The kind for this program, by its outputs and the variable COLUMNS.
     pub fn of_this_program() -> Notes {
         let columns = std::env::var("COLUMNS");
         Notes::beside(io::stdout().as_fd(), io::stderr().is_terminal(), columns_of(columns.as_deref().unwrap_or("")))
@@ -39,13 +39,13 @@ impl Notes {
     }
 }
 
-/// Whether what is written there is read by nobody meanwhile: a file, or a device such as /dev/null.
+/// Whether no other program reads the output meanwhile: a file, or a device such as /dev/null.
 fn is_only_kept(output: BorrowedFd<'_>) -> bool {
     let kind = output.try_clone_to_owned().and_then(|fd| File::from(fd).metadata()).map(|data| data.file_type());
     kind.is_ok_and(|kind| kind.is_file() || kind.is_char_device())
 }
 
-/// Shells set COLUMNS, but few of them for the programs they start.
+/// Shells set COLUMNS, but few of them export it.
 fn columns_of(variable: &str) -> usize {
     variable.parse().ok().filter(|&columns| columns > 0).unwrap_or(COLUMNS)
 }
@@ -70,7 +70,7 @@ mod tests {
             assert_eq!(Notes::beside(results, true, 80), notes);
             assert_eq!(Notes::beside(results, false, 80), Notes::Lines);
         }
-        // Not everywhere is there a terminal to be had.
+        // Some systems have no terminal to open.
         if let Ok(terminal) = File::options().read(true).write(true).open("/dev/ptmx") {
             let shared = Notes::Redrawn { under_results: true, columns: 132 };
             assert_eq!(Notes::beside(terminal.as_fd(), true, 132), shared);

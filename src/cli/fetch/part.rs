@@ -1,21 +1,20 @@
 //! The file of one body.
 //!
-//! It is written under a name that ends in `.part` and renamed when it is whole, so that a name without it always
-//! stands for a whole body. Writes go to the kernel's page cache, from the loop. Names are made of letters, digits,
-//! `-`, `.` and `_` only and begin with the target's position, so they are unique, stable, and stay in their
-//! directory.
+//! It is written under a name that ends in `.part` and renamed when it is whole, so that a file without that ending is a
+//! whole body. Writes go to the kernel's page cache, from the loop. Names have letters, digits, `-`, `.` and `_` only and
+//! begin with the target's position, so they are unique, stable, and stay in their directory.
 
 use crate::event::Url;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Letters of a file name; the usual limit is 255, and people read them.
+/// Bytes of a file name: the usual limit is 255, and people read them.
 const NAME_BYTES_MAX: usize = 120;
-/// Letters of an ending that is kept when a name is cut.
+/// Bytes of an extension that is kept when a name is cut, at most.
 const ENDING_BYTES_MAX: usize = 8;
 
-/// A file that is not whole yet. Dropped before [`Part::finish`], it is gone.
+/// An incomplete file. Dropped before [`Part::finish`], it is removed.
 #[derive(Debug)]
 pub struct Part {
     file: BufWriter<File>,
@@ -25,13 +24,13 @@ pub struct Part {
 }
 
 impl Part {
-    /// Creates the file; one that was left over from an earlier time is replaced.
+    /// Creates the file; one that an earlier run left is replaced.
     ///
     /// # Errors
     /// A sentence that names the file.
     pub fn create(dir: &Path, name: &str) -> Result<Part, String> {
         let (whole, part) = (dir.join(name), dir.join(format!("{name}.part")));
-        // A new file, never through somebody's link.
+        // A new file: an existing link is not followed.
         let _ = fs::remove_file(&part);
         let file = File::options().write(true).create_new(true).open(&part);
         let file = BufWriter::new(file.map_err(|e| cannot_write(&part, &e))?);
@@ -41,12 +40,12 @@ impl Part {
     /// Appends a piece.
     ///
     /// # Errors
-    /// A sentence that names the file, such as of a full disk.
+    /// A sentence with the file and the reason, such as a full disk.
     pub fn write(&mut self, piece: &[u8]) -> Result<(), String> {
         self.file.write_all(piece).map_err(|e| cannot_write(&self.part, &e))
     }
 
-    /// The body is whole: the file gets its name, which is answered. A file of that name is replaced.
+    /// The body is whole: gives the file its name, and returns it. A file of that name is replaced.
     ///
     /// # Errors
     /// As [`Part::write`].

@@ -1,4 +1,4 @@
-//! What is done with every target: what it is asked, how far it is followed, what of it is kept.
+//! The plan for every target: its request, its redirects, and what is kept of the response.
 
 use crate::config::FetchArgs;
 use crate::event::{Fetch, Url};
@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// The wishes of one command, the same for all its targets.
+/// The choices of one command, the same for all its targets.
 #[derive(Debug, Clone)]
 pub struct Plan {
     method: Cow<'static, str>,
@@ -47,7 +47,7 @@ impl Plan {
             method,
             headers,
             data,
-            // Whoever asks for a coding wants to see it.
+            // A given coding is shown as it came.
             decode: !given("Accept-Encoding"),
             within: args.max_time,
             redirects_max: args.redirects,

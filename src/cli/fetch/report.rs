@@ -1,9 +1,10 @@
-//! What people and programs read: results on standard output, everything else on standard error.
+//! The output: results on standard output, everything else on standard error.
 //!
-//! Both are gathered and written once a turn, or whenever a buffer is full: a thousand answers are not a thousand
-//! writes, and an answer that nothing follows is not kept back. Where [`Notes`] allow it, one line of progress is
-//! redrawn under everything else. A reader that is slow stops the loop, and so in the end the sites: nothing is piled
-//! up for it.
+//! Both are buffered and written once a turn, or when a buffer is full: a thousand responses are not a thousand writes,
+//! and a single response is not delayed. Where [`Notes`] allow it, one progress line is redrawn under everything else. A
+//! slow reader blocks the loop, and so in the end the sites: no output piles up.
+//!
+//! Progress is by hand: `indicatif` would replace `draw` and `erase` only, and draws on a timer of its own.
 
 use super::json;
 use super::notes::Notes;
@@ -11,11 +12,11 @@ use super::trip::{Answer, Outcome};
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
-/// Bytes gathered before they are written in the middle of a turn.
-const GATHERED_BYTES_MAX: usize = 64 << 10;
-/// A list up to this length has a line for each target that starts.
+/// Bytes buffered before they are written within a turn.
+const BUFFERED_BYTES_MAX: usize = 64 << 10;
+/// Length of a list, targets, up to which each start has a line.
 const STARTS_MAX: usize = 100;
-/// The line of progress is redrawn so often, and a list that is over sooner has none.
+/// Interval of the progress line; a list that ends sooner has none.
 pub const REDRAWN_EVERY: Duration = Duration::from_millis(100);
 /// Back to the start of the line, and erase it (ECMA-48, EL).
 const ERASE_LINE: &[u8] = b"\r\x1b[K";
@@ -28,15 +29,15 @@ pub enum Style {
     Json,
 }
 
-/// How many are where.
+/// The numbers of targets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     pub targets: usize,
     pub started: usize,
     pub done: usize,
-    /// Of those that are done.
+    /// Among those that are done.
     pub failed: usize,
-    /// The times of all that are done, added up.
+    /// The sum of the times of all that are done.
     pub took: Duration,
 }
 
@@ -48,16 +49,16 @@ pub struct Report<O: Write, E: Write> {
     notes: Notes,
     /// The last result did not end its line.
     line_is_open: bool,
-    /// Since when this line of progress has been on the screen, if there is one.
+    /// When the progress line on the screen was drawn, if there is one.
     drawn_at: Option<Instant>,
 }
 
 impl<O: Write, E: Write> Report<O, E> {
-    /// Results in this style to `results`; notes about them to `errors`.
+    /// Writes results in this style to `results`, notes about them to `errors`.
     pub fn new(style: Style, notes: Notes, results: O, errors: E) -> Report<O, E> {
         Report {
-            results: BufWriter::with_capacity(GATHERED_BYTES_MAX, results),
-            errors: BufWriter::with_capacity(GATHERED_BYTES_MAX, errors),
+            results: BufWriter::with_capacity(BUFFERED_BYTES_MAX, results),
+            errors: BufWriter::with_capacity(BUFFERED_BYTES_MAX, errors),
             style,
             notes,
             line_is_open: false,
@@ -72,10 +73,10 @@ impl<O: Write, E: Write> Report<O, E> {
         }
     }
 
-    /// A target has come to its end.
+    /// A target has ended.
     ///
     /// # Errors
-    /// Results cannot be written, as to a pipe whose reader is gone.
+    /// Results cannot be written, for instance to a closed pipe.
     pub fn ended(&mut self, name: &str, outcome: Outcome) -> io::Result<()> {
         if self.shares_screen() {
             self.erase();
@@ -84,10 +85,10 @@ impl<O: Write, E: Write> Report<O, E> {
             (Style::Json, ..) => json::write_line(name, outcome, &mut self.results),
             (Style::Text, None, Some(answer)) => self.answered(name, answer, &outcome),
             (Style::Text, why, _) => {
-                let (took, place) = (outcome.took.as_secs_f64(), after_redirects(&outcome));
+                let (took, behind) = (outcome.took.as_secs_f64(), after_redirects(&outcome));
                 let why = why.as_deref().unwrap_or("there is no answer");
                 self.erase();
-                self.note(format_args!("{name}: failed after {took:.3} s: {why}{place}\n"));
+                self.note(format_args!("{name}: failed after {took:.3} s: {why}{behind}\n"));
                 Ok(())
             }
         }
@@ -123,7 +124,7 @@ impl<O: Write, E: Write> Report<O, E> {
         out.write_all(body)
     }
 
-    /// The end of a turn: what was gathered goes out, and the line of progress is brought up to date.
+    /// The end of a turn: writes the buffers, and redraws the progress line if it is due.
     ///
     /// # Errors
     /// Results cannot be written.
@@ -136,13 +137,13 @@ impl<O: Write, E: Write> Report<O, E> {
             self.draw(tally, now.saturating_duration_since(began), columns);
             self.drawn_at = Some(now);
         }
-        // On a screen that both share, notes go below the results.
+        // On a shared screen notes go below the results.
         self.results.flush()?;
         let _ = self.errors.flush();
         Ok(())
     }
 
-    /// Everything is over: what the whole list took, where it is more than one target, or that there was none.
+    /// The end of the list: its time if it has several targets, or a note that it is empty.
     ///
     /// # Errors
     /// Results cannot be written.
@@ -155,7 +156,7 @@ impl<O: Write, E: Write> Report<O, E> {
             0 => self.note(format_args!("the list is empty\n")),
             1 => {}
             targets if one_by_one => self.note(format_args!("{targets} targets one after the other in {whole:.3} s\n")),
-            // At most: a target that is fetched alone does not wait for the others, as they do for each other here.
+            // At most: a target that is fetched alone shares no bandwidth.
             targets => self.note(format_args!(
                 "{targets} targets in {whole:.3} s; their times add up to {sum:.3} s: doing them at once saved up to \
                  {:.3} s\n",
@@ -178,7 +179,7 @@ impl<O: Write, E: Write> Report<O, E> {
         matches!(self.notes, Notes::Redrawn { under_results: true, .. })
     }
 
-    /// On a screen that both share, notes must not go behind the end of a body. Elsewhere bodies stay as they are.
+    /// Ends the last line of a body, on a shared screen, where a note would follow it. Elsewhere bodies are unchanged.
     fn end_line(&mut self) -> io::Result<()> {
         match self.shares_screen() && std::mem::take(&mut self.line_is_open) {
             true => self.results.write_all(b"\n"),
@@ -186,7 +187,7 @@ impl<O: Write, E: Write> Report<O, E> {
         }
     }
 
-    /// Takes the line of progress away, at once: what follows may go another way to the same screen.
+    /// Erases the progress line at once: results may go to the same screen by another descriptor.
     fn erase(&mut self) {
         if self.drawn_at.take().is_some() {
             let _ = self.errors.write_all(ERASE_LINE);
@@ -194,13 +195,13 @@ impl<O: Write, E: Write> Report<O, E> {
         }
     }
 
-    /// Notes are a courtesy: a closed standard error must not end the fetches.
+    /// Writes a note; a closed standard error must not end the fetches.
     fn note(&mut self, what: std::fmt::Arguments) {
         let _ = self.errors.write_fmt(what);
     }
 }
 
-/// A site's words without what a terminal would obey: some take U+0080 to U+009F for the beginning of a command.
+/// A site's text without control characters: some terminals take U+0080 to U+009F for the start of a command.
 fn visible(words: &[u8]) -> String {
     let words = String::from_utf8_lossy(words);
     words.chars().map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }).collect()

@@ -1,9 +1,9 @@
-//! What the tests of the list share: a list at a moment, with its outputs in memory, and a directory.
+//! The test bench of the list: a list and its clock, its outputs in memory, and a directory.
 
 use super::notes::Notes;
 use super::plan::Plan;
 use super::report::{Report, Style};
-use super::{FetchList, places_for};
+use super::{FetchList, slots_for};
 use crate::clock::{Now, UnixTime};
 use crate::config::{Cli, Command, FetchArgs, Limits};
 use crate::event::{App, Effect, Effects, Event, Fetch, Fetched, Journey, ResponseHead, Url};
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 pub const OK: &[u8] = b"HTTP/1.1 200 OK\r\nServer: x\r\nX-Odd:  \xff \r\n\r\n";
 
-/// What clap makes of `squall fetch` and this.
+/// The parsed arguments of `squall fetch`.
 pub fn args(line: &[&str]) -> FetchArgs {
     match Cli::parse_from(["squall", "fetch"].iter().chain(line)).command {
         Some(Command::Fetch(args)) => *args,
@@ -24,7 +24,7 @@ pub fn args(line: &[&str]) -> FetchArgs {
     }
 }
 
-/// To an address that is not public.
+/// A journey to an address that is not public.
 pub fn journey() -> Journey {
     Journey {
         address: ([192, 0, 2, 1], 80).into(),
@@ -35,7 +35,7 @@ pub fn journey() -> Journey {
     }
 }
 
-/// Parses a head and hands it on.
+/// Parses a head and passes it on.
 pub fn with_head<T>(head: &[u8], take: impl FnOnce(&ResponseHead) -> T) -> T {
     match Exchange::new(false, false).receive(head, false, &Limits::default()) {
         Ok((_, Some(ExchangeEvent::Head(head)))) => take(&head),
@@ -43,12 +43,12 @@ pub fn with_head<T>(head: &[u8], take: impl FnOnce(&ResponseHead) -> T) -> T {
     }
 }
 
-/// A turn at this time; no list looks at the wall clock.
+/// A turn at this time; no list reads the wall clock.
 pub fn at(instant: Instant) -> Now {
     Now { instant, wall: UnixTime::default() }
 }
 
-/// A list at a moment.
+/// A list, its plan and the time.
 pub struct Bench {
     pub list: FetchList<Vec<u8>, Vec<u8>>,
     pub plan: Plan,
@@ -56,7 +56,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// The list of these arguments, and what it does at its start.
+    /// The list of these arguments, and its effects at the start.
     pub fn start(line: &[&str]) -> (Bench, Vec<Effect>) {
         Bench::start_with(line, Notes::Lines)
     }
@@ -67,40 +67,40 @@ impl Bench {
         let style = if args.json { Style::Json } else { Style::Text };
         let report = Report::new(style, notes, Vec::new(), Vec::new());
         let concurrency = if args.sequential { 1 } else { args.concurrency };
-        let places = places_for(concurrency.min(args.targets.len()), u64::MAX);
-        let list = FetchList::new(args.targets, places, plan.clone(), report, now);
+        let slots = slots_for(concurrency.min(args.targets.len()), u64::MAX);
+        let list = FetchList::new(args.targets, slots, plan.clone(), report, now);
         let mut bench = Bench { list, plan, now };
         let mut out = Effects::default();
         bench.list.start(now, &mut out);
         (bench, out.list)
     }
 
-    pub fn tell(&mut self, place: usize, fetched: Fetched) -> Vec<Effect> {
+    pub fn tell(&mut self, slot: usize, fetched: Fetched) -> Vec<Effect> {
         let mut out = Effects::default();
-        self.list.on_event(ConnId::outside(place), Event::Fetched(fetched), at(self.now), &mut out);
+        self.list.on_event(ConnId::outside(slot), Event::Fetched(fetched), at(self.now), &mut out);
         out.list
     }
 
-    pub fn head(&mut self, place: usize, head: &[u8]) -> Vec<Effect> {
-        self.head_from(place, head, journey())
+    pub fn head(&mut self, slot: usize, head: &[u8]) -> Vec<Effect> {
+        self.head_from(slot, head, journey())
     }
 
-    pub fn head_from(&mut self, place: usize, head: &[u8], journey: Journey) -> Vec<Effect> {
-        with_head(head, |head| self.tell(place, Fetched::Head(*head, journey)))
+    pub fn head_from(&mut self, slot: usize, head: &[u8], journey: Journey) -> Vec<Effect> {
+        with_head(head, |head| self.tell(slot, Fetched::Head(*head, journey)))
     }
 
-    pub fn body(&mut self, place: usize, piece: &[u8]) -> Vec<Effect> {
-        self.tell(place, Fetched::Body(piece))
+    pub fn body(&mut self, slot: usize, piece: &[u8]) -> Vec<Effect> {
+        self.tell(slot, Fetched::Body(piece))
     }
 
-    pub fn done(&mut self, place: usize) -> Vec<Effect> {
-        self.tell(place, Fetched::Done)
+    pub fn done(&mut self, slot: usize) -> Vec<Effect> {
+        self.tell(slot, Fetched::Done)
     }
 
-    /// An answer without a body, whole.
-    pub fn answer(&mut self, place: usize) -> Vec<Effect> {
-        assert_eq!(self.head(place, OK), []);
-        self.done(place)
+    /// A whole response without a body.
+    pub fn answer(&mut self, slot: usize) -> Vec<Effect> {
+        assert_eq!(self.head(slot, OK), []);
+        self.done(slot)
     }
 
     pub fn later(&mut self, millis: u64) {
@@ -114,13 +114,13 @@ impl Bench {
         out.list
     }
 
-    /// What was said on standard output since the last time.
+    /// Standard output since the last call.
     pub fn results(&mut self) -> String {
         self.flush();
         String::from_utf8_lossy(&std::mem::take(self.list.report.results())).into_owned()
     }
 
-    /// What was said on standard error since the last time.
+    /// Standard error since the last call.
     pub fn notes(&mut self) -> String {
         self.flush();
         String::from_utf8(std::mem::take(self.list.report.notes())).expect("text")
@@ -132,17 +132,17 @@ impl Bench {
     }
 
     /// The effect that starts it.
-    pub fn fetches(&self, place: usize, url: &str) -> Effect {
-        fetches(place, self.fetch(url))
+    pub fn fetches(&self, slot: usize, url: &str) -> Effect {
+        fetches(slot, self.fetch(url))
     }
 }
 
-pub fn fetches(place: usize, fetch: Fetch) -> Effect {
-    Effect::Fetch(ConnId::outside(place), Box::new(fetch))
+pub fn fetches(slot: usize, fetch: Fetch) -> Effect {
+    Effect::Fetch(ConnId::outside(slot), Box::new(fetch))
 }
 
-/// A temporary directory of a test.
-pub struct Dir(TempDir);
+/// A temporary directory, removed at drop.
+pub struct Dir(PathBuf);
 
 impl Dir {
     pub fn new() -> Dir {

@@ -2,7 +2,7 @@ use super::testing::{Bench, OK};
 use super::*;
 use crate::event::{FetchError, Fetched};
 
-/// The targets that are fetched by these effects, each with its place.
+/// The targets that these effects fetch, each with its slot.
 fn started(effects: &[Effect]) -> Vec<(usize, String)> {
     let start = |effect: &Effect| match effect {
         Effect::Fetch(owner, fetch) => (owner.slot(), fetch.url.host.clone()),
@@ -66,7 +66,7 @@ fn concurrency_is_bounded_and_deadlines_begin_at_starts() {
     assert_eq!(next, [bench.fetches(1, "http://c.test/")], "its deadline is two seconds from now");
     bench.later(500);
     assert_eq!(bench.answer(1), [bench.fetches(1, "http://d.test/")]);
-    assert_eq!(bench.answer(0), [], "nobody is left to start");
+    assert_eq!(bench.answer(0), [], "no target is left");
     let results = bench.results();
     for line in ["b.test: 1.000 s\n", "c.test: 0.500 s\n", "a.test: 1.500 s\n"] {
         assert!(results.contains(line), "{results}");
@@ -82,19 +82,19 @@ fn any_order_of_ends_fetches_each_target_once() {
         let (mut busy, mut seen) = (vec![0, 1, 2], started(&effects));
         let mut order = order;
         while !busy.is_empty() {
-            let place = busy.remove(order % busy.len());
+            let slot = busy.remove(order % busy.len());
             order = order / 2 + 1;
             let failed = order % 3 == 0;
             let effects = match failed {
-                true => bench.tell(place, Fetched::Failed(FetchError::Busy)),
-                false => bench.answer(place),
+                true => bench.tell(slot, Fetched::Failed(FetchError::Busy)),
+                false => bench.answer(slot),
             };
             match effects.as_slice() {
                 [Effect::Quit] => assert!(busy.is_empty()),
                 [] => assert!(!busy.is_empty()),
                 _ => {
-                    assert_eq!(started(&effects)[0].0, place);
-                    busy.push(place);
+                    assert_eq!(started(&effects)[0].0, slot);
+                    busy.push(slot);
                     seen.extend(started(&effects));
                 }
             }
@@ -113,7 +113,7 @@ fn a_target_ends_once() {
     assert_eq!(bench.body(0, b"late"), []);
     assert_eq!(bench.done(0), []);
     assert_eq!((bench.list.tally.done, bench.list.tally.failed), (1, 1));
-    assert_eq!(bench.tell(7, Fetched::Done), [], "there is no such place");
+    assert_eq!(bench.tell(7, Fetched::Done), [], "there is no such slot");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_list_without_targets_is_over_at_once() {
     let plan = Plan::new(&testing::args(&["-"]), Vec::new());
     let report = Report::new(Style::Text, Notes::Lines, Vec::new(), Vec::new());
     let (now, mut out) = (Instant::now(), Effects::default());
-    let mut list = FetchList::new(Vec::new(), places_for(0, 1024), plan, report, now);
+    let mut list = FetchList::new(Vec::new(), slots_for(0, 1024), plan, report, now);
     list.start(now, &mut out);
     assert_eq!(out.list, [Effect::Quit]);
     assert_eq!(list.close(now), Ok(ExitCode::SUCCESS));
@@ -161,16 +161,16 @@ fn the_last_line_tells_the_time_saved() {
     assert_eq!(close(&["a.test", "b.test"]), (saved.into(), Ok(ExitCode::SUCCESS)));
     let (sequential, code) = close(&["--sequential", "a.test", "b.test"]);
     assert_eq!(sequential, "2 targets one after the other in 1.000 s\n");
-    assert_eq!(code, Ok(ExitCode::FAILURE), "one has not been answered");
+    assert_eq!(code, Ok(ExitCode::FAILURE), "one has no response");
     assert_eq!(close(&["--sequential", "a.test"]).0, "", "one alone has nothing to compare with");
 }
 
 #[test]
 fn slots_are_bounded_by_descriptors() {
-    assert_eq!(places_for(100, 1024), 100);
-    assert_eq!(places_for(10_000, 1024), (1024 - 32) / 3);
-    assert_eq!(places_for(10_000, u64::MAX), 10_000);
-    assert_eq!((places_for(100, 10), places_for(0, 1024)), (1, 1), "never none");
+    assert_eq!(slots_for(100, 1024), 100);
+    assert_eq!(slots_for(10_000, 1024), (1024 - 32) / 3);
+    assert_eq!(slots_for(10_000, u64::MAX), 10_000);
+    assert_eq!((slots_for(100, 10), slots_for(0, 1024)), (1, 1), "never none");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn bodies_have_a_limit_only_where_they_are_kept() {
     assert_eq!(limit(&["--output", "x", "--body-max", "5", "a.test"]), 5);
 }
 
-/// A pipe whose reader is gone, or a disk that is full.
+/// A closed pipe, or a full disk.
 struct Closed(ErrorKind);
 
 impl Write for Closed {
@@ -206,7 +206,7 @@ fn list_to<O: Write, E: Write>(results: O, errors: E) -> (FetchList<O, E>, Insta
     (FetchList::new(targets, 2, plan, report, now), now)
 }
 
-/// The list after the first of its two targets has been answered and the turn has ended.
+/// The list after the response of its first target and the end of the turn.
 fn after_one_answer<O: Write, E: Write>(results: O, errors: E) -> (FetchList<O, E>, Vec<Effect>, Instant) {
     let ((mut list, now), mut out) = (list_to(results, errors), Effects::default());
     list.start(now, &mut out);
@@ -224,7 +224,7 @@ fn after_one_answer<O: Write, E: Write>(results: O, errors: E) -> (FetchList<O, 
 fn closed_results_end_the_fetches_closed_notes_do_not() {
     let (mut list, effects, now) = after_one_answer(Closed(ErrorKind::BrokenPipe), Vec::new());
     assert_eq!(effects, [Effect::Quit]);
-    assert_eq!(list.close(now), Ok(ExitCode::FAILURE), "nobody reads; that goes without saying");
+    assert_eq!(list.close(now), Ok(ExitCode::FAILURE), "a closed pipe is no error");
     let (mut list, effects, now) = after_one_answer(Closed(ErrorKind::StorageFull), Vec::new());
     assert_eq!(effects, [Effect::Quit]);
     assert!(list.close(now).is_err_and(|why| why.starts_with("standard output: ")));

@@ -1,4 +1,4 @@
-//! One target's way, through its redirects, to an outcome.
+//! One target, through its redirects, to an outcome.
 //!
 //! ```text
 //! Asked ── head ──▶ Answered ── body ── its end ──▶ outcome
@@ -6,7 +6,7 @@
 //!   └─ the next request ◀────┴─ its body ends, fails, or is too long to wait for
 //! ```
 //!
-//! Steps of its fetches go in; what to do next comes out. Who else is under way is not known here.
+//! Steps of its fetches go in; the next action comes out. Other targets are unknown here.
 
 use super::part::Part;
 use super::plan::Plan;
@@ -46,7 +46,7 @@ enum Stage {
     Answered(Answer),
 }
 
-/// The head of a final answer.
+/// The head of a final response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -68,10 +68,10 @@ pub enum Next {
     Over(Result<(), String>),
 }
 
-/// What became of a target.
+/// The result of a target.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The last one that was asked; `None` if the target is no URL.
+    /// The last one requested; `None` if the target is malformed.
     pub url: Option<Url>,
     /// Redirects that were followed.
     pub redirects: u8,

@@ -4,7 +4,7 @@ const PAGE: &str = "https://a.test/b/c?d=1&e";
 /// The element of a page without a base of its own.
 const OURS: &str = "<base href=\"https://a.test/b/c?d=1&amp;e\">";
 
-/// The page with its element, as it comes in pieces of this size.
+/// The page with its element, taken in pieces of this size.
 fn in_pieces(page: &[u8], size: usize) -> Vec<u8> {
     let mut opening = Opening::new(Url::parse(PAGE).expect("a URL"));
     let (mut out, mut added) = (Vec::new(), None);
@@ -20,7 +20,7 @@ fn in_pieces(page: &[u8], size: usize) -> Vec<u8> {
     out
 }
 
-/// The same whatever the size of the pieces, as text.
+/// The same for pieces of any size, as text.
 #[track_caller]
 fn with_base(page: impl AsRef<[u8]>) -> String {
     let page = page.as_ref();
@@ -31,7 +31,7 @@ fn with_base(page: impl AsRef<[u8]>) -> String {
     whole.iter().map(|&byte| char::from(byte)).collect()
 }
 
-/// The element stands at `|`.
+/// The element is inserted at `|`.
 #[track_caller]
 fn assert_place(page: &str, element: &str) {
     let (before, behind) = page.split_once('|').expect("a place");
@@ -94,7 +94,7 @@ fn the_pages_own_base_is_resolved_at_its_address() {
     for none in ["&#xfffffff;", "&#xd800;", "&#;", "&#x;", "&;", "&amp", "&#47"] {
         assert_eq!(without_references(none), none);
     }
-    // Bytes of an encoding that is not known here.
+    // Bytes of an unknown encoding.
     let page = with_base(b"<meta charset=gbk><base href='/\xd6\xd0/'><body>");
     assert!(page.contains("<base href=\"https://a.test/%D6%D0/\"><base href='/"), "{page}");
 }

@@ -1,5 +1,8 @@
-//! The tokens at the begin of an HTML document, as far as [`super`] has to tell them apart (HTML Standard, section
-//! 13.2.5), read from bytes: markup is ASCII in every encoding but UTF-16.
+//! The tokens at the start of an HTML document, as far as [`super`] must distinguish them (HTML Standard, section 13.2.5),
+//! read from bytes: markup is ASCII in every encoding but UTF-16.
+//!
+//! By hand: `html5gum` takes the end of its input for the end of the page and assumes UTF-8; `lol_html` brings a CSS parser
+//! and writes tags before a later base is known.
 
 use memchr::{memchr, memchr_iter};
 
@@ -18,7 +21,7 @@ pub enum Token<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tag<'a> {
     name: &'a [u8],
-    /// All between the name and the end of the tag.
+    /// All bytes between the name and the end of the tag.
     attributes: &'a [u8],
 }
 
@@ -28,7 +31,7 @@ impl<'a> Tag<'a> {
         names.iter().find(|name| self.name.eq_ignore_ascii_case(name.as_bytes())).copied().unwrap_or_default()
     }
 
-    /// The value of the first attribute of this name: as it stands there, without its quotes.
+    /// The value of the first attribute of this name, not decoded, without its quotes.
     pub fn attribute(&self, name: &str) -> Option<&'a [u8]> {
         let mut found = None;
         read_attributes(self.attributes, |given, value| {
@@ -40,7 +43,7 @@ impl<'a> Tag<'a> {
     }
 }
 
-/// The first token and its length; `None` if its end is not there yet. Of text there is only its begin.
+/// The first token and its length; `None` if it is incomplete. Text has length 0.
 pub fn token(bytes: &[u8]) -> Option<(Token<'_>, usize)> {
     let nothing = |len| (Token::Nothing, len);
     match bytes {
@@ -62,7 +65,7 @@ pub fn token(bytes: &[u8]) -> Option<(Token<'_>, usize)> {
     }
 }
 
-/// Bytes of the text in an element that holds no markup, with its end tag; `None` if that is not there yet.
+/// Length of the text in an element without markup, with its end tag; `None` if that is incomplete.
 pub fn raw_text_len(bytes: &[u8], name: &str) -> Option<usize> {
     memchr_iter(b'<', bytes).find_map(|at| match token(&bytes[at..])? {
         (Token::End(tag), len) if tag.name.eq_ignore_ascii_case(name.as_bytes()) => Some(at + len),
@@ -74,7 +77,7 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0c)
 }
 
-/// How many bytes in front are such ones.
+/// The number of such bytes in front.
 fn span(bytes: &[u8], is_one: impl Fn(u8) -> bool) -> usize {
     bytes.iter().position(|&byte| !is_one(byte)).unwrap_or(bytes.len())
 }
@@ -95,8 +98,9 @@ fn tag(bytes: &[u8]) -> Option<(Tag<'_>, usize)> {
     Some((Tag { name, attributes: &attributes[..len] }, name.len() + len))
 }
 
-/// Tells each attribute's name and value; returns the bytes up to the end of the tag, `>` included, if that is there.
-fn read_attributes<'a>(bytes: &'a [u8], mut tell: impl FnMut(&'a [u8], &'a [u8])) -> Option<usize> {
+/// Passes each attribute's name and value to `found`; returns the length up to the end of the tag, `>` included, if it is
+/// complete.
+fn read_attributes<'a>(bytes: &'a [u8], mut found: impl FnMut(&'a [u8], &'a [u8])) -> Option<usize> {
     let spaces = |at: usize| at + span(&bytes[at..], is_space);
     let mut at = 0;
     loop {
@@ -104,12 +108,12 @@ fn read_attributes<'a>(bytes: &'a [u8], mut tell: impl FnMut(&'a [u8], &'a [u8])
         if *bytes.get(at)? == b'>' {
             return Some(at + 1);
         }
-        // The first letter of a name may be anything, even =.
+        // The first letter of a name may be any byte, even =.
         let rest = &bytes[at + 1..];
         let name = &bytes[at..][..1 + span(rest, |byte| !is_space(byte) && !b"/>=".contains(&byte))];
         let behind = spaces(at + name.len());
         if *bytes.get(behind)? != b'=' {
-            tell(name, b"");
+            found(name, b"");
             at = behind;
             continue;
         }
@@ -127,7 +131,7 @@ fn read_attributes<'a>(bytes: &'a [u8], mut tell: impl FnMut(&'a [u8], &'a [u8])
                 value
             }
         };
-        tell(name, value);
+        found(name, value);
     }
 }
 

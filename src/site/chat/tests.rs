@@ -2,7 +2,7 @@ use super::*;
 use crate::site::testing::conn;
 use std::time::Duration;
 
-/// An effect of the room, with its words instead of their place.
+/// An effect of the room, with its text instead of a range.
 #[derive(Debug, PartialEq)]
 enum Said {
     Join(ConnId),
@@ -12,7 +12,7 @@ enum Said {
 }
 use Said::{All, Close, Join, One};
 
-/// A room at a moment.
+/// A room and the time.
 struct Room {
     chat: Chat,
     now: Instant,

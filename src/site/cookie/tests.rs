@@ -13,7 +13,7 @@ fn signer() -> Signer {
     Signer::new(SECRET)
 }
 
-/// Signs any message, so that a test can be an owner of the secret who writes nonsense.
+/// Signs any message, also a malformed one.
 fn seal(message: &str) -> String {
     let mac = signer().keyed.chain_update(message).finalize().into_bytes();
     message.to_owned() + &mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
@@ -196,7 +196,7 @@ fn an_unusable_secret_is_refused_with_a_sentence() {
     fs::remove_dir_all(dir).unwrap();
 }
 
-/// What link(2) says where there are no hard links, and where it is forbidden: EPERM, EACCES, EMLINK, EXDEV, ENOSYS,
+/// The errors of link(2) without hard links, or without permission: EPERM, EACCES, EMLINK, EXDEV, ENOSYS,
 /// ENOTSUP (EOPNOTSUPP), EINVAL.
 fn link_errors() -> [i32; 7] {
     [libc::EPERM, libc::EACCES, libc::EMLINK, libc::EXDEV, libc::ENOSYS, libc::EOPNOTSUPP, libc::EINVAL]
@@ -243,16 +243,16 @@ fn without_hard_links_programs_still_share_one_whole_secret() {
 fn a_secret_cut_by_a_crash_is_never_used() {
     let dir = directory("crashed");
     fs::create_dir_all(&dir).unwrap();
-    // Before the name was taken: a file of another name, perhaps cut short. It is not read.
+    // Before the name was claimed: a file of another name, perhaps cut. It is not read.
     fs::write(dir.join("cookie-secret.0123456789abcdef"), "0123456789abcdef").unwrap();
     let without_links = |_: &Path, _: &Path| Err(std::io::Error::from_raw_os_error(libc::EPERM));
     make_secret(&dir, &dir.join("cookie-secret"), without_links).unwrap();
     assert_eq!(load_secret(None, &dir).unwrap().len(), 64);
-    // Between the name and its content: an empty file. It is refused, after a moment for a program that is at it.
+    // Between the name and its content: an empty file. It is refused after the wait.
     fs::write(dir.join("cookie-secret"), "").unwrap();
     let why = load_secret(None, &dir).unwrap_err();
     assert!(why.contains("is empty") && why.contains("remove it"), "{why}");
-    // A program that is at it is waited for.
+    // A program that still writes is waited for.
     let whole = dir.join("whole");
     fs::write(&whole, "a secret of many bytes").unwrap();
     let secret = std::thread::scope(|scope| {

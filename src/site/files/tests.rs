@@ -139,7 +139,7 @@ fn unknown_extensions_are_octet_streams() {
     assert_eq!(content_type("static/x.min.JS"), "text/javascript; charset=utf-8");
 }
 
-/// A site with a `--www` that only the test knows.
+/// A site with a `--www` that does not exist.
 fn overlaid() -> Bench {
     Bench::with(|settings| settings.www = Some("/no/such/www".into()))
 }
@@ -156,15 +156,15 @@ fn a_file_of_the_overlay_is_read_on_the_pool() {
     assert_eq!(out.list, [Effect::Run(conn(0), job)]);
     let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(THEN);
     let out = read(&mut bench, Ok(FileRead { bytes: "hello".into(), modified: Some(modified) }));
-    assert_eq!((answer(&out).status, bench.pending()), (304, 0), "it remembers what was asked");
+    assert_eq!((answer(&out).status, bench.pending()), (304, 0), "the conditions are kept");
     bench.ask(conn(0), "GET /static/a%20b.txt", &[]);
     let out = read(&mut bench, Ok(FileRead { bytes: "hello".into(), modified: Some(modified) }));
     assert_eq!((answer(&out).status, text(answer(&out))), (200, "hello"));
     assert_eq!(field(answer(&out), "Last-Modified"), Some("Tue, 14 Nov 2023 22:13:20 GMT"));
-    assert!(read(&mut bench, Err(ErrorKind::NotFound.into())).list.is_empty(), "nobody asked");
+    assert!(read(&mut bench, Err(ErrorKind::NotFound.into())).list.is_empty(), "no request");
 }
 
-/// The answer to a GET of a file of the overlay that was modified `seconds` after the epoch.
+/// The response to a GET of a file of the overlay that was modified `seconds` after the epoch.
 fn answer_of_file(seconds: i64, fields: &[&str]) -> Response {
     let mut bench = overlaid();
     bench.ask(conn(0), "GET /static/a.txt", fields);
@@ -194,7 +194,7 @@ fn a_file_time_in_the_future_is_sent_as_now() {
         assert_eq!(field(&response, "Last-Modified"), Some("Tue, 14 Nov 2023 22:13:20 GMT"), "{seconds}");
         let tag = field(&response, "ETag").expect("a tag").to_owned();
         assert_eq!(answer_of_file(seconds, &[&format!("If-None-Match: {tag}")]).status, 304);
-        // The file may change while its time stays in the future: a date is no proof of having it.
+        // The file may change while its time stays in the future: a date does not prove that the copy is current.
         let at = "If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT";
         assert_eq!(answer_of_file(seconds, &[at]).status, 200, "{seconds}");
     }

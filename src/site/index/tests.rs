@@ -2,7 +2,7 @@ use super::*;
 use crate::event::{Event, Finished};
 use crate::site::testing::{ALICE, Bench, answer, conn, text, words};
 
-/// The value of `seconds` as it is slept, or the refusal.
+/// The time that is slept for this value of `seconds`, or the refusal.
 fn sleep(seconds: &str) -> Result<Duration, String> {
     let mut bench = Bench::new();
     let out = bench.ask(conn(0), &format!("GET /sleep{seconds}"), &[]);
@@ -51,7 +51,7 @@ fn after_a_sleep_the_page_has_the_users_name_and_language() {
     assert!(text(answer(&out)).contains("睡了 1.5 秒") && text(answer(&out)).contains("alice"));
     assert!(bench.tell(conn(0), Event::Woke).list.is_empty(), "once");
     bench.tell(conn(1), Event::Left);
-    assert!(bench.tell(conn(1), Event::Woke).list.is_empty(), "nobody is there any more");
+    assert!(bench.tell(conn(1), Event::Woke).list.is_empty(), "the connection has ended");
     assert!(bench.pending() == 0);
 }
 

@@ -11,7 +11,7 @@ const HANDSHAKE: [&str; 4] = [
     "Sec-WebSocket-Version: 13",
 ];
 
-/// The name that the site sees behind a Cookie field.
+/// The name that the site finds in a Cookie field.
 fn name_in(bench: &mut Bench, cookie: &str) -> Option<String> {
     let out = bench.ask(conn(9), "GET /chat/", &[cookie]);
     let page = answer(&out);
@@ -164,7 +164,7 @@ fn a_valid_cookie_with_an_unacceptable_name_counts_as_none() {
     assert_eq!(name_in(&mut bench, &not_text), None);
 }
 
-/// The Cookie field that a login of alice brings now.
+/// The Cookie field of a login of alice now.
 fn log_in(bench: &mut Bench) -> String {
     let out = bench.post(conn(0), "/login", &[], "username=alice");
     let set = field(answer(&out), "Set-Cookie").expect("a cookie").to_owned();
@@ -179,7 +179,7 @@ fn set_clock(bench: &mut Bench, days_after_then: i64) {
 
 #[test]
 fn a_cookie_has_the_time_of_its_signing_not_of_the_start() {
-    // A board without a battery starts in the past, and is told the time later.
+    // A board without a battery starts in the past, and its clock is set later.
     let mut bench = Bench::new();
     set_clock(&mut bench, -400);
     let early = log_in(&mut bench);

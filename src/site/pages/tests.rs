@@ -17,12 +17,12 @@ fn field<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
     response.headers.iter().find(|field| field.0 == name).map(|field| &*field.1)
 }
 
-/// A sentence with something from people in every place.
-fn sentence(person: &str) -> Localized {
+/// A text with `person` as every value.
+fn text_of(person: &str) -> Localized {
     Localized::new("why_location", [&person]).because(person)
 }
 
-/// One of each page, with something from people in every place that takes it.
+/// One of each page, with `person` as every value.
 fn all<'a>(person: &'a str, why: &'a Localized) -> Vec<Page<'a>> {
     let user = Some(person);
     vec![
@@ -51,7 +51,7 @@ fn overlay(name: &str, templates: &[(&str, &str)]) -> PathBuf {
 
 #[test]
 fn every_page_is_whole_in_both_languages() {
-    for page in all("Ann", &sentence("Ann")) {
+    for page in all("Ann", &text_of("Ann")) {
         for (lang, tag) in [(Lang::En, "en"), (Lang::Zh, "zh-Hans")] {
             let response = pages().render(&page, lang, 200);
             assert_eq!((response.status, &*response.content_type), (200, "text/html; charset=utf-8"), "{page:?}");
@@ -65,7 +65,7 @@ fn every_page_is_whole_in_both_languages() {
 #[test]
 fn every_value_is_escaped() {
     let evil = r#"<b>"'&</b>"#;
-    for page in all(evil, &sentence(evil)) {
+    for page in all(evil, &text_of(evil)) {
         let response = pages().render(&page, Lang::En, 200);
         assert!(!html(&response).contains("<b>"), "{page:?}");
         assert!(!html(&response).contains(r#""'&"#), "{page:?}");
@@ -74,7 +74,7 @@ fn every_value_is_escaped() {
 
 #[test]
 fn no_page_has_inline_code_or_a_foreign_address() {
-    for page in all("Ann", &sentence("Ann")) {
+    for page in all("Ann", &text_of("Ann")) {
         let response = pages().render(&page, Lang::En, 200);
         let html = html(&response);
         for word in ["<style", " style=", " onclick=", "javascript:", "http://", "https://", "src=\"data:", "=\"//"] {
@@ -96,7 +96,7 @@ fn a_page_may_do_what_its_script_needs_and_nothing_else() {
     assert_eq!(policy(&Page::Chat { user: "Ann" }), with_script);
     assert_eq!(policy(&Page::Index { user: None, delay: None, lab: true }), with_script);
     assert_eq!(policy(&Page::Search { user: None }), format!("{with_script}; frame-src 'self'"));
-    let why = sentence("Ann");
+    let why = text_of("Ann");
     let error = |layout| policy(&Page::Error { user: None, status: 502, why: &why, layout });
     assert_eq!((error(Layout::Whole), error(Layout::Relayed)), (POLICY.to_owned(), error(Layout::Framed)));
     assert!(error(Layout::Framed).starts_with("sandbox;") && error(Layout::Framed).ends_with("frame-ancestors 'self'"));
@@ -104,7 +104,7 @@ fn a_page_may_do_what_its_script_needs_and_nothing_else() {
 
 #[test]
 fn a_page_has_a_script_if_its_policy_lets_it_run() {
-    for page in all("Ann", &sentence("Ann")) {
+    for page in all("Ann", &text_of("Ann")) {
         let response = pages().render(&page, Lang::En, 200);
         let policy = field(&response, "Content-Security-Policy").unwrap();
         for loose in ["-inline", "-eval", "*", "data:", "http"] {
@@ -116,7 +116,7 @@ fn a_page_has_a_script_if_its_policy_lets_it_run() {
 
 #[test]
 fn an_error_page_leaves_out_what_its_layout_forbids() {
-    let why = sentence("Ann");
+    let why = text_of("Ann");
     let page = |layout| {
         let page = Page::Error { user: Some("Ann"), status: 502, why: &why, layout };
         html(&pages().render(&page, Lang::En, 502)).to_owned()
@@ -220,7 +220,7 @@ fn every_text_exists_and_is_used() {
     let in_code = code.iter().flat_map(|text| text.split('"')).filter(|word| {
         ["why_", "name_"].iter().any(|start| word.starts_with(start)) || ["slept", "blocked"].contains(word)
     });
-    // What is chosen by the status: every one that an error page is made for.
+    // The titles by status: every one that an error page has.
     let titles =
         [400, 401, 403, 404, 405, 409, 415, 426, 500, 501, 502, 503, 504].map(|status| format!("error_{status}"));
     let used: BTreeSet<&str> = in_templates.chain(in_code).chain(titles.iter().map(String::as_str)).collect();

@@ -8,13 +8,13 @@ use crate::site::testing::{Bench, HTML, answer, conn, field, text};
 const WITHIN: Duration = Duration::from_secs(20);
 const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
 
-/// A way that fetches come, without anything to see on it.
+/// Any journey.
 fn journey() -> Journey {
     let first_byte = Duration::from_millis(5);
     Journey { address: ([192, 0, 2, 1], 80).into(), dns: None, connect: None, tls: None, first_byte }
 }
 
-/// What the site should fetch for the words `x`, asked by nobody in particular.
+/// The fetch of `url` for a request without header fields.
 fn fetch_of(bench: &Bench, url: &str) -> Fetch {
     let url = Url::parse(url).expect("a URL");
     let headers = vec![("Accept-Encoding".into(), "identity".to_owned())];
@@ -25,7 +25,7 @@ fn search(bench: &mut Bench) -> Fetch {
     fetched(&bench.ask(conn(0), "GET /search?wd=x", &[]))
 }
 
-/// The fetch, where there is nothing else.
+/// The fetch, which is the only effect.
 #[track_caller]
 fn fetched(out: &Effects) -> Fetch {
     match &out.list[..] {
@@ -34,7 +34,7 @@ fn fetched(out: &Effects) -> Fetch {
     }
 }
 
-/// The other site answers with this head.
+/// The other site responds with this head.
 fn hear(bench: &mut Bench, head: &str) -> Effects {
     match Exchange::new(false, false).receive(head.as_bytes(), false, &Limits::default()) {
         Ok((_, Some(ExchangeEvent::Head(head)))) => bench.tell(conn(0), Event::Fetched(Fetched::Head(head, journey()))),
@@ -42,7 +42,7 @@ fn hear(bench: &mut Bench, head: &str) -> Effects {
     }
 }
 
-/// The head of an answer whose body follows.
+/// The head of a response whose body follows.
 #[track_caller]
 fn head_of(out: &Effects) -> &Response {
     match out.list.first() {
@@ -55,7 +55,7 @@ fn done(bench: &mut Bench) -> Effects {
     bench.tell(conn(0), Event::Fetched(Fetched::Done))
 }
 
-/// A whole answer that redirects, and what it led to at its head or else at its end.
+/// A whole redirect, and the effects at its head, else at its end.
 fn redirect(bench: &mut Bench, location: &str) -> Effects {
     let out = hear(bench, &format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n"));
     if out.list.is_empty() { done(bench) } else { out }
@@ -65,7 +65,7 @@ fn fail(bench: &mut Bench, error: FetchError) -> Effects {
     bench.tell(conn(0), Event::Fetched(Fetched::Failed(error)))
 }
 
-/// Nothing is kept of the search.
+/// Whether nothing is kept of the search.
 fn is_forgotten(bench: &Bench) -> bool {
     bench.pending() == 0
 }

@@ -13,7 +13,7 @@ const VERSION: &str = "Sec-WebSocket-Version: 13";
 
 const HANDSHAKE: [&str; 4] = [UPGRADE, CONNECTION, KEY, VERSION];
 
-/// What belongs to [`KEY`] (RFC 6455 section 1.3).
+/// The value for [`KEY`] (RFC 6455 section 1.3).
 const ACCEPT: [u8; 28] = *b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 #[test]

@@ -6,14 +6,14 @@ const SHARED: Notes = Notes::Redrawn { under_results: true, columns: 80 };
 const APART: Notes = Notes::Redrawn { under_results: false, columns: 80 };
 
 impl<E: Write> Report<Vec<u8>, E> {
-    /// What went to standard output.
+    /// The bytes of standard output.
     pub fn results(&mut self) -> &mut Vec<u8> {
         self.results.get_mut()
     }
 }
 
 impl<O: Write> Report<O, Vec<u8>> {
-    /// What went to standard error.
+    /// The bytes of standard error.
     pub fn notes(&mut self) -> &mut Vec<u8> {
         self.errors.get_mut()
     }
@@ -24,15 +24,15 @@ fn answer() -> Answer {
     Answer { status: 200, minor_version: 1, reason: "OK".into(), headers, journey: testing::journey() }
 }
 
-fn failed(bench: &mut Bench, place: usize) -> Vec<Effect> {
-    bench.tell(place, Fetched::Failed(FetchError::Busy))
+fn failed(bench: &mut Bench, slot: usize) -> Vec<Effect> {
+    bench.tell(slot, Fetched::Failed(FetchError::Busy))
 }
 
 #[test]
 fn progress_is_redrawn_ten_times_a_second() {
     let (mut bench, _) = Bench::start_with(&["--concurrency", "2", "a.test", "b.test", "c.test"], APART);
     bench.later(99);
-    assert_eq!(bench.notes(), "", "whatever is over by now needs no line");
+    assert_eq!(bench.notes(), "", "a list that ends by now needs no line");
     bench.later(1);
     assert_eq!(bench.notes(), "0 of 3 done, 0 failed, 2 under way, 0.1 s");
     assert_eq!(bench.notes(), "", "nothing new within the turn");
@@ -87,7 +87,7 @@ fn results_go_above_the_progress_line() {
         bench.later(100);
         bench.notes();
         bench.answer(0);
-        // Written before the turn ends, for results may be, too.
+        // Written before the turn ends, as results may be.
         let said = std::mem::take(bench.list.report.notes());
         assert_eq!(said == ERASE_LINE, erased, "{said:?}");
         let redrawn = if erased { "1 of 2 done, 0 failed, 1 under way, 0.1 s" } else { "" };

@@ -144,11 +144,11 @@ fn with_fail_a_status_of_400_or_more_is_a_failure() {
 fn concurrent_bodies_are_printed_whole_behind_their_heads() {
     let (mut bench, _) = Bench::start(&["--body", "a.test", "b.test", "c.test"]);
     for piece in [&b"one\n"[..], b"two"] {
-        for place in 0..3 {
+        for slot in 0..3 {
             if piece == b"one\n" {
-                bench.head(place, b"HTTP/1.1 200 OK\r\n\r\n");
+                bench.head(slot, b"HTTP/1.1 200 OK\r\n\r\n");
             }
-            assert_eq!(bench.body(place, piece), []);
+            assert_eq!(bench.body(slot, piece), []);
         }
     }
     bench.tell(1, broken());
@@ -165,9 +165,9 @@ fn concurrent_bodies_are_printed_whole_behind_their_heads() {
 fn files_get_their_names_when_bodies_are_whole() {
     let dir = Dir::new();
     let (mut bench, _) = Bench::start(&["--output", dir.arg(), "a.test/x.png", "b.test"]);
-    for place in 0..2 {
-        assert_eq!(bench.head(place, OK), []);
-        assert_eq!(bench.body(place, b"half"), []);
+    for slot in 0..2 {
+        assert_eq!(bench.head(slot, OK), []);
+        assert_eq!(bench.body(slot, b"half"), []);
     }
     assert_eq!(dir.names(), ["001-a.test-x.png.part", "002-b.test.part"]);
     bench.body(0, b" and half");
