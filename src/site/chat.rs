@@ -88,9 +88,9 @@ impl Chat {
     /// The chat page for a user that may enter, else the way to the login.
     pub fn page(&self, user: &User, pages: &Pages) -> Response {
         // A name that looks like that of a member cannot enter, so the login has to change it.
-        match user.name().filter(|name| self.claim(name).is_some()) {
-            Some(name) => pages.render(&Page::Chat { user: name }, user.lang, 200),
-            None => Response::redirect(303, "/login?next=/chat/").header("Cache-Control", "no-store"),
+        match user.name.as_ref().is_some_and(|name| self.claim(name).is_some()) {
+            true => pages.render(&Page::Chat, user, 200),
+            false => Response::redirect(303, "/login?next=/chat/").header("Cache-Control", "no-store"),
         }
     }
 

@@ -34,9 +34,4 @@ impl User {
             accepts_html: accept.windows(9).any(|part| part.eq_ignore_ascii_case(b"text/html")),
         }
     }
-
-    /// The name, for a page.
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
 }

@@ -67,7 +67,7 @@ impl Index {
     }
 
     fn page_after(&self, delay: Option<Delay>, user: &User, pages: &Pages) -> Response {
-        pages.render(&Page::Index { user: user.name(), delay, lab: self.lab }, user.lang, 200)
+        pages.render(&Page::Index { delay, lab: self.lab }, user, 200)
     }
 }
 

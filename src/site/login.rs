@@ -90,12 +90,12 @@ impl Login {
 
 /// Whether no member is online under this name or one that looks like it, except this user.
 fn may_take(user: &User, name: &str, chat: &Chat) -> bool {
-    let is_own = user.name() == Some(name);
+    let is_own = user.name.as_deref() == Some(name);
     chat.claim(name).is_some_and(|claim| is_own || claim.is_first())
 }
 
 fn form(user: &User, name: &str, next: &str, problem: Option<NameProblem>, status: u16, pages: &Pages) -> Response {
-    pages.render(&Page::Login { user: user.name(), name, next, problem }, user.lang, status)
+    pages.render(&Page::Login { name, next, problem }, user, status)
 }
 
 /// Checks that the body is a form as browsers send it, or has no media type.

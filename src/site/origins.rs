@@ -40,3 +40,35 @@ fn is_own_form(request: &Request) -> bool {
     let mut sites = request.headers_named("sec-fetch-site").peekable();
     request.method == Method::Post && sites.peek().is_some() && sites.all(|site| site == b"same-origin")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::testing::with_request;
+
+    fn is_ours(line: &str, fields: &[&str]) -> bool {
+        with_request(line, fields, |request| Origins::new(vec!["app://x".into()]).check(request).is_ok())
+    }
+
+    #[test]
+    fn every_origin_must_be_ours_or_allowed() {
+        assert!(is_ours("GET /", &[]), "no browser page");
+        assert!(is_ours("GET /", &["Origin: https://squall.test"]) && is_ours("GET /", &["Origin: app://x"]));
+        assert!(!is_ours("GET /", &["Origin: app://y"]));
+        assert!(!is_ours("GET /", &["Origin: http://squall.test", "Origin: http://evil.test"]));
+    }
+
+    #[test]
+    fn a_null_origin_is_ours_for_a_form_of_our_page_only() {
+        let (null, same, cross) = ("Origin: null", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: cross-site");
+        assert!(is_ours("POST /login", &[null, same]));
+        for (line, fields) in [
+            ("POST /login", &[null][..]),
+            ("POST /login", &[null, cross]),
+            ("POST /login", &[null, same, cross]),
+            ("GET /echo", &[null, same]),
+        ] {
+            assert!(!is_ours(line, fields), "{line} {fields:?}");
+        }
+    }
+}

@@ -99,75 +99,58 @@ pub enum Layout {
     Framed,
 }
 
-/// A page and what it shows. `user` is the name of a valid cookie.
+/// A page and what it shows besides the user.
 #[derive(Debug, Clone, Copy)]
 pub enum Page<'a> {
     /// `lab`: the blocking contrasts exist.
     Index {
-        user: Option<&'a str>,
         delay: Option<Delay>,
         lab: bool,
     },
     /// `name` as typed, `next` a checked local path.
     Login {
-        user: Option<&'a str>,
         name: &'a str,
         next: &'a str,
         problem: Option<NameProblem>,
     },
-    Chat {
-        user: &'a str,
-    },
-    Search {
-        user: Option<&'a str>,
-    },
-    /// The title follows the status, `why` is what exactly is wrong.
+    Chat,
+    Search,
+    /// The title follows the status, `why` is the exact problem.
     Error {
-        user: Option<&'a str>,
-        status: u16,
         why: &'a Localized,
         layout: Layout,
     },
 }
 
-impl<'a> Page<'a> {
+impl Page<'_> {
     fn template(&self) -> &'static str {
         match self {
             Page::Index { .. } => "index.html",
             Page::Login { .. } => "login.html",
-            Page::Chat { .. } => "chat.html",
-            Page::Search { .. } => "search.html",
+            Page::Chat => "chat.html",
+            Page::Search => "search.html",
             Page::Error { .. } => "error.html",
-        }
-    }
-
-    fn user(&self) -> Option<&'a str> {
-        match *self {
-            Page::Chat { user } => Some(user),
-            Page::Index { user, .. } | Page::Login { user, .. } | Page::Search { user } | Page::Error { user, .. } => {
-                user
-            }
         }
     }
 
     fn policy(&self) -> &'static str {
         match self {
-            Page::Index { .. } | Page::Chat { .. } => SCRIPT_POLICY,
-            Page::Search { .. } => SEARCH_POLICY,
+            Page::Index { .. } | Page::Chat => SCRIPT_POLICY,
+            Page::Search => SEARCH_POLICY,
             Page::Error { layout: Layout::Relayed | Layout::Framed, .. } => SANDBOX_POLICY,
             Page::Login { .. } | Page::Error { layout: Layout::Whole, .. } => POLICY,
         }
     }
 
     /// What the template sees besides the common values.
-    fn values(&self, lang: Lang) -> Value {
+    fn values(&self, lang: Lang, status: u16) -> Value {
         match *self {
-            Page::Index { delay, lab, .. } => context! { pause => delay.map(|delay| delay.text(lang)), lab },
-            Page::Login { name, next, problem, .. } => {
+            Page::Index { delay, lab } => context! { pause => delay.map(|delay| delay.text(lang)), lab },
+            Page::Login { name, next, problem } => {
                 context! { name, next, problem => problem.and_then(|problem| lang.text(problem.key())) }
             }
-            Page::Chat { .. } | Page::Search { .. } => context! {},
-            Page::Error { status, why, layout, .. } => {
+            Page::Chat | Page::Search => context! {},
+            Page::Error { why, layout } => {
                 let title = lang.text(&format!("error_{status}")).unwrap_or_default();
                 let (framed, sandboxed) = (layout == Layout::Framed, layout != Layout::Whole);
                 context! { status, title, why => why.parts(lang), framed, sandboxed }
@@ -216,9 +199,9 @@ impl Pages {
 
     /// The page with its security and caching fields, under `status`. A template of `--www` that fails (a name it
     /// made up, a file it includes) gives a plain 500 and a line in the log.
-    pub fn render(&self, page: &Page<'_>, lang: Lang, status: u16) -> Response {
+    pub fn render(&self, page: &Page<'_>, user: &User, status: u16) -> Response {
         let name = page.template();
-        let html = match self.html(name, page, lang) {
+        let html = match self.html(name, page, user, status) {
             Ok(html) => html,
             Err(e) => {
                 log::error!("the page {name} cannot be rendered: {e:#}");
@@ -226,7 +209,7 @@ impl Pages {
             }
         };
         // Every page depends on the cookie. Without one it may still show a name, the one that was typed.
-        let caching = if page.user().is_some() { "private, no-store" } else { "private, no-cache" };
+        let caching = if user.name.is_some() { "private, no-store" } else { "private, no-cache" };
         let mut headers = vec![
             ("X-Content-Type-Options", "nosniff".into()),
             ("Referrer-Policy", "same-origin".into()),
@@ -247,21 +230,21 @@ impl Pages {
     /// The same where a page would have this layout.
     pub fn error_in(&self, layout: Layout, user: &User, status: u16, why: &Localized) -> Response {
         match user.accepts_html {
-            true => self.render(&Page::Error { user: user.name(), status, why, layout }, user.lang, status),
+            true => self.render(&Page::Error { why, layout }, user, status),
             false => Response::text(status, format!("{}\n", why.text(Lang::En))),
         }
     }
 
-    fn html(&self, name: &str, page: &Page<'_>, lang: Lang) -> Result<String, minijinja::Error> {
+    fn html(&self, name: &str, page: &Page<'_>, user: &User, status: u16) -> Result<String, minijinja::Error> {
         let common = context! {
-            t => self.texts[lang as usize].clone(),
-            lang => lang.tag(),
-            user => page.user(),
+            t => self.texts[user.lang as usize].clone(),
+            lang => user.lang.tag(),
+            user => user.name.as_deref(),
             page => name.trim_end_matches(".html"),
             framed => false,
             sandboxed => false,
         };
-        self.templates.get_template(name)?.render(context! { ..page.values(lang), ..common })
+        self.templates.get_template(name)?.render(context! { ..page.values(user.lang, status), ..common })
     }
 
     /// A page is overlaid, too, when only the frame around it is.

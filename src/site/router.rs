@@ -30,7 +30,7 @@ pub enum Route {
 /// What the router finds.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found<'a> {
-    /// A route that allows the method; for [`Route::Static`] with the decoded path, else with an empty one.
+    /// A route that allows the method, and the decoded path, which is complete for [`Route::Static`] only.
     Route(Route, Cow<'a, str>),
     /// OPTIONS, with the methods that it names.
     Options(&'static str),

@@ -179,7 +179,7 @@ impl Search {
     /// `/search?wd=WORDS`: starts a search, or shows the form.
     pub fn request(&mut self, cx: Context, user: User, query: Form, way: Way, pages: &Pages, out: &mut Effects) {
         let Some(words) = query.value("wd").filter(|words| !words.trim().is_empty()) else {
-            return out.respond(cx.from, pages.render(&Page::Search { user: user.name() }, user.lang, 200));
+            return out.respond(cx.from, pages.render(&Page::Search, &user, 200));
         };
         let layout = if is_framed(cx.request, query) { Layout::Framed } else { Layout::Relayed };
         let fetch = match self.site.fetch(cx, &words) {

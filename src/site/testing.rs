@@ -5,7 +5,7 @@
 use super::{Settings, Site};
 use crate::clock::{Now, UnixTime};
 use crate::config::Limits;
-use crate::event::{App, Body, Effect, Effects, Event, Response};
+use crate::event::{App, Body, Effect, Effects, Event, Request, Response};
 use crate::http::request::{HeadScan, parse_request};
 use crate::id::ConnId;
 use std::time::{Duration, Instant};
@@ -69,17 +69,7 @@ impl Bench {
     }
 
     fn send(&mut self, from: ConnId, line: &str, fields: &[&str], body: &str) -> Effects {
-        let version = if line.contains(" HTTP/") { "" } else { " HTTP/1.1" };
-        let mut head = format!("{line}{version}\r\nHost: squall.test\r\n");
-        for field in fields {
-            head += field;
-            head += "\r\n";
-        }
-        head += "\r\n";
-        let (mut head, limits) = (head.into_bytes(), Limits::default());
-        assert_eq!(HeadScan::default().find_end(&mut head, &limits), Ok(Some(head.len())));
-        let request = parse_request(&head, &limits).expect("the test writes a request");
-        self.tell(from, Event::Request(&request, body.as_bytes()))
+        with_request(line, fields, |request| self.tell(from, Event::Request(request, body.as_bytes())))
     }
 
     /// Any event.
@@ -99,6 +89,16 @@ impl Bench {
         self.now.instant += time;
         self.now.wall = UnixTime::from_seconds(self.now.wall.seconds() + time.as_secs());
     }
+}
+
+/// Parses a request for `squall.test` with this request line (the version is optional) and these fields.
+pub fn with_request<T>(line: &str, fields: &[&str], take: impl FnOnce(&Request) -> T) -> T {
+    let version = if line.contains(" HTTP/") { "" } else { " HTTP/1.1" };
+    let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+    let mut head = format!("{line}{version}\r\nHost: squall.test\r\n{fields}\r\n").into_bytes();
+    let limits = Limits::default();
+    assert_eq!(HeadScan::default().find_end(&mut head, &limits), Ok(Some(head.len())));
+    take(&parse_request(&head, &limits).expect("the test writes a request"))
 }
 
 /// The connection of slot `n`.

@@ -6,6 +6,16 @@ fn pages() -> Pages {
     Pages::new(None).unwrap()
 }
 
+/// A user of this name and language.
+fn user(name: Option<&str>, lang: Lang) -> User {
+    User { name: name.map(str::to_owned), lang, accepts_html: true }
+}
+
+/// A user without a name.
+fn nameless(lang: Lang) -> User {
+    user(None, lang)
+}
+
 fn html(response: &Response) -> &str {
     match &response.body {
         Body::Owned(bytes) => std::str::from_utf8(bytes).unwrap(),
@@ -22,20 +32,20 @@ fn text_of(person: &str) -> Localized {
     Localized::new("why_location", [&person]).because(person)
 }
 
-/// One of each page, with `person` as every value.
-fn all<'a>(person: &'a str, why: &'a Localized) -> Vec<Page<'a>> {
+/// One of each page with its user, with `person` as every value.
+fn all<'a>(person: &'a str, why: &'a Localized) -> Vec<(Page<'a>, Option<&'a str>)> {
     let user = Some(person);
     vec![
-        Page::Index { user, delay: Some(Delay::Slept(0.25)), lab: true },
-        Page::Index { user: None, delay: None, lab: false },
-        Page::Login { user: None, name: "", next: "/chat/", problem: None },
-        Page::Login { user, name: person, next: person, problem: Some(NameProblem::Taken) },
-        Page::Chat { user: person },
-        Page::Search { user },
-        Page::Search { user: None },
-        Page::Error { user, status: 404, why, layout: Layout::Whole },
-        Page::Error { user, status: 502, why, layout: Layout::Relayed },
-        Page::Error { user: None, status: 502, why, layout: Layout::Framed },
+        (Page::Index { delay: Some(Delay::Slept(0.25)), lab: true }, user),
+        (Page::Index { delay: None, lab: false }, None),
+        (Page::Login { name: "", next: "/chat/", problem: None }, None),
+        (Page::Login { name: person, next: person, problem: Some(NameProblem::Taken) }, user),
+        (Page::Chat, user),
+        (Page::Search, user),
+        (Page::Search, None),
+        (Page::Error { why, layout: Layout::Whole }, user),
+        (Page::Error { why, layout: Layout::Relayed }, user),
+        (Page::Error { why, layout: Layout::Framed }, None),
     ]
 }
 
@@ -51,9 +61,9 @@ fn overlay(name: &str, templates: &[(&str, &str)]) -> PathBuf {
 
 #[test]
 fn every_page_is_whole_in_both_languages() {
-    for page in all("Ann", &text_of("Ann")) {
+    for (page, name) in all("Ann", &text_of("Ann")) {
         for (lang, tag) in [(Lang::En, "en"), (Lang::Zh, "zh-Hans")] {
-            let response = pages().render(&page, lang, 200);
+            let response = pages().render(&page, &user(name, lang), 200);
             assert_eq!((response.status, &*response.content_type), (200, "text/html; charset=utf-8"), "{page:?}");
             let html = html(&response);
             assert!(html.starts_with(&format!("<!doctype html>\n<html lang=\"{tag}\">")), "{html}");
@@ -65,8 +75,8 @@ fn every_page_is_whole_in_both_languages() {
 #[test]
 fn every_value_is_escaped() {
     let evil = r#"<b>"'&</b>"#;
-    for page in all(evil, &text_of(evil)) {
-        let response = pages().render(&page, Lang::En, 200);
+    for (page, name) in all(evil, &text_of(evil)) {
+        let response = pages().render(&page, &user(name, Lang::En), 200);
         assert!(!html(&response).contains("<b>"), "{page:?}");
         assert!(!html(&response).contains(r#""'&"#), "{page:?}");
     }
@@ -74,8 +84,8 @@ fn every_value_is_escaped() {
 
 #[test]
 fn no_page_has_inline_code_or_a_foreign_address() {
-    for page in all("Ann", &text_of("Ann")) {
-        let response = pages().render(&page, Lang::En, 200);
+    for (page, name) in all("Ann", &text_of("Ann")) {
+        let response = pages().render(&page, &user(name, Lang::En), 200);
         let html = html(&response);
         for word in ["<style", " style=", " onclick=", "javascript:", "http://", "https://", "src=\"data:", "=\"//"] {
             assert!(!html.contains(word), "{page:?} has {word}");
@@ -86,26 +96,27 @@ fn no_page_has_inline_code_or_a_foreign_address() {
 
 #[test]
 fn a_page_may_do_what_its_script_needs_and_nothing_else() {
-    let policy =
-        |page: &Page| field(&pages().render(page, Lang::En, 200), "Content-Security-Policy").unwrap().to_owned();
+    let policy = |page: &Page| {
+        field(&pages().render(page, &nameless(Lang::En), 200), "Content-Security-Policy").unwrap().to_owned()
+    };
     assert!(POLICY.starts_with("default-src 'none'; ") && POLICY.ends_with("frame-ancestors 'none'"));
-    assert_eq!(policy(&Page::Login { user: None, name: "", next: "/", problem: None }), POLICY);
+    assert_eq!(policy(&Page::Login { name: "", next: "/", problem: None }), POLICY);
     let with_script = format!(
         "{POLICY}; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
     );
-    assert_eq!(policy(&Page::Chat { user: "Ann" }), with_script);
-    assert_eq!(policy(&Page::Index { user: None, delay: None, lab: true }), with_script);
-    assert_eq!(policy(&Page::Search { user: None }), format!("{with_script}; frame-src 'self'"));
+    assert_eq!(policy(&Page::Chat), with_script);
+    assert_eq!(policy(&Page::Index { delay: None, lab: true }), with_script);
+    assert_eq!(policy(&Page::Search), format!("{with_script}; frame-src 'self'"));
     let why = text_of("Ann");
-    let error = |layout| policy(&Page::Error { user: None, status: 502, why: &why, layout });
+    let error = |layout| policy(&Page::Error { why: &why, layout });
     assert_eq!((error(Layout::Whole), error(Layout::Relayed)), (POLICY.to_owned(), error(Layout::Framed)));
     assert!(error(Layout::Framed).starts_with("sandbox;") && error(Layout::Framed).ends_with("frame-ancestors 'self'"));
 }
 
 #[test]
 fn a_page_has_a_script_if_its_policy_lets_it_run() {
-    for page in all("Ann", &text_of("Ann")) {
-        let response = pages().render(&page, Lang::En, 200);
+    for (page, name) in all("Ann", &text_of("Ann")) {
+        let response = pages().render(&page, &user(name, Lang::En), 200);
         let policy = field(&response, "Content-Security-Policy").unwrap();
         for loose in ["-inline", "-eval", "*", "data:", "http"] {
             assert!(!policy.contains(loose), "{policy}");
@@ -118,8 +129,8 @@ fn a_page_has_a_script_if_its_policy_lets_it_run() {
 fn an_error_page_leaves_out_what_its_layout_forbids() {
     let why = text_of("Ann");
     let page = |layout| {
-        let page = Page::Error { user: Some("Ann"), status: 502, why: &why, layout };
-        html(&pages().render(&page, Lang::En, 502)).to_owned()
+        let page = Page::Error { why: &why, layout };
+        html(&pages().render(&page, &user(Some("Ann"), Lang::En), 502)).to_owned()
     };
     let parts = |html: &str| ["class=\"bar\"", "<a href=\"/\">", "<form", "<use"].map(|part| html.contains(part));
     assert_eq!(parts(&page(Layout::Whole)), [true, true, true, true]);
@@ -134,17 +145,17 @@ fn a_cause_is_marked_as_english_on_every_page() {
         (Lang::En, "The search failed: <span lang=\"en\">no route</span>."),
         (Lang::Zh, "搜索失败：<span lang=\"en\">no route</span>。"),
     ] {
-        let page = Page::Error { user: None, status: 502, why: &why, layout: Layout::Whole };
-        assert!(html(&pages().render(&page, lang, 502)).contains(said), "{said}");
+        let page = Page::Error { why: &why, layout: Layout::Whole };
+        assert!(html(&pages().render(&page, &nameless(lang), 502)).contains(said), "{said}");
     }
-    let page = Page::Error { user: None, status: 404, why: &Localized::new("why_no_page", []), layout: Layout::Whole };
-    assert!(html(&pages().render(&page, Lang::Zh, 404)).contains("<p class=\"lead\">没有这个页面。</p>"));
+    let page = Page::Error { why: &Localized::new("why_no_page", []), layout: Layout::Whole };
+    assert!(html(&pages().render(&page, &nameless(Lang::Zh), 404)).contains("<p class=\"lead\">没有这个页面。</p>"));
 }
 
 #[test]
 fn pages_are_private_and_never_stored_with_a_name() {
-    for (user, caching) in [(Some("Ann"), "private, no-store"), (None, "private, no-cache")] {
-        let response = pages().render(&Page::Search { user }, Lang::En, 200);
+    for (name, caching) in [(Some("Ann"), "private, no-store"), (None, "private, no-cache")] {
+        let response = pages().render(&Page::Search, &user(name, Lang::En), 200);
         assert_eq!(field(&response, "Cache-Control"), Some(caching));
         assert_eq!(field(&response, "Vary"), Some("Accept-Language, Cookie"));
         assert_eq!(field(&response, "Referrer-Policy"), Some("same-origin"));
@@ -161,19 +172,19 @@ fn a_delay_is_shown_in_seconds() {
         (Delay::Blocked(3.0), Lang::En, "Blocked the loop for 3 s. Everybody waited."),
         (Delay::Blocked(0.5), Lang::Zh, "把事件循环堵了 0.5 秒。所有人都在等。"),
     ] {
-        let page = Page::Index { user: None, delay: Some(pause), lab: false };
-        let response = pages().render(&page, lang, 200);
+        let page = Page::Index { delay: Some(pause), lab: false };
+        let response = pages().render(&page, &nameless(lang), 200);
         assert!(html(&response).contains(words), "{words}");
         assert_eq!(html(&response).contains("Nobody else"), words.contains("Nobody else") || words == "Slept 0 s");
     }
-    let page = Page::Index { user: None, delay: None, lab: false };
-    assert!(!html(&pages().render(&page, Lang::En, 200)).contains("role=\"status\""));
+    let page = Page::Index { delay: None, lab: false };
+    assert!(!html(&pages().render(&page, &nameless(Lang::En), 200)).contains("role=\"status\""));
 }
 
 #[test]
 fn the_lab_is_shown_only_if_it_exists() {
     for lab in [false, true] {
-        let response = pages().render(&Page::Index { user: None, delay: None, lab }, Lang::En, 200);
+        let response = pages().render(&Page::Index { delay: None, lab }, &nameless(Lang::En), 200);
         assert_eq!(html(&response).contains("/search-sync"), lab);
         assert_eq!(html(&response).contains("/block?seconds=3"), lab);
     }
@@ -182,7 +193,7 @@ fn the_lab_is_shown_only_if_it_exists() {
 #[test]
 fn the_chat_page_has_the_limit_of_a_text() {
     let limit = crate::config::Limits::default().chat_text_bytes_max;
-    let response = pages().render(&Page::Chat { user: "Ann" }, Lang::En, 200);
+    let response = pages().render(&Page::Chat, &user(Some("Ann"), Lang::En), 200);
     assert!(html(&response).contains(&format!("data-text-bytes=\"{limit}\"")));
 }
 
@@ -191,8 +202,8 @@ fn each_problem_with_a_name_has_its_own_text() {
     let problems = [NameProblem::Empty, NameProblem::TooLong, NameProblem::BadCharacter, NameProblem::Taken];
     for lang in Lang::ALL {
         for problem in problems {
-            let page = Page::Login { user: None, name: "x:y", next: "/search", problem: Some(problem) };
-            let response = pages().render(&page, lang, 409);
+            let page = Page::Login { name: "x:y", next: "/search", problem: Some(problem) };
+            let response = pages().render(&page, &nameless(lang), 409);
             assert_eq!(response.status, 409);
             let html = html(&response);
             assert!(html.contains(lang.text(problem.key()).unwrap()));
@@ -236,11 +247,11 @@ fn an_overlaid_template_replaces_ours_and_has_no_policy() {
     let source = "<p>{{ user }} {{ t.chat }} {% include 'part.html' %}";
     let www = overlay("place", &[("chat.html", source), ("part.html", "{{ lang }}"), ("notes.txt", "{{")]);
     let pages = Pages::new(Some(&www)).unwrap();
-    let response = pages.render(&Page::Chat { user: "<a>" }, Lang::Zh, 200);
+    let response = pages.render(&Page::Chat, &user(Some("<a>"), Lang::Zh), 200);
     assert_eq!(html(&response), "<p>&lt;a&gt; 聊天 zh-Hans");
     assert_eq!(field(&response, "Content-Security-Policy"), None);
     assert_eq!(field(&response, "X-Content-Type-Options"), Some("nosniff"));
-    let ours = pages.render(&Page::Search { user: None }, Lang::Zh, 200);
+    let ours = pages.render(&Page::Search, &nameless(Lang::Zh), 200);
     assert!(field(&ours, "Content-Security-Policy").is_some());
     fs::remove_dir_all(www).unwrap();
 }
@@ -248,7 +259,7 @@ fn an_overlaid_template_replaces_ours_and_has_no_policy() {
 #[test]
 fn an_overlaid_frame_removes_every_policy() {
     let www = overlay("frame", &[("base.html", "{% block content %}{% endblock %}")]);
-    let response = Pages::new(Some(&www)).unwrap().render(&Page::Search { user: None }, Lang::En, 200);
+    let response = Pages::new(Some(&www)).unwrap().render(&Page::Search, &nameless(Lang::En), 200);
     assert_eq!(field(&response, "Content-Security-Policy"), None);
     fs::remove_dir_all(www).unwrap();
 }
@@ -285,8 +296,8 @@ fn a_template_that_does_not_parse_is_named_with_its_line() {
 fn a_template_that_fails_at_run_time_is_a_plain_500() {
     for source in ["{{ nobody.knows }}", "{% include 'gone.html' %}", "{{ 1 / 0 }}"] {
         let www = overlay("run", &[("index.html", source)]);
-        let page = Page::Index { user: None, delay: None, lab: false };
-        let response = Pages::new(Some(&www)).unwrap().render(&page, Lang::En, 200);
+        let page = Page::Index { delay: None, lab: false };
+        let response = Pages::new(Some(&www)).unwrap().render(&page, &nameless(Lang::En), 200);
         assert_eq!((response.status, &*response.content_type), (500, "text/plain; charset=utf-8"), "{source}");
         fs::remove_dir_all(www).unwrap();
     }
