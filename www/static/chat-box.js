@@ -1,14 +1,14 @@
-// The box: what somebody types, until it has been seen in the room.
+// The box: the draft and the sent messages, until they are seen in the room.
 //
 //     draft ── Enter ──▶ (held, during a check ──▶) unseen ── seen in the room ──▶ done
 //       the connection is dropped: held, unseen ──▶ lost ── "Send again" ──▶ held or unseen;  "Discard" ──▶ done
 //
-// A message that is lost keeps its own borders: it can be sent again as it was.
+// A lost message stays separate: it can be sent again unchanged.
 
 import { $, announce, letters, make, page, text } from "./chat-page.js";
 
 const TEXT_BYTES_MAX = Number(page.textBytes);
-const PENDING_MAX = 50; // messages that are held, unseen or lost; with more, the draft stays where it is
+const PENDING_MAX = 50; // messages held, unseen or lost; with more, the draft stays in the box
 const LETTERS_EXACT_MAX = 20_000; // a longer text is counted by code points, which is faster
 const DRAFT = "squall-draft";
 const LOST = "squall-lost";
@@ -31,7 +31,7 @@ export class Box {
     input.value = stored(DRAFT, "", String);
     input.addEventListener("input", () => this.measure());
     input.addEventListener("keydown", (event) => {
-      // Enter that ends an input method's composition is not meant for us; 229 is how older browsers say so.
+      // Enter that ends the composition of an input method does not send; older browsers report it as 229.
       if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
       event.preventDefault();
       this.#submit();
@@ -45,7 +45,7 @@ export class Box {
     this.#showLost();
   }
 
-  // From now on messages go out by this link.
+  // From now on messages are sent by this link.
   use(link) {
     this.#link = link;
     this.measure();
@@ -55,11 +55,11 @@ export class Box {
     return this.#unseen[0]?.at ?? Infinity;
   }
 
-  // An own message came back from the room.
+  // The user's message came back from the room.
   seen(words) {
     const at = this.#unseen.findIndex((message) => message.words === words);
     if (at >= 0) this.#unseen.splice(at, 1);
-    // A lost one had arrived all the same.
+    // A lost one had arrived after all.
     else if (this.#lost.includes(words)) this.#forgetLost(words);
     this.measure();
   }
@@ -69,7 +69,7 @@ export class Box {
     for (const words of this.#held.splice(0)) this.#say(words);
   }
 
-  // The connection is gone: what was sent there and not seen may be lost.
+  // The connection has ended: messages sent there and not seen may be lost.
   takeBack() {
     const back = [...this.#unseen.splice(0).map(({ words }) => words), ...this.#held.splice(0)];
     if (!back.length) return;
@@ -79,7 +79,7 @@ export class Box {
     announce(text("back"));
   }
 
-  // Keeps the draft, the height of the box, the hint and Send in step with what is typed and with the link.
+  // Updates the draft, the height of the box, the hint and Send to the text and the link.
   measure() {
     store(DRAFT, input.value);
     input.style.height = "auto"; // one row; a placeholder that wraps does not count
@@ -91,16 +91,16 @@ export class Box {
     const keys = $("hint").dataset.keys;
     $("hint").textContent = problem || (isNear ? text("left", room(input.value, bytes)) : keys);
     $("hint").classList.toggle("problem", isOver);
-    // On a phone the state line above says "Connecting…" already.
+    // On a phone the status line above shows "Connecting…" already.
     $("hint").classList.toggle("idle", !isOver && (problem ? this.#link.state === "connecting" : !isNear));
     input.setAttribute("aria-invalid", isOver);
-    // Not `disabled`: a button that can have the focus can say why it does nothing.
+    // Not `disabled`: a button with the focus can explain why it does nothing.
     button.setAttribute("aria-disabled", problem !== "");
     if (isOver && !this.#wasOver) announce(problem);
     this.#wasOver = isOver;
   }
 
-  // Why nothing can be sent now, whatever it is.
+  // The reason why nothing can be sent now.
   #obstacle() {
     if (this.#link.state !== "connected") return text("unsent");
     const isFull = this.#held.length + this.#unseen.length + this.#lost.length >= PENDING_MAX;
@@ -111,7 +111,7 @@ export class Box {
     const words = input.value.toWellFormed?.() ?? input.value;
     if (!words.trim() || bytesOf(words) > TEXT_BYTES_MAX) return this.measure();
     this.#link.retry();
-    if (this.#obstacle()) return this.measure(); // the words stay in the box
+    if (this.#obstacle()) return this.measure(); // the text stays in the box
     input.value = "";
     this.measure();
     this.#say(words);
@@ -166,7 +166,7 @@ export class Box {
   }
 }
 
-// At least how many letters have to go from the end until the text is short enough.
+// The number of letters, at least, to remove from the end until the text is short enough.
 function surplus(string) {
   const all = lettersOf(string);
   let bytes = 0;
@@ -174,12 +174,12 @@ function surplus(string) {
   return all.length - fitting;
 }
 
-// About how many letters more there is room for, if they are like those that are there.
+// The number of letters, about, that still fit, if they are like the present ones.
 function room(string, bytes) {
   return Math.floor(((TEXT_BYTES_MAX - bytes) * lettersOf(string).length) / bytes);
 }
 
-// The storage of this window may be forbidden; then a reload forgets what was typed.
+// The storage of this window may be forbidden; then a reload loses the draft.
 function store(key, value) {
   try {
     sessionStorage.setItem(key, value);

@@ -3,20 +3,20 @@
 //     connecting ── first line ──▶ connected ── closed or dead ──▶ waiting ── timer, online, page shown ──▶ connecting
 //         └──── refused ──▶ is the login still good? ── no ──▶ gone
 //
-// A path can die without a close, and a browser cannot send pings. But the first frame on every connection is the enter
-// line of that connection: it proves that the path works, and names the login that the browser has now. So a check is
-// one more connection that waits for its line. Until the check is over, nothing is sent.
+// A network path can fail without a close, and a browser cannot send pings. But the first frame on every connection is
+// its own enter line: it proves that the path works, and has the current name of the login. So a check is one more
+// connection that waits for its line. Until the check is over, nothing is sent.
 
-const ENTER_MS = 20_000; // from dialling to the first line
-const CHECK_MS = 10_000; // the same for a check: while it lasts, nothing is sent
-const OVERDUE_MS = 5_000; // for an own message to be seen in the room
+const ENTER_MS = 20_000; // from connecting to the first line
+const CHECK_MS = 10_000; // the same for a check, during which nothing is sent
+const OVERDUE_MS = 5_000; // for the user's message to be seen in the room
 const QUIET_MS = 60_000; // without a frame before a check
 const QUIET_HIDDEN_MS = 300_000; // the same for a page that is not shown
-const LOOK_MS = 2_000; // between two looks at the clock
-const ALIVE_MS = 20_000; // a connection that heard a frame within this time is not replaced by its check
+const LOOK_MS = 2_000; // between two readings of the clock
+const ALIVE_MS = 20_000; // a connection with a frame within this time is not replaced by its check
 const RETRY_MS_MAX = 30_000;
-const STEADY_MS = 10_000; // a connection that lived longer was a good one
-const TIMED_OUT = 0; // a close code that no WebSocket has
+const STEADY_MS = 10_000; // a connection that lasted longer was a good one
+const TIMED_OUT = 0; // a close code that no WebSocket uses
 
 const ADDRESS = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/chat/`;
 const ENTERS = " enter room";
@@ -28,17 +28,17 @@ export class Link {
   name;
   #page;
   #current = null; // the connection in use
-  #next = null; // the one that has not had its first line yet
+  #next = null; // the one without its first line yet
   #isChecking = false;
-  #isDoubted = false; // another window says that the login has changed
+  #isDoubted = false; // another window reports another login
   #failures = 0;
   #hasWorked = false;
-  #refusals = 0; // in a row, while the pages came through
-  #why = ""; // key of the text that says why there is no connection
+  #refusals = 0; // in a row, while pages could be loaded
+  #why = ""; // key of the text on why there is no connection
   #retryTimer = 0;
 
-  // `page` is told: state(seconds, why), line(frame), renamed(name), dropped(), ready(). It is asked:
-  // oldestUnseen(), when the first of the messages that have not been seen was sent.
+  // Calls of `page`: state(seconds, why), line(frame), renamed(name), dropped(), ready(); and oldestUnseen(), the time
+  // at which the first unseen message was sent.
   constructor(name, page) {
     this.name = name;
     this.#page = page;
@@ -54,7 +54,7 @@ export class Link {
     this.#connect();
   }
 
-  // Whether a message would go out at once.
+  // Whether a message would be sent at once.
   get isReady() {
     return this.state === "connected" && !this.#isChecking;
   }
@@ -71,11 +71,11 @@ export class Link {
     this.check();
   }
 
-  // Does the path work, and is the login what it was?
+  // Checks that the path works and the login is unchanged.
   check() {
     if (this.state === "waiting" || this.state === "gone") return this.#connect();
     if (this.#next && !this.#isDoubted) return;
-    // What was dialled before the doubt may have brought the old login along.
+    // A connection begun before the doubt may have sent the old login.
     if (this.#next) discard(this.#next);
     this.#isChecking = this.#current !== null;
     this.#dial();
@@ -125,7 +125,7 @@ export class Link {
     this.#refusals = 0;
     this.#why = "";
     if (isRenamed) this.#page.renamed((this.name = name));
-    // A replacement under the same name is no news.
+    // A replacement under the same name changes nothing for the page.
     if (!old || isRenamed) this.#page.line(frame);
     this.#set("connected");
     this.#page.ready();
@@ -133,7 +133,7 @@ export class Link {
 
   #closed(mine, code, reason) {
     if (mine === this.#next) return this.#refused(mine, code);
-    // 1001 is said, too, after a silence: a computer that slept, a network that was away.
+    // The server sends 1001 after a silence, too: a computer that slept, a network that was away.
     const away = reason === "server restarts" ? "restart" : "";
     this.#why = { 1001: away, 1008: "flood", 1009: "long", 1013: "slow" }[code] ?? this.#why;
     this.#drop();
@@ -144,9 +144,9 @@ export class Link {
 
   async #refused(mine, code) {
     discard(mine);
-    // A check that gets no answer at all has its result; anything else is asked for its cause.
+    // A check without any response is a failed path; any other failure is examined.
     const login = code === TIMED_OUT && this.#current ? "unknown" : await askForLogin();
-    if (mine !== this.#next) return; // something else was begun meanwhile
+    if (mine !== this.#next) return; // another connection was begun meanwhile
     this.#next = null;
     const isKept = login !== "gone" && !this.#isDoubted && this.#current && this.#isAlive(this.#current);
     this.#checkDone();
@@ -162,7 +162,7 @@ export class Link {
     this.#isChecking = this.#isDoubted = false;
   }
 
-  // Gives up every connection at once: the close handshake of a dead path would take a while.
+  // Drops every connection at once: the close handshake on a failed path would take a while.
   #hangUp() {
     if (this.state === "waiting" || this.state === "gone") return;
     if (this.#next) discard(this.#next);
@@ -196,7 +196,7 @@ export class Link {
 
   #wait(least) {
     const longest = Math.min(RETRY_MS_MAX, 1000 * 2 ** this.#failures++);
-    // Jitter, or everybody comes back to a restarted server in the same moment.
+    // Jitter, or all clients reconnect to a restarted server in the same moment.
     const until = performance.now() + least + longest * Math.random();
     const tick = () => {
       const left = until - performance.now();
@@ -214,14 +214,14 @@ export class Link {
   }
 }
 
-// Forgets a connection: nothing that it still says is heard.
+// Drops a connection: its further events are ignored.
 function discard({ socket, timer }) {
   clearTimeout(timer);
   socket.onmessage = socket.onclose = null;
   socket.close();
 }
 
-// A browser cannot see the 401 of a refused upgrade, but it can see that the page itself redirects to the login.
+// A script cannot see the 401 of a refused upgrade, but it can see that the page redirects to the login.
 async function askForLogin() {
   try {
     const signal = AbortSignal.timeout?.(CHECK_MS);
@@ -229,6 +229,6 @@ async function askForLogin() {
     if (answer.type === "opaqueredirect" || answer.status === 401) return "gone";
     return answer.ok ? "good" : "unknown";
   } catch {
-    return "unknown"; // no answer at all says nothing about the login
+    return "unknown"; // no response says nothing about the login
   }
 }

@@ -1,9 +1,9 @@
-// The log: lines of the room as they come in, with the last one in view until somebody scrolls back.
+// The log: lines of the room as they come in, with the last one in view until the user scrolls back.
 
 import { $, announce, letters, make, text } from "./chat-page.js";
 
 const LINES_MAX = 500; // lines kept in the page
-const TOGETHER_MS = 180_000; // lines of one person within this time share one heading
+const TOGETHER_MS = 180_000; // lines of one member within this time share one heading
 const HUES = 12; // 30 degrees apart, each in two tones
 
 const log = $("log");
@@ -15,7 +15,7 @@ let newer = 0; // lines below the view
 let waitingLines = [];
 let last = { from: null, at: 0 };
 
-// A name has no colon, so a frame with a colon is a message, whatever else it looks like.
+// A name has no colon, so a frame with a colon is a message.
 export function parse(frame) {
   const at = new Date();
   const colon = frame.indexOf(":");
@@ -26,7 +26,7 @@ export function parse(frame) {
   return { kind: "other", from: "", text: frame, at };
 }
 
-// Shows a line. `isOwn` as far as this page knows.
+// Shows a line. `isOwn` is this page's knowledge.
 export function add(line, isOwn) {
   if (!isOwn) {
     if (line.kind === "says" && document.hidden) countUnread(1);
@@ -36,7 +36,7 @@ export function add(line, isOwn) {
   waitingLines.push({ ...line, isOwn });
   if (waitingLines.length > LINES_MAX) waitingLines.shift();
   if (waitingLines.length > 1) return;
-  // One layout per frame, however many lines came; a hidden page has no frames.
+  // One layout per animation frame for any number of lines; a hidden page has no frames.
   if (document.hidden) setTimeout(show, 200);
   else requestAnimationFrame(show);
 }
@@ -91,7 +91,7 @@ function time(at) {
   return made;
 }
 
-// Addresses become links, everything else stays text; a full stop or comma behind one is not part of it.
+// URLs become links, everything else stays text; a full stop or comma behind one is not part of it.
 function linked(string) {
   return string.split(/(https?:\/\/[^\s<>"'，。；：！？（）《》“”]*[^\s<>"'，。；：！？（）《》“”.,;:!?)])/).map((piece, n) => {
     if (n % 2 === 0) return piece;

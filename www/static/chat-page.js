@@ -1,9 +1,9 @@
-// What the parts of the chat page share: its elements, its texts, and what a screen reader is told.
+// Shared by the parts of the chat page: its elements, its texts, and announcements for screen readers.
 
 export const $ = (id) => document.getElementById(id);
 export const page = $("chat").dataset;
 
-// A text of the page in its language, with `value` in its place for one.
+// A text of the page in its language, with `value` for its placeholder.
 export const text = (key, value = "") => page[key].replace("{}", () => value);
 
 export function make(tag, className, textContent = "") {
@@ -13,7 +13,7 @@ export function make(tag, className, textContent = "") {
   return made;
 }
 
-const SEGMENTED = 200; // code units at once: a browser may copy the whole input for every letter that it finds
+const SEGMENTED = 200; // code units at once: some browsers copy the whole input for every letter
 
 // Letters as people count them: an emoji of several code points is one.
 export function* letters(string) {

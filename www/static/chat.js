@@ -1,5 +1,5 @@
-// The chat page, plain protocol: "NAME enter room", "NAME:TEXT", "NAME leave room", one text frame each. Puts its parts
-// together: the link to the room, the log of what comes in, the box of what goes out.
+// The chat page, plain protocol: "NAME enter room", "NAME:TEXT", "NAME leave room", one text frame each. Connects its
+// parts: the link to the room, the log of received lines, the box of sent messages.
 
 import { $, announce, page, text } from "./chat-page.js";
 import { Box } from "./chat-box.js";
@@ -7,7 +7,7 @@ import { Link } from "./chat-link.js";
 import * as log from "./chat-log.js";
 import { onOtherPage } from "./login.js";
 
-for (const part of ["status", "say"]) $(part).hidden = false; // without this script they would promise too much
+for (const part of ["status", "say"]) $(part).hidden = false; // useless without this script
 
 const box = new Box(log.toEnd);
 const link = new Link(page.user, {

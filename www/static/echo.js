@@ -1,9 +1,9 @@
-// The echo on the front page: one WebSocket, opened by the first thing that is said, closed when the page goes.
+// The echo on the index page: one WebSocket, opened by the first message, closed with the page.
 "use strict";
 
 const form = document.getElementById("echo");
 const output = form.querySelector("output");
-const sentAt = []; // performance.now() of what has not come back yet
+const sentAt = []; // performance.now() of the messages that have not come back yet
 let socket;
 
 form.hidden = false;

@@ -1,5 +1,5 @@
-// The login belongs to the browser, not to one window, and its cookie is hidden from scripts. So every page says to the
-// other windows for which name it was made; a chat that is open there notices a login, a logout and another name.
+// The login belongs to the browser, not to one window, and scripts cannot read its cookie. So every page tells the other
+// windows for which name it was made; an open chat there notices a login, a logout and another name.
 
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("squall-login") : null;
 

@@ -1,11 +1,11 @@
-// The search form: says at once that a search is under way, and shows the answer in a sandboxed frame.
-// Without this script the form goes to /search?wd= by itself.
+// The search form: shows at once that a search is under way, then its result in a sandboxed frame.
+// Without this script the form is sent to /search?wd=.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
 const form = $("search");
 const input = $("wd");
-const LATE_MS = 25_000; // the server gives up after 20 s, so the answer is there, but this frame may never say so
+const LATE_MS = 25_000; // the server's limit is 20 s, so the result is there, but some browsers never fire the load event
 let ticking, giveUp;
 
 form.addEventListener("submit", (event) => {
@@ -13,7 +13,7 @@ form.addEventListener("submit", (event) => {
   search(input.value.trim());
 });
 
-// The words live in the fragment, so that a reload or a bookmark searches again.
+// The words are in the fragment, so that a reload or a bookmark searches again.
 const asked = new URLSearchParams(location.hash.slice(1)).get("wd");
 if (asked) {
   input.value = asked;
@@ -35,7 +35,7 @@ function search(words) {
   clearTimeout(giveUp);
   ticking = setInterval(() => ($("clock").textContent = `${seconds()} s`), 100);
 
-  // A new frame each time: changing the address of an old one would fill the history, and drop nothing.
+  // A new frame each time: another address in the old one would add to the history and stop nothing.
   const frame = document.createElement("iframe");
   frame.setAttribute("sandbox", "");
   frame.title = form.dataset.result.replace("{}", () => words);
