@@ -141,8 +141,8 @@ pub fn fetches(slot: usize, fetch: Fetch) -> Effect {
     Effect::Fetch(ConnId::outside(slot), Box::new(fetch))
 }
 
-/// A temporary directory, removed at drop.
-pub struct Dir(PathBuf);
+/// A temporary directory of a test.
+pub struct Dir(TempDir);
 
 impl Dir {
     pub fn new() -> Dir {

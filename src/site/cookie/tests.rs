@@ -19,7 +19,7 @@ fn seal(message: &str) -> String {
     message.to_owned() + &mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
 }
 
-/// A path at which nothing is: a temporary directory that is removed again.
+/// A path without a file: of a temporary directory that is removed again.
 fn directory(name: &str) -> PathBuf {
     tempfile::TempDir::with_prefix(format!("squall-cookie-{name}-")).unwrap().path().to_owned()
 }
