@@ -1,9 +1,8 @@
 //! The site: values in, effects out.
 //!
-//! [`Site`] passes each event to the component it belongs to, and nothing else. [`router`] finds the route of a request.
-//! [`index`], [`login`], [`chat`], [`search`] and [`files`] serve them; each keeps what it has to remember about a
-//! connection until the connection's next event. [`pages`], [`language`] and [`name`] say what people read. No module
-//! here knows a socket, waits, or reads a clock.
+//! [`Site`] passes each event to its component. [`router`] finds the route of a request; [`index`], [`login`], [`upgrade`],
+//! [`chat`], [`search`] and [`files`] serve it, each with its own state, such as the requests whose response is still to
+//! come. [`pages`] renders what people read. No module here knows a socket, waits, or reads a clock.
 
 pub mod base;
 pub mod chat;
@@ -144,16 +143,16 @@ impl Site {
 
     fn finished(&mut self, from: ConnId, finished: Finished, now: Now, out: &mut Effects) {
         match finished {
-            Finished::File(read) => self.files.finished(from, read, now, &self.pages, out),
+            Finished::File(read) => self.files.on_finished(from, read, now, &self.pages, out),
             Finished::Blocked => self.index.resume(from, &self.pages, out),
             Finished::FetchedBlocking(result) => self.search.on_fetched_blocking(from, result, &self.pages, out),
         }
     }
 
     fn left(&mut self, from: ConnId, out: &mut Effects) {
-        self.index.left(from);
-        self.search.left(from);
-        self.files.left(from);
+        self.index.on_left(from);
+        self.search.on_left(from);
+        self.files.on_left(from);
         self.chat.on_left(from, out);
     }
 
@@ -172,7 +171,7 @@ impl App for Site {
             Event::Finished(finished) => self.finished(from, finished, now, out),
             Event::Woke => self.index.resume(from, &self.pages, out),
             Event::Left => self.left(from, out),
-            Event::Stalled(most) => self.chat.allow_for(most),
+            Event::Stalled(most) => self.chat.on_stalled(most),
             Event::Draining => self.drain(),
         }
     }

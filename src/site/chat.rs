@@ -159,7 +159,7 @@ impl Chat {
     }
 
     /// The process stood still: the messages that members sent meanwhile, at their rate, come all at once.
-    pub fn allow_for(&mut self, stall: Duration) {
+    pub fn on_stalled(&mut self, stall: Duration) {
         let earned = stall.min(ALLOWED_FOR_MAX).as_secs_f64() * self.rate;
         for member in self.members.values_mut() {
             member.allowance.messages += earned as f32;

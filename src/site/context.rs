@@ -1,4 +1,4 @@
-//! The request context: one request with its circumstances, and the user who sent it.
+//! The request context: a request, its connection, its time and its user.
 
 use super::language::Lang;
 use crate::clock::Now;

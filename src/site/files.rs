@@ -1,7 +1,7 @@
 //! Static files: those embedded in the binary and those of `--www`.
 //!
 //! In goes a decoded path (`/static/chat.js`, `/favicon.ico`). A file of `--www` is read on the pool, and its response
-//! follows with [`Files::finished`]; without one the embedded [`Asset`] is sent. [`Conditions`] may make either a 304 or
+//! follows with [`Files::on_finished`]; without one the embedded [`Asset`] is sent. [`Conditions`] may make either a 304 or
 //! a 412. Below `/.well-known/acme-challenge/` there are the files of that folder of `--www` (RFC 8555 section 8.3), and
 //! nothing embedded. Directories, index files and ranges are not served. Embedded files carry the strict policy of the
 //! built-in pages; files of `--www` belong to the operator and carry none.
@@ -144,7 +144,14 @@ impl Files {
     }
 
     /// The pool has read a file, or has failed to.
-    pub fn finished(&mut self, from: ConnId, result: io::Result<FileRead>, now: Now, pages: &Pages, out: &mut Effects) {
+    pub fn on_finished(
+        &mut self,
+        from: ConnId,
+        result: io::Result<FileRead>,
+        now: Now,
+        pages: &Pages,
+        out: &mut Effects,
+    ) {
         let Some(read) = self.reads.remove(&from) else { return };
         let error = |status, why| pages.error(&read.user, status, &Localized::new(why, []));
         let response = match (result, read.embedded) {
@@ -160,7 +167,7 @@ impl Files {
     }
 
     /// The connection has ended.
-    pub fn left(&mut self, from: ConnId) {
+    pub fn on_left(&mut self, from: ConnId) {
         self.reads.remove(&from);
     }
 

@@ -12,7 +12,13 @@ use std::time::Duration;
 /// The index page and the requests that wait for it.
 pub struct Index {
     lab: bool,
-    waiting: HashMap<ConnId, (User, Delay)>,
+    waiting: HashMap<ConnId, Waiting>,
+}
+
+/// What a response that is still to come needs.
+struct Waiting {
+    user: User,
+    delay: Delay,
 }
 
 impl Index {
@@ -31,7 +37,7 @@ impl Index {
         match seconds_of(query, 10.0, 60.0) {
             Ok(seconds) => {
                 out.push(Effect::Sleep(cx.from, cx.now.instant + Duration::from_secs_f64(seconds)));
-                self.waiting.insert(cx.from, (user, Delay::Slept(seconds)));
+                self.waiting.insert(cx.from, Waiting { user, delay: Delay::Slept(seconds) });
             }
             Err(why) => out.respond(cx.from, pages.error(&user, 400, &why)),
         }
@@ -42,7 +48,7 @@ impl Index {
         match seconds_of(query, 3.0, 10.0) {
             Ok(seconds) => {
                 out.push(Effect::RunBlocking(cx.from, Blocking::Sleep(Duration::from_secs_f64(seconds))));
-                self.waiting.insert(cx.from, (user, Delay::Blocked(seconds)));
+                self.waiting.insert(cx.from, Waiting { user, delay: Delay::Blocked(seconds) });
             }
             Err(why) => out.respond(cx.from, pages.error(&user, 400, &why)),
         }
@@ -50,13 +56,13 @@ impl Index {
 
     /// The delay is over.
     pub fn resume(&mut self, from: ConnId, pages: &Pages, out: &mut Effects) {
-        if let Some((user, delay)) = self.waiting.remove(&from) {
+        if let Some(Waiting { user, delay }) = self.waiting.remove(&from) {
             out.respond(from, self.page_after(Some(delay), &user, pages));
         }
     }
 
     /// The connection has ended.
-    pub fn left(&mut self, from: ConnId) {
+    pub fn on_left(&mut self, from: ConnId) {
         self.waiting.remove(&from);
     }
 

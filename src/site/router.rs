@@ -55,12 +55,12 @@ impl Router {
 
     /// Finds the route of a request.
     pub fn find<'a>(&self, request: &Request<'a>) -> Found<'a> {
-        let mut route = self.route(request.path_bytes());
+        let mut route = Route::of(request.path_bytes(), self.lab);
         let mut path = Cow::Borrowed("");
         // Only an unknown path and the name of a file can have something to decode.
         if matches!(route, None | Some(Route::Static)) {
             path = decoded(request.path());
-            route = self.route(path.as_bytes());
+            route = Route::of(path.as_bytes(), self.lab);
         }
         match (route, request.method) {
             (_, Method::Other | Method::Connect) => Found::UnknownMethod,
@@ -71,8 +71,10 @@ impl Router {
             (Some(route), _) => Found::Route(route, path),
         }
     }
+}
 
-    fn route(&self, path: &[u8]) -> Option<Route> {
+impl Route {
+    fn of(path: &[u8], lab: bool) -> Option<Route> {
         Some(match path {
             b"/plaintext" => Route::Plaintext,
             b"/" => Route::Index,
@@ -85,16 +87,14 @@ impl Router {
             b"/search" => Route::Search,
             b"/favicon.ico" => Route::Static,
             b"/healthz" => Route::Health,
-            b"/search-sync" if self.lab => Route::SearchSync,
-            b"/block" if self.lab => Route::Block,
+            b"/search-sync" if lab => Route::SearchSync,
+            b"/block" if lab => Route::Block,
             _ if path.starts_with(b"/static/") => Route::Static,
             [b'/', path @ ..] if path.starts_with(CHALLENGES.as_bytes()) => Route::Static,
             _ => return None,
         })
     }
-}
 
-impl Route {
     fn methods(self) -> &'static str {
         match self {
             Route::Login => "GET, HEAD, POST, OPTIONS",

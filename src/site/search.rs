@@ -195,7 +195,7 @@ impl Search {
     }
 
     /// The connection has ended.
-    pub fn left(&mut self, from: ConnId) {
+    pub fn on_left(&mut self, from: ConnId) {
         self.under_way.remove(&from);
     }
 

@@ -15,7 +15,7 @@ pub struct Plan {
     data: Vec<u8>,
     decode: bool,
     within: Duration,
-    /// Redirects that are followed; 0: a redirect is an answer like any other.
+    /// Redirects that are followed; 0: a redirect is a response like any other.
     pub redirects_max: u8,
     allow_private: bool,
     /// A status of 400 or more is a failure.

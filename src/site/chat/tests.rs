@@ -28,19 +28,19 @@ impl Room {
         Room { chat: Chat::new(&limits, now), now }
     }
 
-    fn enter(&mut self, who: ConnId, name: &str) -> Vec<Said> {
+    fn enter(&mut self, from: ConnId, name: &str) -> Vec<Said> {
         self.listen(|chat, now, out| {
             let claim = chat.claim(name).expect("no look-alike is there");
-            chat.enter(who, claim, now, out);
+            chat.enter(from, claim, now, out);
         })
     }
 
-    fn say(&mut self, who: ConnId, text: &str) -> Vec<Said> {
-        self.listen(|chat, now, out| chat.on_message(who, Kind::Text, Payload::Read(text.as_bytes()), now, out))
+    fn say(&mut self, from: ConnId, text: &str) -> Vec<Said> {
+        self.listen(|chat, now, out| chat.on_message(from, Kind::Text, Payload::Read(text.as_bytes()), now, out))
     }
 
-    fn left(&mut self, who: ConnId) -> Vec<Said> {
-        self.listen(|chat, _, out| chat.on_left(who, out))
+    fn left(&mut self, from: ConnId) -> Vec<Said> {
+        self.listen(|chat, _, out| chat.on_left(from, out))
     }
 
     fn listen(&mut self, act: impl FnOnce(&mut Chat, Instant, &mut Effects)) -> Vec<Said> {
@@ -74,7 +74,7 @@ fn one(id: ConnId, line: &str) -> Said {
 #[test]
 fn the_first_connection_of_a_name_joins_then_is_announced() {
     let (mut chat, mut out) = (Room::new().chat, Effects::default());
-    let claim = chat.claim("alice").expect("nobody is there");
+    let claim = chat.claim("alice").expect("the room is empty");
     chat.enter(conn(3), claim, Instant::now(), &mut out);
     assert_eq!(out.list, [Effect::Join(conn(3), LOBBY), Effect::Publish(LOBBY, 0..16)]);
     assert_eq!(out.bytes, b"alice enter room");
@@ -99,7 +99,7 @@ fn only_the_last_connection_of_a_name_leaves() {
     assert_eq!(room.say(conn(1), "still here"), [all("alice:still here")]);
     assert_eq!(room.left(conn(1)), [all("alice leave room")]);
     assert!(!is_present(&room.chat, "alice"));
-    assert_eq!(room.left(conn(1)), [], "nobody leaves twice");
+    assert_eq!(room.left(conn(1)), [], "there is one leave");
     assert_eq!(room.enter(conn(1), "alice"), [Join(conn(1)), all("alice enter room")]);
 }
 

@@ -205,7 +205,7 @@ fn an_unwritable_file_ends_its_target_only() {
     assert!(notes.contains("gone/001-a.test.part cannot be written: No such file"), "{notes}");
     std::fs::create_dir(&gone).expect("a directory");
     bench.head(0, OK);
-    std::fs::create_dir(gone.join("002-b.test")).expect("somebody takes its name");
+    std::fs::create_dir(gone.join("002-b.test")).expect("its name is taken");
     assert_eq!(bench.done(0), [Effect::Quit]);
     let notes = bench.notes();
     assert!(notes.contains("gone/002-b.test cannot be written: "), "{notes}");
