@@ -78,14 +78,14 @@ impl Site {
     /// A sentence that says what is wrong with which setting.
     pub fn new(settings: Settings, limits: &Limits, now: Instant) -> Result<Site, String> {
         Ok(Site {
-            router: Router::new(settings.lab),
+            router: Router::new(&settings),
             pages: Pages::new(settings.www.as_deref())?,
-            origins: Origins::new(settings.allow_origin),
-            index: Index::new(settings.lab),
-            login: Login::new(&settings.secret, settings.cookie_secure),
+            index: Index::new(&settings),
+            login: Login::new(&settings),
             upgrades: Upgrades::new(limits),
             chat: Chat::new(limits, now),
-            search: Search::new(&settings.search_url, settings.allow_private, limits)?,
+            search: Search::new(&settings, limits)?,
+            origins: Origins::new(settings.allow_origin),
             files: Files::new(settings.www),
         })
     }

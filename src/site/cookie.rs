@@ -84,19 +84,8 @@ fn parse_field(text: &str) -> Option<(&str, &str)> {
 
 /// 64 lower-case hex digits.
 fn parse_hex(text: &str) -> Option<[u8; 32]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
+    let is_hex = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_hex.then(|| std::array::from_fn(|n| u8::from_str_radix(&text[2 * n..][..2], 16).unwrap_or_default()))
 }
 
 /// The value of cookie `name` in the Cookie fields of a request, as in Tornado: the last one of that name, quoted or not.

@@ -1,5 +1,6 @@
 //! The index page: at once, after a sleep on a timer, or after blocking the loop (`--lab`).
 
+use super::Settings;
 use super::context::{Context, User};
 use super::language::Localized;
 use super::pages::{Delay, Page, Pages};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 /// The index page and the requests that wait for it.
 pub struct Index {
+    /// The page links to the blocking contrasts.
     lab: bool,
     waiting: HashMap<ConnId, Waiting>,
 }
@@ -22,9 +24,9 @@ struct Waiting {
 }
 
 impl Index {
-    /// `lab`: the page links to the blocking contrasts.
-    pub fn new(lab: bool) -> Index {
-        Index { lab, waiting: HashMap::new() }
+    /// The page of these settings.
+    pub fn new(settings: &Settings) -> Index {
+        Index { lab: settings.lab, waiting: HashMap::new() }
     }
 
     /// The page without a delay.

@@ -3,6 +3,7 @@
 //! A name is a courtesy, not an identity: the first login has it while it is online, and a signed cookie cannot be taken
 //! back before it expires.
 
+use super::Settings;
 use super::chat::Chat;
 use super::context::{Context, User};
 use super::cookie::{Signer, clear_cookie, find, set_cookie};
@@ -23,13 +24,14 @@ const DEFAULT_NEXT: &str = "/chat/";
 /// What signs and verifies the login cookie.
 pub struct Login {
     signer: Signer,
+    /// The cookie is set with Secure.
     cookie_secure: bool,
 }
 
 impl Login {
-    /// `cookie_secure`: the cookie is set with Secure.
-    pub fn new(secret: &[u8], cookie_secure: bool) -> Login {
-        Login { signer: Signer::new(secret), cookie_secure }
+    /// With the secret of these settings.
+    pub fn new(settings: &Settings) -> Login {
+        Login { signer: Signer::new(&settings.secret), cookie_secure: settings.cookie_secure }
     }
 
     /// The user of this request, with the name in its cookie.

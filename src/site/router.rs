@@ -3,6 +3,7 @@
 //! A path has a [`Route`], a route has its methods; HEAD goes wherever GET goes. Unknown paths get 404, known ones with
 //! another method 405 and Allow, unknown methods 501.
 
+use super::Settings;
 use super::files::CHALLENGES;
 use crate::event::{Body, Request, Response};
 use crate::http::request::Method;
@@ -44,13 +45,14 @@ pub enum Found<'a> {
 
 /// The table of paths.
 pub struct Router {
+    /// The blocking contrasts exist.
     lab: bool,
 }
 
 impl Router {
-    /// `lab`: the blocking contrasts exist.
-    pub fn new(lab: bool) -> Router {
-        Router { lab }
+    /// The routes of these settings.
+    pub fn new(settings: &Settings) -> Router {
+        Router { lab: settings.lab }
     }
 
     /// Finds the route of a request.

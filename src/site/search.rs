@@ -10,6 +10,7 @@
 //! base element ([`Opening`]). A redirect's own body is read to its end, so that its connection can be used again.
 //! Sockets, names, deadlines and backpressure are the server's.
 
+use super::Settings;
 use super::base::{Opening, is_utf_16_label};
 use super::context::{Context, User};
 use super::language::Localized;
@@ -163,7 +164,8 @@ impl UnderWay {
 impl Search {
     /// # Errors
     /// The template is malformed ([`parse_template`]), or its URL cannot be fetched.
-    pub fn new(template: &str, allow_private: bool, limits: &Limits) -> Result<Search, String> {
+    pub fn new(settings: &Settings, limits: &Limits) -> Result<Search, String> {
+        let Settings { search_url: template, allow_private, .. } = settings;
         let wrong = |why: &str| format!("--search-url {template}: {why}");
         parse_template(template).map_err(|why| wrong(&why))?;
         let filled = insert_words(template, "x").unwrap_or_default();
@@ -172,7 +174,13 @@ impl Search {
             return Err(wrong(&FetchError::NoTls.to_string()));
         }
         let (within, redirects_max) = (limits.search_within, limits.redirects_max);
-        let site = SearchSite { template: template.into(), host: url.host, allow_private, within, redirects_max };
+        let site = SearchSite {
+            template: template.clone(),
+            host: url.host,
+            allow_private: *allow_private,
+            within,
+            redirects_max,
+        };
         Ok(Search { site, under_way: HashMap::new() })
     }
 

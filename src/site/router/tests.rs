@@ -1,9 +1,13 @@
 use super::*;
-use crate::site::testing::with_request;
+use crate::site::testing::{settings, with_request};
+
+fn router() -> Router {
+    Router::new(&Settings { lab: true, ..settings() })
+}
 
 /// The route of a request line, or what there is instead, as text.
 fn find(line: &str) -> String {
-    with_request(line, &[], |request| match Router::new(true).find(request) {
+    with_request(line, &[], |request| match router().find(request) {
         Found::Route(route, path) => format!("{route:?} {path}"),
         found => format!("{found:?}"),
     })

@@ -3,7 +3,7 @@ mod pages;
 use super::*;
 use crate::event::{Event, Finished, Journey, Reached};
 use crate::http::exchange::{Exchange, ExchangeEvent, Stage};
-use crate::site::testing::{Bench, HTML, answer, conn, field, text};
+use crate::site::testing::{Bench, HTML, answer, conn, field, settings, text};
 
 const WITHIN: Duration = Duration::from_secs(20);
 const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
@@ -134,7 +134,9 @@ fn a_status_that_needs_a_field_is_502_and_named() {
 
 #[test]
 fn a_template_is_a_url_with_one_placeholder() {
-    let new = |template| Search::new(template, false, &Limits::default()).map(|_| ());
+    let new = |template: &str| {
+        Search::new(&Settings { search_url: template.into(), ..settings() }, &Limits::default()).map(|_| ())
+    };
     assert_eq!(new("http://search.test/{}"), Ok(()));
     assert_eq!(new("http://[::1]:8080/?q={}"), Ok(()));
     assert_eq!(new("HTTP://B\u{fc}cher.test/?q={}"), Ok(()));
@@ -310,7 +312,8 @@ fn a_redirect_with_a_long_or_broken_body_is_followed() {
 #[test]
 #[cfg(not(feature = "tls"))]
 fn a_search_site_of_https_needs_the_feature() {
-    let why = Search::new("https://search.test/{}", false, &Limits::default()).map(|_| ()).unwrap_err();
+    let https = Settings { search_url: "https://search.test/{}".into(), ..settings() };
+    let why = Search::new(&https, &Limits::default()).map(|_| ()).unwrap_err();
     assert!(why.ends_with("built without https (its feature is `tls`)"), "{why}");
 }
 
