@@ -13,7 +13,7 @@ pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     addresses.next().ok_or_else(|| format!("the name {host} has no address"))
 }
 
-/// Splits host and port, if both are well-formed. `::1:8888` without brackets means [::1]:8888.
+/// Splits host and port, if both are well-formed. `::1:8888` without brackets means `[::1]:8888`.
 fn split(text: &str) -> Option<(&str, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let is_host = !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || "-._:".contains(c));

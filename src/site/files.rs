@@ -1,7 +1,7 @@
 //! Static files: those embedded in the binary and those of `--www`.
 //!
 //! In goes a decoded path (`/static/chat.js`, `/favicon.ico`). A file of `--www` is read on the pool, and its response
-//! follows with [`Files::on_finished`]; without one the embedded [`Asset`] is sent. [`Conditions`] may make either a 304 or
+//! follows with [`Files::on_finished`]; without one the embedded file is sent. Conditional fields may make either a 304 or
 //! a 412. Below `/.well-known/acme-challenge/` there are the files of that folder of `--www` (RFC 8555 section 8.3), and
 //! nothing embedded. Directories, index files and ranges are not served. Embedded files carry the strict policy of the
 //! built-in pages; files of `--www` belong to the operator and carry none.
