@@ -4,11 +4,11 @@
 //! push ─▶ │ block │ block │ block │ ─▶ handed on, sent, freed: one block after the other
 //! ```
 //!
-//! It is not moved when it grows, not copied when it is handed on, and freed block by block as it is sent. Each of these
-//! takes milliseconds for 16 MiB at once, in which the loop stands still.
+//! It is not moved when it grows, not copied when it is handed on, and freed block by block as it is sent. Each of
+//! these takes milliseconds for 16 MiB at once, in which the loop stands still.
 //!
-//! Behind the first block the memory is mapped from the kernel, block by block, and goes back there the same way. From the
-//! heap it would go back with the last block, all at once (a millisecond), or not at all.
+//! Behind the first block the memory is mapped from the kernel, block by block, and goes back there the same way. From
+//! the heap it would go back with the last block, all at once (a millisecond), or not at all.
 
 use memmap2::MmapMut;
 use std::collections::VecDeque;

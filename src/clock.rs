@@ -1,7 +1,7 @@
 //! The two clocks. A turn reads both once, and hands the reading down as a [`Now`].
 //!
-//! Deadlines and intervals are measured on the monotonic clock. Times for other programs (Date, a cookie's time, a line of
-//! a log) are the wall clock's, which may be wrong, be set, and jump. Neither is derived from the other.
+//! Deadlines and intervals are measured on the monotonic clock. Times for other programs (Date, a cookie's time, a line
+//! of a log) are the wall clock's, which may be wrong, be set, and jump. Neither is derived from the other.
 
 use httpdate::HttpDate;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! Every limit and every flag: unit, default, reason.
 //!
-//! [`Limits`] are the bounds of the program; tests inject small ones. [`Cli`] is the command line (clap). Each flag of the
-//! server is also an environment variable `SQUALL_*`: lists are separated by commas, flags without a value are 1 or 0,
-//! true or false, yes or no, on or off. A blank one counts as unset.
+//! [`Limits`] are the bounds of the program; tests inject small ones. [`Cli`] is the command line (clap). Each flag of
+//! the server is also an environment variable `SQUALL_*`: lists are separated by commas, flags without a value are 1 or
+//! 0, true or false, yes or no, on or off. A blank one counts as unset.
 
 mod addresses;
 mod fetch_args;
@@ -217,8 +217,8 @@ impl Serve {
         }
     }
 
-    /// The number of connections for `open_files` descriptors: all but those that searches and the program itself need, and
-    /// at least half.
+    /// The number of connections for `open_files` descriptors: all but those that searches and the program itself need,
+    /// and at least half.
     pub fn connections_for(&self, open_files: u64) -> usize {
         let open_files = usize::try_from(open_files).unwrap_or(usize::MAX);
         let others = self.search_max.saturating_add(self.upstream_idle).saturating_add(OTHER_FILES);
@@ -240,12 +240,12 @@ impl Serve {
     }
 }
 
-/// Parses `scheme://host[:port]` into the form in which origins are compared (RFC 6454 section 6.2): lower case, without
-/// the scheme's default port. For `--allow-origin` and for the Origin field of a request.
+/// Parses `scheme://host[:port]` into the form in which origins are compared (RFC 6454 section 6.2): lower case,
+/// without the scheme's default port. For `--allow-origin` and for the Origin field of a request.
 ///
-/// Any scheme is allowed: pages of apps and extensions have `capacitor://localhost` or `chrome-extension://ID`. The host
-/// of a scheme without hosts, such as `file://`, is empty. Not by the `url` crate, which also accepts other spellings of
-/// a host.
+/// Any scheme is allowed: pages of apps and extensions have `capacitor://localhost` or `chrome-extension://ID`. The
+/// host of a scheme without hosts, such as `file://`, is empty. Not by the `url` crate, which also accepts other
+/// spellings of a host.
 ///
 /// # Errors
 /// A sentence, for anything else: a path, a user name, `null`.
@@ -283,8 +283,8 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// Checks the template of a search site: an http or https URL with one `{}` in its path or query, so that a user's words
-/// never choose the host.
+/// Checks the template of a search site: an http or https URL with one `{}` in its path or query, so that a user's
+/// words never choose the host.
 ///
 /// # Errors
 /// A sentence with the problem.

@@ -3,8 +3,8 @@
 //! A [`ConnId`] is a slot of the slab and the generation of its tenant. Events, timers, jobs, fetches and room members
 //! carry it, and reach the connection by a look-up that may return `None`.
 
-/// Names one connection, also after its end: the slot's next tenant has another generation. The slot is the higher half,
-/// the generation the lower one: as one word it is moved and compared at once.
+/// Names one connection, also after its end: the slot's next tenant has another generation. The slot is the higher
+/// half, the generation the lower one: as one word it is moved and compared at once.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId(u64);
 
@@ -48,7 +48,7 @@ impl std::fmt::Debug for ConnId {
     }
 }
 
-/// Names the log of one room in one encoding. The application chooses it; the server makes the feed at its first Join and
-/// drops it with its last reader.
+/// Names the log of one room in one encoding. The application chooses it; the server makes the feed at its first Join
+/// and drops it with its last reader.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct FeedId(pub u32);

@@ -1,8 +1,9 @@
 //! The site: values in, effects out.
 //!
-//! [`Site`] passes each event to its component. [`router`] finds the route of a request; [`index`], [`login`], [`upgrade`],
-//! [`chat`], [`search`] and [`files`] serve it, each with its own state, such as the requests whose response is still to
-//! come. [`pages`] renders what people read. No module here knows a socket, waits, or reads a clock.
+//! [`Site`] passes each event to its component. [`router`] finds the route of a request; [`index`], [`login`],
+//! [`upgrade`], [`chat`], [`search`] and [`files`] serve it, each with its own state, such as the requests whose
+//! response is still to come. [`pages`] renders what people read. No module here knows a socket, waits, or reads a
+//! clock.
 
 pub mod base;
 pub mod chat;
@@ -92,7 +93,7 @@ impl Site {
 
     fn request(&mut self, cx: Context, out: &mut Effects) {
         match self.router.find(cx.request) {
-            // Without a user and parameters: to look for them costs 87 instructions of 3,670 (callgrind).
+            // Without its user and parameters, which cost 2,200 instructions (callgrind); a whole request has 2,100.
             Found::Route(Route::Plaintext, _) => out.respond(cx.from, plaintext()),
             Found::Route(route, path) => match Form::parse(cx.request.query().as_bytes()) {
                 Ok(query) => self.serve(route, cx, &path, query, out),

@@ -6,9 +6,10 @@
 //!                                              └── next target ───┘
 //! ```
 //!
-//! The list is an [`App`] whose loop has no listener. Each of the `--concurrency` slots has one target under way and owns
-//! its fetch: the next fetch of a slot, of a redirect or of another target, drops the rest of the one before. A response
-//! is reported when it is complete, so the order is that of the sites' speed. No step looks at more than one target.
+//! The list is an [`App`] whose loop has no listener. Each of the `--concurrency` slots has one target under way and
+//! owns its fetch: the next fetch of a slot, of a redirect or of another target, drops the rest of the one before. A
+//! response is reported when it is complete, so the order is that of the sites' speed. No step looks at more than one
+//! target.
 
 mod input;
 mod json;

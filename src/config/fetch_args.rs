@@ -1,7 +1,7 @@
 //! The flags of `squall fetch`.
 //!
-//! A meaningless flag is refused here, with a sentence and exit code 2. `cli::fetch` reads the list on standard input and
-//! `--data @FILE`.
+//! A meaningless flag is refused here, with a sentence and exit code 2. `cli::fetch` reads the list on standard input
+//! and `--data @FILE`.
 
 use super::numbers::{at_least_one, count, parse_bytes, parse_seconds};
 use clap::Args;
@@ -16,7 +16,7 @@ const OURS: [&str; 5] = ["Content-Length", "Transfer-Encoding", "Connection", "E
 #[derive(Args, Debug, Clone)]
 pub struct FetchArgs {
     /// Hosts (http://HOST/ is fetched) or URLs; - is a list of them on standard input, one a line, where lines that
-    /// begin with # are remarks
+    /// begin with # are comments
     #[arg(required = true, value_name = "HOST|URL|-")]
     pub targets: Vec<String>,
     /// Targets under way at once; the next one starts when one ends
@@ -49,8 +49,8 @@ pub struct FetchArgs {
     /// Write each body to a file of its own in DIR, under a name that ends in .part until it is whole
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Bytes of one body, inflated, with --body and --output; K, M and G behind the number are KiB, MiB and GiB; a longer
-    /// one is a failure
+    /// Bytes of one body, inflated, with --body and --output; K, M and G behind the number are KiB, MiB and GiB; a
+    /// longer one is a failure
     #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = parse_bytes)]
     pub body_max: usize,
     /// Count a status of 400 or more as a failure

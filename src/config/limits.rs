@@ -219,8 +219,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Bytes that a reader of a room's feed may be behind: at most half of all buffers. The feed holds them and its copies,
-    /// a seventh more, which the limit of buffers counts.
+    /// Bytes that a reader of a room's feed may be behind: at most half of all buffers. The feed holds them and its
+    /// copies, a seventh more, which the limit of buffers counts.
     pub fn feed_bytes_max(&self) -> usize {
         self.lag_bytes_max.min(self.buffer_bytes_max / 2)
     }

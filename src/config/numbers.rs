@@ -1,4 +1,5 @@
-//! Numbers on the command line: counts, bytes with a unit, seconds, rates. A meaningless one is refused with a sentence.
+//! Numbers on the command line: counts, bytes with a unit, seconds, rates. A meaningless one is refused with a
+//! sentence.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -20,8 +21,8 @@ pub(super) fn at_least_one() -> impl Fn(&str) -> Result<usize, String> + Clone +
     count(1..=u32::MAX)
 }
 
-/// Bytes, one or more: a number, perhaps with K, M or G (or KiB, MiB, GiB) behind it, in any case. A unit is 1,024 of the
-/// one before, as in nginx, systemd and Docker. KB and MB are refused, since some count them in thousands.
+/// Bytes, one or more: a number, perhaps with K, M or G (or KiB, MiB, GiB) behind it, in any case. A unit is 1,024 of
+/// the one before, as in nginx, systemd and Docker. KB and MB are refused, since some count them in thousands.
 pub(super) fn parse_bytes(text: &str) -> Result<usize, String> {
     let lower = text.to_ascii_lowercase();
     let unit = [("k", 10), ("m", 20), ("g", 30)].into_iter().find_map(|(unit, shift)| {

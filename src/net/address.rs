@@ -1,8 +1,8 @@
 //! Which internet addresses are public.
 //!
-//! A redirect may lead a fetch into the network of squall itself. So the address of a foreign host is judged here, by the
-//! special-purpose registries of IANA (RFC 6890). Addresses with another one inside (mapped, 6to4, NAT64) are judged by
-//! that one.
+//! A redirect may lead a fetch into the network of squall itself. So the address of a foreign host is judged here, by
+//! the special-purpose registries of IANA (RFC 6890). Addresses with another one inside (mapped, 6to4, NAT64) are
+//! judged by that one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -10,8 +10,8 @@
 //! that block as well as those that say `WouldBlock`. Rustls' unbuffered interface does the cryptography and keeps no
 //! bytes; an idle connection has no buffer here either.
 //!
-//! Refused: early data, client certificates, versions before TLS 1.2. `config` has the trusted certificates, `error` the
-//! texts for people.
+//! Refused: early data, client certificates, versions before TLS 1.2. `config` has the trusted certificates, `error`
+//! the texts for people.
 
 mod config;
 mod engine;
@@ -36,8 +36,8 @@ const READ_BYTES: usize = 32 << 10;
 /// Plaintext encrypted for one send (four records), and unsent ciphertext at which `write` takes no more, bytes: enough
 /// to fill a socket's buffer again when it has room.
 const UNSENT_BYTES_MAX: usize = 64 << 10;
-/// Ciphertext that one call may take without finding plaintext in it, bytes: a peer that sends tickets or key updates as
-/// fast as they are read must not hold the loop. A handshake needs a few kilobytes.
+/// Ciphertext that one call may take without finding plaintext in it, bytes: a peer that sends tickets or key updates
+/// as fast as they are read must not hold the loop. A handshake needs a few kilobytes.
 const FRUITLESS_BYTES_MAX: usize = 1 << 20;
 
 /// One end of a TLS connection over the byte stream `S`.
@@ -45,8 +45,8 @@ const FRUITLESS_BYTES_MAX: usize = 1 << 20;
 /// `read` gives plaintext. A short read and `WouldBlock` mean that the stream is drained and no plaintext waits here:
 /// only the next event of the stream brings more, or, if [`TlsStream::input_ended`], the next read tells the end.
 /// `Ok(0)` is the peer's close_notify. Errors follow the plaintext before them, and stay: `UnexpectedEof` for an end
-/// without close_notify (many peers do that; the protocol above knows whether the data was complete), `InvalidData` with
-/// a [`TlsError`], or the error of the stream.
+/// without close_notify (many peers do that; the protocol above knows whether the data was complete), `InvalidData`
+/// with a [`TlsError`], or the error of the stream.
 ///
 /// `write` takes plaintext and sends at once. It takes less than it was given only when the stream is full; nothing is
 /// `WouldBlock`. Ciphertext that the stream did not take stays here: see [`TlsStream::unsent`].
@@ -119,8 +119,8 @@ impl<S: Read + Write> TlsStream<S> {
     }
 
     /// Continues the handshake as far as the stream allows. `Ok(true)`: application bytes may flow, and those that came
-    /// with the end of the handshake are here, so read before waiting for an event. `Ok(false)`: the stream would block;
-    /// call again at its next event.
+    /// with the end of the handshake are here, so read before waiting for an event. `Ok(false)`: the stream would
+    /// block; call again at its next event.
     ///
     /// # Errors
     /// As `read`; the alert that tells the peer is sent or `unsent`.
@@ -190,8 +190,8 @@ impl<S: Read + Write> TlsStream<S> {
         let _ = self.send();
     }
 
-    /// Reads from the stream once and decrypts. The plaintext goes to the front of `buf` if that is large enough to hold
-    /// the ciphertext, too, else to `plain`. `None`: the stream would block.
+    /// Reads from the stream once and decrypts. The plaintext goes to the front of `buf` if that is large enough to
+    /// hold the ciphertext, too, else to `plain`. `None`: the stream would block.
     fn receive(&mut self, buf: &mut [u8]) -> Option<Received> {
         if buf.len() >= self.wanted_room() {
             return self.receive_behind(RECORD_BYTES_MAX, buf);

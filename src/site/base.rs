@@ -1,7 +1,7 @@
 //! The base element of a relayed page: it makes the relative URLs of the page lead to the page's own site.
 //!
-//! [`Opening`] holds the start of an HTML page until the page's own base is known, and where the element can be inserted
-//! without changing anything else:
+//! [`Opening`] holds the start of an HTML page until the page's own base is known, and where the element can be
+//! inserted without changing anything else:
 //!
 //! * Of all base elements the first one with an href counts. It is resolved against the address of the document, which
 //!   here is ours (HTML Standard, section 4.2.3). So the page's own base is searched for, to the end of its head, and the
@@ -12,8 +12,8 @@
 //!   that tag is repeated in front of the element.
 //! * UTF-16 is not changed: ASCII bytes mean something else there.
 //!
-//! A base in the body or behind [`HELD_BYTES_MAX`] is not found; the page's URL counts then. A base behind tags that use
-//! URLs, which the standard forbids, counts for those tags, too.
+//! A base in the body or behind [`HELD_BYTES_MAX`] is not found; the page's URL counts then. A base behind tags that
+//! use URLs, which the standard forbids, counts for those tags, too.
 
 mod tokens;
 
@@ -65,8 +65,8 @@ impl Opening {
         Opening { url, held: Vec::new(), at: 0, insert_at: None, href: None, charset: None }
     }
 
-    /// Takes the next piece of the page. Once the element can be inserted, all of the page so far is written to `out` with
-    /// it, and the number of added bytes is returned; the rest of the page is relayed as it is.
+    /// Takes the next piece of the page. Once the element can be inserted, all of the page so far is written to `out`
+    /// with it, and the number of added bytes is returned; the rest of the page is relayed as it is.
     pub fn read(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         let (held, rest) = piece.split_at(piece.len().min(HELD_BYTES_MAX - self.held.len()));
         self.held.extend_from_slice(held);

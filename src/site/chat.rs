@@ -2,7 +2,8 @@
 //!
 //! Presence is per name. The first connection of a name is announced to all members, a further one only to itself; the
 //! leave of the last one is announced again. Names that look alike are never present together. Every line is appended
-//! once to the room's feed; how far each member has read is the server's affair. A WebSocket outside the room is an echo.
+//! once to the room's feed; how far each member has read is the server's affair. A WebSocket outside the room is an
+//! echo.
 //!
 //! ```text
 //! NAME enter room     NAME:TEXT     NAME leave room
@@ -178,7 +179,7 @@ impl Chat {
 }
 
 fn millis(epoch: Instant, now: Instant) -> u32 {
-    // Wraps after 49 days, which costs a member one refill.
+    // Wraps after 49 days; then a member misses one refill.
     now.saturating_duration_since(epoch).as_millis() as u32
 }
 

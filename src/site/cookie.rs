@@ -19,8 +19,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-/// Life of a login, seconds, for the browser (Max-Age) and for the check of the signature: 30 days. Tornado has the same
-/// Max-Age, and a check of 31 days.
+/// Life of a login, seconds, for the browser (Max-Age) and for the check of the signature: 30 days. Tornado has the
+/// same Max-Age, and a check of 31 days.
 const LIFE_SECONDS: u64 = 30 * 24 * 3600;
 /// The shortest secret, bytes: the owner of one cookie could try out fewer than 128 bits.
 const SECRET_BYTES_MIN: usize = 16;
@@ -58,8 +58,8 @@ impl Signer {
     }
 
     /// The value inside `signed`; `None` unless it is version 2, key version 0, signed with this secret under this
-    /// name, and at most 30 days old at `unix_seconds`. A time in the future is accepted, as in Tornado: only an owner of
-    /// the secret can have written it.
+    /// name, and at most 30 days old at `unix_seconds`. A time in the future is accepted, as in Tornado: only an owner
+    /// of the secret can have written it.
     pub fn verify(&self, name: &str, signed: &str, unix_seconds: u64) -> Option<Vec<u8>> {
         let (message, mac) = signed.split_at(signed.rfind('|')? + 1);
         // verify_slice takes the same time wherever the first difference is.
@@ -88,8 +88,8 @@ fn parse_hex(text: &str) -> Option<[u8; 32]> {
     is_hex.then(|| std::array::from_fn(|n| u8::from_str_radix(&text[2 * n..][..2], 16).unwrap_or_default()))
 }
 
-/// The value of cookie `name` in the Cookie fields of a request, as in Tornado: the last one of that name, quoted or not.
-/// `None` also where it is not UTF-8.
+/// The value of cookie `name` in the Cookie fields of a request, as in Tornado: the last one of that name, quoted or
+/// not. `None` also where it is not UTF-8.
 pub fn find<'a>(cookie_headers: impl Iterator<Item = &'a [u8]>, name: &str) -> Option<Cow<'a, str>> {
     let pairs = cookie_headers.flat_map(|field| field.split(|&byte| byte == b';')).filter_map(|pair| {
         let at = pair.iter().position(|&byte| byte == b'=')?;
@@ -132,8 +132,8 @@ pub fn set_cookie(name: &str, signed: &str, secure: bool) -> String {
     field(name, signed, LIFE_SECONDS, secure)
 }
 
-/// The Set-Cookie field that removes the login. The attributes are those of [`set_cookie`], or a browser would not replace
-/// the one by the other.
+/// The Set-Cookie field that removes the login. The attributes are those of [`set_cookie`], or a browser would not
+/// replace the one by the other.
 pub fn clear_cookie(name: &str, secure: bool) -> String {
     field(name, "", 0, secure)
 }
@@ -143,8 +143,8 @@ fn field(name: &str, value: &str, max_age: u64, secure: bool) -> String {
     format!("{name}={value}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax{secure}")
 }
 
-/// The secret's bytes: of `file`, else of `DATA_DIR/cookie-secret`, which is made at the first start (64 hex digits, mode
-/// 0600, in a directory of mode 0700).
+/// The secret's bytes: of `file`, else of `DATA_DIR/cookie-secret`, which is made at the first start (64 hex digits,
+/// mode 0600, in a directory of mode 0700).
 ///
 /// One trailing byte CR or LF is removed, since editors add a line end; a CR LF leaves the CR.
 ///
@@ -212,8 +212,8 @@ fn open_to_others(path: &Path) -> Option<u32> {
     (mode & 0o066 != 0).then_some(mode)
 }
 
-/// Makes the secret unless it exists. It gets its name when it is whole, so of programs that start at once one makes it,
-/// and none ever reads half of it. `link` is [`fs::hard_link`].
+/// Makes the secret unless it exists. It gets its name when it is whole, so of programs that start at once one makes
+/// it, and none ever reads half of it. `link` is [`fs::hard_link`].
 fn make_secret(data_dir: &Path, path: &Path, link: impl Fn(&Path, &Path) -> std::io::Result<()>) -> Result<(), String> {
     let failed = |what: &Path, e: &dyn std::fmt::Display| {
         format!("{} cannot be made: {e}; choose another directory with --data-dir", what.display())
@@ -241,8 +241,8 @@ fn make_secret(data_dir: &Path, path: &Path, link: impl Fn(&Path, &Path) -> std:
 }
 
 /// Gives the file its name where there are no hard links (FAT, exFAT, SMB, FUSE, Android: EPERM, ENOTSUP, ENOSYS,
-/// EACCES). `O_EXCL` lets only one program make an empty file of that name, and the whole one replaces it. A crash between
-/// the two leaves it empty, which no program accepts as a secret.
+/// EACCES). `O_EXCL` lets only one program make an empty file of that name, and the whole one replaces it. A crash
+/// between the two leaves it empty, which no program accepts as a secret.
 fn claim(whole: &Path, path: &Path) -> std::io::Result<()> {
     create_new(path)?;
     fs::rename(whole, path).inspect_err(|_| {

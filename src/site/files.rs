@@ -1,10 +1,10 @@
 //! Static files: those embedded in the binary and those of `--www`.
 //!
 //! In goes a decoded path (`/static/chat.js`, `/favicon.ico`). A file of `--www` is read on the pool, and its response
-//! follows with [`Files::on_finished`]; without one the embedded file is sent. Conditional fields may make either a 304 or
-//! a 412. Below `/.well-known/acme-challenge/` there are the files of that folder of `--www` (RFC 8555 section 8.3), and
-//! nothing embedded. Directories, index files and ranges are not served. Embedded files carry the strict policy of the
-//! built-in pages; files of `--www` belong to the operator and carry none.
+//! follows with [`Files::on_finished`]; without one the embedded file is sent. Conditional fields may make either a 304
+//! or a 412. Below `/.well-known/acme-challenge/` there are the files of that folder of `--www` (RFC 8555 section 8.3),
+//! and nothing embedded. Directories, index files and ranges are not served. Embedded files carry the strict policy of
+//! the built-in pages; files of `--www` belong to the operator and carry none.
 
 mod conditions;
 mod unreadable;
@@ -224,8 +224,8 @@ impl Asset {
     }
 }
 
-/// A file of `--www`, or what the conditions make of it. The tag is made of length and time: a file that changes twice in
-/// one nanosecond keeps its tag.
+/// A file of `--www`, or what the conditions make of it. The tag is made of length and time: a file that changes twice
+/// in one nanosecond keeps its tag.
 fn overlay_response(path: &Path, file: FileRead, now: UnixTime, conditions: &Conditions) -> Response {
     let age = file.modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let etag = age.map(|age| Cow::Owned(format!("\"{:x}-{:x}\"", file.bytes.len(), age.as_nanos())));

@@ -1,7 +1,7 @@
 //! The two languages of the pages: which one a browser wants, and every text in both.
 //!
-//! [`Lang::of`] reads Accept-Language; [`TEXTS`] is the one table of texts. Templates have `{{ t.key }}`, scripts read the
-//! texts from `data-` attributes, Rust code has a [`Localized`].
+//! [`Lang::of`] reads Accept-Language; [`TEXTS`] is the one table of texts. Templates have `{{ t.key }}`, scripts read
+//! the texts from `data-` attributes, Rust code has a [`Localized`].
 
 use std::fmt::Display;
 
@@ -60,8 +60,8 @@ impl Lang {
 
 /// A row of [`TEXTS`] with its placeholders filled.
 ///
-/// Each `{}` stands for a value: a number, a name, an address. `{cause}` stands for a technical text, which is English in
-/// both languages, so a page marks it as English.
+/// Each `{}` stands for a value: a number, a name, an address. `{cause}` stands for a technical text, which is English
+/// in both languages, so a page marks it as English.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Localized {
     key: &'static str,

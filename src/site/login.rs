@@ -1,7 +1,7 @@
 //! Logging in and out: the form, and the cookie that carries the name.
 //!
-//! A name is a courtesy, not an identity: the first login has it while it is online, and a signed cookie cannot be taken
-//! back before it expires.
+//! A name is no identity: a login takes any name that is not online, and a signed cookie cannot be revoked before it
+//! expires.
 
 use super::Settings;
 use super::chat::Chat;

@@ -1,8 +1,8 @@
 //! The pages for people: templates of `www/pages`, overlaid by those of `--www`, to whole responses.
 //!
-//! In goes a [`Page`] (which one, and what it shows) and a language, out comes a [`Response`] with its security
-//! fields. Templates are read once, at start. Every value passes the autoescape of the templates; built-in pages carry a
-//! policy that allows only our own files, overlaid ones belong to the operator and carry none.
+//! In goes a [`Page`] (which one, and what it shows) and its [`User`], out comes a [`Response`] with its security
+//! fields. Templates are read once, at start. Every value passes the autoescape of the templates; built-in pages carry
+//! a policy that allows only our own files, overlaid ones belong to the operator and carry none.
 
 use crate::http::response::{Body, Response};
 use crate::site::context::User;
@@ -50,7 +50,7 @@ const EMBEDDED: [(&str, &str); 6] =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameProblem {
     Empty,
-    /// Over 32 characters, or their bytes.
+    /// Over 32 characters or 256 bytes.
     TooLong,
     /// A colon, a control or an invisible character.
     BadCharacter,
@@ -165,7 +165,7 @@ pub struct Pages {
     templates: Environment<'static>,
     /// Names that came from `--www`.
     overlaid: BTreeSet<String>,
-    /// One map of texts per language, in the order of [`Lang::ALL`].
+    /// One map of texts a language, in the order of [`Lang::ALL`].
     texts: [Value; 2],
 }
 

@@ -35,8 +35,8 @@ const NOT_RELAYED: [u16; 7] = [206, 304, 401, 405, 407, 416, 426];
 /// A deny-list would miss some: Clear-Site-Data, Refresh or Set-Cookie would act on our origin.
 /// Content-Type and Content-Length are relayed, too, as parts of the [`Response`].
 const RELAYED: [(&str, &str); 2] = [("content-encoding", "Content-Encoding"), ("content-language", "Content-Language")];
-/// Types that are relayed as they are; every other becomes bytes to be saved. To the policy of our pages a relayed script
-/// or style sheet would be one of ours, and the parts of a `multipart` bring header fields of their own.
+/// Types that are relayed as they are; every other becomes bytes to be saved. To the policy of our pages a relayed
+/// script or style sheet would be one of ours, and the parts of a `multipart` bring header fields of their own.
 const SHOWN: [&str; 7] = [
     "text/html",
     "text/plain",

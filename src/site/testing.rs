@@ -1,6 +1,7 @@
 //! The test bench of the site: a site and its clock. Compiled under `#[cfg(test)]` only.
 //!
-//! In go the lines of a request's head, or any other event; out come the effects. Only [`Bench::later`] moves the clock.
+//! In go the lines of a request's head, or any other event; out come the effects. Only [`Bench::later`] moves the
+//! clock.
 
 use super::{Settings, Site};
 use crate::clock::{Now, UnixTime};

@@ -1,10 +1,11 @@
 //! A pool of threads for blocking calls: name resolution, files.
 //!
-//! Closures go in through a bounded queue. Results come out in the loop after a wake, through a bounded queue as well: a
-//! thread that cannot hand over its result waits, so results never pile up. Wakes coalesce, so the order is: queue the
-//! result, then wake; after a wake, drain to empty. A thread starts when a job comes and all others are busy, up to the
-//! maximum; when that is lowered, the next idle threads end. A job that panics loses its result, not its thread: the
-//! connection that waits for it has a deadline. A dropped pool leaves its threads asleep: it lives as long as the process.
+//! Closures go in through a bounded queue. Results come out in the loop after a wake, through a bounded queue as well:
+//! a thread that cannot hand over its result waits, so results never pile up. Wakes coalesce, so the order is: queue
+//! the result, then wake; after a wake, drain to empty. A thread starts when a job comes and all others are busy, up to
+//! the maximum; when that is lowered, the next idle threads end. A job that panics loses its result, not its thread:
+//! the connection that waits for it has a deadline. A dropped pool leaves its threads asleep: it lives as long as the
+//! process.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};

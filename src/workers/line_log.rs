@@ -1,8 +1,8 @@
 //! A log file that never blocks the loop.
 //!
-//! Lines go through a bounded queue to one thread, which writes them in batches. A line is dropped and counted while the
-//! queue is full; the count is written into the file itself once there is room again. The thread also reopens the file
-//! after a rotation ([`LineLog::reopen`]): opening may block, too.
+//! Lines go through a bounded queue to one thread, which writes them in batches. A line is dropped and counted while
+//! the queue is full; the count is written into the file itself once there is room again. The thread also reopens the
+//! file after a rotation ([`LineLog::reopen`]): opening may block, too.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -28,8 +28,8 @@ enum Target {
 }
 
 impl Target {
-    /// The target that `--access-log` names. The names of our own standard output and error mean those descriptors: they
-    /// may be sockets of a service manager, which no path can open (open(2) fails with ENXIO).
+    /// The target that `--access-log` names. The names of our own standard output and error mean those descriptors:
+    /// they may be sockets of a service manager, which no path can open (open(2) fails with ENXIO).
     fn of(path: &Path) -> Target {
         match path.to_str() {
             Some("-" | "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => Target::Stderr,
@@ -97,8 +97,8 @@ impl LineLog {
         }
     }
 
-    /// Opens the file again under its name: a rotation has renamed the open one. Queued lines go into either. If it cannot
-    /// be opened, the old one stays.
+    /// Opens the file again under its name: a rotation has renamed the open one. Queued lines go into either. If it
+    /// cannot be opened, the old one stays.
     pub fn reopen(&self) {
         self.shared.reopen.store(true, Ordering::Release);
         // Wakes the thread; while the queue is full, it is awake.

@@ -132,8 +132,8 @@ impl Names {
         Answer::Asked
     }
 
-    /// The next finished look-up: the connections that wait for it, in order, and its result. After a wake, call it until
-    /// it returns `None`.
+    /// The next finished look-up: the connections that wait for it, in order, and its result. After a wake, call it
+    /// until it returns `None`.
     pub fn next_result(&mut self, now: Instant) -> Option<(Vec<ConnId>, Found)> {
         let (name, found) = self.jobs.next_result()?;
         let look_up = self.look_ups.remove(&name).expect("only its result ends a look-up that runs");
@@ -146,8 +146,8 @@ impl Names {
         Some((look_up.waiting, found))
     }
 
-    /// Connection `id` no longer waits for `host`. `late`: because its deadline has passed; a thread that runs the look-up
-    /// then counts as stuck until its result comes.
+    /// Connection `id` no longer waits for `host`. `late`: because its deadline has passed; a thread that runs the
+    /// look-up then counts as stuck until its result comes.
     pub fn forget(&mut self, id: ConnId, host: &str, late: bool) {
         let Some(look_up) = self.look_ups.get_mut(host) else { return };
         let Some(n) = look_up.waiting.iter().position(|&waiting| waiting == id) else { return };

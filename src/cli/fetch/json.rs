@@ -1,8 +1,8 @@
 //! The lines of `squall fetch --json`: one object a target, always with the same names.
 //!
-//! `null` means that there was no such phase, response or file. Fields of responses are text, with U+FFFD for bytes that
-//! are not UTF-8; a body is `body` if it is UTF-8, else `body_base64`, and absent without `--body`. After redirects the
-//! phases are those of the last request, while `total` is the time of all.
+//! `null` means that there was no such phase, response or file. Fields of responses are text, with U+FFFD for bytes
+//! that are not UTF-8; a body is `body` if it is UTF-8, else `body_base64`, and absent without `--body`. After
+//! redirects the phases are those of the last request, while `total` is the time of all.
 
 use super::trip::Outcome;
 use base64::Engine;

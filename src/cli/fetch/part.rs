@@ -1,8 +1,8 @@
 //! The file of one body.
 //!
-//! It is written under a name that ends in `.part` and renamed when it is whole, so that a file without that ending is a
-//! whole body. Writes go to the kernel's page cache, from the loop. Names have letters, digits, `-`, `.` and `_` only and
-//! begin with the target's position, so they are unique, stable, and stay in their directory.
+//! It is written under a name that ends in `.part` and renamed when it is whole, so that a file without that ending is
+//! a whole body. Writes go to the kernel's page cache, from the loop. Names have letters, digits, `-`, `.` and `_` only
+//! and begin with the target's position, so they are unique, stable, and stay in their directory.
 
 use crate::event::Url;
 use std::fs::{self, File};

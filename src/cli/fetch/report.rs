@@ -1,8 +1,8 @@
 //! The output: results on standard output, everything else on standard error.
 //!
 //! Both are buffered and written once a turn, or when a buffer is full: a thousand responses are not a thousand writes,
-//! and a single response is not delayed. Where [`Notes`] allow it, one progress line is redrawn under everything else. A
-//! slow reader blocks the loop, and so in the end the sites: no output piles up.
+//! and a single response is not delayed. Where [`Notes`] allow it, one progress line is redrawn under everything else.
+//! A slow reader blocks the loop, and so in the end the sites: no output piles up.
 //!
 //! Progress is by hand: `indicatif` would replace `draw` and `erase` only, and draws on a timer of its own.
 

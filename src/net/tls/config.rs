@@ -101,8 +101,8 @@ pub fn load_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
 }
 
 /// A file with each of its PEM sections on lines of its own. The parser skips a section that does not begin a line, and
-/// editors, shells and `cat` leave something in front: a byte-order mark (U+FEFF), blanks, or the end of a file without a
-/// line end.
+/// editors, shells and `cat` leave something in front: a byte-order mark (U+FEFF), blanks, or the end of a file without
+/// a line end.
 fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
     let mut text = Vec::new();
     let read = File::open(path).and_then(|file| file.take(PEM_BYTES_MAX + 1).read_to_end(&mut text));

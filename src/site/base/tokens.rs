@@ -1,8 +1,8 @@
-//! The tokens at the start of an HTML document, as far as [`super`] must distinguish them (HTML Standard, section 13.2.5),
-//! read from bytes: markup is ASCII in every encoding but UTF-16.
+//! The tokens at the start of an HTML document, as far as [`super`] must distinguish them (HTML Standard, section
+//! 13.2.5), read from bytes: markup is ASCII in every encoding but UTF-16.
 //!
-//! By hand: `html5gum` takes the end of its input for the end of the page and assumes UTF-8; `lol_html` brings a CSS parser
-//! and writes tags before a later base is known.
+//! By hand: `html5gum` takes the end of its input for the end of the page and assumes UTF-8; `lol_html` brings a CSS
+//! parser and writes tags before a later base is known.
 
 use memchr::{memchr, memchr_iter};
 
@@ -98,8 +98,8 @@ fn tag(bytes: &[u8]) -> Option<(Tag<'_>, usize)> {
     Some((Tag { name, attributes: &attributes[..len] }, name.len() + len))
 }
 
-/// Passes each attribute's name and value to `found`; returns the length up to the end of the tag, `>` included, if it is
-/// complete.
+/// Passes each attribute's name and value to `found`; returns the length up to the end of the tag, `>` included, if it
+/// is complete.
 fn read_attributes<'a>(bytes: &'a [u8], mut found: impl FnMut(&'a [u8], &'a [u8])) -> Option<usize> {
     let spaces = |at: usize| at + span(&bytes[at..], is_space);
     let mut at = 0;

@@ -5,8 +5,8 @@
 //!     └ holds, or 412            └ holds, or 412       └ holds, or 304               └ holds, or 304
 //! ```
 //!
-//! The fields of a request go in, later the tag and the time of the file; out comes the status of the response. If-Range
-//! is not read, because ranges are not served. Only for GET and HEAD: with other methods a 304 would be a 412.
+//! The fields of a request go in, later the tag and the time of the file; out comes the status of the response.
+//! If-Range is not read, because ranges are not served. Only for GET and HEAD: with other methods a 304 would be a 412.
 
 use crate::event::Request;
 use std::time::{Duration, UNIX_EPOCH};
@@ -47,7 +47,8 @@ impl Conditions {
         }
     }
 
-    /// Judges a file with this strong tag and this time of modification since the epoch, in the order of section 13.2.2.
+    /// Judges a file with this strong tag and this time of modification since the epoch, in the order of section
+    /// 13.2.2.
     ///
     /// Without a tag no listed tag matches; without a time dates are ignored.
     pub fn judge(&self, etag: Option<&str>, modified: Option<Duration>) -> Verdict {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 /// Time after which a file that still cannot be read is logged again.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
-/// At most this many paths are remembered, and logged in a minute. Below a folder that cannot be read, any name of 8 KiB
-/// is such a path, and a peer chooses it.
+/// At most this many paths are remembered, and logged in a minute. Below a folder that cannot be read, any name of 8
+/// KiB is such a path, and a peer chooses it.
 const PATHS_MAX: usize = 64;
 
 /// The line that is due.
