@@ -167,12 +167,6 @@ impl Effects {
         self.list.push(Effect::Respond(to, response));
     }
 
-    /// The same, made in its place: to move what has just been written in smaller parts stalls.
-    #[inline]
-    pub fn respond_with(&mut self, to: ConnId, make: impl FnOnce() -> Response) {
-        self.list.extend(std::iter::once_with(|| Effect::Respond(to, make())));
-    }
-
     /// One message to one WebSocket. A long one that can be handed on is not copied.
     pub fn send(&mut self, to: ConnId, kind: Kind, payload: Payload<'_>) {
         let effect = match payload {

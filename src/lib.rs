@@ -16,7 +16,8 @@
 //! # Where to start reading
 //!
 //! 1. [`event`]: the border between protocols and application, on one page; then [`cli::fetch`], a small application.
-//! 2. `reactor/run.rs`, `once`: the wait. [`reactor`], from `turn` to `step`: the turn, one connection's slice, one event.
+//! 2. `reactor/run.rs`, `once`: the wait. [`reactor`], `turn`: the turn. `reactor/serve.rs`, `gather` to `step`: one slice,
+//!    one event.
 //! 3. [`conn`]: what a connection is and wants; `conn/http.rs` and `conn/ws.rs` for its states, [`conn::closing`] for its
 //!    end, [`conn::table`] for the lists that bring it a turn.
 //! 4. `reactor/apply.rs`: effects become bytes. `reactor/output.rs`: where the bytes go. `reactor/settle.rs`: what follows.
@@ -39,12 +40,12 @@
 //! ```text
 //! reactor/run.rs      `once`        the kernel's poll returns; its events become a list of (Source, Ready)
 //! reactor.rs          `note`        readiness is stored in the connection, which goes on the ready queue
-//! reactor.rs          `gather`      one read from each connection of a batch, into one buffer
+//! reactor/serve.rs    `gather`      one read from each connection of a batch, into one buffer
 //! conn.rs             `fill`        socket → read buffer, one read
-//! reactor.rs          `parse`       steps over what was read, within budgets; the rest is kept
+//! reactor/serve.rs    `parse`       steps over what was read, within budgets; the rest is kept
 //! conn.rs             `step`        the front of the buffer goes to the protocol
 //! ws/session.rs       `receive`     a frame is unmasked in place: `WsEvent::Message`, borrowed
-//! reactor.rs          `step`        `Step::Message` becomes `Event::Message`
+//! reactor/serve.rs    `step`        `Step::Message` becomes `Event::Message`
 //! site/chat.rs        `on_message`  may this member say that now? `Effect::Publish`
 //! reactor/apply.rs    `apply`       the effect is applied; it raises no event
 //! reactor/rooms.rs    `publish`     one frame is appended to the room's feed; no member is touched
