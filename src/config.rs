@@ -14,12 +14,13 @@ pub use fetch_args::FetchArgs;
 pub use limits::Limits;
 pub use variables::is_blank;
 
+use crate::http::url::Authority;
 use addresses::parse_address;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use numbers::{at_least_one, count, parse_bytes, parse_rate, parse_seconds};
 use std::ffi::OsStr;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use url::{ParseError, Position, Url};
@@ -255,17 +256,13 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
     let (scheme, authority) = origin.split_once("://").ok_or_else(expected)?;
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
-        Some((_, port)) if !port.bytes().all(|byte| byte.is_ascii_digit()) => return Err(expected()),
-        Some((host, port)) => (host, Some(port.parse::<u16>().map_err(|_| expected())?)),
-        None => (authority, None),
-    };
     let default_port = default_port(scheme);
-    let is_host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None if host.is_empty() => default_port.is_none() && port.is_none(),
-        None => host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
+    let (host, port) = match Authority::parse(authority) {
+        Some(Authority { host, port }) if !authority.ends_with(':') => (host, port),
+        None if authority.is_empty() && default_port.is_none() => ("", None),
+        _ => return Err(expected()),
     };
+    let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));
     match port {
         _ if !is_scheme || !is_host => Err(expected()),
         Some(port) if Some(port) != default_port => Ok(format!("{scheme}://{host}:{port}")),

@@ -94,3 +94,4 @@ pub mod reactor;
 pub mod site;
 pub mod workers;
 pub mod ws;
+pub mod zlib;

@@ -4,13 +4,11 @@
 //! and `--data @FILE`.
 
 use super::numbers::{at_least_one, count, parse_bytes, parse_seconds};
+use crate::http::exchange::OURS;
+use crate::http::words::is_token;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// Fields about the framing of the request and the connection, which the client decides. `http::exchange` has the same
-/// list and leaves them out; this module imports nothing.
-const OURS: [&str; 5] = ["Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade"];
 
 /// Arguments of `squall fetch`.
 #[derive(Args, Debug, Clone)]
@@ -66,11 +64,6 @@ pub struct FetchArgs {
 
 fn parse_redirects(text: &str) -> Result<u8, String> {
     count(0..=u8::MAX.into())(text).map(|n| n as u8)
-}
-
-/// A token (RFC 9110 section 5.6.2).
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 fn parse_method(text: &str) -> Result<String, String> {

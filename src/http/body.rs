@@ -5,6 +5,7 @@
 //! may say is decided in `http` and `exchange`.
 
 use crate::http::chunked::{ChunkError, Decoder, Grammar, Piece};
+use crate::http::words::elements;
 
 /// Where the body of a request ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,15 +45,12 @@ pub enum Codings {
 impl Codings {
     /// Adds one field. `None`: an empty element, or something behind `chunked`.
     pub fn and(self, value: &[u8]) -> Option<Codings> {
-        value.split(|&byte| byte == b',').try_fold(self, |codings, name| {
-            let name = name.trim_ascii();
-            match codings {
-                Codings::Absent | Codings::Other if name.is_empty() => None,
-                Codings::Absent if name.eq_ignore_ascii_case(b"chunked") => Some(Codings::Chunked),
-                Codings::Other if name.eq_ignore_ascii_case(b"chunked") => Some(Codings::OtherThenChunked),
-                Codings::Absent | Codings::Other => Some(Codings::Other),
-                Codings::Chunked | Codings::OtherThenChunked => None,
-            }
+        elements(value).try_fold(self, |codings, name| match codings {
+            Codings::Absent | Codings::Other if name.is_empty() => None,
+            Codings::Absent if name.eq_ignore_ascii_case(b"chunked") => Some(Codings::Chunked),
+            Codings::Other if name.eq_ignore_ascii_case(b"chunked") => Some(Codings::OtherThenChunked),
+            Codings::Absent | Codings::Other => Some(Codings::Other),
+            Codings::Chunked | Codings::OtherThenChunked => None,
         })
     }
 }

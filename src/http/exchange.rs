@@ -23,7 +23,7 @@ use std::fmt;
 
 pub use head::ResponseHead;
 pub use lines::Fields;
-pub use request::{Asking, encode_request};
+pub use request::{Asking, OURS, encode_request};
 
 /// Interim answers (1xx) before the final one; a server could send them for ever.
 const INTERIM_MAX: u8 = 16;

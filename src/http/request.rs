@@ -16,11 +16,12 @@ mod head_scan;
 
 use crate::config::Limits;
 pub use crate::http::body::Framing;
+use crate::http::persistence::Persistence;
 use crate::http::response::Terms;
-use crate::http::url::is_authority;
+use crate::http::url::{Scheme, is_authority};
 pub use at_once::parse_at_once;
 pub use fields::FieldLines;
-use fields::{Fields, Said};
+use fields::Fields;
 pub use head_scan::HeadScan;
 use httparse::Status;
 use memchr::{memchr, memchr2};
@@ -59,7 +60,9 @@ pub struct Request<'b> {
     /// All fields in order.
     pub fields: FieldLines<'b>,
     pub framing: Framing,
-    said: Said,
+    persistence: Persistence,
+    expects_continue: bool,
+    wants_upgrade: bool,
 }
 
 /// Why a request is refused. Answer [`status`](HttpError::status) and close: where the next one begins is unknown.
@@ -163,18 +166,17 @@ impl<'b> Request<'b> {
 
     /// Whether the connection may serve another request after this one.
     pub fn keeps_alive(&self) -> bool {
-        !self.said.close && (self.said.keep_alive || !self.http_1_0)
+        self.persistence.keeps_alive(self.http_1_0)
     }
 
     /// Whether a body is announced, and the client waits for 100 before it sends it.
     pub fn expects_continue(&self) -> bool {
-        let body_follows = !matches!(self.framing, Framing::None | Framing::Length(0));
-        self.said.expects_continue && body_follows && !self.http_1_0
+        self.expects_continue
     }
 
     /// Whether Upgrade lists `websocket`, Connection lists `upgrade`, and the version allows it.
     pub fn wants_upgrade(&self) -> bool {
-        self.said.upgrade && self.said.websocket && !self.http_1_0
+        self.wants_upgrade
     }
 
     /// What the answer must keep to.
@@ -293,13 +295,9 @@ fn split_target(method: Method, target: &str) -> Result<(Option<&str>, &str, &st
     if target == "*" && method == Method::Options {
         return Ok((None, "*", ""));
     }
-    let scheme = ["http://", "https://"]
-        .iter()
-        .find(|scheme| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
-    let Some(scheme) = scheme else {
+    let Some((_, rest)) = target.split_once("://").filter(|(scheme, _)| Scheme::parse(scheme).is_some()) else {
         return Err(HttpError::Malformed("the target is neither a path nor an http URL"));
     };
-    let rest = &target[scheme.len()..];
     let (authority, rest) = rest.split_at(memchr2(b'/', b'?', rest.as_bytes()).unwrap_or(rest.len()));
     if !is_authority(authority) {
         return Err(HttpError::BadHost("the authority of the target is not a host with an optional port"));

@@ -4,74 +4,23 @@
 //! line. The functions behind it work on the texts that requests and forms bring: authorities, paths, queries.
 
 mod absolute;
+mod authority;
 
 pub use absolute::{Scheme, Url, UrlError};
+pub use authority::{Authority, is_authority, same_authority};
 
-use crate::http::words::{set_of, span_in};
+use crate::http::words::set_of;
 use percent_encoding::{
     AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_decode_str, percent_encode_byte, utf8_percent_encode,
 };
-use std::net::Ipv6Addr;
 
 /// Everything but unreserved (RFC 3986 section 2.3).
 const NOT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// `true` if the text is a host with an optional port, as in a Host field: a registered name, an IPv4 address or an
-/// IPv6 address in brackets; no user name (RFC 9110 section 7.2). An empty host is none.
-pub fn is_authority(text: impl AsRef<[u8]>) -> bool {
-    let text = text.as_ref();
-    let host = if text.first() == Some(&b'[') { address_in_brackets(text) } else { span_in(text, &HOST_BYTES) };
-    host > 0 && (host == text.len() || text[host] == b':' && is_port(&text[host + 1..]))
-}
-
-/// How many bytes an IPv6 address and the brackets around it are in front of these; 0 if there is none.
-fn address_in_brackets(text: &[u8]) -> usize {
-    let end = text.iter().position(|&byte| byte == b']').unwrap_or_default();
-    let address = text.get(1..end).and_then(|address| str::from_utf8(address).ok());
-    if address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()) { end + 1 } else { 0 }
-}
-
-/// What a registered name is made of (RFC 3986 section 3.2.2): unreserved and sub-delims. Not `%`: nobody's name is
-/// percent-encoded, and to compare such a host one would have to decode it. A table, because every request has a Host.
-static HOST_BYTES: [bool; 256] =
-    set_of(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=");
-
-/// Digits up to 65535, or none at all: `example.org:` is valid (RFC 3986 section 3.2.3).
-fn is_port(text: &[u8]) -> bool {
-    let zeros = if text.len() > 5 { text.iter().take_while(|&&byte| byte == b'0').count() } else { 0 };
-    let digits = &text[zeros..];
-    if digits.len() > 5 {
-        return false;
-    }
-    let value = digits.iter().try_fold(0, |value, byte| {
-        let digit = u32::from(byte.wrapping_sub(b'0'));
-        (digit <= 9).then_some(10 * value + digit)
-    });
-    value.is_some_and(|value| value <= u32::from(u16::MAX))
-}
 
 /// Whether two hex digits are behind every `%`.
 fn is_well_encoded(bytes: &[u8]) -> bool {
     let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
     memchr::memchr_iter(b'%', bytes).all(|at| is_hex(bytes.get(at + 1)) && is_hex(bytes.get(at + 2)))
-}
-
-/// Whether an Origin field names the authority of a Host field: letter case and the default port of the Origin's
-/// scheme make no difference, nor does http or https (a TLS proxy may stand in front). Other schemes and `null` never
-/// do: their host is no server.
-pub fn same_authority(origin: &str, host: &str) -> bool {
-    let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    let default_port = match scheme.to_ascii_lowercase().as_str() {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return false,
-    };
-    let bare = |authority| {
-        let authority = str::strip_suffix(authority, default_port).unwrap_or(authority);
-        authority.strip_suffix(':').unwrap_or(authority)
-    };
-    let (authority, host) = (bare(authority), bare(host));
-    !authority.is_empty() && authority.eq_ignore_ascii_case(host)
 }
 
 /// Whether a redirect to this text stays on this site in every browser: one `/`, then neither `/` nor `\`, no

@@ -45,7 +45,12 @@ pub const fn set_of(bytes: &[u8]) -> [bool; 256] {
 pub static TCHAR: [bool; 256] =
     set_of(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~");
 
-/// Whether this is a token.
+/// The elements of a comma-separated field (RFC 9110 section 5.6.1).
+pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// Whether the text is a token.
 pub fn is_token(text: &str) -> bool {
     !text.is_empty() && span_in(text.as_bytes(), &TCHAR) == text.len()
 }

@@ -8,6 +8,7 @@ use super::Loop;
 use crate::event::FetchError;
 use crate::event::{App, Request, Response};
 use crate::http::request::Method;
+use crate::http::url::Authority;
 #[cfg(feature = "tls")]
 use crate::net::tls;
 use std::path::{Path, PathBuf};
@@ -41,7 +42,7 @@ impl ToHttps {
     /// The same on https (308: also what is not GET). Host was checked by the parser; a request without one gets 400,
     /// for there is nowhere to send it.
     fn response(&self, request: &Request) -> Response {
-        let Some(host) = host_of(request.host()) else {
+        let Some(Authority { host, .. }) = Authority::parse(request.host()) else {
             return Response::text(400, "There is https here, and Host does not say under which name.\n");
         };
         let port = if self.port == 443 { String::new() } else { format!(":{}", self.port) };
@@ -122,15 +123,6 @@ impl<A: App> Loop<A> {
         }
         self.tls = Some(files);
     }
-}
-
-/// A Host without its port; `None` where it is empty.
-fn host_of(authority: &str) -> Option<&str> {
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    (!host.is_empty()).then_some(host)
 }
 
 #[cfg(test)]

@@ -12,17 +12,12 @@
 //! What is inflated comes in pieces of at most [`PIECE_BYTES_MAX`]: a bomb costs one piece of memory, and each step a
 //! bounded time. Built in with the feature `deflate`; without it every offer is declined.
 
-#[cfg_attr(not(feature = "deflate"), path = "deflate/absent.rs")]
 mod machine;
 
+use super::extensions::{self, Extension, Parameter};
+use crate::zlib::{self, FULL_WINDOW_BITS};
 pub use machine::{Codec, Compression};
 use std::fmt::Write;
-
-/// The most that one step of inflating gives, bytes.
-pub const PIECE_BYTES_MAX: usize = 32 << 10;
-
-/// The window of deflate unless a smaller one is agreed on: 32 KiB.
-const FULL_WINDOW_BITS: u8 = 15;
 
 /// What one direction of a session is compressed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,17 +32,6 @@ impl Flow {
     fn bits(self) -> u8 {
         self.window_bits.unwrap_or(FULL_WINDOW_BITS)
     }
-}
-
-/// What one step of inflating gave.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Inflated<'c> {
-    /// Bytes of the input that were used.
-    pub used: usize,
-    /// What they gave. A full piece: there may be more, even without input.
-    pub piece: &'c [u8],
-    /// What follows is not deflate; the piece came before it.
-    pub is_broken: bool,
 }
 
 /// What client and server have agreed on.
@@ -99,59 +83,33 @@ impl Agreement {
 /// An offer is declined if it holds a parameter that is unknown, there twice or malformed, or a window of 8 bits, which
 /// zlib cannot compress with. Extensions of other names are passed over.
 pub fn negotiate<'a>(values: impl Iterator<Item = &'a [u8]>, shared: bool) -> Option<Agreement> {
-    if !cfg!(feature = "deflate") {
+    if !zlib::IS_BUILT_IN {
         return None;
     }
-    let mut values = values.filter_map(|value| std::str::from_utf8(value).ok());
-    let agreement = values.find_map(|value| split(value, ',').find_map(accept))?;
+    let agreement = values.filter_map(extensions::parse).flatten().find_map(|offer| accept(&offer))?;
     Some(if shared { agreement.to_shared() } else { agreement })
 }
 
-/// One element of the list: a name and its parameters (RFC 6455 section 9.1).
-fn accept(offer: &str) -> Option<Agreement> {
-    let mut parts = split(offer, ';');
-    if parts.next()? != "permessage-deflate" {
+/// What an offer leads to. `None`: it cannot be met.
+fn accept(offer: &Extension) -> Option<Agreement> {
+    if offer.name != "permessage-deflate" {
         return None;
     }
     let flow = Flow { window_bits: None, keeps_window: true };
     let (mut server, mut client) = (flow, flow);
-    let mut seen: Vec<&str> = Vec::new();
-    for part in parts {
-        let (name, value) = match part.split_once('=') {
-            Some((name, value)) => (name.trim_end(), Some(unquote(value.trim_start())?)),
-            None => (part, None),
-        };
-        match (name, value) {
-            (name, _) if seen.contains(&name) => return None,
+    for (n, Parameter { name, value }) in offer.parameters.iter().enumerate() {
+        match (*name, *value) {
+            _ if offer.parameters[..n].iter().any(|before| before.name == *name) => return None,
             ("server_no_context_takeover", None) => server.keeps_window = false,
             ("client_no_context_takeover", None) => client.keeps_window = false,
             ("server_max_window_bits", Some(bits)) => server.window_bits = Some(window_bits(bits)?),
             ("client_max_window_bits", Some(bits)) => client.window_bits = Some(window_bits(bits)?),
-            // It would take a limit; there is no need for one.
+            // The client accepts a limit; the server does not need one.
             ("client_max_window_bits", None) => {}
             _ => return None,
         }
-        seen.push(name);
     }
     Some(Agreement { server, client, shared: false })
-}
-
-/// The parts of a list, trimmed. A separator inside quotes separates nothing.
-fn split(list: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
-    list.split(move |c| {
-        quoted ^= c == '"';
-        c == separator && !quoted
-    })
-    .map(|part| part.trim_matches([' ', '\t']))
-}
-
-/// The value of a parameter: a token, or one in quotes (RFC 6455 section 9.1).
-fn unquote(value: &str) -> Option<&str> {
-    match value.strip_prefix('"') {
-        Some(rest) => rest.strip_suffix('"'),
-        None => Some(value),
-    }
 }
 
 /// 9 to 15, in decimal and without a leading zero (RFC 7692 section 7.1.2).

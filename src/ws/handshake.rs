@@ -5,6 +5,7 @@
 //! other two are the application's. Subprotocols are not read: none is agreed on. Of extensions there is one,
 //! [`deflate`](super::deflate), which reads what is offered; here only the grammar is checked.
 
+use super::extensions;
 use crate::http::request::{Method, Request};
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -60,7 +61,7 @@ pub fn check(request: &Request) -> Result<[u8; 28], UpgradeError> {
     if !matches!(BASE64.decode_slice(key, &mut [0; 18]), Ok(16)) {
         return Err(UpgradeError::Malformed("Sec-WebSocket-Key is not 16 bytes in base64"));
     }
-    if !request.headers_named("sec-websocket-extensions").all(is_extension_list) {
+    if !request.headers_named("sec-websocket-extensions").all(|value| extensions::parse(value).is_some()) {
         return Err(UpgradeError::Malformed("Sec-WebSocket-Extensions is not a list of extensions"));
     }
     if only(request, "sec-websocket-version") != Some(b"13") {
@@ -81,43 +82,6 @@ fn accept_of(key: &[u8]) -> [u8; 28] {
 fn only<'b>(request: &Request<'b>, name: &str) -> Option<&'b [u8]> {
     let mut values = request.headers_named(name);
     values.next().filter(|_| values.next().is_none())
-}
-
-/// Whether these are names, each with parameters (RFC 6455 section 9.1: what is not must fail). Elements may be empty,
-/// since the list may lie in several fields.
-fn is_extension_list(value: &[u8]) -> bool {
-    let mut rest = value.trim_ascii();
-    while !rest.is_empty() {
-        let behind = if rest[0] == b',' { Some(rest) } else { skip_extension(rest) };
-        rest = match behind.map(<[u8]>::split_first) {
-            Some(None) => return true,
-            Some(Some((b',', next))) => next.trim_ascii_start(),
-            _ => return false,
-        };
-    }
-    true
-}
-
-/// What is behind one element of the list.
-fn skip_extension(list: &[u8]) -> Option<&[u8]> {
-    let mut rest = skip_token(list)?;
-    while let Some(parameter) = rest.strip_prefix(b";") {
-        rest = skip_token(parameter.trim_ascii_start())?;
-        if let Some(value) = rest.strip_prefix(b"=").map(<[u8]>::trim_ascii_start) {
-            rest = match value.strip_prefix(b"\"") {
-                Some(quoted) => skip_token(quoted)?.strip_prefix(b"\"")?.trim_ascii_start(),
-                None => skip_token(value)?,
-            };
-        }
-    }
-    Some(rest)
-}
-
-/// What is behind a token (RFC 9110 section 5.6.2) and the blanks that follow it. Inside quotes there may be a backslash.
-fn skip_token(text: &[u8]) -> Option<&[u8]> {
-    let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~\\".contains(byte);
-    let length = text.iter().take_while(is_part).count();
-    (length > 0).then(|| text[length..].trim_ascii_start())
 }
 
 #[cfg(test)]

@@ -12,11 +12,12 @@
 //! A peer that breaks a rule has said its last word, like one that sent Close: the rest of its input is swallowed.
 //! Sockets, deadlines, what is answered and who is in which room are decided elsewhere.
 
-use super::deflate::{Agreement, Codec, Compression, PIECE_BYTES_MAX};
+use super::deflate::{Agreement, Codec, Compression};
 pub use super::frame::WsError;
 use super::frame::{Header, Opcode, parse_header, unmask};
 use super::utf8::{Utf8, is_utf8};
 use crate::blocks::Blocks;
+use crate::zlib::PIECE_BYTES_MAX;
 use std::ops::Range;
 
 /// What a message is made of.

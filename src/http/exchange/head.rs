@@ -8,6 +8,8 @@ use super::{ExchangeError, INTERIM_MAX};
 use crate::config::Limits;
 use crate::http::body::{BodyReader, Framing, parse_length};
 use crate::http::chunked::Grammar;
+use crate::http::persistence::Persistence;
+use crate::http::words::elements;
 use memchr::memchr;
 
 /// The head of a final answer. It borrows the bytes of one call, or the exchange that has mended them.
@@ -134,8 +136,10 @@ pub(super) fn parse_head<'b>(
         (false, Some(n)) => BodyReader::new(Framing::Length(n), bytes_max),
         (false, None) => BodyReader::until_close(bytes_max),
     };
-    let may_be_kept =
-        || form == Form::Strict && said.is_persistent(minor_version) && !said.is_end_doubtful(status, minor_version);
+    let may_be_kept = || {
+        let is_persistent = said.persistence.keeps_alive(minor_version == 0);
+        form == Form::Strict && is_persistent && !said.is_end_doubtful(status, minor_version)
+    };
     let fate = match body.ends_with_input() {
         true => Fate::UntilClose,
         false if may_be_kept() => Fate::Kept,
@@ -156,8 +160,7 @@ struct Said<'b> {
     is_doubtful: bool,
     /// Why the end of a body cannot be known.
     error: Option<ExchangeError>,
-    close: bool,
-    keep_alive: bool,
+    persistence: Persistence,
     encoding: Option<&'b [u8]>,
     encodings: usize,
 }
@@ -168,8 +171,7 @@ impl<'b> Said<'b> {
         let is = |expected: &str| name.eq_ignore_ascii_case(expected);
         let noted = match name.len() {
             10 if is("connection") => {
-                self.close |= elements(value).any(|option| option.eq_ignore_ascii_case(b"close"));
-                self.keep_alive |= elements(value).any(|option| option.eq_ignore_ascii_case(b"keep-alive"));
+                self.persistence = elements(value).fold(self.persistence, Persistence::and);
                 Ok(())
             }
             14 if is("content-length") => self.note_length(value),
@@ -207,11 +209,6 @@ impl<'b> Said<'b> {
         Ok(())
     }
 
-    /// Whether the server wants to keep the connection (RFC 9112 section 9.3). `close` outweighs `keep-alive`.
-    fn is_persistent(&self, minor_version: u8) -> bool {
-        !self.close && (minor_version > 0 || self.keep_alive)
-    }
-
     /// Whether another reader could find the end of this answer elsewhere, so that what we take for the next one would
     /// be the rest of this one (RFC 9112 sections 6.1 and 11.1): an odd list of codings, a coding and a length at once,
     /// a coding where there was none yet, a body where there can be none.
@@ -222,9 +219,4 @@ impl<'b> Said<'b> {
                 true => status == 204 || minor_version == 0 || self.length.is_some(),
             }
     }
-}
-
-/// The elements of a comma-separated field (RFC 9110 section 5.6.1).
-fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }

@@ -1,5 +1,6 @@
 use super::testing::{bare, bare_at, gzip, zlib};
 use super::*;
+use crate::zlib::PIECE_BYTES_MAX;
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use std::io::Write;

@@ -3,7 +3,9 @@
 use super::{HttpError, Line, Request};
 use crate::config::Limits;
 use crate::http::body::{Codings, Framing, parse_length};
+use crate::http::persistence::Persistence;
 use crate::http::url::is_authority;
+use crate::http::words::elements;
 
 /// The fields of one head, as their lines lie there: few of them are ever asked for. Well-formed, for somebody has
 /// looked at them. An iterator that is copied goes on from where it is.
@@ -32,19 +34,12 @@ pub(super) struct Fields<'b> {
     host: Option<&'b [u8]>,
     length: Option<u64>,
     codings: Codings,
-    said: Said,
-}
-
-/// What is only asked for where it matters.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Said {
-    pub close: bool,
-    pub keep_alive: bool,
+    persistence: Persistence,
     /// Connection lists `upgrade`.
-    pub upgrade: bool,
+    lists_upgrade: bool,
     /// Upgrade lists `websocket`.
-    pub websocket: bool,
-    pub expects_continue: bool,
+    lists_websocket: bool,
+    expects_continue: bool,
 }
 
 impl<'b> Fields<'b> {
@@ -65,10 +60,10 @@ impl<'b> Fields<'b> {
                     if !is_word("100-continue")(expectation) {
                         return Err(HttpError::UnknownExpectation);
                     }
-                    self.said.expects_continue = true;
+                    self.expects_continue = true;
                 }
             }
-            7 if is(b"upgrade") => self.said.websocket |= elements(value).any(is_word("websocket")),
+            7 if is(b"upgrade") => self.lists_websocket |= elements(value).any(is_word("websocket")),
             10 if is(b"connection") => self.note_connection(value),
             14 if is(b"content-length") => self.note_length(value)?,
             17 if is(b"transfer-encoding") => {
@@ -93,9 +88,8 @@ impl<'b> Fields<'b> {
 
     fn note_connection(&mut self, value: &[u8]) {
         for element in elements(value) {
-            self.said.close |= is_word("close")(element);
-            self.said.keep_alive |= is_word("keep-alive")(element);
-            self.said.upgrade |= is_word("upgrade")(element);
+            self.persistence = self.persistence.and(element);
+            self.lists_upgrade |= is_word("upgrade")(element);
         }
     }
 
@@ -135,13 +129,22 @@ impl<'b> Fields<'b> {
             (_, Some(authority)) => authority,
             (host, None) => host.unwrap_or_default(),
         };
-        Ok(Request { method, token, target, path, query, authority, http_1_0, fields, framing, said: self.said })
+        let has_body = !matches!(framing, Framing::None | Framing::Length(0));
+        Ok(Request {
+            method,
+            token,
+            target,
+            path,
+            query,
+            authority,
+            http_1_0,
+            fields,
+            framing,
+            persistence: self.persistence,
+            expects_continue: self.expects_continue && has_body && !http_1_0,
+            wants_upgrade: self.lists_upgrade && self.lists_websocket && !http_1_0,
+        })
     }
-}
-
-/// The elements of a comma-separated field (RFC 9110 section 5.6.1).
-fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }
 
 fn is_word(word: &str) -> impl Fn(&[u8]) -> bool {

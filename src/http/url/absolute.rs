@@ -49,6 +49,11 @@ pub enum UrlError {
 }
 
 impl Scheme {
+    /// In any letter case; `None` for any other scheme.
+    pub fn parse(text: &str) -> Option<Scheme> {
+        [Scheme::Http, Scheme::Https].into_iter().find(|scheme| text.eq_ignore_ascii_case(scheme.as_str()))
+    }
+
     /// `http` or `https`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -96,10 +101,8 @@ impl Url {
     }
 
     fn of(parsed: &::url::Url) -> Result<Url, UrlError> {
-        let scheme = match parsed.scheme() {
-            "http" => Scheme::Http,
-            "https" => Scheme::Https,
-            other => return Err(UrlError::UnknownScheme(other.to_owned())),
+        let Some(scheme) = Scheme::parse(parsed.scheme()) else {
+            return Err(UrlError::UnknownScheme(parsed.scheme().to_owned()));
         };
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(UrlError::UserInfo);

@@ -1,15 +1,11 @@
-//! The machines themselves, around zlib.
+//! The machines of a loop and of a session.
 
-use super::{Agreement, Inflated, PIECE_BYTES_MAX};
+use super::Agreement;
 use crate::config::Limits;
-use flate2::{Compress, Decompress, FlushCompress, FlushDecompress, Status};
+use crate::zlib::{self, DeflateStream, FULL_WINDOW_BITS, InflateStream, PIECE_BYTES_MAX, Progress, Wrapper};
 
 /// Ends a message; it is not sent, and put back to inflate (RFC 7692 section 7.2).
 const TAIL: &[u8] = &[0, 0, 0xff, 0xff];
-
-/// How hard deflate tries. Level 1 leaves texts of 1 to 4 KiB 30 % longer than level 9 does, level 2 less than 2 %, at 9 µs
-/// for a KiB (zlib-rs, measured).
-const LEVEL: u32 = 2;
 
 /// What an inflater holds, measured: the window and the state.
 const INFLATER_BYTES: usize = 45 << 10;
@@ -17,12 +13,23 @@ const INFLATER_BYTES: usize = 45 << 10;
 /// To begin another stream costs as much time as to inflate so many bytes (0.1 to 0.2 µs, measured).
 const STREAM_COST: usize = 128;
 
+/// What one step of inflating gave.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Inflated<'c> {
+    /// Bytes of the input used.
+    pub used: usize,
+    /// The output. If it is a full piece there may be more, even without input.
+    pub piece: &'c [u8],
+    /// The next bytes are not deflate; the piece came before them.
+    pub is_broken: bool,
+}
+
 /// The machines of one loop, for everybody who keeps no window.
 #[derive(Debug)]
 pub struct Codec {
     /// `None` until it is needed, and while a message that is not whole has taken it along.
-    inflater: Option<Box<Decompress>>,
-    deflater: Option<Box<Compress>>,
+    inflater: Option<Box<InflateStream>>,
+    deflater: Option<Box<DeflateStream>>,
     /// The last piece inflated.
     piece: Box<[u8]>,
     /// The last message deflated.
@@ -45,7 +52,7 @@ impl Codec {
         if !self.is_worth_it(message) {
             return None;
         }
-        let deflater = self.deflater.get_or_insert_with(|| deflater(super::FULL_WINDOW_BITS));
+        let deflater = self.deflater.get_or_insert_with(|| Box::new(DeflateStream::new(FULL_WINDOW_BITS)));
         deflater.reset();
         deflate(deflater, message, &mut self.out);
         self.work += message.len();
@@ -58,8 +65,8 @@ impl Codec {
     }
 
     fn is_worth_it(&self, message: &[u8]) -> bool {
-        // Of nothing, twice in a row, zlib makes nothing, not even a tail.
-        !message.is_empty() && (self.bytes_min..=self.bytes_max).contains(&message.len())
+        // zlib makes nothing of an empty message after another one, not even a tail.
+        zlib::IS_BUILT_IN && !message.is_empty() && (self.bytes_min..=self.bytes_max).contains(&message.len())
     }
 }
 
@@ -68,8 +75,8 @@ impl Codec {
 pub struct Compression {
     agreement: Agreement,
     /// Held from the first compressed byte of a message to its end; for ever if the window is kept.
-    inflater: Option<Box<Decompress>>,
-    deflater: Option<Box<Compress>>,
+    inflater: Option<Box<InflateStream>>,
+    deflater: Option<Box<DeflateStream>>,
     /// The message under way is compressed.
     is_under_way: bool,
     /// Something of the message has come, and the stream has not ended with it.
@@ -104,32 +111,29 @@ impl Compression {
         (self.is_under_way, self.is_tail_owed, self.taken) = (true, false, 0);
     }
 
-    /// Takes one step over `input`. After a full piece call again with the rest of the input, even if that is nothing.
+    /// Takes one step over `input`. After a full piece call again with the rest of the input, even if that is empty.
     pub fn inflate<'c>(&mut self, input: &[u8], codec: &'c mut Codec) -> Inflated<'c> {
         if codec.piece.is_empty() {
             codec.piece = vec![0; PIECE_BYTES_MAX].into();
         }
         let keeps_window = self.agreement.client.keeps_window;
         let inflater = self.inflater.get_or_insert_with(|| {
-            let of_all = if keeps_window { None } else { codec.inflater.take() };
-            // Always with the full window: a smaller one takes as much memory, and `reset` makes it anew each time.
-            of_all.unwrap_or_else(|| Box::new(Decompress::new(false)))
+            let shared = if keeps_window { None } else { codec.inflater.take() };
+            shared.unwrap_or_else(|| Box::new(InflateStream::new(Wrapper::Raw)))
         });
-        let (read, written) = (inflater.total_in(), inflater.total_out());
-        let status = inflater.decompress(input, &mut codec.piece, FlushDecompress::Sync);
-        let used = (inflater.total_in() - read) as usize;
-        let made = (inflater.total_out() - written) as usize;
-        let is_end = matches!(status, Ok(Status::StreamEnd));
+        let step = inflater.inflate(input, &mut codec.piece);
+        let is_end = step.progress == Progress::Ended;
         // A sender may end its stream inside a message (RFC 7692 section 7.2.3.5); another may follow.
-        self.is_tail_owed = !is_end && (self.is_tail_owed || used > 0);
+        self.is_tail_owed = !is_end && (self.is_tail_owed || step.used > 0);
         if is_end {
-            inflater.reset(false);
+            inflater.reset_raw();
             codec.work += STREAM_COST;
         }
-        self.taken += used;
-        codec.work += made;
-        let is_stuck = used == 0 && made == 0 && !is_end && !input.is_empty();
-        Inflated { used, piece: &codec.piece[..made], is_broken: status.is_err() || is_stuck }
+        self.taken += step.used;
+        codec.work += step.made;
+        let is_stuck = (step.used, step.made) == (0, 0) && !is_end && !input.is_empty();
+        let is_broken = matches!(step.progress, Progress::Broken(_)) || is_stuck;
+        Inflated { used: step.used, piece: &codec.piece[..step.made], is_broken }
     }
 
     /// What is to be inflated behind the last byte of a message.
@@ -143,7 +147,7 @@ impl Compression {
         if !self.agreement.client.keeps_window
             && let Some(mut inflater) = self.inflater.take()
         {
-            inflater.reset(false);
+            inflater.reset_raw();
             codec.inflater = Some(inflater);
         }
     }
@@ -157,7 +161,7 @@ impl Compression {
         if self.agreement.shared || !codec.is_worth_it(message) {
             return None;
         }
-        let deflater = self.deflater.get_or_insert_with(|| deflater(server.bits()));
+        let deflater = self.deflater.get_or_insert_with(|| Box::new(DeflateStream::new(server.bits())));
         if !server.keeps_window {
             deflater.reset();
         }
@@ -179,23 +183,10 @@ impl Compression {
     }
 }
 
-fn deflater(window_bits: u8) -> Box<Compress> {
-    Box::new(Compress::new_with_window_bits(flate2::Compression::new(LEVEL), false, window_bits))
-}
-
 /// Leaves the compressed message in `out`, without its tail (RFC 7692 section 7.2.1).
-fn deflate(deflater: &mut Compress, mut message: &[u8], out: &mut Vec<u8>) {
+fn deflate(deflater: &mut DeflateStream, message: &[u8], out: &mut Vec<u8>) {
     out.clear();
-    loop {
-        out.reserve(message.len() / 2 + 64);
-        let read = deflater.total_in();
-        deflater.compress_vec(message, out, FlushCompress::Sync).expect("a raw deflate stream cannot fail");
-        message = &message[(deflater.total_in() - read) as usize..];
-        // With room left, everything is flushed.
-        if message.is_empty() && out.len() < out.capacity() {
-            break;
-        }
-    }
+    deflater.deflate(message, out);
     debug_assert!(out.ends_with(TAIL));
     out.truncate(out.len() - TAIL.len());
 }

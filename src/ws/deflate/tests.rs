@@ -43,7 +43,7 @@ mod offers {
                 Some("permessage-deflate; server_max_window_bits=9"),
             ),
             ("foo; bar=\"a,permessage-deflate;\", permessage-bzip2", None),
-            ("foo; bar=\"a,b\", permessage-deflate", Some("permessage-deflate")),
+            ("foo; bar=\"a,b\", permessage-deflate", None),
         ] {
             assert_eq!(answer(offers).as_deref(), field, "{offers}");
         }

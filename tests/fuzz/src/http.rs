@@ -8,8 +8,8 @@ use squall::event::Response;
 use squall::http::body::{BodyError, BodyReader};
 use squall::http::chunked::Piece;
 use squall::http::exchange::{Exchange, ExchangeError, ExchangeEvent};
-use squall::http::inflate::PIECE_BYTES_MAX;
 use squall::http::request::{Framing, HeadScan, HttpError, Request, parse_at_once, parse_request};
+use squall::zlib::PIECE_BYTES_MAX;
 
 /// Names and values of fields.
 pub type Fields = Vec<(String, Vec<u8>)>;

@@ -3,9 +3,10 @@
 use super::cuts::{Cuts, Next, feed};
 use squall::blocks::BLOCK_BYTES;
 use squall::config::Limits;
-use squall::ws::deflate::{Codec, PIECE_BYTES_MAX};
+use squall::ws::deflate::Codec;
 use squall::ws::frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, WsError};
 use squall::ws::session::{Kind, Session, State, WsEvent};
+use squall::zlib::PIECE_BYTES_MAX;
 
 /// What a peer has said, without the bytes it borrowed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,8 @@
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use flate2::{Compression, write};
 use libfuzzer_sys::fuzz_target;
-use squall::http::inflate::{InflateError, Inflater, PIECE_BYTES_MAX};
+use squall::http::inflate::{InflateError, Inflater};
+use squall::zlib::PIECE_BYTES_MAX;
 use squall_fuzz::cuts::{Cuts, Next, at_any_cut, feed, take_plan};
 use std::io::Write;
 

@@ -1,7 +1,7 @@
 //! Bodies whose content coding is taken off.
 
 use super::*;
-use crate::http::inflate::PIECE_BYTES_MAX;
+use crate::zlib::PIECE_BYTES_MAX;
 use crate::http::inflate::testing::{bare, gzip, zlib};
 
 /// How an answer says where its body ends.
