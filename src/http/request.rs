@@ -1,35 +1,27 @@
 //! Request heads: bytes to values (RFC 9110, RFC 9112 sections 2 to 6).
 //!
 //! ```text
-//! bytes ── parse_at_once ──▶ Request, borrowing the bytes
-//!   └─ unusual, not whole ── HeadScan::find_end ──▶ a whole head ── parse_request ──▶ Request
+//! bytes ── HeadScan::find_end ──▶ a whole head ── parse_request ──▶ Request, borrowing the bytes
 //! ```
 //!
 //! What the server itself must know is computed from the fields on the way: host, framing, keep-alive, Expect, Upgrade.
-//! What is unusual is judged by httparse. Whatever two parsers might read differently is refused, because that is
-//! how requests are smuggled: two framings, two hosts, a space before the colon, a folded line, a bare CR or LF.
-//! Routes, cookies and bodies are decided elsewhere.
+//! What two parsers might read differently is refused, because that is how requests are smuggled: two framings, two
+//! hosts, a space before the colon, a folded line, a bare CR or LF. Routes, cookies and bodies are decided elsewhere.
 
-mod at_once;
 mod fields;
 mod head_scan;
+mod line;
 
 use crate::config::Limits;
 pub use crate::http::body::Framing;
 use crate::http::persistence::Persistence;
 use crate::http::response::Terms;
-use crate::http::url::{Scheme, is_authority};
-pub use at_once::parse_at_once;
 pub use fields::FieldLines;
-use fields::Fields;
+use fields::Noted;
 pub use head_scan::HeadScan;
-use httparse::Status;
-use memchr::{memchr, memchr2};
+use line::{Line, NOT_A_REQUEST_LINE};
+use memchr::memchr;
 use std::fmt;
-use std::mem::MaybeUninit;
-
-/// So many fields httparse has room for, whatever `head_fields_max` says.
-const FIELDS_MAX: usize = 100;
 
 /// What is asked for (RFC 9110 section 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +99,8 @@ impl Method {
         }
     }
 
-    fn parse(token: &str) -> Method {
-        match token.as_bytes() {
+    fn parse(token: &[u8]) -> Method {
+        match token {
             b"GET" => Method::Get,
             b"HEAD" => Method::Head,
             b"POST" => Method::Post,
@@ -221,128 +213,45 @@ impl std::error::Error for HttpError {}
 /// `head`.
 ///
 /// # Errors
-/// Any [`HttpError`]: answer its status and close; the connection's input must not be parsed again.
+/// Any [`HttpError`]: respond with its status and close; the connection's input must not be parsed again.
 pub fn parse_request<'b>(head: &'b [u8], limits: &Limits) -> Result<Request<'b>, HttpError> {
-    let fields_max = fields_max(limits);
-    let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
-    let mut parsed = httparse::Request::new(&mut []);
-    let (token, target, minor) = match parsed.parse_with_uninit_headers(head, &mut slots[..fields_max]) {
-        Ok(Status::Complete(used)) if used == head.len() => match (parsed.method, parsed.path, parsed.version) {
-            (Some(token), Some(target), Some(minor)) => (token, target, minor),
-            _ => return Err(NOT_A_REQUEST_LINE),
-        },
-        Ok(_) => return Err(HttpError::Malformed("the head does not end with its first empty line")),
-        Err(e) => return Err(refusal(e, head, fields_max)),
+    let blank = head.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count();
+    let (line, fields) = split_head(&head[blank..]).ok_or(NOT_A_REQUEST_LINE)?;
+    let Line { method, token, target, authority, path, query, http_1_0 } = Line::parse(line)?;
+    let noted = Noted::parse(fields, limits.head_fields_max)?;
+    let framing = noted.framing(http_1_0, limits.body_bytes_max)?;
+    let authority = match (noted.host, authority) {
+        (None, _) if !http_1_0 => return Err(HttpError::BadHost("an HTTP/1.1 request needs a Host field")),
+        // The target's authority wins, but Host must be right nevertheless (RFC 9112 section 3.2.2).
+        (_, Some(authority)) => authority,
+        (host, None) => host.unwrap_or_default(),
     };
-    let method = Method::parse(token);
-    let (authority, path, query) = split_target(method, target)?;
-    let line = Line {
+    let has_body = !matches!(framing, Framing::None | Framing::Length(0));
+    Ok(Request {
         method,
-        token: token.as_bytes(),
-        target: target.as_bytes(),
-        authority: authority.map(str::as_bytes),
-        path: path.as_bytes(),
-        query: query.as_bytes(),
-        http_1_0: minor == 0,
-    };
-    let mut fields = Fields::default();
-    for field in parsed.headers.iter() {
-        fields.note(field.name.as_bytes(), field.value)?;
-    }
-    let lines = field_lines(head);
-    debug_assert!(lines.eq(parsed.headers.iter().map(|field| (field.name.as_bytes(), field.value))));
-    fields.request(line, lines, limits)
+        token,
+        target,
+        path,
+        query,
+        authority,
+        http_1_0,
+        fields: FieldLines(fields),
+        framing,
+        persistence: noted.persistence,
+        expects_continue: noted.expects_continue && has_body && !http_1_0,
+        wants_upgrade: noted.lists_upgrade && noted.lists_websocket && !http_1_0,
+    })
 }
 
-/// How many fields a head may have.
-fn fields_max(limits: &Limits) -> usize {
-    limits.head_fields_max.min(FIELDS_MAX)
+/// The request line, and the lines of the fields without the empty line behind them.
+fn split_head(head: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (line, fields) = head.split_at(memchr(b'\r', head)?);
+    Some((line, fields.strip_prefix(b"\r\n")?.strip_suffix(b"\r\n")?))
 }
 
-/// The fields of a head that is well-formed.
-fn field_lines(head: &[u8]) -> FieldLines<'_> {
-    let begun = head.trim_ascii_start();
-    let line = memchr(b'\n', begun).map_or(0, |at| at + 1);
-    FieldLines(begun.get(line..begun.len() - "\r\n".len()).unwrap_or_default())
-}
-
-/// A request line, its target taken apart.
-struct Line<'b> {
-    method: Method,
-    token: &'b [u8],
-    target: &'b [u8],
-    /// If the target names it.
-    authority: Option<&'b [u8]>,
-    path: &'b [u8],
-    query: &'b [u8],
-    http_1_0: bool,
-}
-
-const NOT_A_REQUEST_LINE: HttpError = HttpError::Malformed("the request line is not METHOD TARGET HTTP/1.1");
-
-/// The four forms of a target (RFC 9112 section 3.2): its authority if it names one, its path and its query.
-fn split_target(method: Method, target: &str) -> Result<(Option<&str>, &str, &str), HttpError> {
-    if method == Method::Connect {
-        if !is_authority(target) || !target.contains(':') {
-            return Err(HttpError::Malformed("the target of CONNECT is not HOST:PORT"));
-        }
-        return Ok((Some(target), "", ""));
-    }
-    if target.starts_with('/') {
-        let (path, query) = split_query(target)?;
-        return Ok((None, path, query));
-    }
-    if target == "*" && method == Method::Options {
-        return Ok((None, "*", ""));
-    }
-    let Some((_, rest)) = target.split_once("://").filter(|(scheme, _)| Scheme::parse(scheme).is_some()) else {
-        return Err(HttpError::Malformed("the target is neither a path nor an http URL"));
-    };
-    let (authority, rest) = rest.split_at(memchr2(b'/', b'?', rest.as_bytes()).unwrap_or(rest.len()));
-    if !is_authority(authority) {
-        return Err(HttpError::BadHost("the authority of the target is not a host with an optional port"));
-    }
-    let (path, query) = split_query(rest)?;
-    // OPTIONS about the server as a whole, in absolute form (RFC 9112 section 3.2.4).
-    let whole = if method == Method::Options && rest.is_empty() { "*" } else { "/" };
-    Ok((Some(authority), if path.is_empty() { whole } else { path }, query))
-}
-
-fn split_query(target: &str) -> Result<(&str, &str), HttpError> {
-    if memchr(b'#', target.as_bytes()).is_some() {
-        return Err(HttpError::Malformed("the target has a fragment"));
-    }
-    Ok(target.split_once('?').unwrap_or((target, "")))
-}
-
-/// What was found to be UTF-8. Few ask for it, so not every request is made to prove that again.
+/// Bytes that the parser found to be UTF-8. Checked where they are used: to prove it for each request costs more.
 fn text(part: &[u8]) -> &str {
     str::from_utf8(part).unwrap_or_default()
-}
-
-/// Says what httparse did not like, in words for the client.
-#[cold]
-fn refusal(error: httparse::Error, head: &[u8], fields_max: usize) -> HttpError {
-    match error {
-        httparse::Error::TooManyHeaders => HttpError::TooManyFields(fields_max),
-        httparse::Error::HeaderName => {
-            HttpError::Malformed("a line is not a field: NAME: VALUE, no space before the colon")
-        }
-        httparse::Error::HeaderValue => HttpError::Malformed("a field has a control character in its value"),
-        httparse::Error::Version if names_a_version(head) => HttpError::UnknownVersion,
-        _ => NOT_A_REQUEST_LINE,
-    }
-}
-
-/// Whether the third word of the request line is a version at all, such as that of HTTP/2's preface.
-fn names_a_version(head: &[u8]) -> bool {
-    let line = head.trim_ascii_start().split(|&byte| byte == b'\r').next().unwrap_or_default();
-    let third = line.splitn(3, |&byte| byte == b' ').nth(2).unwrap_or_default();
-    match third.strip_prefix(b"HTTP/") {
-        Some([major]) => major.is_ascii_digit(),
-        Some([major, b'.', minor]) => major.is_ascii_digit() && minor.is_ascii_digit(),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! The fields of a head: lines `NAME: VALUE` (RFC 9112 section 5), and what they say to the server itself.
 
-use super::{HttpError, Line, Request};
-use crate::config::Limits;
+use super::HttpError;
 use crate::http::body::{Codings, Framing, parse_length};
 use crate::http::persistence::Persistence;
 use crate::http::url::is_authority;
-use crate::http::words::elements;
+use crate::http::words::{TCHAR, elements, span, span_in};
 
-/// The fields of one head, as their lines lie there: few of them are ever asked for. Well-formed, for somebody has
-/// looked at them. An iterator that is copied goes on from where it is.
+const NOT_A_FIELD: HttpError = HttpError::Malformed("a line is not a field: NAME: VALUE, no space before the colon");
+const BAD_VALUE: HttpError = HttpError::Malformed("a field has a control character in its value");
+
+/// The fields of one head. They are split again when asked for, since few of them are. Their lines are well-formed. A
+/// copy of the iterator goes on from where the original is.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldLines<'b>(
     /// Each line with its CRLF, the empty one left out.
@@ -28,30 +30,44 @@ impl<'b> Iterator for FieldLines<'b> {
     }
 }
 
-/// What the fields of one head say to the server itself.
-#[derive(Default)]
-pub(super) struct Fields<'b> {
-    host: Option<&'b [u8]>,
-    length: Option<u64>,
-    codings: Codings,
-    persistence: Persistence,
-    /// Connection lists `upgrade`.
-    lists_upgrade: bool,
-    /// Upgrade lists `websocket`.
-    lists_websocket: bool,
-    expects_continue: bool,
+/// Name and value of the first field, and the lines behind it.
+fn split_field(lines: &[u8]) -> Result<(&[u8], &[u8], &[u8]), HttpError> {
+    let (name, rest) = lines.split_at(span_in(lines, &TCHAR));
+    let rest = rest.strip_prefix(b":").filter(|_| !name.is_empty()).ok_or(NOT_A_FIELD)?;
+    let (value, rest) = rest.split_at(span(rest, |byte| (byte >= b' ') & (byte != 0x7f) | (byte == b'\t')));
+    Ok((name, value.trim_ascii(), rest.strip_prefix(b"\r\n").ok_or(BAD_VALUE)?))
 }
 
-impl<'b> Fields<'b> {
-    /// Takes one field into account. Inlined, since to hand its outcome back costs more than it does.
-    #[inline(always)]
-    pub fn note(&mut self, name: &[u8], value: &'b [u8]) -> Result<(), HttpError> {
-        // Nearly always written so.
-        if name == b"Host" { self.note_host(value) } else { self.note_other(name, value) }
+/// What the fields of one head say to the server itself.
+#[derive(Default)]
+pub(super) struct Noted<'b> {
+    pub host: Option<&'b [u8]>,
+    length: Option<u64>,
+    codings: Codings,
+    pub persistence: Persistence,
+    /// Connection lists `upgrade`.
+    pub lists_upgrade: bool,
+    /// Upgrade lists `websocket`.
+    pub lists_websocket: bool,
+    pub expects_continue: bool,
+}
+
+impl<'b> Noted<'b> {
+    /// Parses the field lines of a head, each with its CRLF.
+    pub fn parse(lines: &'b [u8], fields_max: usize) -> Result<Noted<'b>, HttpError> {
+        let mut noted = Noted::default();
+        let (mut rest, mut left) = (lines, fields_max);
+        while !rest.is_empty() {
+            let (name, value, behind) = split_field(rest)?;
+            left = left.checked_sub(1).ok_or(HttpError::TooManyFields(fields_max))?;
+            noted.note(name, value)?;
+            rest = behind;
+        }
+        Ok(noted)
     }
 
-    /// Most names are told apart by their length alone.
-    fn note_other(&mut self, name: &[u8], value: &'b [u8]) -> Result<(), HttpError> {
+    /// Takes one field into account. Most names are told apart by their length alone.
+    fn note(&mut self, name: &[u8], value: &'b [u8]) -> Result<(), HttpError> {
         let is = |expected: &[u8]| name.eq_ignore_ascii_case(expected);
         match name.len() {
             4 if is(b"host") => self.note_host(value)?,
@@ -75,7 +91,6 @@ impl<'b> Fields<'b> {
         Ok(())
     }
 
-    #[inline]
     fn note_host(&mut self, value: &'b [u8]) -> Result<(), HttpError> {
         if !is_authority(value) {
             return Err(HttpError::BadHost("the Host field is not a host with an optional port"));
@@ -103,12 +118,10 @@ impl<'b> Fields<'b> {
     }
 
     /// RFC 9112 section 6.3, with every choice taken towards refusing.
-    fn framing(&self, http_1_0: bool, limits: &Limits) -> Result<Framing, HttpError> {
+    pub fn framing(&self, http_1_0: bool, body_bytes_max: usize) -> Result<Framing, HttpError> {
         match (self.codings, self.length) {
             (Codings::Absent, None) => Ok(Framing::None),
-            (Codings::Absent, Some(n)) if n > limits.body_bytes_max as u64 => {
-                Err(HttpError::BodyTooLarge(limits.body_bytes_max))
-            }
+            (Codings::Absent, Some(n)) if n > body_bytes_max as u64 => Err(HttpError::BodyTooLarge(body_bytes_max)),
             (Codings::Absent, Some(n)) => Ok(Framing::Length(n)),
             (_, Some(_)) => Err(HttpError::Ambiguous("there are both Content-Length and Transfer-Encoding")),
             _ if http_1_0 => Err(HttpError::Ambiguous("HTTP/1.0 has no Transfer-Encoding")),
@@ -116,34 +129,6 @@ impl<'b> Fields<'b> {
             (Codings::OtherThenChunked, None) => Err(HttpError::UnknownCoding),
             (Codings::Other, None) => Err(HttpError::Ambiguous("the last transfer coding is not chunked")),
         }
-    }
-
-    /// The request of this line, when all of its fields are noted.
-    #[inline]
-    pub fn request(self, line: Line<'b>, fields: FieldLines<'b>, limits: &Limits) -> Result<Request<'b>, HttpError> {
-        let Line { method, token, target, authority, path, query, http_1_0 } = line;
-        let framing = self.framing(http_1_0, limits)?;
-        let authority = match (self.host, authority) {
-            (None, _) if !http_1_0 => return Err(HttpError::BadHost("an HTTP/1.1 request needs a Host field")),
-            // The target's authority wins, but Host must be right nevertheless (RFC 9112 section 3.2.2).
-            (_, Some(authority)) => authority,
-            (host, None) => host.unwrap_or_default(),
-        };
-        let has_body = !matches!(framing, Framing::None | Framing::Length(0));
-        Ok(Request {
-            method,
-            token,
-            target,
-            path,
-            query,
-            authority,
-            http_1_0,
-            fields,
-            framing,
-            persistence: self.persistence,
-            expects_continue: self.expects_continue && has_body && !http_1_0,
-            wants_upgrade: self.lists_upgrade && self.lists_websocket && !http_1_0,
-        })
     }
 }
 

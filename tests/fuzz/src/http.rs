@@ -8,7 +8,7 @@ use squall::event::Response;
 use squall::http::body::{BodyError, BodyReader};
 use squall::http::chunked::Piece;
 use squall::http::exchange::{Exchange, ExchangeError, ExchangeEvent};
-use squall::http::request::{Framing, HeadScan, HttpError, Request, parse_at_once, parse_request};
+use squall::http::request::{Framing, HeadScan, HttpError, Request, parse_request};
 use squall::zlib::PIECE_BYTES_MAX;
 
 /// Names and values of fields.
@@ -104,15 +104,12 @@ pub fn heads(wire: &[u8], cuts: Cuts, limits: &Limits) -> (Vec<Result<Head, Http
     let mut heard = Vec::new();
     let mut scan = HeadScan::default();
     let used = feed(wire, cuts, |buf, _| {
-        let at_once = if scan.is_idle() { parse_at_once(buf, limits) } else { None };
-        let at_once = at_once.map(|(end, request)| (end, Head::new(&request)));
         let found = scan.find_end(buf, limits).and_then(|end| {
             let Some(end) = end else { return Ok(None) };
             assert!(end <= limits.blank_bytes_max + limits.head_bytes_max && buf[..end].ends_with(b"\r\n\r\n"));
             assert!(scan.is_idle(), "ready for the next one");
             Ok(Some((end, Head::new(&parse_request(&buf[..end], limits)?))))
         });
-        assert!(at_once.is_none() || found.as_ref().is_ok_and(|found| *found == at_once), "the same, if at once");
         let (step, head) = match found {
             Ok(None) => return (0, Next::Starved),
             Ok(Some((end, head))) => ((end, Next::Again), Ok(head)),

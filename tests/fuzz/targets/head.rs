@@ -1,8 +1,8 @@
-//! Request heads: `HeadScan` and `parse_request`, and `parse_at_once` beside them.
+//! Request heads: `HeadScan` and `parse_request`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use squall::http::request::{Framing, parse_at_once};
+use squall::http::request::Framing;
 use squall::http::url::is_authority;
 use squall_fuzz::cuts::{WHOLE, at_any_cut, take_plan};
 use squall_fuzz::http::{Head, heads, small, usual};
@@ -19,9 +19,6 @@ fuzz_target!(|data: &[u8]| {
             for (before, behind) in [("\t", " "), (" ", "")] {
                 let again = heads(&written(head, before, behind), WHOLE, &usual());
                 assert_eq!(again.0, [Ok(head.clone())]);
-            }
-            if is_usual(head) {
-                assert!(parse_at_once(&written(head, " ", ""), &usual()).is_some(), "it is parsed at once");
             }
         }
     }
@@ -50,13 +47,6 @@ fn check(head: &Head) {
     assert!(!head.target.contains(|c: char| c.is_ascii_control() || c == ' ' || c == '#'));
     assert!(!head.wants_upgrade || !head.http_1_0);
     assert!(!head.expects_continue || head.framing != Framing::None);
-}
-
-/// Whether nothing about it is left to others than `parse_at_once`.
-fn is_usual(head: &Head) -> bool {
-    let has_tab = head.fields.iter().any(|(_, value)| value.contains(&b'\t'));
-    let is_path = head.target.starts_with('/') && head.target.is_ascii();
-    matches!(head.method, "GET" | "HEAD" | "POST") && is_path && !has_tab
 }
 
 /// With this white space before and behind each value.

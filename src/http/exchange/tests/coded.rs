@@ -1,8 +1,8 @@
 //! Bodies whose content coding is taken off.
 
 use super::*;
-use crate::zlib::PIECE_BYTES_MAX;
 use crate::http::inflate::testing::{bare, gzip, zlib};
+use crate::zlib::PIECE_BYTES_MAX;
 
 /// How an answer says where its body ends.
 #[derive(Debug, Clone, Copy)]

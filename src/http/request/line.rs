@@ -1,0 +1,102 @@
+//! The request line: method, target, version (RFC 9112 section 3).
+
+use super::{HttpError, Method};
+use crate::http::url::{Scheme, is_authority};
+use crate::http::words::{TCHAR, span, span_in};
+use memchr::{memchr, memchr2};
+
+pub(super) const NOT_A_REQUEST_LINE: HttpError = HttpError::Malformed("the request line is not METHOD TARGET HTTP/1.1");
+
+/// A request line, with its target split into its parts.
+pub(super) struct Line<'b> {
+    pub method: Method,
+    pub token: &'b [u8],
+    pub target: &'b [u8],
+    /// Only of a target that names it.
+    pub authority: Option<&'b [u8]>,
+    pub path: &'b [u8],
+    pub query: &'b [u8],
+    pub http_1_0: bool,
+}
+
+impl<'b> Line<'b> {
+    /// Parses a line without its CRLF.
+    pub fn parse(line: &'b [u8]) -> Result<Line<'b>, HttpError> {
+        let (token, rest) = split_word(line, span_in(line, &TCHAR))?;
+        let (target, version) = split_word(rest, span(rest, |byte| (byte > b' ') & (byte != 0x7f)))?;
+        if !target.is_ascii() && str::from_utf8(target).is_err() {
+            return Err(NOT_A_REQUEST_LINE);
+        }
+        let http_1_0 = match version {
+            b"HTTP/1.1" => false,
+            b"HTTP/1.0" => true,
+            _ if names_a_version(version) => return Err(HttpError::UnknownVersion),
+            _ => return Err(NOT_A_REQUEST_LINE),
+        };
+        let method = Method::parse(token);
+        let (authority, path, query) = split_target(method, target)?;
+        Ok(Line { method, token, target, authority, path, query, http_1_0 })
+    }
+}
+
+/// The first `length` bytes, which must be followed by one space, and the rest.
+fn split_word(line: &[u8], length: usize) -> Result<(&[u8], &[u8]), HttpError> {
+    match line.split_at(length) {
+        (word, [b' ', rest @ ..]) if !word.is_empty() => Ok((word, rest)),
+        _ => Err(NOT_A_REQUEST_LINE),
+    }
+}
+
+/// Whether this is a version at all, such as that of HTTP/2's preface.
+fn names_a_version(word: &[u8]) -> bool {
+    match word.strip_prefix(b"HTTP/") {
+        Some([major]) => major.is_ascii_digit(),
+        Some([major, b'.', minor]) => major.is_ascii_digit() && minor.is_ascii_digit(),
+        _ => false,
+    }
+}
+
+/// The four forms of a target (RFC 9112 section 3.2): its authority if it names one, its path and its query.
+fn split_target(method: Method, target: &[u8]) -> Result<(Option<&[u8]>, &[u8], &[u8]), HttpError> {
+    if method == Method::Connect {
+        if !is_authority(target) || !target.contains(&b':') {
+            return Err(HttpError::Malformed("the target of CONNECT is not HOST:PORT"));
+        }
+        return Ok((Some(target), b"", b""));
+    }
+    if target.starts_with(b"/") {
+        let (path, query) = split_query(target)?;
+        return Ok((None, path, query));
+    }
+    if target == b"*" && method == Method::Options {
+        return Ok((None, b"*", b""));
+    }
+    let Some(rest) = split_scheme(target) else {
+        return Err(HttpError::Malformed("the target is neither a path nor an http URL"));
+    };
+    let (authority, rest) = rest.split_at(memchr2(b'/', b'?', rest).unwrap_or(rest.len()));
+    if !is_authority(authority) {
+        return Err(HttpError::BadHost("the authority of the target is not a host with an optional port"));
+    }
+    let (path, query) = split_query(rest)?;
+    // OPTIONS about the server as a whole, in absolute form (RFC 9112 section 3.2.4).
+    let whole: &[u8] = if method == Method::Options && rest.is_empty() { b"*" } else { b"/" };
+    Ok((Some(authority), if path.is_empty() { whole } else { path }, query))
+}
+
+/// The target behind `http://` or `https://`.
+fn split_scheme(target: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = target.split_at(memchr(b':', target)?);
+    Scheme::parse(str::from_utf8(scheme).ok()?)?;
+    rest.strip_prefix(b"://")
+}
+
+fn split_query(target: &[u8]) -> Result<(&[u8], &[u8]), HttpError> {
+    if memchr(b'#', target).is_some() {
+        return Err(HttpError::Malformed("the target has a fragment"));
+    }
+    Ok(match memchr(b'?', target) {
+        Some(at) => (&target[..at], &target[at + 1..]),
+        None => (target, b""),
+    })
+}
