@@ -1,8 +1,8 @@
 //! Message bodies: where one ends, and the machine that reads it (RFC 9112 section 6).
 //!
 //! [`Codings`] and [`parse_length`] read the two fields that frame a body, [`BodyReader`] then takes the body from
-//! the front of byte slices, in pieces. Server requests and client answers share them; what a request or an answer
-//! may say is decided in `http` and `exchange`.
+//! the front of byte slices, in pieces. Requests and responses share them; what each of them may
+//! say is decided in `http` and `exchange`.
 
 use crate::http::chunked::{ChunkError, Decoder, Grammar, Piece};
 use crate::http::words::elements;
@@ -12,7 +12,7 @@ use crate::http::words::elements;
 pub enum Framing {
     /// There is no body.
     None,
-    /// After so many bytes.
+    /// After this many bytes.
     Length(u64),
     /// With the last chunk.
     Chunked,
@@ -55,17 +55,17 @@ impl Codings {
     }
 }
 
-/// Why a body cannot be read on. Close after the answer: where the next message begins is unknown.
+/// Why a body cannot be read on. Respond and close: where the next message begins is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyError {
-    /// The chunked coding is broken (answer 400).
+    /// The chunked coding is broken (400).
     Chunk(ChunkError),
-    /// More than this many bytes (answer 413).
+    /// More than this many bytes (413).
     TooLarge(u64),
 }
 
 impl BodyError {
-    /// What to answer a client that sends such a body.
+    /// The status of the response.
     pub fn status(self) -> u16 {
         match self {
             BodyError::Chunk(_) => 400,
@@ -95,7 +95,7 @@ pub struct BodyReader {
 
 #[derive(Debug, Clone, Copy)]
 enum End {
-    /// So many bytes are still to come.
+    /// Bytes still to come.
     Length(u64),
     Chunked(Decoder),
     Close,
@@ -145,7 +145,7 @@ impl BodyReader {
     /// Takes one step from the front of `buf`: the bytes used and a piece.
     ///
     /// No piece: all of `buf` was used, read more. A piece: call again with what is behind the bytes used, even if
-    /// that is nothing. An until-close body never says `End`: its end is seen by who reads the socket.
+    /// that is empty. An until-close body never says `End`: the caller sees its end at the socket.
     ///
     /// # Errors
     /// [`BodyError`]; the reader must not be used again.

@@ -9,6 +9,8 @@
 //! what two parsers read differently is how requests are smuggled: CRLF only, hex digits only, no sign, no prefix.
 //! [`Grammar::Lenient`] is for responses. Extensions and trailers are skipped, in bounds.
 
+use std::io::Write;
+
 /// Extension bytes of one chunk, at most.
 const LINE_BYTES_MAX: u16 = 4 << 10;
 /// Extension bytes of one body, at most: chunks of one byte with long extensions are work without data.
@@ -37,7 +39,7 @@ pub enum Piece<'a> {
     End,
 }
 
-/// Why a chunked body cannot be read. Answer 400 and close; its length is unknown from here on.
+/// Why a chunked body cannot be read. Respond with 400 and close; its length is unknown from here on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChunkError {
     /// A chunk does not begin with hex digits, or something other than an extension follows them.
@@ -122,10 +124,10 @@ impl Decoder {
     /// Takes one step from the front of `buf`: the bytes used and a piece.
     ///
     /// No piece: all of `buf` was used, read more. A piece: call again with what is behind the bytes used, even if
-    /// that is nothing. After `End` every call answers `End` and uses nothing.
+    /// that is empty. After `End` every call returns `End` and uses nothing.
     ///
     /// # Errors
-    /// Any [`ChunkError`]: answer 400 and close. The decoder must not be used again.
+    /// Any [`ChunkError`]: respond with 400 and close. The decoder must not be used again.
     pub fn decode<'a>(&mut self, buf: &'a [u8]) -> Result<(usize, Option<Piece<'a>>), ChunkError> {
         let mut at = 0;
         loop {
@@ -239,16 +241,7 @@ pub fn encode_chunk(bytes: &[u8], out: &mut Vec<u8>) {
         return;
     }
     out.reserve(bytes.len() + 20);
-    let mut digits = [0; 16];
-    let mut at = digits.len();
-    let mut n = bytes.len();
-    while n > 0 {
-        at -= 1;
-        digits[at] = b"0123456789abcdef"[n & 15];
-        n >>= 4;
-    }
-    out.extend_from_slice(&digits[at..]);
-    out.extend_from_slice(b"\r\n");
+    let _ = write!(out, "{:x}\r\n", bytes.len());
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
 }

@@ -1,4 +1,4 @@
-//! The client's side of one exchange: a request out, an answer in (RFC 9112).
+//! The client's side of one exchange: a request out, a response in (RFC 9112).
 //!
 //! ```text
 //! Head ─ 1xx ─▶ Head ─ final head ─▶ Body ─ its end ─▶ Done
@@ -25,20 +25,20 @@ pub use head::ResponseHead;
 pub use lines::Fields;
 pub use request::{Asking, OURS, encode_request};
 
-/// Interim answers (1xx) before the final one; a server could send them for ever.
+/// Interim responses (1xx) before the final one; a server could send them for ever.
 const INTERIM_MAX: u8 = 16;
 
-/// One step of an answer, in order: `Head`, any number of `Body`, `Done`.
+/// One step of a response, in order: `Head`, any number of `Body`, `Done`.
 #[derive(Debug, Clone, Copy)]
 pub enum ExchangeEvent<'a> {
     Head(ResponseHead<'a>),
     /// The next bytes of the body, never none, transfer coding removed, and content coding where that was wanted.
     Body(&'a [u8]),
-    /// The answer is whole; what follows it on this connection is not looked at.
+    /// The response is whole; what follows it on this connection is not looked at.
     Done,
 }
 
-/// How far an answer has come.
+/// How far a response has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Not a byte of it is there.
@@ -49,7 +49,7 @@ pub enum Stage {
     Body,
 }
 
-/// Why an answer cannot be used.
+/// Why a response cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExchangeError {
     /// The connection ended there.
@@ -66,7 +66,7 @@ pub enum ExchangeError {
     Chunk(ChunkError),
     /// 101, which was not asked for.
     UnexpectedUpgrade,
-    /// More interim answers than anybody needs.
+    /// More than 16 interim responses.
     TooManyInterim,
     /// The head has more than this many bytes.
     HeadTooLong(usize),
@@ -77,7 +77,7 @@ pub enum ExchangeError {
 }
 
 impl ExchangeError {
-    /// Whether the answer may be right, and is only more than we take.
+    /// Whether the response may be valid, and only exceeds a limit.
     pub fn is_limit(&self) -> bool {
         use ExchangeError::{BodyTooLarge, Coding, HeadTooLong, TooManyInterim};
         let inflated = matches!(self, Coding(InflateError::TooLarge(_)));
@@ -122,14 +122,14 @@ impl From<InflateError> for ExchangeError {
     }
 }
 
-/// Reads one answer, at any split of its bytes.
+/// Reads one response, at any split of its bytes.
 #[derive(Debug)]
 pub struct Exchange {
     /// The request was HEAD: no body, whatever the fields say.
     head: bool,
     /// gzip and deflate are to be taken off.
     decode: bool,
-    /// A byte of an answer has been seen.
+    /// A byte of a response has been seen.
     begun: bool,
     /// What becomes of the connection, as the head has it.
     fate: Fate,
@@ -152,7 +152,7 @@ enum State {
 }
 
 impl Exchange {
-    /// Awaits the answer to a request, which was HEAD or not.
+    /// For the response to one request. `head`: the request is HEAD.
     ///
     /// `decode`: takes gzip and deflate off the body, which may then have `inflated_bytes_max` bytes. A body with
     /// another coding, or with several, comes as it is; so does every body without the feature `deflate`.
@@ -161,13 +161,13 @@ impl Exchange {
         Exchange { head, decode, begun: false, fate: Fate::Closed, state, mended: Vec::new(), inflater: None }
     }
 
-    /// Whether a byte of an answer has been seen, interim ones included. If not, a server that has closed a kept
+    /// Whether a byte of a response has been seen, interim ones included. If not, a server that has closed a kept
     /// connection may never have seen the request.
     pub fn has_begun(&self) -> bool {
         self.begun
     }
 
-    /// How far the answer has come.
+    /// How far the response has come.
     pub fn stage(&self) -> Stage {
         match self.state {
             State::Head { .. } if !self.begun => Stage::Start,
@@ -183,8 +183,8 @@ impl Exchange {
 
     /// After `Done`: whether the connection may carry another exchange (RFC 9112 section 9.3). Before it never.
     ///
-    /// The server must want it, and the end of the answer must be beyond doubt. Three things are for the caller to see:
-    /// bytes behind the end make the connection unusable (nobody asked for them); so does a request that is not sent
+    /// The server must want it, and the end of the response must be beyond doubt. The caller must check three things:
+    /// bytes behind the end make the connection unusable (no request asked for them); so does a request that is not sent
     /// whole yet, or that said `Connection: close`.
     pub fn keeps_alive(&self) -> bool {
         matches!(self.state, State::Done) && self.fate == Fate::Kept
@@ -192,12 +192,12 @@ impl Exchange {
 
     /// Takes one step from the front of `buf`: the bytes used and an event. `eof`: nothing will follow `buf`.
     ///
-    /// An event or bytes used: call again with what is behind them, even if that is nothing; compressed bytes can be
+    /// An event or bytes used: call again with what is behind them, even if that is empty; compressed bytes can be
     /// used long before all that they stand for is out. Neither: read more, which never happens with `eof`. After
-    /// `Done` every call answers `Done` and uses nothing.
+    /// `Done` every call returns `Done` and uses nothing.
     ///
     /// # Errors
-    /// [`ExchangeError`]; close, and do not use the exchange again. `EarlyEof` says how far the answer had come.
+    /// [`ExchangeError`]; close, and do not use the exchange again. `EarlyEof` says how far the response had come.
     pub fn receive<'a>(
         &'a mut self,
         buf: &'a [u8],

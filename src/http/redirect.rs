@@ -1,4 +1,4 @@
-//! Where an answer redirects to, and what may go along (RFC 9110 section 15.4).
+//! Where a response redirects to, and what may go along (RFC 9110 section 15.4).
 //!
 //! Input is the URL that was asked, a status and a Location; output is another [`Url`], or why there is none. The
 //! functions behind it decide what of the first request goes into the next one.
@@ -12,17 +12,17 @@ use std::borrow::Cow;
 /// to say, bytes, is left at once: a new connection is cheaper.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
 
-/// What the status and the Location of an answer lead to.
+/// What the status and the Location of a response lead to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// Nowhere: another status, or no Location. An answer like any other.
+    /// Nowhere: another status, or no Location.
     None,
     To(Url),
     /// To something that cannot be fetched: why, and the Location as it was sent.
     Bad(UrlError, String),
 }
 
-/// Resolves the Location of an answer against the `url` that was asked. 301, 302, 303, 307 and 308 redirect; 300 and
+/// Resolves the Location of a response against the `url` that was asked. 301, 302, 303, 307 and 308 redirect; 300 and
 /// 304 do not, whatever fields they have.
 pub fn target(url: &Url, status: u16, location: Option<&[u8]>) -> Target {
     let Some(location) = location.filter(|_| matches!(status, 301 | 302 | 303 | 307 | 308)) else {
@@ -57,7 +57,7 @@ pub fn same_origin(a: &Url, b: &Url) -> bool {
     (a.scheme, &a.host, a.port) == (b.scheme, &b.host, b.port)
 }
 
-/// Whether this field tells a site who asks: not sent on when a redirect leaves the origin. Any letter case.
+/// Whether this field identifies the user: not sent on when a redirect leaves the origin. Any letter case.
 pub fn is_credential(name: &str) -> bool {
     ["Authorization", "Cookie", "Proxy-Authorization"].iter().any(|field| name.eq_ignore_ascii_case(field))
 }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn other_statuses_and_answers_without_a_location_lead_nowhere() {
+    fn other_statuses_and_a_missing_location_lead_nowhere() {
         for status in [200, 201, 300, 304, 305, 306, 309, 404] {
             assert_eq!(leads_to(status, "http://b.test/"), Target::None, "{status}");
         }

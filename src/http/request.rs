@@ -19,11 +19,10 @@ use crate::http::response::Terms;
 pub use fields::FieldLines;
 use fields::Noted;
 pub use head_scan::HeadScan;
-use line::{Line, NOT_A_REQUEST_LINE};
-use memchr::memchr;
+use line::Line;
 use std::fmt;
 
-/// What is asked for (RFC 9110 section 9).
+/// The method (RFC 9110 section 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     Get,
@@ -35,7 +34,7 @@ pub enum Method {
     Options,
     Trace,
     Connect,
-    /// Any other token; answer 501.
+    /// Any other token; the response is 501.
     Other,
 }
 
@@ -57,7 +56,8 @@ pub struct Request<'b> {
     wants_upgrade: bool,
 }
 
-/// Why a request is refused. Answer [`status`](HttpError::status) and close: where the next one begins is unknown.
+/// Why a request is refused. Respond with its [`status`](HttpError::status) and close: where the next request begins is
+/// unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpError {
     /// Not a request by the grammar; the text says where (400).
@@ -171,14 +171,14 @@ impl<'b> Request<'b> {
         self.wants_upgrade
     }
 
-    /// What the answer must keep to.
+    /// What the response must keep to.
     pub fn terms(&self) -> Terms {
         Terms { head: self.method == Method::Head, http_1_0: self.http_1_0, keep_alive: self.keeps_alive() }
     }
 }
 
 impl HttpError {
-    /// What to answer.
+    /// The status of the response.
     pub fn status(self) -> u16 {
         match self {
             HttpError::Malformed(_) | HttpError::Ambiguous(_) | HttpError::BadHost(_) => 400,
@@ -216,8 +216,9 @@ impl std::error::Error for HttpError {}
 /// Any [`HttpError`]: respond with its status and close; the connection's input must not be parsed again.
 pub fn parse_request<'b>(head: &'b [u8], limits: &Limits) -> Result<Request<'b>, HttpError> {
     let blank = head.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count();
-    let (line, fields) = split_head(&head[blank..]).ok_or(NOT_A_REQUEST_LINE)?;
-    let Line { method, token, target, authority, path, query, http_1_0 } = Line::parse(line)?;
+    let (line, rest) = Line::parse(&head[blank..])?;
+    let Line { method, token, target, authority, path, query, http_1_0 } = line;
+    let fields = rest.strip_suffix(b"\r\n").ok_or(HttpError::Malformed("the head has no empty line at its end"))?;
     let noted = Noted::parse(fields, limits.head_fields_max)?;
     let framing = noted.framing(http_1_0, limits.body_bytes_max)?;
     let authority = match (noted.host, authority) {
@@ -241,12 +242,6 @@ pub fn parse_request<'b>(head: &'b [u8], limits: &Limits) -> Result<Request<'b>,
         expects_continue: noted.expects_continue && has_body && !http_1_0,
         wants_upgrade: noted.lists_upgrade && noted.lists_websocket && !http_1_0,
     })
-}
-
-/// The request line, and the lines of the fields without the empty line behind them.
-fn split_head(head: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (line, fields) = head.split_at(memchr(b'\r', head)?);
-    Some((line, fields.strip_prefix(b"\r\n")?.strip_suffix(b"\r\n")?))
 }
 
 /// Bytes that the parser found to be UTF-8. Checked where they are used: to prove it for each request costs more.

@@ -7,10 +7,10 @@
 //! ```
 //!
 //! A sender that forgets its window between messages (no context takeover) leaves nothing to keep, so one inflater
-//! serves everybody, and a frame that was compressed once can go to a whole room. A session that keeps its windows has
+//! serves all sessions, and a frame that was compressed once can go to a whole room. A session that keeps its windows has
 //! machines of its own, once it has used them: about 45 KiB to inflate, 300 KiB to deflate.
-//! What is inflated comes in pieces of at most [`PIECE_BYTES_MAX`]: a bomb costs one piece of memory, and each step a
-//! bounded time. Built in with the feature `deflate`; without it every offer is declined.
+//! Output of inflating comes in pieces of at most [`PIECE_BYTES_MAX`](zlib::PIECE_BYTES_MAX): a bomb costs one piece of
+//! memory, and each step a bounded time. Built in with the feature `deflate`; without it every offer is declined.
 
 mod machine;
 
@@ -41,7 +41,7 @@ pub struct Agreement {
     pub server: Flow,
     /// What the client sends.
     pub client: Flow,
-    /// The session has no machine of its own: what those of all cannot do is sent uncompressed.
+    /// The session has no machine of its own: a message that the shared ones cannot compress is sent as it is.
     pub shared: bool,
 }
 
@@ -57,12 +57,12 @@ impl Agreement {
         !self.shared && (self.client.keeps_window || !self.is_broadcast())
     }
 
-    /// Whether the client takes frames that were compressed for everybody: full window, nothing kept.
+    /// Whether the client takes frames that were compressed once for all sessions: full window, nothing kept.
     pub fn is_broadcast(self) -> bool {
         self.server.bits() == FULL_WINDOW_BITS && !self.server.keeps_window
     }
 
-    /// The value of the answer's Sec-WebSocket-Extensions.
+    /// The value of the response's Sec-WebSocket-Extensions.
     pub fn to_field(self) -> String {
         let mut field = String::from("permessage-deflate");
         for (side, flow) in [("server", self.server), ("client", self.client)] {

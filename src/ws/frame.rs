@@ -6,7 +6,7 @@
 //!
 //! [`parse_header`] reads everything in front of the payload, [`unmask`] makes the payload readable in place,
 //! [`encode`] writes what a server sends, [`encode_masked`] what a client sends. Only rules that one frame can break
-//! are checked here; who must mask, and how frames make a message, is the business of `session`.
+//! are checked here. `session` knows which side must mask, and how frames make a message.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ const LENGTH_64: u8 = 127;
 
 /// What is wrong with a peer's frames; one variant per close code.
 ///
-/// After any of them the peer's input must not be parsed again: answer with a Close of [`WsError::close_code`].
+/// After any of them the peer's input must not be parsed again: send a Close with [`WsError::close_code`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WsError {
     /// A rule of the framing is broken; says which.
@@ -132,14 +132,14 @@ pub fn parse_header(buf: &[u8], compression: bool) -> Result<Option<(Header, usi
         return Err(WsError::Protocol("reserved bit set"));
     }
     let opcode = opcode.ok_or(WsError::Protocol("reserved opcode"))?;
-    let fin = first & FIN != 0;
-    if opcode.is_control() && !fin {
+    let (fin, is_control) = (first & FIN != 0, opcode.is_control());
+    if is_control && !fin {
         return Err(WsError::Protocol("fragmented control frame"));
     }
 
     let Some(&second) = buf.get(1) else { return Ok(None) };
     let short = second & !MASKED;
-    if opcode.is_control() && usize::from(short) > CONTROL_BYTES_MAX {
+    if is_control && usize::from(short) > CONTROL_BYTES_MAX {
         return Err(WsError::Protocol("control frame longer than 125 bytes"));
     }
     let (length, mut at) = match short {
@@ -197,7 +197,7 @@ pub fn encode_compressed(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
     encode_with(opcode, FIN | COMPRESSED, payload, out);
 }
 
-/// Appends what comes before the payload of a server's whole frame; so many bytes of it must follow.
+/// Appends what comes before the payload of a server's whole frame; `length` bytes of it must follow.
 pub fn encode_start(opcode: Opcode, length: usize, out: &mut Vec<u8>) {
     encode_header(opcode, FIN, 0, length, out);
 }

@@ -3,7 +3,7 @@
 //! A request head goes in, the value of `Sec-WebSocket-Accept` comes out, or the status to refuse with. Of the
 //! checks in their order (head and key 400, version 426, Origin 403, cookie 401) the first two are made here; the
 //! other two are the application's. Subprotocols are not read: none is agreed on. Of extensions there is one,
-//! [`deflate`](super::deflate), which reads what is offered; here only the grammar is checked.
+//! [`deflate`](super::deflate), which negotiates; here only the grammar is checked.
 
 use super::extensions;
 use crate::http::request::{Method, Request};
@@ -13,10 +13,10 @@ use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use sha1::{Digest, Sha1};
 use std::fmt;
 
-/// Hashed with every key, so that no server answers a handshake by chance (RFC 6455 section 1.3).
+/// Hashed with every key, so that no server accepts a handshake by chance (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// 16 bytes fill 22 characters less four bits; a client that makes up 22 characters sets them, which harms nobody.
+/// 16 bytes fill 22 characters less four bits; a client that makes up 22 characters sets them, which does no harm.
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
@@ -70,7 +70,7 @@ pub fn check(request: &Request) -> Result<[u8; 28], UpgradeError> {
     Ok(accept_of(key))
 }
 
-/// The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
+/// The `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
 fn accept_of(key: &[u8]) -> [u8; 28] {
     let hash = Sha1::new().chain_update(key).chain_update(GUID).finalize();
     let mut accept = [0; 28];
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_ask_for_an_upgrade_is_told_to() {
+    fn a_request_without_an_upgrade_gets_required() {
         for (what, by) in [
             ("Upgrade: websocket", "Upgrade: h2c"),
             ("Upgrade: websocket\r\n", ""),

@@ -10,7 +10,7 @@
 //! bytes come, and then handed over, so the slice never has to hold more than a header or a control frame; a compressed
 //! one is inflated as it comes, a piece at each step.
 //! A peer that breaks a rule has said its last word, like one that sent Close: the rest of its input is swallowed.
-//! Sockets, deadlines, what is answered and who is in which room are decided elsewhere.
+//! Sockets, deadlines, replies and rooms are decided elsewhere.
 
 use super::deflate::{Agreement, Codec, Compression};
 pub use super::frame::WsError;
@@ -43,7 +43,7 @@ impl Kind {
 pub enum Payload<'a> {
     /// It came as one frame, and lies where it was read.
     Read(&'a [u8]),
-    /// It had to be put together: whoever gets it has it.
+    /// It was put together from fragments; the receiver owns it.
     Assembled(Blocks),
 }
 
@@ -134,7 +134,7 @@ struct Message {
     frame: Option<Frame>,
 }
 
-/// What is left to come of a data frame.
+/// The rest of a data frame.
 #[derive(Debug, Clone, Copy)]
 struct Frame {
     remaining: usize,
@@ -183,7 +183,7 @@ impl Session {
     ///
     /// # Errors
     /// `Protocol` (1002), `NotUtf8` (1007; at the first wrong byte, also in the middle of a frame), `NotDeflate` (1007)
-    /// and `TooBig` (1009; as soon as a header tells, or so much was inflated). The state is then `ClosedByPeer`, and
+    /// and `TooBig` (1009; as soon as a header shows it, or that much was inflated). The state is then `ClosedByPeer`, and
     /// our Close with that code is due; or `Done`, if ours had been sent before.
     pub fn receive<'a>(
         &mut self,
@@ -201,7 +201,7 @@ impl Session {
                 WsEvent::Close(code, &buf[reason])
             }
             Found::Nothing => return Ok((used, None)),
-            // Nothing may be sent any more, so nothing needs to be known either.
+            // Nothing may be sent any more, so messages are of no interest.
             _ if closing => return Ok((used, None)),
             Found::Whole(kind, payload) => WsEvent::Message(kind, Payload::Read(&buf[payload])),
             Found::Assembled(kind, bytes) => WsEvent::Message(kind, Payload::Assembled(bytes)),
@@ -232,8 +232,8 @@ impl Session {
         self.state
     }
 
-    /// To be called when our Close frame is queued, whoever is first. No message is of interest any more, so what there
-    /// is of one is forgotten.
+    /// To be called when our Close frame is queued, whichever side is first. Messages are of no interest any more: an
+    /// unfinished one is dropped.
     pub fn on_close_sent(&mut self) {
         self.forget();
         self.state = match self.state {
@@ -259,7 +259,7 @@ impl Session {
         if let Some(message) = &mut self.message {
             message.bytes = Blocks::default();
             if compressed {
-                // The rest is not inflated, so nobody knows how its text goes on.
+                // The rest is not inflated, so its text cannot be checked.
                 message.utf8 = Utf8::default();
             }
         }
@@ -300,7 +300,7 @@ impl Session {
         self.take_payload(Frame { remaining: length, mask, phase: 0, fin: header.fin }, start, buf, codec)
     }
 
-    /// Takes what is there of a frame's payload, which goes on at `start`.
+    /// Takes the bytes of a frame's payload that are there; it goes on at `start`.
     fn take_payload(
         &mut self,
         mut frame: Frame,
@@ -315,7 +315,7 @@ impl Session {
         unmask(piece, frame.mask, usize::from(frame.phase));
         if compressed {
             n = self.inflate(piece, codec)?;
-            // What is left for the next step stays as it came.
+            // Bytes left for the next step stay as they came.
             unmask(&mut piece[n..], frame.mask, usize::from(frame.phase) + n);
         } else {
             self.append(piece)?;
@@ -339,7 +339,7 @@ impl Session {
     /// Adds bytes to the message under way, and checks them if they are text.
     fn append(&mut self, piece: &[u8]) -> Result<(), WsError> {
         let Some(message) = &mut self.message else { return Ok(()) };
-        // Which of two faults is told must not depend on how large the pieces are: the first one.
+        // The first of two errors is reported, however large the pieces are.
         let room = self.message_bytes_max - message.bytes.len();
         if message.kind == Kind::Text && !message.utf8.push(&piece[..piece.len().min(room)]) {
             return Err(WsError::NotUtf8);
@@ -353,7 +353,7 @@ impl Session {
         Ok(())
     }
 
-    /// Inflates the front of `input` into the message: one piece, or all of it. Answers the bytes used, which are 0 only
+    /// Inflates the front of `input` into the message: one piece, or all of it. Returns the number of bytes used, 0 only
     /// if `input` is empty.
     fn inflate(&mut self, input: &[u8], codec: &mut Codec) -> Result<usize, WsError> {
         let mut used = 0;
@@ -367,17 +367,17 @@ impl Session {
             if inflated.is_broken {
                 return Err(WsError::NotDeflate);
             }
-            // Full, it may have more to give; what is left of the input is for the next step.
+            // A full piece: there may be more. The rest of the input is for the next step.
             let rests = if is_full { used > 0 && used < input.len() } else { used == input.len() };
             if rests {
                 return Ok(used);
             }
         }
-        // Nothing may be sent any more, so nothing needs to be known either.
+        // Nothing may be sent any more, so messages are of no interest.
         Ok(input.len())
     }
 
-    /// The message under way has had its last byte; if it is compressed, what is still inside the inflater comes out.
+    /// The message under way has had its last byte; if it is compressed, the rest inside the inflater comes out.
     fn end_compression(&mut self, codec: &mut Codec) -> Result<(), WsError> {
         let compression = self.compression.as_ref().filter(|compression| compression.is_under_way());
         let Some(mut tail) = compression.map(|compression| compression.tail()) else { return Ok(()) };
@@ -413,7 +413,7 @@ impl Session {
     fn length_within_limit(&self, header: &Header) -> Result<usize, WsError> {
         let left = match self.compression.as_ref().filter(|it| header.compressed || it.is_under_way()) {
             None => self.message_bytes_max - self.message.as_ref().map_or(0, |message| message.bytes.len()),
-            // What does not shrink may grow, but only by so much.
+            // Data that does not compress may grow, but only by this much.
             Some(compression) => {
                 let most = self.message_bytes_max.saturating_add(self.message_bytes_max / 8 + 64);
                 most.saturating_sub(if header.compressed { 0 } else { compression.taken() })

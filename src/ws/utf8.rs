@@ -1,7 +1,7 @@
 //! UTF-8 that comes in pieces (RFC 3629).
 //!
-//! `str::from_utf8` does the work; what is added is the memory of a character that a border between two pieces cuts
-//! in two: at most three bytes. A wrong byte is found with the piece that holds it, however the pieces are cut.
+//! `str::from_utf8` does the work. [`Utf8`] adds the memory of a character that is cut between two pieces: at most three
+//! bytes. A wrong byte is found with the piece that holds it, however the pieces are cut.
 
 /// Whether this is UTF-8. Most text is ASCII, which is told faster.
 pub fn is_utf8(text: &[u8]) -> bool {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn it_agrees_with_the_standard_library_on_every_two_pieces_of_three_bytes() {
+    fn it_agrees_with_the_standard_library_at_any_split() {
         let bytes = [0x00, 0x7f, 0x80, 0x9f, 0xa0, 0xbf, 0xc1, 0xc2, 0xdf, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5, 0xff];
         for i in 0..bytes.len().pow(3) {
             let text = [i % 16, i / 16 % 16, i / 256].map(|i| bytes[i]);

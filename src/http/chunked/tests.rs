@@ -33,7 +33,7 @@ fn refused(wire: &[u8]) -> ChunkError {
 }
 
 #[test]
-fn chunks_are_joined_and_what_follows_is_left_alone_at_any_split() {
+fn chunks_are_joined_up_to_the_end_at_any_split() {
     let wire = b"4\r\nWiki\r\n7\r\npedia i\r\nB\r\nn \r\nchunks.\r\n0\r\n\r\nGET / HTTP/1.1\r\n";
     for split in 0..=wire.len() {
         let (body, used, ended) = decoded(wire, split).expect("valid");
@@ -60,7 +60,7 @@ fn an_unfinished_body_is_not_an_error() {
 }
 
 #[test]
-fn the_end_is_said_again_and_uses_nothing() {
+fn done_is_repeated_and_uses_nothing() {
     let mut decoder = Decoder::default();
     assert_eq!(decoder.decode(b"0\r\n\r\nrest"), Ok((5, Some(Piece::End))));
     assert_eq!(decoder.decode(b"rest"), Ok((0, Some(Piece::End))));

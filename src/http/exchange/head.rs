@@ -1,4 +1,4 @@
-//! The head of an answer: where it ends, and what it decides about everything behind it (RFC 9112 sections 4 to 9).
+//! The head of a response: where it ends, and what it decides about everything behind it (RFC 9112 sections 4 to 9).
 //!
 //! Bytes go in, a [`ResponseHead`] comes out, with the machine for the body, its content coding and the fate of the
 //! connection. Interim heads are looked through for their status and their end only.
@@ -12,7 +12,7 @@ use crate::http::persistence::Persistence;
 use crate::http::words::elements;
 use memchr::memchr;
 
-/// The head of a final answer. It borrows the bytes of one call, or the exchange that has mended them.
+/// The head of a final response. It borrows the bytes of one call, or the exchange that has mended them.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseHead<'b> {
     /// 200 to 999.
@@ -26,7 +26,7 @@ pub struct ResponseHead<'b> {
     /// Content-Length, unless a transfer coding overrides it. Also where no body follows: of HEAD, of 304. It counts
     /// the body as it is sent, with its content coding.
     pub length: Option<u64>,
-    /// Interim answers (1xx) that came before it.
+    /// Interim responses (1xx) that came before it.
     pub interim: u8,
 }
 
@@ -37,7 +37,7 @@ impl<'b> ResponseHead<'b> {
     }
 }
 
-/// What becomes of the connection once the answer is whole.
+/// What becomes of the connection once the response is whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It may carry another exchange.
@@ -93,7 +93,7 @@ fn find_head_end(buf: &[u8], seen: &mut usize) -> Option<usize> {
         match buf[line..] {
             [b'\n', ..] => return Some(line + 1),
             [b'\r', b'\n', ..] => return Some(line + 2),
-            // What is behind this LF is not there yet.
+            // The bytes behind this LF are not there yet.
             [] | [b'\r'] => {
                 *seen = line - 1;
                 return None;
@@ -123,7 +123,7 @@ pub(super) fn parse_head<'b>(
     headers.for_each(|(name, value)| said.note(name, value));
     match said.error.take() {
         Some(error) if has_body => return Err(error),
-        // Without a body its end is no question, but such a server is not to be trusted with another answer.
+        // A missing body has no end to find, but such a server is not trusted with another exchange.
         Some(_) => said = Said { is_doubtful: true, ..Said::default() },
         None => {}
     }
@@ -166,7 +166,7 @@ struct Said<'b> {
 }
 
 impl<'b> Said<'b> {
-    /// Most names are told apart by their length alone.
+    /// The length alone rules out most names.
     fn note(&mut self, name: &str, value: &'b [u8]) {
         let is = |expected: &str| name.eq_ignore_ascii_case(expected);
         let noted = match name.len() {
@@ -209,7 +209,7 @@ impl<'b> Said<'b> {
         Ok(())
     }
 
-    /// Whether another reader could find the end of this answer elsewhere, so that what we take for the next one would
+    /// Whether another reader could find the end of this response elsewhere, so that what we take for the next one would
     /// be the rest of this one (RFC 9112 sections 6.1 and 11.1): an odd list of codings, a coding and a length at once,
     /// a coding where there was none yet, a body where there can be none.
     fn is_end_doubtful(&self, status: u16, minor_version: u8) -> bool {

@@ -9,7 +9,7 @@
 //! within a line, is an error. The rest is read, but does not leave the connection usable.
 
 use super::ExchangeError;
-use crate::http::words::{TCHAR, span, span_in};
+use crate::http::words::{TCHAR, span, span_in, value_span};
 use memchr::{memchr, memchr_iter};
 
 pub(super) const BAD_STATUS_LINE: ExchangeError = ExchangeError::Malformed("its status line makes no sense");
@@ -48,7 +48,7 @@ impl<'b> Fields<'b> {
     /// The values of all fields of this name, in any case.
     pub fn named(self, name: &str) -> impl Iterator<Item = &'b [u8]> {
         lines(self.0).filter_map(move |line| {
-            // Nearly all other lines are told apart by their first bytes.
+            // The first bytes rule out nearly all other lines.
             let (begin, _) = line.split_at_checked(name.len())?;
             let (found, value) = begin.eq_ignore_ascii_case(name.as_bytes()).then(|| field(line))??;
             (found.len() == name.len()).then_some(value)
@@ -118,7 +118,7 @@ pub(super) fn judge(head: &[u8]) -> Result<Form, ExchangeError> {
         if text.len() == line.len() {
             form = form.max(Form::Loose);
         }
-        if span(text, |byte| !is_control(byte)) < text.len() {
+        if value_span(text) < text.len() {
             form = form.max(judge_controls(text)?);
         }
         form = form.max(match n {

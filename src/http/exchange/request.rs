@@ -1,7 +1,7 @@
-//! The bytes of one request (RFC 9112 section 3): what is asked for, and the fields that this client answers for.
+//! The bytes of one request (RFC 9112 section 3): the request line, the caller's fields, and those of the client itself.
 //!
 //! Framing and the connection's fate are ours: a caller's fields about them are left out, and so is every field that
-//! could end the head. What is sent is therefore one request, whatever the caller was told to put in.
+//! could end the head. So the bytes are always exactly one request.
 
 use crate::http::inflate;
 use crate::http::response::is_field_value;

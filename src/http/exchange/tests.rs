@@ -4,7 +4,7 @@ use super::*;
 mod coded;
 mod lenient;
 
-/// What came out of an answer: status and length of its head, the body, the bytes used in all, and whether the
+/// What came out of a response: status and length of its head, the body, the bytes used in all, and whether the
 /// connection is good for another exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Answer {
@@ -119,7 +119,7 @@ fn head_no_content_and_not_modified_have_no_body() {
 }
 
 #[test]
-fn interim_answers_are_swallowed() {
+fn interim_responses_are_skipped() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     assert_eq!(body(&format!("{interim}HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")), "x");
     let many = |n: u8| format!("{}HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 102 x\n\n".repeat(usize::from(n)));
@@ -149,7 +149,7 @@ fn a_head_shows_its_fields() {
 }
 
 #[test]
-fn the_end_is_said_again_and_uses_nothing() {
+fn done_is_repeated_and_uses_nothing() {
     let mut exchange = Exchange::new(false, false);
     let wire = b"HTTP/1.1 204 No Content\r\n\r\n";
     let mut next = |buf: &'static [u8]| {
@@ -179,7 +179,7 @@ fn an_early_end_says_where() {
 }
 
 #[test]
-fn what_is_not_http_is_refused_at_its_first_wrong_byte() {
+fn bytes_that_are_not_http_are_refused_at_once() {
     for wire in ["SSH-2.0-OpenSSH", "x", "HTTP/3", "HTTP/1x", "HTTP/20", "HTTP 200", "\r\nHTTP/1.1 200 OK\r\n\r\n"] {
         assert_eq!(read(wire), Err(ExchangeError::NotHttp), "{wire:?}");
     }
@@ -239,7 +239,7 @@ fn head_and_body_are_bounded() {
     }
 }
 
-/// Whether the connection may be used again after an answer to GET, or to HEAD.
+/// Whether the connection may be used again after a response to GET, or to HEAD.
 fn is_kept_after(wire: &str, asked_head: bool) -> bool {
     read_with(wire, asked_head, &Limits::default()).unwrap_or_else(|e| panic!("{wire:?}: {e}")).kept
 }
@@ -267,7 +267,7 @@ fn the_server_says_whether_the_connection_stays() {
 }
 
 #[test]
-fn a_connection_stays_where_the_end_of_the_answer_is_beyond_doubt() {
+fn a_connection_stays_after_an_unambiguous_end() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
     assert!(is_kept_after(chunked, false));
     assert!(is_kept_after("HTTP/1.1 204 No Content\r\n\r\n", false));
@@ -281,7 +281,7 @@ fn a_connection_stays_where_the_end_of_the_answer_is_beyond_doubt() {
 }
 
 #[test]
-fn a_connection_does_not_stay_where_others_could_see_another_end() {
+fn a_connection_does_not_stay_after_an_ambiguous_end() {
     let end = "2\r\nab\r\n0\r\n\r\n";
     for (wire, asked_head) in [
         (format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n{end}"), false),
@@ -303,7 +303,7 @@ fn a_connection_does_not_stay_where_others_could_see_another_end() {
 }
 
 #[test]
-fn what_the_end_of_a_body_is_is_known_from_its_head_on() {
+fn the_head_tells_how_the_body_ends() {
     for (fields, until_close) in
         [("", true), ("Content-Length: 1\r\n", false), ("Transfer-Encoding: chunked\r\n", false)]
     {
@@ -315,7 +315,7 @@ fn what_the_end_of_a_body_is_is_known_from_its_head_on() {
 }
 
 #[test]
-fn an_answer_has_begun_with_its_first_byte() {
+fn a_response_has_begun_with_its_first_byte() {
     let mut exchange = Exchange::new(false, false);
     let mut tell = |buf: &'static [u8], eof| {
         let result = exchange.receive(buf, eof, &Limits::default()).map(|(used, _)| used);

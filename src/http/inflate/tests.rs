@@ -69,7 +69,7 @@ fn the_members_of_a_gzip_file_are_one_body() {
 }
 
 #[test]
-fn a_member_that_ends_with_a_full_piece_is_followed_by_the_next() {
+fn a_member_may_end_with_a_full_piece() {
     for length in PIECE_BYTES_MAX - 2..=PIECE_BYTES_MAX + 2 {
         for level in [Compression::none(), Compression::best()] {
             let mut to = GzEncoder::new(Vec::new(), level);
@@ -92,7 +92,7 @@ fn everything_that_a_gzip_header_may_hold_is_skipped() {
 }
 
 #[test]
-fn a_body_without_a_byte_is_whole_and_every_other_beginning_is_truncated() {
+fn an_empty_body_is_whole_and_a_partial_one_truncated() {
     for (coding, wire) in [
         ("gzip", gzip(b"hello")),
         ("deflate", zlib(b"hello")),
@@ -126,7 +126,7 @@ fn a_wrong_checksum_or_length_is_found() {
 }
 
 #[test]
-fn what_is_no_gzip_or_deflate_is_refused() {
+fn data_in_another_format_is_refused() {
     assert_eq!(inflated("gzip", b"<html>hello</html>"), broken("incorrect header check"));
     assert_eq!(inflated("gzip", &zlib(b"hello")), broken("incorrect header check"));
     assert_eq!(inflated("deflate", &gzip(b"hello")), broken("invalid data"));
@@ -173,7 +173,7 @@ fn more_than_the_limit_is_refused_in_all_members_together() {
 }
 
 #[test]
-fn nothing_comes_of_nothing() {
+fn empty_input_makes_no_output() {
     let mut inflater = Inflater::for_coding(b"gzip", 1).expect("known");
     assert_eq!((inflater.inflate(b""), inflater.piece()), (Ok(0), b"".as_slice()));
     assert_eq!(inflater.finish(), Ok(()));

@@ -4,7 +4,7 @@ use super::HttpError;
 use crate::http::body::{Codings, Framing, parse_length};
 use crate::http::persistence::Persistence;
 use crate::http::url::is_authority;
-use crate::http::words::{TCHAR, elements, span, span_in};
+use crate::http::words::{TCHAR, elements, span_in, value_span};
 
 const NOT_A_FIELD: HttpError = HttpError::Malformed("a line is not a field: NAME: VALUE, no space before the colon");
 const BAD_VALUE: HttpError = HttpError::Malformed("a field has a control character in its value");
@@ -34,7 +34,7 @@ impl<'b> Iterator for FieldLines<'b> {
 fn split_field(lines: &[u8]) -> Result<(&[u8], &[u8], &[u8]), HttpError> {
     let (name, rest) = lines.split_at(span_in(lines, &TCHAR));
     let rest = rest.strip_prefix(b":").filter(|_| !name.is_empty()).ok_or(NOT_A_FIELD)?;
-    let (value, rest) = rest.split_at(span(rest, |byte| (byte >= b' ') & (byte != 0x7f) | (byte == b'\t')));
+    let (value, rest) = rest.split_at(value_span(rest));
     Ok((name, value.trim_ascii(), rest.strip_prefix(b"\r\n").ok_or(BAD_VALUE)?))
 }
 
@@ -56,17 +56,20 @@ impl<'b> Noted<'b> {
     /// Parses the field lines of a head, each with its CRLF.
     pub fn parse(lines: &'b [u8], fields_max: usize) -> Result<Noted<'b>, HttpError> {
         let mut noted = Noted::default();
-        let (mut rest, mut left) = (lines, fields_max);
+        let (mut rest, mut count) = (lines, 0);
         while !rest.is_empty() {
             let (name, value, behind) = split_field(rest)?;
-            left = left.checked_sub(1).ok_or(HttpError::TooManyFields(fields_max))?;
+            count += 1;
+            if count > fields_max {
+                return Err(HttpError::TooManyFields(fields_max));
+            }
             noted.note(name, value)?;
             rest = behind;
         }
         Ok(noted)
     }
 
-    /// Takes one field into account. Most names are told apart by their length alone.
+    /// Takes one field into account. The length alone rules out most names.
     fn note(&mut self, name: &[u8], value: &'b [u8]) -> Result<(), HttpError> {
         let is = |expected: &[u8]| name.eq_ignore_ascii_case(expected);
         match name.len() {
@@ -108,7 +111,7 @@ impl<'b> Noted<'b> {
         }
     }
 
-    /// Twice is refused even if both agree (RFC 9112 section 6.3 leaves the choice): nobody honest sends it.
+    /// Twice is refused even if both agree (RFC 9112 section 6.3 leaves the choice): no honest client sends it.
     fn note_length(&mut self, value: &[u8]) -> Result<(), HttpError> {
         let length = parse_length(value).ok_or(HttpError::Ambiguous("Content-Length is not one decimal number"))?;
         if self.length.replace(length).is_some() {

@@ -4,17 +4,17 @@
 //! blank lines ─▶ request line ─▶ fields ─ empty line ─▶ found, and back to the beginning
 //! ```
 //!
-//! Looks at each byte once, however the head arrives. Refuses what httparse would take (bare LF) and what it could
-//! only say too late (lines and heads too long); it does not know what the lines mean.
+//! Looks at each byte once, however the head arrives. Refuses bare CR and LF, and lines and heads that are too long, as
+//! soon as they show. It does not know what the lines mean.
 
 use super::HttpError;
 use crate::config::Limits;
 use crate::http::words::span;
 
-/// The place up to which a head was looked at; one for each connection, reused for each request.
+/// Progress of the search for a head's end; one for each connection, reused for each request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HeadScan {
-    /// Bytes looked at. A CR at the end waits for its LF and does not count.
+    /// Bytes scanned. A CR at the end waits for its LF and does not count.
     seen: u32,
     /// Bytes of blank lines before the request line.
     blanks: u16,
@@ -26,13 +26,12 @@ impl HeadScan {
     /// Looks for the end of a head in the bytes of `buf` not seen yet; `buf` begins where it began in the last call.
     ///
     /// `Some(n)`: the head is `buf[..n]`, leading blank lines and the last empty line included, and the scan is
-    /// ready for the next one. `None`: read more. A request line's `HTTP/1.2` to `HTTP/1.9` becomes `HTTP/1.1` in
-    /// place: a server serves a higher minor version as its own (RFC 9110 section 2.5), httparse refuses it.
+    /// ready for the next one. `None`: read more.
     ///
     /// # Errors
-    /// `LineTooLong` (414) and `HeadTooLong` (431) as soon as so many bytes are there, `Malformed` (400) for a bare
-    /// CR or LF as soon as it is seen, or for too many blank lines. Answer and close.
-    pub fn find_end(&mut self, buf: &mut [u8], limits: &Limits) -> Result<Option<usize>, HttpError> {
+    /// `LineTooLong` (414) and `HeadTooLong` (431) as soon as that many bytes are there, `Malformed` (400) for a bare
+    /// CR or LF as soon as it is seen, or for too many blank lines. Respond and close.
+    pub fn find_end(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<usize>, HttpError> {
         if self.is_idle() {
             self.skip_blanks(buf, limits)?;
         }
@@ -63,7 +62,6 @@ impl HeadScan {
             at = cr + 2;
             if !self.in_fields {
                 self.in_fields = true;
-                serve_as_1_1(&mut buf[first..cr]);
             } else if buf[cr - 1] == b'\n' {
                 if at > head_max {
                     return Err(too_long);
@@ -106,25 +104,18 @@ fn is_line_end(bytes: &[u8]) -> Result<bool, HttpError> {
     }
 }
 
-fn serve_as_1_1(line: &mut [u8]) {
-    if let [.., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'2'..=b'9'] = line {
-        *minor = b'1';
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// The outcome for `wire` in one piece; checked to be the same in two pieces, for every split.
     fn find(wire: &[u8], limits: &Limits) -> Result<Option<usize>, HttpError> {
-        let expected = HeadScan::default().find_end(&mut wire.to_vec(), limits);
+        let expected = HeadScan::default().find_end(wire, limits);
         for split in 0..wire.len() {
-            let mut buf = wire.to_vec();
             let mut scan = HeadScan::default();
-            let early = scan.find_end(&mut buf[..split], limits);
+            let early = scan.find_end(&wire[..split], limits);
             match early {
-                Ok(None) => assert_eq!(scan.find_end(&mut buf, limits), expected, "split at {split}"),
+                Ok(None) => assert_eq!(scan.find_end(wire, limits), expected, "split at {split}"),
                 _ => assert_eq!(early, expected, "split at {split}"),
             }
         }
@@ -153,13 +144,13 @@ mod tests {
 
     #[test]
     fn a_head_that_comes_byte_by_byte_is_found() {
-        let mut wire = *b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let wire = b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let mut scan = HeadScan::default();
         for end in 0..wire.len() {
-            assert_eq!(scan.find_end(&mut wire[..end], &small()), Ok(None));
+            assert_eq!(scan.find_end(&wire[..end], &small()), Ok(None));
             assert_eq!(scan.is_idle(), end <= 2, "after {end} bytes");
         }
-        assert_eq!(scan.find_end(&mut wire, &small()), Ok(Some(wire.len())));
+        assert_eq!(scan.find_end(wire, &small()), Ok(Some(wire.len())));
         assert_eq!(scan, HeadScan::default());
     }
 
@@ -215,26 +206,11 @@ mod tests {
     fn the_defaults_are_8_and_16_kibibytes() {
         let limits = Limits::default();
         let mut line = [b"GET /".as_slice(), &[b'x'; 8192 - 5]].concat();
-        assert_eq!(HeadScan::default().find_end(&mut line, &limits), Ok(None));
+        assert_eq!(HeadScan::default().find_end(&line, &limits), Ok(None));
         line.push(b'x');
-        assert_eq!(HeadScan::default().find_end(&mut line, &limits), Err(HttpError::LineTooLong(8192)));
-        let mut head = [b"GET / HTTP/1.1\r\n".as_slice(), &b"A: b\r\n".repeat(3000)].concat();
-        assert_eq!(HeadScan::default().find_end(&mut head, &limits), Err(HttpError::HeadTooLong(16384)));
-    }
-
-    #[test]
-    fn higher_minor_versions_are_served_as_1_1() {
-        let rewritten = |line: &str| {
-            let mut buf = format!("\r\n{line}\r\n\r\n").into_bytes();
-            HeadScan::default().find_end(&mut buf, &Limits::default()).expect("whole");
-            String::from_utf8_lossy(&buf).trim().to_owned()
-        };
-        for minor in 2..=9 {
-            assert_eq!(rewritten(&format!("GET / HTTP/1.{minor}")), "GET / HTTP/1.1");
-        }
-        for line in ["GET / HTTP/1.0", "GET / HTTP/2.2", "GET / HTTP/1.23", "GET / http/1.2", "GET /HTTP/1.2"] {
-            assert_eq!(rewritten(line), line);
-        }
+        assert_eq!(HeadScan::default().find_end(&line, &limits), Err(HttpError::LineTooLong(8192)));
+        let head = [b"GET / HTTP/1.1\r\n".as_slice(), &b"A: b\r\n".repeat(3000)].concat();
+        assert_eq!(HeadScan::default().find_end(&head, &limits), Err(HttpError::HeadTooLong(16384)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::http::url::{Scheme, is_authority};
 use crate::http::words::{TCHAR, span, span_in};
 use memchr::{memchr, memchr2};
 
-pub(super) const NOT_A_REQUEST_LINE: HttpError = HttpError::Malformed("the request line is not METHOD TARGET HTTP/1.1");
+const NOT_A_REQUEST_LINE: HttpError = HttpError::Malformed("the request line is not METHOD TARGET HTTP/1.1");
 
 /// A request line, with its target split into its parts.
 pub(super) struct Line<'b> {
@@ -20,22 +20,25 @@ pub(super) struct Line<'b> {
 }
 
 impl<'b> Line<'b> {
-    /// Parses a line without its CRLF.
-    pub fn parse(line: &'b [u8]) -> Result<Line<'b>, HttpError> {
-        let (token, rest) = split_word(line, span_in(line, &TCHAR))?;
-        let (target, version) = split_word(rest, span(rest, |byte| (byte > b' ') & (byte != 0x7f)))?;
+    /// Parses the line at the front of a head; returns the bytes behind its CRLF as well.
+    pub fn parse(head: &'b [u8]) -> Result<(Line<'b>, &'b [u8]), HttpError> {
+        let (token, rest) = split_word(head, span_in(head, &TCHAR))?;
+        let (target, rest) = split_word(rest, span(rest, |byte| (byte > b' ') & (byte != 0x7f)))?;
         if !target.is_ascii() && str::from_utf8(target).is_err() {
             return Err(NOT_A_REQUEST_LINE);
         }
+        let (version, rest) = rest.split_at(span(rest, |byte| byte != b'\r'));
         let http_1_0 = match version {
-            b"HTTP/1.1" => false,
             b"HTTP/1.0" => true,
+            // A server serves a higher minor version as its own (RFC 9110 section 2.5).
+            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => false,
             _ if names_a_version(version) => return Err(HttpError::UnknownVersion),
             _ => return Err(NOT_A_REQUEST_LINE),
         };
         let method = Method::parse(token);
         let (authority, path, query) = split_target(method, target)?;
-        Ok(Line { method, token, target, authority, path, query, http_1_0 })
+        let fields = rest.strip_prefix(b"\r\n").ok_or(NOT_A_REQUEST_LINE)?;
+        Ok((Line { method, token, target, authority, path, query, http_1_0 }, fields))
     }
 }
 
@@ -92,11 +95,10 @@ fn split_scheme(target: &[u8]) -> Option<&[u8]> {
 }
 
 fn split_query(target: &[u8]) -> Result<(&[u8], &[u8]), HttpError> {
-    if memchr(b'#', target).is_some() {
-        return Err(HttpError::Malformed("the target has a fragment"));
+    let (path, rest) = target.split_at(span(target, |byte| (byte != b'?') & (byte != b'#')));
+    match rest {
+        [] => Ok((path, b"")),
+        [b'?', query @ ..] if !query.contains(&b'#') => Ok((path, query)),
+        _ => Err(HttpError::Malformed("the target has a fragment")),
     }
-    Ok(match memchr(b'?', target) {
-        Some(at) => (&target[..at], &target[at + 1..]),
-        None => (target, b""),
-    })
 }

@@ -10,7 +10,7 @@ const TAIL: &[u8] = &[0, 0, 0xff, 0xff];
 /// What an inflater holds, measured: the window and the state.
 const INFLATER_BYTES: usize = 45 << 10;
 
-/// To begin another stream costs as much time as to inflate so many bytes (0.1 to 0.2 µs, measured).
+/// Cost of beginning another stream, in bytes of inflated output (0.1 to 0.2 µs, measured).
 const STREAM_COST: usize = 128;
 
 /// What one step of inflating gave.
@@ -24,7 +24,7 @@ pub struct Inflated<'c> {
     pub is_broken: bool,
 }
 
-/// The machines of one loop, for everybody who keeps no window.
+/// The machines of one loop, shared by all sessions that keep no window.
 #[derive(Debug)]
 pub struct Codec {
     /// `None` until it is needed, and while a message that is not whole has taken it along.
@@ -46,7 +46,7 @@ impl Codec {
         Codec { inflater: None, deflater: None, piece: Box::default(), out: Vec::new(), work: 0, bytes_min, bytes_max }
     }
 
-    /// Compresses a message for everybody whose [`Agreement::is_broadcast`]. `None`: it is to be sent as it is, for it
+    /// Compresses a message for all sessions whose [`Agreement::is_broadcast`]. `None`: send it uncompressed, since it
     /// is too short to gain, too long for one step, or does not shrink.
     pub fn deflate(&mut self, message: &[u8]) -> Option<&[u8]> {
         if !self.is_worth_it(message) {
@@ -136,12 +136,12 @@ impl Compression {
         Inflated { used: step.used, piece: &codec.piece[..step.made], is_broken }
     }
 
-    /// What is to be inflated behind the last byte of a message.
+    /// The bytes to inflate behind the last byte of a message.
     pub fn tail(&self) -> &'static [u8] {
         if self.is_tail_owed { TAIL } else { &[] }
     }
 
-    /// The message is whole, or given up. An inflater that forgets its window is everybody's again.
+    /// The message is whole, or given up. An inflater that forgets its window goes back to the loop.
     pub fn end(&mut self, codec: &mut Codec) {
         self.is_under_way = false;
         if !self.agreement.client.keeps_window
@@ -152,7 +152,7 @@ impl Compression {
         }
     }
 
-    /// Compresses a message for this session. `None`: it is to be sent as it is.
+    /// Compresses a message for this session. `None`: send it uncompressed.
     pub fn deflate<'c>(&mut self, message: &[u8], codec: &'c mut Codec) -> Option<&'c [u8]> {
         let server = self.agreement.server;
         if self.agreement.is_broadcast() {

@@ -16,7 +16,7 @@ mod offers {
     use super::*;
 
     #[test]
-    fn what_was_offered_is_answered() {
+    fn an_offer_is_accepted_with_its_parameters() {
         for (offer, field) in [
             ("permessage-deflate", "permessage-deflate"),
             ("permessage-deflate; client_max_window_bits", "permessage-deflate"),
@@ -80,7 +80,7 @@ mod offers {
     }
 
     #[test]
-    fn who_shares_is_asked_to_keep_no_window() {
+    fn a_shared_session_keeps_no_window() {
         let shared = negotiate([b"permessage-deflate".as_slice()].into_iter(), true).expect("an agreement");
         let field = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
         assert_eq!(shared.to_field(), field);

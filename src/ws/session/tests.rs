@@ -131,7 +131,7 @@ fn fragments_make_one_message_also_empty_ones() {
 }
 
 #[test]
-fn a_ping_between_two_fragments_is_heard_and_the_message_survives() {
+fn a_ping_between_two_fragments_leaves_the_message_alone() {
     let frames = [more(Text, "hel"), last(Ping, "?"), last(Pong, ""), last(Continuation, "lo")];
     assert_eq!(heard(&frames), [Said::Ping(b"?".to_vec()), Said::Pong(vec![]), text("hello")]);
 }
@@ -324,7 +324,7 @@ fn a_whole_frame_is_borrowed_and_an_assembled_one_handed_over() {
 }
 
 #[test]
-fn text_behind_our_close_is_judged_the_same_at_any_split_issue_4() {
+fn text_behind_our_close_is_judged_alike_at_any_split() {
     let wire = last(Text, b"\xce");
     for split in 0..=wire.len() {
         let mut session = Session::server(LIMIT);

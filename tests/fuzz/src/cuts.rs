@@ -42,7 +42,7 @@ impl Cuts<'_> {
 }
 
 /// Feeds a copy of `wire` to a machine: each step gets what is there and not used yet, and whether that is all there
-/// will ever be. Answers the bytes used.
+/// will ever be. Returns the number of bytes used.
 ///
 /// # Panics
 /// If a step uses more than it was given, or more steps are taken than any input needs.

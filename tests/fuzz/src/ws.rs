@@ -46,7 +46,7 @@ impl Said {
 /// What a compressed message may hold besides itself: an inflater that is lent to it.
 const INFLATER_BYTES_MAX: usize = 64 << 10;
 
-/// What `session` hears of `wire`, and its state then. Our Close is sent behind so many events.
+/// What `session` hears of `wire`, and its state then. Our Close is sent after `close_behind` events.
 pub fn conversation(
     wire: &[u8],
     cuts: Cuts,

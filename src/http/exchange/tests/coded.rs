@@ -4,7 +4,7 @@ use super::*;
 use crate::http::inflate::testing::{bare, gzip, zlib};
 use crate::zlib::PIECE_BYTES_MAX;
 
-/// How an answer says where its body ends.
+/// How a response says where its body ends.
 #[derive(Debug, Clone, Copy)]
 enum Framed {
     Length,
@@ -71,7 +71,7 @@ fn a_coding_is_taken_off_however_the_body_is_framed() {
 }
 
 #[test]
-fn the_length_of_the_head_is_that_of_the_compressed_body_and_what_follows_is_left_alone() {
+fn content_length_counts_compressed_bytes() {
     let body = gzip(TEXT);
     let wire = [answer("Content-Encoding: gzip\r\n", &body, Framed::Length), b"HTTP/1.1 ".to_vec()].concat();
     let got = decoded_with(&wire, &Limits::default()).expect("valid");
@@ -112,7 +112,7 @@ fn where_there_is_no_body_nothing_is_taken_off() {
 }
 
 #[test]
-fn a_coding_that_is_broken_or_cut_is_an_error_however_the_body_is_framed() {
+fn a_broken_or_cut_coding_is_an_error_in_any_framing() {
     let whole = gzip(TEXT);
     let mut wrong = whole.clone();
     wrong[whole.len() - 5] ^= 1;

@@ -75,7 +75,7 @@ fn a_final_block_without_padding_ends_a_message_too() {
 }
 
 #[test]
-fn a_compressed_message_without_a_byte_is_empty_and_leaves_the_window_as_it_was() {
+fn an_empty_compressed_message_keeps_the_window() {
     let hello = deflated(b"Hello", 6);
     for parameters in ["", SHARED] {
         let frames = [
@@ -221,7 +221,7 @@ fn any_text_comes_through_in_pieces_larger_than_a_step() {
 }
 
 #[test]
-fn one_inflater_serves_everybody_and_a_message_under_way_is_counted() {
+fn sessions_share_one_inflater_which_is_counted_while_lent() {
     let hello = deflated("hello ".repeat(50).as_bytes(), 6);
     let (mut one, mut other, mut codec) = (session(SHARED, LIMIT), session(SHARED, LIMIT), codec());
     assert_eq!(one.agreement().map(Agreement::to_field), Some(format!("permessage-deflate{SHARED}")));
@@ -254,7 +254,7 @@ fn after_our_close_nothing_is_inflated_any_more() {
 }
 
 #[test]
-fn our_close_inside_a_compressed_character_leaves_the_peer_blameless() {
+fn our_close_inside_a_compressed_character_is_no_error() {
     let mut session = session("", LIMIT);
     let cut = deflated(&"水".as_bytes()[..2], 6);
     session.receive(&mut flagged(more(Text, cut)), &mut codec()).expect("a beginning");
@@ -324,7 +324,7 @@ fn short_long_and_dense_messages_are_sent_as_they_are() {
 }
 
 #[test]
-fn a_message_that_grows_goes_as_it_is_unless_later_ones_refer_to_it() {
+fn a_message_that_grows_is_sent_uncompressed() {
     let noise: Vec<u8> = (0..500u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let forgetful = sent("; server_no_context_takeover; server_max_window_bits=10", &[&noise]);
     assert_eq!(forgetful, [4 + noise.len()]);
@@ -341,7 +341,7 @@ fn an_empty_message_is_never_compressed_whatever_the_limit() {
 }
 
 #[test]
-fn a_stream_that_ends_counts_as_work_and_a_small_window_makes_no_difference() {
+fn a_stream_that_ends_counts_as_work() {
     let ends = [3, 0].repeat(1000);
     for parameters in ["", "; client_max_window_bits=9", SHARED] {
         let (mut session, mut codec) = (session(parameters, 16 << 10), codec());
