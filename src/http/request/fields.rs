@@ -19,7 +19,7 @@ pub struct FieldLines<'b>(
 
 impl<'b> Iterator for FieldLines<'b> {
     /// A name, and its value without the white space around it.
-    type Item = (&'b [u8], &'b [u8]);
+    type Item = Field<'b>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let colon = memchr::memchr(b':', self.0)?;
@@ -30,12 +30,15 @@ impl<'b> Iterator for FieldLines<'b> {
     }
 }
 
-/// Name and value of the first field, and the lines behind it.
-fn split_field(lines: &[u8]) -> Result<(&[u8], &[u8], &[u8]), HttpError> {
+/// A name and a value.
+type Field<'b> = (&'b [u8], &'b [u8]);
+
+/// The first field, and the lines behind it.
+fn split_field(lines: &[u8]) -> Result<(Field<'_>, &[u8]), HttpError> {
     let (name, rest) = lines.split_at(span_in(lines, &TCHAR));
     let rest = rest.strip_prefix(b":").filter(|_| !name.is_empty()).ok_or(NOT_A_FIELD)?;
     let (value, rest) = rest.split_at(value_span(rest));
-    Ok((name, value.trim_ascii(), rest.strip_prefix(b"\r\n").ok_or(BAD_VALUE)?))
+    Ok(((name, value.trim_ascii()), rest.strip_prefix(b"\r\n").ok_or(BAD_VALUE)?))
 }
 
 /// What the fields of one head say to the server itself.
@@ -58,7 +61,7 @@ impl<'b> Noted<'b> {
         let mut noted = Noted::default();
         let (mut rest, mut count) = (lines, 0);
         while !rest.is_empty() {
-            let (name, value, behind) = split_field(rest)?;
+            let ((name, value), behind) = split_field(rest)?;
             count += 1;
             if count > fields_max {
                 return Err(HttpError::TooManyFields(fields_max));

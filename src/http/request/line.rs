@@ -59,8 +59,11 @@ fn names_a_version(word: &[u8]) -> bool {
     }
 }
 
-/// The four forms of a target (RFC 9112 section 3.2): its authority if it names one, its path and its query.
-fn split_target(method: Method, target: &[u8]) -> Result<(Option<&[u8]>, &[u8], &[u8]), HttpError> {
+/// The authority of a target if it names one, its path and its query.
+type Parts<'b> = (Option<&'b [u8]>, &'b [u8], &'b [u8]);
+
+/// Splits a target in one of its four forms (RFC 9112 section 3.2).
+fn split_target(method: Method, target: &[u8]) -> Result<Parts<'_>, HttpError> {
     if method == Method::Connect {
         if !is_authority(target) || !target.contains(&b':') {
             return Err(HttpError::Malformed("the target of CONNECT is not HOST:PORT"));
