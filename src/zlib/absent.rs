@@ -1,9 +1,10 @@
 //! Stands in for `stream` in a program without the feature `deflate`: streams that cannot exist.
 
 use super::{Inflated, Wrapper};
+use std::convert::Infallible;
 
 #[derive(Debug)]
-pub enum InflateStream {}
+pub struct InflateStream(Infallible);
 
 impl InflateStream {
     /// # Panics
@@ -13,16 +14,16 @@ impl InflateStream {
     }
 
     pub fn inflate(&mut self, _input: &[u8], _out: &mut [u8]) -> Inflated {
-        match *self {}
+        match self.0 {}
     }
 
     pub fn reset_raw(&mut self) {
-        match *self {}
+        match self.0 {}
     }
 }
 
 #[derive(Debug)]
-pub enum DeflateStream {}
+pub struct DeflateStream(Infallible);
 
 impl DeflateStream {
     /// # Panics
@@ -32,10 +33,10 @@ impl DeflateStream {
     }
 
     pub fn deflate(&mut self, _input: &[u8], _out: &mut Vec<u8>) {
-        match *self {}
+        match self.0 {}
     }
 
     pub fn reset(&mut self) {
-        match *self {}
+        match self.0 {}
     }
 }

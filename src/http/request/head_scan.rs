@@ -9,7 +9,7 @@
 
 use super::HttpError;
 use crate::config::Limits;
-use crate::http::words::span;
+use memchr::memchr2;
 
 /// Progress of the search for a head's end; one for each connection, reused for each request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,14 +47,14 @@ impl HeadScan {
                 (line_max + 1, HttpError::LineTooLong(limits.request_line_bytes_max))
             };
             let Some(unseen) = buf.get(at..window.min(buf.len())) else { return Err(too_long) };
-            let cr = at + span(unseen, |byte| (byte != b'\r') & (byte != b'\n'));
-            if cr == at + unseen.len() {
-                at = cr;
+            let Some(found) = memchr2(b'\r', b'\n', unseen) else {
+                at += unseen.len();
                 if at == window {
                     return Err(too_long);
                 }
                 break;
-            }
+            };
+            let cr = at + found;
             if !is_line_end(&buf[cr..])? {
                 at = cr;
                 break;
