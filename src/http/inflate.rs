@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Input is the front of a byte slice; output is the number of bytes used and a piece of at most
-//! [`PIECE_BYTES_MAX`](crate::zlib::PIECE_BYTES_MAX), which stays in the [`Inflater`] until the next step. The body has a
+//! [`PIECE_BYTES_MAX`], which stays in the [`Inflater`] until the next step. The body has a
 //! limit as well. Bytes behind its end are ignored. Without the feature `deflate` there is no `Inflater`.
 
 use crate::zlib::{self, InflateStream, PIECE_BYTES_MAX, Progress, Wrapper};
