@@ -98,7 +98,8 @@ fn split_scheme(target: &[u8]) -> Option<&[u8]> {
 }
 
 fn split_query(target: &[u8]) -> Result<(&[u8], &[u8]), HttpError> {
-    let (path, rest) = target.split_at(span(target, |byte| (byte != b'?') & (byte != b'#')));
+    let end = target.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len());
+    let (path, rest) = target.split_at(end);
     match rest {
         [] => Ok((path, b"")),
         [b'?', query @ ..] if !query.contains(&b'#') => Ok((path, query)),
