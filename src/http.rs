@@ -7,9 +7,12 @@ pub mod body;
 pub mod chunked;
 pub mod exchange;
 pub mod inflate;
+mod limits;
 mod persistence;
 pub mod redirect;
 pub mod request;
 pub mod response;
 pub mod url;
 pub mod words;
+
+pub use limits::Limits;

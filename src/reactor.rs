@@ -93,7 +93,7 @@ impl<N: Network, A: App> Server<N, A> {
     /// # Panics
     /// If a limit for heads is not below the size of the read buffer, 64 KiB.
     pub fn new(network: N, app: A, limits: Limits, wake: Arc<dyn Fn() + Send + Sync>, now: Instant) -> Server<N, A> {
-        let heads = limits.head_bytes_max.max(limits.upstream_head_bytes_max);
+        let heads = limits.http.head_bytes_max.max(limits.http.response_head_bytes_max);
         assert!(heads < READ_BUFFER_BYTES, "a head must fit the read buffer");
         Server {
             app,

@@ -4,5 +4,8 @@ pub mod deflate;
 pub mod extensions;
 pub mod frame;
 pub mod handshake;
+mod limits;
 pub mod session;
 pub mod utf8;
+
+pub use limits::Limits;

@@ -22,7 +22,7 @@ mod trip;
 use crate::clock::Now;
 use crate::config::{FetchArgs, Limits};
 use crate::event::{App, Effect, Effects, Event, Fetched, Url};
-use crate::http::url::UrlError;
+use crate::http::{self, url::UrlError};
 use crate::id::ConnId;
 use crate::reactor::Loop;
 use input::Input;
@@ -116,8 +116,11 @@ fn limits(args: &FetchArgs, slots: usize) -> Limits {
         upstreams_kept_max: slots,
         // The caller has chosen what is held: the number of slots and the size of bodies.
         buffer_bytes_max: usize::MAX,
-        upstream_body_bytes_max: body_bytes_max,
-        inflated_bytes_max: body_bytes_max,
+        http: http::Limits {
+            response_body_bytes_max: body_bytes_max,
+            inflated_bytes_max: body_bytes_max,
+            ..http::Limits::default()
+        },
         name_threads: slots.min(NAME_THREADS_MAX),
         name_threads_max: 2 * NAME_THREADS_MAX,
         names_waiting_max: slots,

@@ -1,20 +1,16 @@
 //! Bounds on memory, time and work: each with its unit, its default and its reason.
 
+use crate::http;
+use crate::ws;
 use std::time::Duration;
 
 /// Bounds on memory, time and work. Every queue, state and loop of the program has its number here.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Request line, bytes; over it 414, before the head is complete.
-    pub request_line_bytes_max: usize,
-    /// Head of a request, bytes; over it 431.
-    pub head_bytes_max: usize,
-    /// Header fields of one head; over it 431. More than 100 are never allowed.
-    pub head_fields_max: usize,
-    /// Empty lines before a request (RFC 9112 section 2.2), bytes; over it 400.
-    pub blank_bytes_max: usize,
-    /// Request body, bytes, transfer coding removed; over it 413.
-    pub body_bytes_max: usize,
+    /// Heads and bodies of HTTP.
+    pub http: http::Limits,
+    /// Compression of WebSocket messages.
+    pub ws: ws::Limits,
     /// Time from the first byte of a head to its end; then 408.
     pub head_within: Duration,
     /// Time from the end of a head to the end of its body; then 408.
@@ -32,10 +28,6 @@ pub struct Limits {
     pub chat_text_bytes_max: usize,
     /// Message on `/echo`, bytes.
     pub echo_message_bytes_max: usize,
-    /// Message that is compressed where that was agreed, bytes at least; shorter ones hardly shrink.
-    pub deflate_bytes_min: usize,
-    /// The same, bytes at most: this one takes about 6 ms, in which the loop stands still.
-    pub deflate_bytes_max: usize,
     /// WebSockets at once that may keep windows from one message to the next, 340 KiB each; over it the handshake asks
     /// for none.
     pub deflate_windows_max: usize,
@@ -135,12 +127,6 @@ pub struct Limits {
     pub upstream_idle_for: Duration,
     /// Time of a search in all.
     pub search_within: Duration,
-    /// Head of an upstream's response, bytes; less than the loop's read buffer (64 KiB), which must hold all of it.
-    pub upstream_head_bytes_max: usize,
-    /// Body of an upstream's response, bytes, transfer coding removed.
-    pub upstream_body_bytes_max: u64,
-    /// Body of an upstream's response, bytes, content coding removed.
-    pub inflated_bytes_max: u64,
     /// Redirects that a search follows.
     pub redirects_max: u8,
 
@@ -151,11 +137,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            request_line_bytes_max: 8 << 10,
-            head_bytes_max: 16 << 10,
-            head_fields_max: 100,
-            blank_bytes_max: 1 << 10,
-            body_bytes_max: 1 << 20,
+            http: http::Limits::default(),
+            ws: ws::Limits::default(),
             head_within: Duration::from_secs(10),
             body_within: Duration::from_secs(10),
             idle_for: Duration::from_secs(15),
@@ -164,8 +147,6 @@ impl Default for Limits {
             chat_message_bytes_max: 64 << 10,
             chat_text_bytes_max: 4096,
             echo_message_bytes_max: 16 << 20,
-            deflate_bytes_min: 256,
-            deflate_bytes_max: 1 << 20,
             deflate_windows_max: 64,
             message_rate: 10.0,
             message_burst: 20.0,
@@ -209,9 +190,6 @@ impl Default for Limits {
             upstreams_kept_max: 64,
             upstream_idle_for: Duration::from_secs(30),
             search_within: Duration::from_secs(20),
-            upstream_head_bytes_max: 32 << 10,
-            upstream_body_bytes_max: 8 << 20,
-            inflated_bytes_max: 64 << 20,
             redirects_max: 5,
             log_lines_max: 16_384,
         }

@@ -152,13 +152,13 @@ impl Http {
     }
 
     fn head<'b>(&mut self, buf: &'b mut [u8], limits: &Limits) -> (usize, Step<'b>) {
-        let end = match self.scan.find_end(buf, limits) {
+        let end = match self.scan.find_end(buf, &limits.http) {
             Ok(Some(end)) => end,
             Ok(None) => return (0, Step::Starved),
             Err(e) => return (0, refused(e)),
         };
         let (head, rest): (&[u8], &[u8]) = buf.split_at(end);
-        let request = match parse_request(head, limits) {
+        let request = match parse_request(head, &limits.http) {
             Ok(request) => request,
             Err(e) => return (end, refused(e)),
         };
@@ -171,7 +171,7 @@ impl Http {
             }
             framing => {
                 let waits = request.expects_continue() && rest.is_empty();
-                let reader = BodyReader::new(framing, limits.body_bytes_max as u64);
+                let reader = BodyReader::new(framing, limits.http.body_bytes_max as u64);
                 self.phase = Phase::Body(Box::new(Gathered { head: head.to_vec(), body: Vec::new(), reader }));
                 (end, if waits { Step::ExpectsContinue } else { Step::Quiet })
             }
@@ -187,7 +187,7 @@ impl Http {
                 gathered.body.extend_from_slice(data);
                 (used, Step::Quiet)
             }
-            Ok((used, Some(Piece::End))) => match parse_request(&gathered.head, limits) {
+            Ok((used, Some(Piece::End))) => match parse_request(&gathered.head, &limits.http) {
                 Ok(request) => (used, Step::Request(request, &gathered.body)),
                 Err(e) => (used, refused(e)),
             },

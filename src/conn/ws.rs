@@ -113,7 +113,7 @@ mod tests {
     use crate::ws::frame::{Opcode, encode_masked};
 
     fn codec() -> Codec {
-        Codec::new(&Limits::default())
+        Codec::new(&crate::ws::Limits::default())
     }
 
     fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {

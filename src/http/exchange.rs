@@ -13,7 +13,7 @@ mod head;
 mod lines;
 mod request;
 
-use crate::config::Limits;
+use crate::http::Limits;
 use crate::http::body::{BodyError, BodyReader};
 use crate::http::chunked::{ChunkError, Piece};
 use crate::http::inflate::{InflateError, Inflater};

@@ -12,7 +12,7 @@ mod fields;
 mod head_scan;
 mod line;
 
-use crate::config::Limits;
+use crate::http::Limits;
 pub use crate::http::body::Framing;
 use crate::http::persistence::Persistence;
 use crate::http::response::Terms;

@@ -60,7 +60,7 @@ fn fetch_blocking(fetch: &Fetch, network: &mut impl Network, limits: &Limits) ->
     let (mut whole, mut kept, mut buf) = (WholeAnswer::default(), Vec::new(), vec![0; 64 << 10]);
     let mut eof = false;
     loop {
-        let used = match exchange.receive(&kept, eof, limits).map_err(FetchError::Protocol)? {
+        let used = match exchange.receive(&kept, eof, &limits.http).map_err(FetchError::Protocol)? {
             (_, Some(ExchangeEvent::Done)) => return Ok(whole),
             (used, Some(ExchangeEvent::Head(head))) => {
                 let fields = head.headers.map(|(name, value)| (name.to_owned(), value.to_vec()));

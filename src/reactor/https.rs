@@ -128,7 +128,7 @@ impl<A: App> Loop<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Limits;
+    use crate::http::Limits;
     use crate::http::request::parse_request;
 
     /// Status and Location for a request to port 80 of a server with https on `port`.

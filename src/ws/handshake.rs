@@ -87,7 +87,7 @@ fn only<'b>(request: &Request<'b>, name: &str) -> Option<&'b [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Limits;
+    use crate::http::Limits;
     use crate::http::request::parse_request;
 
     const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\

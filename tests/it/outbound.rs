@@ -37,9 +37,12 @@ fn limits() -> Limits {
     Limits {
         connect_within: ms(1000),
         upstream_idle_for: ms(100),
-        upstream_head_bytes_max: HEAD_BYTES_MAX,
-        upstream_body_bytes_max: BODY_BYTES_MAX,
-        inflated_bytes_max: BODY_BYTES_MAX,
+        http: squall::http::Limits {
+            response_head_bytes_max: HEAD_BYTES_MAX,
+            response_body_bytes_max: BODY_BYTES_MAX,
+            inflated_bytes_max: BODY_BYTES_MAX,
+            ..Default::default()
+        },
         ..Limits::default()
     }
 }

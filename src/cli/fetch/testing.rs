@@ -5,7 +5,7 @@ use super::plan::Plan;
 use super::report::{Report, Style};
 use super::{FetchList, slots_for};
 use crate::clock::{Now, UnixTime};
-use crate::config::{Cli, Command, FetchArgs, Limits};
+use crate::config::{Cli, Command, FetchArgs};
 use crate::event::{App, Effect, Effects, Event, Fetch, Fetched, Journey, ResponseHead, Url};
 use crate::http::exchange::{Exchange, ExchangeEvent};
 use crate::id::ConnId;
@@ -37,7 +37,7 @@ pub fn journey() -> Journey {
 
 /// Parses a head and passes it on.
 pub fn with_head<T>(head: &[u8], take: impl FnOnce(&ResponseHead) -> T) -> T {
-    match Exchange::new(false, false).receive(head, false, &Limits::default()) {
+    match Exchange::new(false, false).receive(head, false, &crate::http::Limits::default()) {
         Ok((_, Some(ExchangeEvent::Head(head)))) => take(&head),
         other => panic!("the test writes a head: {other:?}"),
     }

@@ -178,8 +178,8 @@ fn bodies_have_a_limit_only_where_they_are_kept() {
     let limit = |line: &[&str]| {
         let limits = limits(&testing::args(line), 7);
         assert_eq!((limits.fetches_max, limits.fetches_waiting_max), (7, 7));
-        assert_eq!(limits.upstream_body_bytes_max, limits.inflated_bytes_max);
-        limits.upstream_body_bytes_max
+        assert_eq!(limits.http.response_body_bytes_max, limits.http.inflated_bytes_max);
+        limits.http.response_body_bytes_max
     };
     assert_eq!(limit(&["--body-max", "5", "a.test"]), u64::MAX);
     assert_eq!(limit(&["--body", "a.test"]), 64 << 20);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::http;
 
 /// What a connection heard, without the bytes it borrowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +113,9 @@ fn a_pipelined_transcript_gives_the_same_events_at_every_split() {
 #[test]
 fn what_cannot_be_read_is_refused_at_every_split_and_nothing_is_read_behind_it() {
     let post = |fields: &str, body: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n{body}");
-    let limits = Limits { body_bytes_max: 5, head_bytes_max: 200, request_line_bytes_max: 100, ..Limits::default() };
+    let http =
+        http::Limits { body_bytes_max: 5, head_bytes_max: 200, request_line_bytes_max: 100, ..Default::default() };
+    let limits = Limits { http, ..Limits::default() };
     for (wire, status) in [
         ("GET / HTTP/1.1\n".to_owned(), 400),
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
@@ -211,7 +214,7 @@ fn the_clock_follows_from_the_state() {
         (streaming(), Clock::Owed, Clock::Owed, Clock::Writing, Clock::Writing),
     ] {
         let mut http = Http { phase, ..http() };
-        http.scan.find_end(&mut b"GET".to_vec(), &Limits::default()).expect("nothing wrong so far");
+        http.scan.find_end(b"GET", &Limits::default().http).expect("nothing wrong so far");
         let wanted = [(&b""[..], false), (b"GET", false), (b"", true), (b"GET", true)];
         let wanted = wanted.map(|(kept, output_waits)| http.clock_wanted(kept, output_waits));
         assert_eq!(wanted, [neither, input, output, both], "{:?}", http.phase);

@@ -131,7 +131,7 @@ fn only_an_unheard_request_on_a_used_connection_is_tried_again_and_only_if_that_
     assert!(!reused("GET").may_retry(&FetchError::Protocol(ExchangeError::NotHttp)));
     assert!(!upstream("http://a.test/", now).may_retry(&closed()), "it was new");
     let mut heard = reused("GET");
-    heard.exchange.receive(b"HTTP", false, &crate::config::Limits::default()).expect("a begin");
+    heard.exchange.receive(b"HTTP", false, &crate::http::Limits::default()).expect("a begin");
     assert!(!heard.may_retry(&reset()), "an answer had begun");
 }
 

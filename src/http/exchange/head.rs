@@ -5,7 +5,7 @@
 
 use super::lines::{BAD_STATUS_LINE, Fields, Form, may_begin, status_line};
 use super::{ExchangeError, INTERIM_MAX};
-use crate::config::Limits;
+use crate::http::Limits;
 use crate::http::body::{BodyReader, Framing, parse_length};
 use crate::http::chunked::Grammar;
 use crate::http::persistence::Persistence;
@@ -71,8 +71,8 @@ pub(super) fn find_final_head(
             return Err(ExchangeError::NotHttp);
         }
         let end = find_head_end(unfinished, seen);
-        if end.unwrap_or(unfinished.len()) > limits.upstream_head_bytes_max {
-            return Err(ExchangeError::HeadTooLong(limits.upstream_head_bytes_max));
+        if end.unwrap_or(unfinished.len()) > limits.response_head_bytes_max {
+            return Err(ExchangeError::HeadTooLong(limits.response_head_bytes_max));
         }
         let Some(end) = end else { return Ok((start, None)) };
         *seen = 0;
@@ -128,7 +128,7 @@ pub(super) fn parse_head<'b>(
         None => {}
     }
     let length = said.length.filter(|_| !said.is_chunked);
-    let bytes_max = limits.upstream_body_bytes_max;
+    let bytes_max = limits.response_body_bytes_max;
     let body = match (said.is_chunked, length) {
         _ if !has_body => BodyReader::new(Framing::None, bytes_max),
         (true, _) => BodyReader::with_grammar(Framing::Chunked, Grammar::Lenient, bytes_max),

@@ -70,7 +70,7 @@ fn body(wire: &str) -> String {
 }
 
 fn small() -> Limits {
-    Limits { upstream_head_bytes_max: 40, upstream_body_bytes_max: 5, ..Limits::default() }
+    Limits { response_head_bytes_max: 40, response_body_bytes_max: 5, ..Limits::default() }
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_body_without_framing_ends_with_the_connection() {
 #[test]
 fn head_no_content_and_not_modified_have_no_body() {
     let wire = "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nrest";
-    let limits = Limits { upstream_body_bytes_max: 5, ..Limits::default() };
+    let limits = Limits { response_body_bytes_max: 5, ..Limits::default() };
     let answer = read_with(wire, true, &limits).expect("valid");
     assert_eq!((answer.length, answer.body.len(), answer.used), (Some(99_999_999_999), 0, wire.len() - 4));
     let chunked = read_with("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true, &Limits::default());
@@ -234,7 +234,7 @@ fn head_and_body_are_bounded() {
         "HTTP/1.1 200 OK\r\n\r\nhelloo",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n3\r\nloo\r\n",
     ] {
-        let limits = Limits { upstream_head_bytes_max: 60, ..small() };
+        let limits = Limits { response_head_bytes_max: 60, ..small() };
         assert_eq!(read_with(wire, false, &limits), too_large, "{wire:?}");
     }
 }

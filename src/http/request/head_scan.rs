@@ -8,7 +8,7 @@
 //! soon as they show. It does not know what the lines mean.
 
 use super::HttpError;
-use crate::config::Limits;
+use crate::http::Limits;
 use memchr::memchr2;
 
 /// Progress of the search for a head's end; one for each connection, reused for each request.

@@ -109,7 +109,7 @@ fn lists_tag(list: &[u8], etag: &str, strong: bool) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::config::Limits;
+    use crate::http::Limits;
     use crate::http::request::parse_request;
 
     const TAG: &str = "\"a,b\"";

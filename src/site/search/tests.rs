@@ -36,7 +36,7 @@ fn fetched(out: &Effects) -> Fetch {
 
 /// The other site responds with this head.
 fn hear(bench: &mut Bench, head: &str) -> Effects {
-    match Exchange::new(false, false).receive(head.as_bytes(), false, &Limits::default()) {
+    match Exchange::new(false, false).receive(head.as_bytes(), false, &Limits::default().http) {
         Ok((_, Some(ExchangeEvent::Head(head)))) => bench.tell(conn(0), Event::Fetched(Fetched::Head(head, journey()))),
         other => panic!("the test writes a head: {other:?}"),
     }

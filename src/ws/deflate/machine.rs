@@ -1,7 +1,7 @@
 //! The machines of a loop and of a session.
 
 use super::Agreement;
-use crate::config::Limits;
+use crate::ws::Limits;
 use crate::zlib::{self, DeflateStream, FULL_WINDOW_BITS, InflateStream, PIECE_BYTES_MAX, Progress, Wrapper};
 
 /// Ends a message; it is not sent, and put back to inflate (RFC 7692 section 7.2).

@@ -1,6 +1,6 @@
 use super::super::frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, encode, encode_close, encode_masked};
 use super::*;
-use crate::config::Limits;
+use crate::ws::Limits;
 use Opcode::{Binary, Close, Continuation, Ping, Pong, Text};
 use proptest::prelude::*;
 

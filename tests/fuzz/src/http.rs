@@ -1,10 +1,10 @@
 //! Transcripts of the machines of HTTP: heads, requests, bodies, answers.
 
 use super::cuts::{Cuts, Next, feed};
-use squall::config::Limits;
 use squall::conn::Step;
 use squall::conn::http::{Begun, Http, Service};
 use squall::event::Response;
+use squall::http::Limits;
 use squall::http::body::{BodyError, BodyReader};
 use squall::http::chunked::Piece;
 use squall::http::exchange::{Exchange, ExchangeError, ExchangeEvent};
@@ -65,10 +65,9 @@ pub fn small() -> Limits {
         head_fields_max: 8,
         blank_bytes_max: 6,
         body_bytes_max: 96,
-        upstream_head_bytes_max: 256,
-        upstream_body_bytes_max: 160,
+        response_head_bytes_max: 256,
+        response_body_bytes_max: 160,
         inflated_bytes_max: 40_000,
-        ..Limits::default()
     }
 }
 
@@ -123,11 +122,12 @@ pub fn heads(wire: &[u8], cuts: Cuts, limits: &Limits) -> (Vec<Result<Head, Http
 
 /// What a server hears of a connection whose requests it answers at once, and the bytes used if it refuses nothing.
 pub fn requests(wire: &[u8], cuts: Cuts, limits: &Limits) -> (Vec<Heard>, usize) {
+    let all = squall::config::Limits { http: *limits, ..Default::default() };
     let held_max = limits.blank_bytes_max + limits.head_bytes_max + 2 * limits.body_bytes_max;
     let mut heard = Vec::new();
     let (mut http, mut is_over) = (Http::new(Service::Site), false);
     let used = feed(wire, cuts, |buf, _| {
-        let (used, step) = http.step(buf, limits);
+        let (used, step) = http.step(buf, &all);
         match step {
             Step::Starved => return (used, Next::Starved),
             Step::Quiet | Step::ExpectsContinue => {}
@@ -180,7 +180,7 @@ pub fn body(wire: &[u8], cuts: Cuts, reader: BodyReader) -> Result<(Vec<u8>, boo
 
 /// An answer whose connection ends behind `wire`. `head`: HEAD was asked; `decode`: content codings are taken off.
 pub fn answer(wire: &[u8], cuts: Cuts, head: bool, decode: bool, limits: &Limits) -> Result<Answer, ExchangeError> {
-    let body_max = limits.upstream_body_bytes_max.max(if decode { limits.inflated_bytes_max } else { 0 });
+    let body_max = limits.response_body_bytes_max.max(if decode { limits.inflated_bytes_max } else { 0 });
     let mut exchange = Exchange::new(head, decode);
     let mut answer: Option<Answer> = None;
     let mut outcome = None;

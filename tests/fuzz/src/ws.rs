@@ -2,7 +2,7 @@
 
 use super::cuts::{Cuts, Next, feed};
 use squall::blocks::BLOCK_BYTES;
-use squall::config::Limits;
+use squall::ws::Limits;
 use squall::ws::deflate::Codec;
 use squall::ws::frame::{CONTROL_BYTES_MAX, HEADER_BYTES_MAX, WsError};
 use squall::ws::session::{Kind, Session, State, WsEvent};

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use squall::config::Limits;
+use squall::ws::Limits;
 use squall::ws::deflate::{Agreement, Codec, negotiate};
 use squall::ws::frame::{Opcode, encode, encode_compressed};
 use squall::ws::session::{Kind, Session};

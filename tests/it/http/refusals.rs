@@ -78,7 +78,8 @@ fn a_long_head_or_a_hundred_and_one_fields_are_431() {
 
 #[test]
 fn a_body_over_the_limit_is_413_at_once() {
-    let site = Site::start(Limits { body_bytes_max: 1000, ..Limits::default() }, &[]);
+    let http = squall::http::Limits { body_bytes_max: 1000, ..Default::default() };
+    let site = Site::start(Limits { http, ..Limits::default() }, &[]);
     let head = "POST /login HTTP/1.1\r\nHost: squall\r\n";
     assert_eq!(refused(&site, format!("{head}Content-Length: 1001\r\n\r\n")).status, 413);
     assert_eq!(refused(&site, format!("{head}Expect: 100-continue\r\nContent-Length: 1001\r\n\r\n")).status, 413);

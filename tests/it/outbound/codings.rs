@@ -28,7 +28,7 @@ pub const WAYS: &[Way] = &[
 const LARGE: &str = "its body is longer than 65536 bytes when inflated";
 const CUT: &str = "its gzip or deflate coding ends too early";
 
-/// Far more than `upstream_body_bytes_max`, in a thousandth of it.
+/// Far more than `response_body_bytes_max`, in a thousandth of it.
 const BOMB_BYTES: usize = 16 << 20;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

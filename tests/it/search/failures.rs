@@ -100,7 +100,8 @@ fn an_answer_that_makes_no_sense_is_502() {
     ] {
         failed(&with_defaults(&Stub::saying(answer)), 502, cause);
     }
-    let Limits { upstream_head_bytes_max: head_max, upstream_body_bytes_max: body_max, .. } = Limits::default();
+    let limits = Limits::default().http;
+    let (head_max, body_max) = (limits.response_head_bytes_max, limits.response_body_bytes_max);
     let long = format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "x".repeat(head_max));
     failed(&with_defaults(&Stub::saying(long)), 502, &format!("its head is longer than {head_max} bytes"));
     let large = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body_max + 1);
@@ -162,7 +163,14 @@ fn body_truncated_in_mid_stream_ends_with_a_reset() {
 #[test]
 fn a_body_over_the_limit_is_cut() {
     let stub = Stub::saying(format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(2_000_000)));
-    let site = asking(&stub, Limits { upstream_body_bytes_max: 1_000_000, ..Limits::default() }, &[]);
+    let site = asking(
+        &stub,
+        Limits {
+            http: squall::http::Limits { response_body_bytes_max: 1_000_000, ..Default::default() },
+            ..Limits::default()
+        },
+        &[],
+    );
     let mut client = Client::connect(site.address);
     client.send("GET /search?wd=x HTTP/1.1\r\nHost: squall\r\n\r\n");
     assert_eq!(client.head().field("transfer-encoding"), Some("chunked"));

@@ -42,7 +42,12 @@ fn settled(number: &AtomicU64) -> u64 {
 
 fn patient() -> Limits {
     let minute = Duration::from_secs(60);
-    Limits { upstream_body_bytes_max: u64::MAX, search_within: minute, write_stall: minute, ..Limits::default() }
+    Limits {
+        http: squall::http::Limits { response_body_bytes_max: u64::MAX, ..Default::default() },
+        search_within: minute,
+        write_stall: minute,
+        ..Limits::default()
+    }
 }
 
 #[test]

@@ -151,7 +151,10 @@ fn an_answer_without_end_is_cut() {
         asked.say("HTTP/1.1 200 OK\r\n\r\n");
         while asked.stream.write_all(&[b'x'; 64 << 10]).is_ok() {}
     });
-    let limits = Limits { upstream_body_bytes_max: 1 << 20, ..Limits::default() };
+    let limits = Limits {
+        http: squall::http::Limits { response_body_bytes_max: 1 << 20, ..Default::default() },
+        ..Limits::default()
+    };
     let flag = stub.flag();
     let site = Site::start(limits, &[&flag[0], &flag[1]]);
     let mut client = crate::support::Client::connect(site.address);

@@ -174,7 +174,7 @@ fn limits(is_wild: bool, dice: &mut Dice) -> Limits {
         write_stall: hour,
         idle_for: hour,
         head_within: hour,
-        deflate_bytes_min: [1, 256][dice.below(2)],
+        ws: squall::ws::Limits { deflate_bytes_min: [1, 256][dice.below(2)], ..Default::default() },
         // A visit with a write costs 4 KiB: from now and then one member a turn to all of them.
         flush_bytes_max: [1 + dice.below(20_000), 1 << 20][dice.below(2)],
         said_bytes_max: [1 + dice.below(300), 64 << 10][dice.below(2)],

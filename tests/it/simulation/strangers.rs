@@ -81,7 +81,7 @@ fn calm_limits(dice: &mut Dice) -> Limits {
         slice_bytes_max: [20 + dice.below(500), 32 << 10][dice.below(2)],
         batch_max: 1 + dice.below(16),
         fetches_max: 1 + dice.below(3),
-        deflate_bytes_min: [1, 256][dice.below(2)],
+        ws: squall::ws::Limits { deflate_bytes_min: [1, 256][dice.below(2)], ..Default::default() },
         deflate_windows_max: dice.below(4),
         flush_bytes_max: [1 + dice.below(10_000), 1 << 20][dice.below(2)],
         said_bytes_max: [1 + dice.below(100), 64 << 10][dice.below(2)],

@@ -2,7 +2,6 @@
 //! word or a broken one; and what they must hear if no byte was changed.
 
 use crate::support::dice::Dice;
-use squall::config::Limits;
 use squall::site::cookie::Signer;
 use squall::ws::deflate::{Agreement, Codec, negotiate};
 use squall::ws::frame::{Opcode, encode_masked};
@@ -105,7 +104,7 @@ pub fn session(head: &str) -> (Session, Codec) {
     let agreement = negotiate(agreed.map(str::as_bytes), false);
     // What comes is what the server sends.
     let agreement = agreement.map(|it| Agreement { server: it.client, client: it.server, ..it });
-    (Session::client(1 << 20).compressed_by(agreement), Codec::new(&Limits::default()))
+    (Session::client(1 << 20).compressed_by(agreement), Codec::new(&squall::ws::Limits::default()))
 }
 
 impl Talk {
@@ -168,7 +167,7 @@ impl Talk {
     }
 
     fn echoes(&mut self, may_compress: bool, dice: &mut Dice) {
-        let mut codec = Codec::new(&Limits { deflate_bytes_min: 0, ..Limits::default() });
+        let mut codec = Codec::new(&squall::ws::Limits { deflate_bytes_min: 0, ..Default::default() });
         for _ in 0..dice.below(8) {
             let length = [10, 300, 4000, ECHO_BYTES_MAX][dice.below(4)];
             let (first, length) = (dice.below(256), dice.below(length));

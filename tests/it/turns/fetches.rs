@@ -230,7 +230,10 @@ fn inflated_bytes_count_for_the_slice() {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(&vec![0; 32 << 20]).expect("a vector takes all");
     let bomb = gzip.finish().expect("a vector takes all");
-    let limits = Limits { inflated_bytes_max: u64::MAX, ..Limits::default() };
+    let limits = Limits {
+        http: squall::http::Limits { inflated_bytes_max: u64::MAX, ..Default::default() },
+        ..Limits::default()
+    };
     let most = 2 * limits.slice_bytes_max;
     let mut world = World::with(limits);
     let fetch = Fetch { decode: true, ..*fetch("http://127.0.0.1/", world.now) };

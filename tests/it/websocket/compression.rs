@@ -136,7 +136,7 @@ fn large_messages_come_back_uncompressed() {
     let site = Site::with_defaults();
     let mut echo = open(site.address, "/echo", OFFER, "");
     let (mut ours, mut theirs) = (Compress::new(Compression::fast(), false), Decompress::new(false));
-    let most = Limits::default().deflate_bytes_max;
+    let most = Limits::default().ws.deflate_bytes_max;
     for (length, first) in [(most, 0xc2), (most + 1, 0x82)] {
         echo.send(flagged(frame(BINARY, deflated(&mut ours, &vec![7; length]))));
         let (is, payload) = echo.next_frame();

@@ -171,7 +171,7 @@ fn only_the_bytes_of_a_head_are_counted() {
         let answer = read_split(wire.as_bytes(), 40, Exchange::new(false, false), &Limits::default()).expect("read");
         assert!(answer.kept && answer.body == b"hello", "{n} fields");
     }
-    let max = Limits::default().upstream_head_bytes_max;
+    let max = Limits::default().response_head_bytes_max;
     let wire = many(max / 6);
     let result = read_split(wire.as_bytes(), 40, Exchange::new(false, false), &Limits::default());
     assert_eq!(result, Err(ExchangeError::HeadTooLong(max)));
