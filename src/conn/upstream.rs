@@ -172,7 +172,7 @@ impl<S> Upstream<S> {
         let (owner, journey, may_ask_anew) = (self.owner, self.journey, self.may_ask_anew());
         let has_ended = end.has_ended();
         let is_cut = end == Input::Truncated && self.exchange.ends_with_connection();
-        let (used, event) = match self.exchange.receive(input, has_ended, limits) {
+        let (used, event) = match self.exchange.receive(input, has_ended, &limits.http) {
             Ok(found) => found,
             Err(e) => return (0, Step::FetchEnd(End::Failed(FetchError::Protocol(e)))),
         };

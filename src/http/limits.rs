@@ -7,7 +7,7 @@ pub struct Limits {
     pub request_line_bytes_max: usize,
     /// Head of a request, bytes; over it 431.
     pub head_bytes_max: usize,
-    /// Fields in the head of a request; over it 431.
+    /// Fields in the head of a request, 100 at most; over it 431.
     pub head_fields_max: usize,
     /// Empty lines before a request (RFC 9112 section 2.2), bytes; over it 400.
     pub blank_bytes_max: usize,

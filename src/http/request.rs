@@ -1,28 +1,37 @@
 //! Request heads: bytes to values (RFC 9110, RFC 9112 sections 2 to 6).
 //!
 //! ```text
-//! bytes ── HeadScan::find_end ──▶ a whole head ── parse_request ──▶ Request, borrowing the bytes
+//! bytes ── parse_at_once ──▶ Request, borrowing the bytes
+//!   └─ unusual, not whole ── HeadScan::find_end ──▶ a whole head ── parse_request ──▶ Request
 //! ```
 //!
 //! What the server itself must know is computed from the fields on the way: host, framing, keep-alive, Expect, Upgrade.
-//! What two parsers might read differently is refused, because that is how requests are smuggled: two framings, two
-//! hosts, a space before the colon, a folded line, a bare CR or LF. Routes, cookies and bodies are decided elsewhere.
+//! What is unusual is judged by httparse. Whatever two parsers might read differently is refused, because that is
+//! how requests are smuggled: two framings, two hosts, a space before the colon, a folded line, a bare CR or LF.
+//! Routes, cookies and bodies are decided elsewhere.
 
+mod at_once;
 mod fields;
 mod head_scan;
-mod line;
 
 use crate::http::Limits;
 pub use crate::http::body::Framing;
 use crate::http::persistence::Persistence;
 use crate::http::response::Terms;
+use crate::http::url::{Scheme, is_authority};
+pub use at_once::parse_at_once;
 pub use fields::FieldLines;
-use fields::Noted;
+use fields::Fields;
 pub use head_scan::HeadScan;
-use line::Line;
+use httparse::Status;
+use memchr::{memchr, memchr2};
 use std::fmt;
+use std::mem::MaybeUninit;
 
-/// The method (RFC 9110 section 9).
+/// So many fields httparse has room for, whatever `head_fields_max` says.
+const FIELDS_MAX: usize = 100;
+
+/// What is asked for (RFC 9110 section 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     Get,
@@ -34,7 +43,7 @@ pub enum Method {
     Options,
     Trace,
     Connect,
-    /// Any other token; the response is 501.
+    /// Any other token; answer 501.
     Other,
 }
 
@@ -56,8 +65,7 @@ pub struct Request<'b> {
     wants_upgrade: bool,
 }
 
-/// Why a request is refused. Respond with its [`status`](HttpError::status) and close: where the next request begins is
-/// unknown.
+/// Why a request is refused. Answer [`status`](HttpError::status) and close: where the next one begins is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpError {
     /// Not a request by the grammar; the text says where (400).
@@ -99,8 +107,8 @@ impl Method {
         }
     }
 
-    fn parse(token: &[u8]) -> Method {
-        match token {
+    fn parse(token: &str) -> Method {
+        match token.as_bytes() {
             b"GET" => Method::Get,
             b"HEAD" => Method::Head,
             b"POST" => Method::Post,
@@ -171,14 +179,14 @@ impl<'b> Request<'b> {
         self.wants_upgrade
     }
 
-    /// What the response must keep to.
+    /// What the answer must keep to.
     pub fn terms(&self) -> Terms {
         Terms { head: self.method == Method::Head, http_1_0: self.http_1_0, keep_alive: self.keeps_alive() }
     }
 }
 
 impl HttpError {
-    /// The status of the response.
+    /// What to answer.
     pub fn status(self) -> u16 {
         match self {
             HttpError::Malformed(_) | HttpError::Ambiguous(_) | HttpError::BadHost(_) => 400,
@@ -213,40 +221,143 @@ impl std::error::Error for HttpError {}
 /// `head`.
 ///
 /// # Errors
-/// Any [`HttpError`]: respond with its status and close; the connection's input must not be parsed again.
+/// Any [`HttpError`]: answer its status and close; the connection's input must not be parsed again.
 pub fn parse_request<'b>(head: &'b [u8], limits: &Limits) -> Result<Request<'b>, HttpError> {
-    let blank = head.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count();
-    let (line, rest) = Line::parse(&head[blank..])?;
-    let Line { method, token, target, authority, path, query, http_1_0 } = line;
-    let fields = rest.strip_suffix(b"\r\n").ok_or(HttpError::Malformed("the head has no empty line at its end"))?;
-    let noted = Noted::parse(fields, limits.head_fields_max)?;
-    let framing = noted.framing(http_1_0, limits.body_bytes_max)?;
-    let authority = match (noted.host, authority) {
-        (None, _) if !http_1_0 => return Err(HttpError::BadHost("an HTTP/1.1 request needs a Host field")),
-        // The target's authority wins, but Host must be right nevertheless (RFC 9112 section 3.2.2).
-        (_, Some(authority)) => authority,
-        (host, None) => host.unwrap_or_default(),
+    let fields_max = fields_max(limits);
+    let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut parsed = httparse::Request::new(&mut []);
+    let (token, target, minor) = match parsed.parse_with_uninit_headers(head, &mut slots[..fields_max]) {
+        Ok(Status::Complete(used)) if used == head.len() => match (parsed.method, parsed.path, parsed.version) {
+            (Some(token), Some(target), Some(minor)) => (token, target, minor),
+            _ => return Err(NOT_A_REQUEST_LINE),
+        },
+        Ok(_) => return Err(HttpError::Malformed("the head does not end with its first empty line")),
+        Err(e) => return Err(refusal(e, head, fields_max)),
     };
-    let has_body = !matches!(framing, Framing::None | Framing::Length(0));
-    Ok(Request {
+    let method = Method::parse(token);
+    let (authority, path, query) = split_target(method, target)?;
+    let line = Line {
         method,
-        token,
-        target,
-        path,
-        query,
-        authority,
-        http_1_0,
-        fields: FieldLines(fields),
-        framing,
-        persistence: noted.persistence,
-        expects_continue: noted.expects_continue && has_body && !http_1_0,
-        wants_upgrade: noted.lists_upgrade && noted.lists_websocket && !http_1_0,
+        token: token.as_bytes(),
+        target: target.as_bytes(),
+        authority: authority.map(str::as_bytes),
+        path: path.as_bytes(),
+        query: query.as_bytes(),
+        http_1_0: minor == 0,
+    };
+    let mut fields = Fields::default();
+    for field in parsed.headers.iter() {
+        fields.note(field.name.as_bytes(), field.value)?;
+    }
+    let lines = field_lines(head);
+    debug_assert!(lines.eq(parsed.headers.iter().map(|field| (field.name.as_bytes(), field.value))));
+    fields.request(line, lines, limits)
+}
+
+/// The same head with `HTTP/1.1`, if its version is `HTTP/1.2` to `HTTP/1.9`: a server serves a higher minor version as
+/// its own (RFC 9110 section 2.5), and httparse refuses it.
+pub fn serve_as_1_1(head: &[u8]) -> Option<Vec<u8>> {
+    let start = head.len() - head.trim_ascii_start().len();
+    let end = start + memchr(b'\r', &head[start..])?;
+    let line = &head[start..end];
+    let is_higher =
+        line[..line.len().saturating_sub(1)].ends_with(b" HTTP/1.") && matches!(line.last(), Some(b'2'..=b'9'));
+    is_higher.then(|| {
+        let mut served = head.to_vec();
+        served[end - 1] = b'1';
+        served
     })
 }
 
-/// Bytes that the parser found to be UTF-8. Checked where they are used: to prove it for each request costs more.
+/// How many fields a head may have.
+fn fields_max(limits: &Limits) -> usize {
+    limits.head_fields_max.min(FIELDS_MAX)
+}
+
+/// The fields of a head that is well-formed.
+fn field_lines(head: &[u8]) -> FieldLines<'_> {
+    let begun = head.trim_ascii_start();
+    let line = memchr(b'\n', begun).map_or(0, |at| at + 1);
+    FieldLines(begun.get(line..begun.len() - "\r\n".len()).unwrap_or_default())
+}
+
+/// A request line, its target taken apart.
+struct Line<'b> {
+    method: Method,
+    token: &'b [u8],
+    target: &'b [u8],
+    /// If the target names it.
+    authority: Option<&'b [u8]>,
+    path: &'b [u8],
+    query: &'b [u8],
+    http_1_0: bool,
+}
+
+const NOT_A_REQUEST_LINE: HttpError = HttpError::Malformed("the request line is not METHOD TARGET HTTP/1.1");
+
+/// The four forms of a target (RFC 9112 section 3.2): its authority if it names one, its path and its query.
+fn split_target(method: Method, target: &str) -> Result<(Option<&str>, &str, &str), HttpError> {
+    if method == Method::Connect {
+        if !is_authority(target) || !target.contains(':') {
+            return Err(HttpError::Malformed("the target of CONNECT is not HOST:PORT"));
+        }
+        return Ok((Some(target), "", ""));
+    }
+    if target.starts_with('/') {
+        let (path, query) = split_query(target)?;
+        return Ok((None, path, query));
+    }
+    if target == "*" && method == Method::Options {
+        return Ok((None, "*", ""));
+    }
+    let Some((_, rest)) = target.split_once("://").filter(|(scheme, _)| Scheme::parse(scheme).is_some()) else {
+        return Err(HttpError::Malformed("the target is neither a path nor an http URL"));
+    };
+    let (authority, rest) = rest.split_at(memchr2(b'/', b'?', rest.as_bytes()).unwrap_or(rest.len()));
+    if !is_authority(authority) {
+        return Err(HttpError::BadHost("the authority of the target is not a host with an optional port"));
+    }
+    let (path, query) = split_query(rest)?;
+    // OPTIONS about the server as a whole, in absolute form (RFC 9112 section 3.2.4).
+    let whole = if method == Method::Options && rest.is_empty() { "*" } else { "/" };
+    Ok((Some(authority), if path.is_empty() { whole } else { path }, query))
+}
+
+fn split_query(target: &str) -> Result<(&str, &str), HttpError> {
+    if memchr(b'#', target.as_bytes()).is_some() {
+        return Err(HttpError::Malformed("the target has a fragment"));
+    }
+    Ok(target.split_once('?').unwrap_or((target, "")))
+}
+
+/// What was found to be UTF-8. Few ask for it, so not every request is made to prove that again.
 fn text(part: &[u8]) -> &str {
     str::from_utf8(part).unwrap_or_default()
+}
+
+/// Says what httparse did not like, in words for the client.
+#[cold]
+fn refusal(error: httparse::Error, head: &[u8], fields_max: usize) -> HttpError {
+    match error {
+        httparse::Error::TooManyHeaders => HttpError::TooManyFields(fields_max),
+        httparse::Error::HeaderName => {
+            HttpError::Malformed("a line is not a field: NAME: VALUE, no space before the colon")
+        }
+        httparse::Error::HeaderValue => HttpError::Malformed("a field has a control character in its value"),
+        httparse::Error::Version if names_a_version(head) => HttpError::UnknownVersion,
+        _ => NOT_A_REQUEST_LINE,
+    }
+}
+
+/// Whether the third word of the request line is a version at all, such as that of HTTP/2's preface.
+fn names_a_version(head: &[u8]) -> bool {
+    let line = head.trim_ascii_start().split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let third = line.splitn(3, |&byte| byte == b' ').nth(2).unwrap_or_default();
+    match third.strip_prefix(b"HTTP/") {
+        Some([major]) => major.is_ascii_digit(),
+        Some([major, b'.', minor]) => major.is_ascii_digit() && minor.is_ascii_digit(),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

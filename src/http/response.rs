@@ -1,6 +1,6 @@
 //! Responses: values to bytes (RFC 9112 sections 4 and 6).
 //!
-//! [`Response`] comes from the application, [`Terms`] from its request; [`encode_response`] makes the
+//! [`Response`] is what an application says, [`Terms`] is what its request asked for; [`encode_response`] makes the
 //! head (Date, Server, framing, Connection) and the body out of both. Nothing here can fail: a field that could
 //! split the head is left out.
 //!
@@ -17,7 +17,7 @@ use crate::blocks::Blocks;
 use crate::http::url::encode_reference;
 use std::borrow::Cow;
 
-/// One response. Content-Length, Date, Server, Connection and Transfer-Encoding are added by the encoder.
+/// One answer. Content-Length, Date, Server, Connection and Transfer-Encoding are added by the encoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,
@@ -55,21 +55,21 @@ impl Body {
     }
 }
 
-/// What a request demands of its response. The connection keeps it until the response is there.
+/// What a request demands of its answer; kept by the connection until then, also for a late one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
     /// HEAD: no body, but its framing fields.
     pub head: bool,
     /// The request was HTTP/1.0: no chunked coding, and keep-alive must be said.
     pub http_1_0: bool,
-    /// The connection may serve another request after this response.
+    /// The connection may serve another request after this answer.
     pub keep_alive: bool,
 }
 
 /// What [`encode_response`] has promised to the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sent {
-    /// `false`: the response says `Connection: close`; close once it is flushed.
+    /// `false`: the answer said `Connection: close`; close once it is flushed.
     pub keep_alive: bool,
     /// How the pieces of a stream, or the blocks of a body, must be written.
     pub body: BodyCoding,
@@ -78,9 +78,9 @@ pub struct Sent {
 /// How the bytes behind an encoded head are written (RFC 9112 section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyCoding {
-    /// Nothing follows: the response is complete, or it must have no body and the pieces are dropped.
+    /// Nothing follows: the answer is complete, or it must have no body and the pieces are dropped.
     Whole,
-    /// Exactly this many bytes follow as they are; fewer means that the connection must be cut.
+    /// Exactly so many bytes follow as they are; fewer means that the connection must be cut.
     Length(u64),
     /// Each piece goes through `encode_chunk`, the end is `encode_last`.
     Chunked,
@@ -88,16 +88,16 @@ pub enum BodyCoding {
     UntilClose,
 }
 
-/// The interim response to `Expect: 100-continue` (RFC 9110 section 10.1.1).
+/// The interim answer to `Expect: 100-continue` (RFC 9110 section 10.1.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Response {
-    /// A response with this body. An empty `content_type` means none.
+    /// An answer with this body. An empty `content_type` means none.
     pub fn new(status: u16, content_type: impl Into<Cow<'static, str>>, body: Body) -> Response {
         Response { status, content_type: content_type.into(), headers: Vec::new(), body }
     }
 
-    /// A short response in plain text, UTF-8. No browser may take it for another type, since it may quote its request.
+    /// A short answer in plain text, UTF-8, which no browser may take for anything else (it may quote its request).
     pub fn text(status: u16, text: impl Into<Cow<'static, str>>) -> Response {
         let body = match text.into() {
             Cow::Borrowed(text) => Body::Static(text.as_bytes()),
@@ -106,7 +106,7 @@ impl Response {
         Response::new(status, "text/plain; charset=utf-8", body).header("X-Content-Type-Options", "nosniff")
     }
 
-    /// A redirect (301, 302, 303, 307, 308) with a Location and a line of text for clients that do not follow it. An owned
+    /// A redirect (301, 302, 303, 307, 308) with a Location and a line of text for those who do not follow. An owned
     /// location is percent-encoded where it is no URI reference.
     pub fn redirect(status: u16, location: impl Into<Cow<'static, str>>) -> Response {
         let location = match location.into() {
@@ -128,13 +128,13 @@ pub fn is_field_value(value: &str) -> bool {
     memchr::memchr3(b'\r', b'\n', 0, value.as_bytes()).is_none()
 }
 
-/// Appends the head of a response to `out`, and its body unless that is a stream or lies in blocks.
+/// Appends the head of an answer to `out`, and its body unless that is a stream or lies in blocks.
 ///
-/// `date` is an IMF-fixdate (RFC 9110 section 5.6.7). Content-Length is in every response but 204, 304 and
+/// `date` is an IMF-fixdate (RFC 9110 section 5.6.7). Content-Length is on every answer but 204, 304 and
 /// streams of unknown length; `Connection` is said only where it differs from what the request's version implies.
 /// Not for 1xx: see [`CONTINUE`] and [`encode_switching`].
 pub fn encode_response(r: &Response, terms: Terms, date: &[u8; 29], out: &mut Vec<u8>) -> Sent {
-    debug_assert!(r.status >= 200, "an interim response has no framing");
+    debug_assert!(r.status >= 200, "an interim answer has no framing");
     let bytes: &[u8] = match &r.body {
         Body::Static(bytes) => bytes,
         Body::Owned(bytes) => bytes,
@@ -151,7 +151,6 @@ pub fn encode_response(r: &Response, terms: Terms, date: &[u8; 29], out: &mut Ve
 
     out.reserve(512 + bytes.len());
     encode_status_line(r.status, out);
-    out.extend_from_slice(b"\r\nServer: squall\r\nDate: ");
     encode_fields(r, date, out);
     match length {
         _ if bodiless => {}
@@ -210,7 +209,7 @@ pub fn encode_switching(accept: &[u8; 28], extensions: Option<&str>, date: &[u8;
     out.extend_from_slice(b"\r\n\r\n");
 }
 
-/// The reason phrase of a status (RFC 9110 section 15); "Unknown" for any other.
+/// The reason phrase of a status (RFC 9110 section 15); "Unknown" for those squall has never heard of.
 pub fn reason(status: u16) -> &'static str {
     match status {
         100 => "Continue",
@@ -267,23 +266,33 @@ pub fn reason(status: u16) -> &'static str {
     }
 }
 
-/// Appends the status line, without its CRLF.
+/// Appends `n` in decimal digits.
+fn encode_decimal(n: u64, out: &mut Vec<u8>) {
+    if n >= 100 {
+        encode_decimal(n / 100, out);
+    }
+    let [tens, ones] = [n / 10 % 10, n % 10].map(|digit| b'0' + digit as u8);
+    if n >= 10 {
+        out.extend_from_slice(&[tens, ones]);
+    } else {
+        out.push(ones);
+    }
+}
+
+/// Of every answer the same follows behind the status line: up to the value of Date.
 fn encode_status_line(status: u16, out: &mut Vec<u8>) {
+    if status == 200 {
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\nServer: squall\r\nDate: ");
+        return;
+    }
     out.extend_from_slice(b"HTTP/1.1 ");
     encode_decimal(u64::from(status), out);
     out.push(b' ');
     out.extend_from_slice(reason(status).as_bytes());
+    out.extend_from_slice(b"\r\nServer: squall\r\nDate: ");
 }
 
-/// Appends `n` in decimal digits. `write!` instead costs 820 instructions a response (callgrind).
-fn encode_decimal(n: u64, out: &mut Vec<u8>) {
-    if n >= 10 {
-        encode_decimal(n / 10, out);
-    }
-    out.push(b'0' + (n % 10) as u8);
-}
-
-/// Literals of the program are trusted; values from outside are checked.
+/// Literals of the program are trusted; a value that came from somewhere is looked at.
 #[expect(clippy::ptr_arg, reason = "whether the text is borrowed is the question")]
 fn is_trusted(value: &Cow<'static, str>) -> bool {
     matches!(value, Cow::Borrowed(_)) || is_field_value(value)

@@ -1,31 +1,36 @@
-//! The words of a head: where they end, and what they may consist of.
+//! Where the words of a head end.
 
-/// Length of the longest prefix whose bytes all pass the test. 16 bytes are tested together: a test made of comparisons
-/// only becomes vector instructions.
-pub fn span(bytes: &[u8], test: impl Fn(u8) -> bool) -> usize {
+/// How many bytes in front of these are such. 16 are looked at in one go: a test made of nothing but comparisons
+/// becomes vector instructions.
+#[inline]
+pub fn span(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> usize {
     let (mut at, mut rest) = (0, bytes);
     while let Some((chunk, behind)) = rest.split_first_chunk::<16>() {
-        let failed = u128::from_le_bytes(chunk.map(|byte| if test(byte) { 0 } else { 0xff }));
-        if failed != 0 {
-            return at + failed.trailing_zeros() as usize / 8;
+        let others = u128::from_le_bytes(chunk.map(|byte| if is_such(byte) { 0 } else { 0xff }));
+        if others != 0 {
+            return at + others.trailing_zeros() as usize / 8;
         }
         (at, rest) = (at + 16, behind);
     }
-    at + rest.iter().position(|&byte| !test(byte)).unwrap_or(rest.len())
+    at + rest.iter().position(|&byte| !is_such(byte)).unwrap_or(rest.len())
 }
 
-/// Length of the longest prefix whose bytes are all in the set, such as a [`set_of`] them. For short words.
+/// How many bytes in front of these are in this set, such as a [`set_of`] them. For short words.
+#[inline]
 pub fn span_in(bytes: &[u8], set: &[bool; 256]) -> usize {
-    bytes.iter().position(|&byte| !set[usize::from(byte)]).unwrap_or(bytes.len())
+    let is_other = |byte: &u8| !set[usize::from(*byte)];
+    let (mut at, mut rest) = (0, bytes);
+    // An unrolled loop.
+    while let Some((chunk, behind)) = rest.split_first_chunk::<8>() {
+        if let Some(other) = chunk.iter().position(is_other) {
+            return at + other;
+        }
+        (at, rest) = (at + 8, behind);
+    }
+    at + rest.iter().position(is_other).unwrap_or(rest.len())
 }
 
-/// Length of the longest prefix without control characters other than tab: what a field value may consist of (RFC 9110
-/// section 5.5).
-pub fn value_span(bytes: &[u8]) -> usize {
-    span(bytes, |byte| (byte >= b' ') & (byte != 0x7f) | (byte == b'\t'))
-}
-
-/// The set of these bytes, by value.
+/// For each byte, whether it is one of these.
 pub const fn set_of(bytes: &[u8]) -> [bool; 256] {
     let mut set = [false; 256];
     let mut at = 0;
@@ -36,9 +41,15 @@ pub const fn set_of(bytes: &[u8]) -> [bool; 256] {
     set
 }
 
-/// The bytes of a token (RFC 9110 section 5.6.2).
+/// What a token is made of (RFC 9110 section 5.6.2).
 pub static TCHAR: [bool; 256] =
     set_of(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~");
+
+/// Length of the longest prefix without control characters other than tab: what a field value may consist of (RFC 9110
+/// section 5.5).
+pub fn value_span(bytes: &[u8]) -> usize {
+    span(bytes, |byte| (byte >= b' ') & (byte != 0x7f) | (byte == b'\t'))
+}
 
 /// The elements of a comma-separated field (RFC 9110 section 5.6.1).
 pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {

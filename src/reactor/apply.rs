@@ -160,7 +160,7 @@ impl<N: Network> Engine<N> {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let is_member = conn.subscription.is_some();
         let Some(ws) = conn.ws() else { return };
-        let is_short = payload.len() <= self.limits.deflate_bytes_max;
+        let is_short = payload.len() <= self.limits.ws.deflate_bytes_max;
         if is_member || is_short && ws.session.agreement().is_some() {
             return self.send_frame(id, kind.opcode(), &payload.to_vec());
         }

@@ -17,7 +17,7 @@ pub struct Codecs {
 impl Codecs {
     /// Compressors that are made when they are first needed.
     pub fn new(limits: &Limits) -> Codecs {
-        Codecs { codec: Codec::new(limits), windows: 0, windows_max: limits.deflate_windows_max }
+        Codecs { codec: Codec::new(&limits.ws), windows: 0, windows_max: limits.deflate_windows_max }
     }
 
     /// Those that are shared.

@@ -96,9 +96,9 @@ impl Bench {
 pub fn with_request<T>(line: &str, fields: &[&str], take: impl FnOnce(&Request) -> T) -> T {
     let version = if line.contains(" HTTP/") { "" } else { " HTTP/1.1" };
     let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
-    let mut head = format!("{line}{version}\r\nHost: squall.test\r\n{fields}\r\n").into_bytes();
-    let limits = Limits::default();
-    assert_eq!(HeadScan::default().find_end(&mut head, &limits), Ok(Some(head.len())));
+    let head = format!("{line}{version}\r\nHost: squall.test\r\n{fields}\r\n").into_bytes();
+    let limits = Limits::default().http;
+    assert_eq!(HeadScan::default().find_end(&head, &limits), Ok(Some(head.len())));
     take(&parse_request(&head, &limits).expect("the test writes a request"))
 }
 

@@ -176,6 +176,14 @@ fn a_response_is_written_once_and_says_whether_it_was_the_last() {
 }
 
 #[test]
+fn a_higher_minor_version_is_a_request_at_every_split() {
+    let post = "POST / HTTP/1.9\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+    assert_eq!(hear("GET / HTTP/1.2\r\nHost: a\r\n\r\n"), [request("GET /", "")]);
+    assert_eq!(hear(&format!("{post}{GET}")), [request("POST /", "hello"), request("GET /", "")]);
+    assert_eq!(hear("GET / HTTP/1.2\r\n\r\n"), [Refused(400)]);
+}
+
+#[test]
 fn a_response_ends_a_sleep() {
     let mut http = http();
     http.owe(None);

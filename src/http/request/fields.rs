@@ -1,16 +1,14 @@
 //! The fields of a head: lines `NAME: VALUE` (RFC 9112 section 5), and what they say to the server itself.
 
-use super::HttpError;
+use super::{HttpError, Line, Request};
+use crate::http::Limits;
 use crate::http::body::{Codings, Framing, parse_length};
 use crate::http::persistence::Persistence;
 use crate::http::url::is_authority;
-use crate::http::words::{TCHAR, elements, span_in, value_span};
+use crate::http::words::elements;
 
-const NOT_A_FIELD: HttpError = HttpError::Malformed("a line is not a field: NAME: VALUE, no space before the colon");
-const BAD_VALUE: HttpError = HttpError::Malformed("a field has a control character in its value");
-
-/// The fields of one head. They are split again when asked for, since few of them are. Their lines are well-formed. A
-/// copy of the iterator goes on from where the original is.
+/// The fields of one head, as their lines lie there: few of them are ever asked for. Well-formed, for somebody has
+/// looked at them. An iterator that is copied goes on from where it is.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldLines<'b>(
     /// Each line with its CRLF, the empty one left out.
@@ -19,7 +17,7 @@ pub struct FieldLines<'b>(
 
 impl<'b> Iterator for FieldLines<'b> {
     /// A name, and its value without the white space around it.
-    type Item = Field<'b>;
+    type Item = (&'b [u8], &'b [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
         let colon = memchr::memchr(b':', self.0)?;
@@ -30,50 +28,30 @@ impl<'b> Iterator for FieldLines<'b> {
     }
 }
 
-/// A name and a value.
-type Field<'b> = (&'b [u8], &'b [u8]);
-
-/// The first field, and the lines behind it.
-fn split_field(lines: &[u8]) -> Result<(Field<'_>, &[u8]), HttpError> {
-    let (name, rest) = lines.split_at(span_in(lines, &TCHAR));
-    let rest = rest.strip_prefix(b":").filter(|_| !name.is_empty()).ok_or(NOT_A_FIELD)?;
-    let (value, rest) = rest.split_at(value_span(rest));
-    Ok(((name, value.trim_ascii()), rest.strip_prefix(b"\r\n").ok_or(BAD_VALUE)?))
-}
-
 /// What the fields of one head say to the server itself.
 #[derive(Default)]
-pub(super) struct Noted<'b> {
-    pub host: Option<&'b [u8]>,
+pub(super) struct Fields<'b> {
+    host: Option<&'b [u8]>,
     length: Option<u64>,
     codings: Codings,
-    pub persistence: Persistence,
+    persistence: Persistence,
     /// Connection lists `upgrade`.
-    pub lists_upgrade: bool,
+    lists_upgrade: bool,
     /// Upgrade lists `websocket`.
-    pub lists_websocket: bool,
-    pub expects_continue: bool,
+    lists_websocket: bool,
+    expects_continue: bool,
 }
 
-impl<'b> Noted<'b> {
-    /// Parses the field lines of a head, each with its CRLF.
-    pub fn parse(lines: &'b [u8], fields_max: usize) -> Result<Noted<'b>, HttpError> {
-        let mut noted = Noted::default();
-        let (mut rest, mut count) = (lines, 0);
-        while !rest.is_empty() {
-            let ((name, value), behind) = split_field(rest)?;
-            count += 1;
-            if count > fields_max {
-                return Err(HttpError::TooManyFields(fields_max));
-            }
-            noted.note(name, value)?;
-            rest = behind;
-        }
-        Ok(noted)
+impl<'b> Fields<'b> {
+    /// Takes one field into account. Inlined, since to hand its outcome back costs more than it does.
+    #[inline(always)]
+    pub fn note(&mut self, name: &[u8], value: &'b [u8]) -> Result<(), HttpError> {
+        // Nearly always written so.
+        if name == b"Host" { self.note_host(value) } else { self.note_other(name, value) }
     }
 
-    /// Takes one field into account. The length alone rules out most names.
-    fn note(&mut self, name: &[u8], value: &'b [u8]) -> Result<(), HttpError> {
+    /// Most names are told apart by their length alone.
+    fn note_other(&mut self, name: &[u8], value: &'b [u8]) -> Result<(), HttpError> {
         let is = |expected: &[u8]| name.eq_ignore_ascii_case(expected);
         match name.len() {
             4 if is(b"host") => self.note_host(value)?,
@@ -97,6 +75,7 @@ impl<'b> Noted<'b> {
         Ok(())
     }
 
+    #[inline]
     fn note_host(&mut self, value: &'b [u8]) -> Result<(), HttpError> {
         if !is_authority(value) {
             return Err(HttpError::BadHost("the Host field is not a host with an optional port"));
@@ -114,7 +93,7 @@ impl<'b> Noted<'b> {
         }
     }
 
-    /// Twice is refused even if both agree (RFC 9112 section 6.3 leaves the choice): no honest client sends it.
+    /// Twice is refused even if both agree (RFC 9112 section 6.3 leaves the choice): nobody honest sends it.
     fn note_length(&mut self, value: &[u8]) -> Result<(), HttpError> {
         let length = parse_length(value).ok_or(HttpError::Ambiguous("Content-Length is not one decimal number"))?;
         if self.length.replace(length).is_some() {
@@ -124,10 +103,12 @@ impl<'b> Noted<'b> {
     }
 
     /// RFC 9112 section 6.3, with every choice taken towards refusing.
-    pub fn framing(&self, http_1_0: bool, body_bytes_max: usize) -> Result<Framing, HttpError> {
+    fn framing(&self, http_1_0: bool, limits: &Limits) -> Result<Framing, HttpError> {
         match (self.codings, self.length) {
             (Codings::Absent, None) => Ok(Framing::None),
-            (Codings::Absent, Some(n)) if n > body_bytes_max as u64 => Err(HttpError::BodyTooLarge(body_bytes_max)),
+            (Codings::Absent, Some(n)) if n > limits.body_bytes_max as u64 => {
+                Err(HttpError::BodyTooLarge(limits.body_bytes_max))
+            }
             (Codings::Absent, Some(n)) => Ok(Framing::Length(n)),
             (_, Some(_)) => Err(HttpError::Ambiguous("there are both Content-Length and Transfer-Encoding")),
             _ if http_1_0 => Err(HttpError::Ambiguous("HTTP/1.0 has no Transfer-Encoding")),
@@ -135,6 +116,34 @@ impl<'b> Noted<'b> {
             (Codings::OtherThenChunked, None) => Err(HttpError::UnknownCoding),
             (Codings::Other, None) => Err(HttpError::Ambiguous("the last transfer coding is not chunked")),
         }
+    }
+
+    /// The request of this line, when all of its fields are noted.
+    #[inline]
+    pub fn request(self, line: Line<'b>, fields: FieldLines<'b>, limits: &Limits) -> Result<Request<'b>, HttpError> {
+        let Line { method, token, target, authority, path, query, http_1_0 } = line;
+        let framing = self.framing(http_1_0, limits)?;
+        let authority = match (self.host, authority) {
+            (None, _) if !http_1_0 => return Err(HttpError::BadHost("an HTTP/1.1 request needs a Host field")),
+            // The target's authority wins, but Host must be right nevertheless (RFC 9112 section 3.2.2).
+            (_, Some(authority)) => authority,
+            (host, None) => host.unwrap_or_default(),
+        };
+        let has_body = !matches!(framing, Framing::None | Framing::Length(0));
+        Ok(Request {
+            method,
+            token,
+            target,
+            path,
+            query,
+            authority,
+            http_1_0,
+            fields,
+            framing,
+            persistence: self.persistence,
+            expects_continue: self.expects_continue && has_body && !http_1_0,
+            wants_upgrade: self.lists_upgrade && self.lists_websocket && !http_1_0,
+        })
     }
 }
 

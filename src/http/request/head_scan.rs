@@ -4,17 +4,17 @@
 //! blank lines ─▶ request line ─▶ fields ─ empty line ─▶ found, and back to the beginning
 //! ```
 //!
-//! Looks at each byte once, however the head arrives. Refuses bare CR and LF, and lines and heads that are too long, as
-//! soon as they show. It does not know what the lines mean.
+//! Looks at each byte once, however the head arrives. Refuses what httparse would take (bare LF) and what it could
+//! only say too late (lines and heads too long); it does not know what the lines mean.
 
 use super::HttpError;
 use crate::http::Limits;
-use memchr::memchr2;
+use crate::http::words::span;
 
-/// Progress of the search for a head's end; one for each connection, reused for each request.
+/// The place up to which a head was looked at; one for each connection, reused for each request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HeadScan {
-    /// Bytes scanned. A CR at the end waits for its LF and does not count.
+    /// Bytes looked at. A CR at the end waits for its LF and does not count.
     seen: u32,
     /// Bytes of blank lines before the request line.
     blanks: u16,
@@ -29,8 +29,8 @@ impl HeadScan {
     /// ready for the next one. `None`: read more.
     ///
     /// # Errors
-    /// `LineTooLong` (414) and `HeadTooLong` (431) as soon as that many bytes are there, `Malformed` (400) for a bare
-    /// CR or LF as soon as it is seen, or for too many blank lines. Respond and close.
+    /// `LineTooLong` (414) and `HeadTooLong` (431) as soon as so many bytes are there, `Malformed` (400) for a bare
+    /// CR or LF as soon as it is seen, or for too many blank lines. Answer and close.
     pub fn find_end(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<usize>, HttpError> {
         if self.is_idle() {
             self.skip_blanks(buf, limits)?;
@@ -47,14 +47,14 @@ impl HeadScan {
                 (line_max + 1, HttpError::LineTooLong(limits.request_line_bytes_max))
             };
             let Some(unseen) = buf.get(at..window.min(buf.len())) else { return Err(too_long) };
-            let Some(found) = memchr2(b'\r', b'\n', unseen) else {
-                at += unseen.len();
+            let cr = at + span(unseen, |byte| (byte != b'\r') & (byte != b'\n'));
+            if cr == at + unseen.len() {
+                at = cr;
                 if at == window {
                     return Err(too_long);
                 }
                 break;
-            };
-            let cr = at + found;
+            }
             if !is_line_end(&buf[cr..])? {
                 at = cr;
                 break;
@@ -112,10 +112,11 @@ mod tests {
     fn find(wire: &[u8], limits: &Limits) -> Result<Option<usize>, HttpError> {
         let expected = HeadScan::default().find_end(wire, limits);
         for split in 0..wire.len() {
+            let buf = wire.to_vec();
             let mut scan = HeadScan::default();
-            let early = scan.find_end(&wire[..split], limits);
+            let early = scan.find_end(&buf[..split], limits);
             match early {
-                Ok(None) => assert_eq!(scan.find_end(wire, limits), expected, "split at {split}"),
+                Ok(None) => assert_eq!(scan.find_end(&buf, limits), expected, "split at {split}"),
                 _ => assert_eq!(early, expected, "split at {split}"),
             }
         }
@@ -144,13 +145,13 @@ mod tests {
 
     #[test]
     fn a_head_that_comes_byte_by_byte_is_found() {
-        let wire = b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut wire = *b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let mut scan = HeadScan::default();
         for end in 0..wire.len() {
-            assert_eq!(scan.find_end(&wire[..end], &small()), Ok(None));
+            assert_eq!(scan.find_end(&mut wire[..end], &small()), Ok(None));
             assert_eq!(scan.is_idle(), end <= 2, "after {end} bytes");
         }
-        assert_eq!(scan.find_end(wire, &small()), Ok(Some(wire.len())));
+        assert_eq!(scan.find_end(&mut wire, &small()), Ok(Some(wire.len())));
         assert_eq!(scan, HeadScan::default());
     }
 
@@ -209,7 +210,7 @@ mod tests {
         assert_eq!(HeadScan::default().find_end(&line, &limits), Ok(None));
         line.push(b'x');
         assert_eq!(HeadScan::default().find_end(&line, &limits), Err(HttpError::LineTooLong(8192)));
-        let head = [b"GET / HTTP/1.1\r\n".as_slice(), &b"A: b\r\n".repeat(3000)].concat();
+        let mut head = [b"GET / HTTP/1.1\r\n".as_slice(), &b"A: b\r\n".repeat(3000)].concat();
         assert_eq!(HeadScan::default().find_end(&head, &limits), Err(HttpError::HeadTooLong(16384)));
     }
 

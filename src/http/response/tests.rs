@@ -14,7 +14,7 @@ fn hello() -> Response {
 }
 
 #[test]
-fn a_response_is_head_and_body_in_one_piece() {
+fn an_answer_is_head_and_body_in_one_piece() {
     let (bytes, sent) = encoded(&hello(), GET);
     assert_eq!(
         bytes,
@@ -67,7 +67,7 @@ fn no_content_and_not_modified_have_neither_length_nor_body() {
 }
 
 #[test]
-fn keep_alive_is_said_to_1_0_and_close_to_both() {
+fn keep_alive_is_said_to_1_0_and_close_to_everybody() {
     let connection = |http_1_0, keep_alive| {
         let (bytes, sent) = encoded(&hello(), Terms { head: false, http_1_0, keep_alive });
         assert_eq!(sent.keep_alive, keep_alive);
@@ -87,7 +87,7 @@ fn a_stream_of_known_length_says_it() {
 }
 
 #[test]
-fn a_stream_of_unknown_length_is_framed_by_the_version() {
+fn a_stream_of_unknown_length_is_chunked_on_1_1_and_until_close_on_1_0() {
     let stream = Response { body: Body::Stream(None), ..hello() };
     let (bytes, sent) = encoded(&stream, GET);
     assert!(bytes.ends_with("Transfer-Encoding: chunked\r\n\r\n"), "{bytes}");
@@ -203,6 +203,6 @@ fn every_status_has_the_phrase_of_the_registry() {
         let (status, phrase) = line.split_once(' ').expect("a status and a phrase");
         let mut out = Vec::new();
         encode_status_line(status.parse().expect("a number"), &mut out);
-        assert_eq!(String::from_utf8(out), Ok(format!("HTTP/1.1 {status} {phrase}")), "{line}");
+        assert!(out.starts_with(format!("HTTP/1.1 {status} {phrase}\r\n").as_bytes()), "{line}");
     }
 }
