@@ -4,13 +4,13 @@
 //! wait ─▶ note readiness ─▶ accept ─▶ threads ─▶ serve ─▶ deadlines ─▶ settle ─▶ free ─▶ flush rooms ─▶ settle ─▶ wait …
 //! ```
 //!
-//! Serving goes through the ready connections, batch by batch ([`batch`]). The step of a protocol finds at most one event.
-//! The event goes up to the application, whose effects come down ([`apply`]) before the next step is taken. Applying raises
-//! no event: what has to be told later goes into the inbox, and the turn tells it. Nothing is freed inside: a connection
-//! that is done is marked dead, and freed before the flush, so that its leave line goes out in the same turn.
+//! Serving goes through the ready connections, batch by batch (`serve.rs`). The step of a protocol finds at most one event.
+//! The event goes up to the application, whose effects come down (`apply.rs`) before the next step is taken. Applying
+//! raises no event: what has to be told later goes into the inbox, and the turn tells it. Nothing is freed inside: a
+//! connection that is done is marked dead, and freed before the flush, so that its leave line goes out in the same turn.
 //!
-//! [`Server::turn`] takes readiness as a list and the clock as an argument, so a test can play both. Only [`run`] touches
-//! the poll.
+//! [`Server::turn`] takes readiness as a list and the clock as an argument, so a test can play both. Only `run.rs`
+//! touches the poll.
 
 mod access;
 mod apply;

@@ -69,6 +69,7 @@ impl AccessLog {
     }
 
     /// Completes and queues the line of one response.
+    #[expect(clippy::boxed_local, reason = "a connection holds it in a box")]
     pub fn write(&self, line: Box<LogLine>) {
         let Some(log) = &self.0 else { return };
         let mut text = line.peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string()).into_bytes();

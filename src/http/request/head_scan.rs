@@ -145,13 +145,13 @@ mod tests {
 
     #[test]
     fn a_head_that_comes_byte_by_byte_is_found() {
-        let mut wire = *b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let wire = *b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let mut scan = HeadScan::default();
         for end in 0..wire.len() {
-            assert_eq!(scan.find_end(&mut wire[..end], &small()), Ok(None));
+            assert_eq!(scan.find_end(&wire[..end], &small()), Ok(None));
             assert_eq!(scan.is_idle(), end <= 2, "after {end} bytes");
         }
-        assert_eq!(scan.find_end(&mut wire, &small()), Ok(Some(wire.len())));
+        assert_eq!(scan.find_end(&wire, &small()), Ok(Some(wire.len())));
         assert_eq!(scan, HeadScan::default());
     }
 
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(HeadScan::default().find_end(&line, &limits), Ok(None));
         line.push(b'x');
         assert_eq!(HeadScan::default().find_end(&line, &limits), Err(HttpError::LineTooLong(8192)));
-        let mut head = [b"GET / HTTP/1.1\r\n".as_slice(), &b"A: b\r\n".repeat(3000)].concat();
+        let head = [b"GET / HTTP/1.1\r\n".as_slice(), &b"A: b\r\n".repeat(3000)].concat();
         assert_eq!(HeadScan::default().find_end(&head, &limits), Err(HttpError::HeadTooLong(16384)));
     }
 

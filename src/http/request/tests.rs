@@ -24,7 +24,7 @@ fn what_is_usual_is_parsed_at_once_and_what_is_not_is_looked_at_closely() {
     let usual = b"GET /a?b HTTP/1.1\r\nHost: a:80\r\nCookie: c\r\n\r\n".to_vec();
     let at_once = |wire: &[u8], limits: &Limits| {
         let end = parse_at_once(wire, limits).map(|(end, _)| end);
-        (end, HeadScan::default().find_end(&mut wire.to_vec(), limits))
+        (end, HeadScan::default().find_end(wire, limits))
     };
     let limits = Limits {
         request_line_bytes_max: "GET /a?b HTTP/1.1".len(),
@@ -34,9 +34,9 @@ fn what_is_usual_is_parsed_at_once_and_what_is_not_is_looked_at_closely() {
     };
     assert_eq!(at_once(&[&usual[..], b"GET"].concat(), &limits), (Some(usual.len()), Ok(Some(usual.len()))));
     for narrow in [
-        Limits { request_line_bytes_max: limits.request_line_bytes_max - 1, ..limits.clone() },
-        Limits { head_bytes_max: limits.head_bytes_max - 1, ..limits.clone() },
-        Limits { head_fields_max: 1, ..limits.clone() },
+        Limits { request_line_bytes_max: limits.request_line_bytes_max - 1, ..limits },
+        Limits { head_bytes_max: limits.head_bytes_max - 1, ..limits },
+        Limits { head_fields_max: 1, ..limits },
     ] {
         assert_eq!(at_once(&usual, &narrow).0, None);
     }
