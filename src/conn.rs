@@ -29,7 +29,7 @@ use crate::ws::deflate::Codec;
 use crate::ws::frame::WsError;
 use crate::ws::session::{Kind, Payload};
 use closing::Closing;
-use http::Http;
+use http::{Http, LogLine};
 use std::io::{self, ErrorKind};
 use table::Marks;
 use timers::Timer;
@@ -129,6 +129,13 @@ pub struct Filled {
     pub end: usize,
     /// Bytes of these that are new.
     pub fresh: usize,
+}
+
+/// What is left to do for a response that is complete.
+pub struct Rest {
+    /// The fetch that it waited for; it is not needed any more.
+    pub fetch: ConnId,
+    pub line: Option<Box<LogLine>>,
 }
 
 /// What one step over the front of the input found. The number of bytes used comes beside it.
@@ -246,7 +253,7 @@ impl<S: Stream> Connection<S> {
         limits: &Limits,
         now: Now,
     ) -> (usize, Step<'b>) {
-        let (end, is_flushed) = (self.input, self.is_flushed());
+        let (end, is_flushed) = (self.input, matches!(self.protocol, Protocol::Upstream(_)) && self.is_flushed());
         match &mut self.protocol {
             Protocol::Http(http) => http.step(input, limits),
             Protocol::Ws(ws) => ws.step(input, codec, now.instant),
@@ -398,6 +405,19 @@ impl<S: Stream> Connection<S> {
     /// Whether a list of the table brings it a turn: one for input, or a look at its state.
     pub fn is_listed(&self) -> bool {
         self.marks.is_listed()
+    }
+
+    /// A response is complete; without keep-alive it was the last one. Returns what is left to do for it.
+    pub fn end_response(&mut self, keep_alive: bool) -> Rest {
+        if !keep_alive && self.closing == Closing::No {
+            self.closing = Closing::Flushing;
+        }
+        match &mut self.protocol {
+            Protocol::Http(http) => {
+                Rest { fetch: std::mem::replace(&mut http.fetch, ConnId::NOBODY), line: http.line.take() }
+            }
+            _ => Rest { fetch: ConnId::NOBODY, line: None },
+        }
     }
 
     /// Its HTTP state, if that is spoken.

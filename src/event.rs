@@ -93,8 +93,11 @@ pub struct FileRead {
 
 /// One thing for the server to do. A range names bytes of [`Effects::bytes`]. An effect for a connection that is gone,
 /// or that speaks something else, does nothing.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub enum Effect {
+    /// Does nothing: what is left of an effect that was taken out of its list.
+    #[default]
+    Nothing,
     /// The answer to the request under way. With [`Body::Stream`] the pieces follow as `Piece`, then `End`.
     Respond(ConnId, Response),
     /// The next bytes of a streamed body.

@@ -6,11 +6,10 @@
 use super::blocking;
 use super::engine::{Engine, Life, cx};
 use crate::blocks::Blocks;
-use crate::conn::Connection;
-use crate::conn::Protocol;
 use crate::conn::closing::Closing;
 use crate::conn::http::{Begun, Clock, Ended};
 use crate::conn::ws::Ws;
+use crate::conn::{Connection, Protocol, Rest};
 use crate::event::{Agreement, Blocking, Body, Effect, Effects, Event, Job, Response, StreamEnd};
 use crate::http::response::encode_switching;
 use crate::id::{ConnId, FeedId};
@@ -24,43 +23,56 @@ impl<N: Network> Engine<N> {
     /// Applies and forgets all effects.
     pub fn apply(&mut self, effects: &mut Effects) {
         let (mut list, bytes) = (std::mem::take(&mut effects.list), &effects.bytes);
-        for effect in list.drain(..) {
+        // Where they lie: to move each one out costs 100 instructions (callgrind).
+        for effect in &mut list {
             match effect {
-                Effect::Respond(id, response) => self.respond(id, response),
-                Effect::Piece(id, range) => self.stream_piece(id, &bytes[range]),
-                Effect::End(id, body) => self.stream_end(id, body),
+                Effect::Respond(id, response) => self.respond(*id, response),
+                Effect::Piece(id, range) => self.stream_piece(*id, &bytes[range.clone()]),
+                Effect::End(id, body) => self.stream_end(*id, *body),
                 Effect::Upgrade { to, accept, compression, message_bytes_max } => {
-                    self.upgrade(to, &accept, compression, message_bytes_max);
+                    self.upgrade(*to, accept, *compression, *message_bytes_max);
                 }
-                Effect::Send(id, kind, range) => self.send_frame(id, kind.opcode(), &bytes[range]),
-                Effect::SendBlocks(id, kind, blocks) => self.send_blocks(id, kind, blocks),
-                Effect::Close(id, code, reason) => self.close(id, Some(code), reason, Told::ByApp),
-                Effect::Join(id, feed) => self.join(id, feed),
-                Effect::Publish(feed, range) => self.publish(feed, &bytes[range]),
-                Effect::Sleep(id, until) => self.sleep(id, until),
-                Effect::Fetch(id, fetch) => {
-                    self.client.start(&mut self.conns, id, fetch, cx(&self.limits, &self.clock))
-                }
-                Effect::Run(id, job) => self.run(id, job),
-                Effect::RunBlocking(id, work) => self.block(id, work),
+                Effect::Send(id, kind, range) => self.send_frame(*id, kind.opcode(), &bytes[range.clone()]),
+                Effect::SendBlocks(id, kind, blocks) => self.send_blocks(*id, *kind, std::mem::take(blocks)),
+                Effect::Close(id, code, reason) => self.close(*id, Some(*code), reason, Told::ByApp),
+                Effect::Join(id, feed) => self.join(*id, *feed),
+                Effect::Publish(feed, range) => self.publish(*feed, &bytes[range.clone()]),
+                Effect::Sleep(id, until) => self.sleep(*id, *until),
                 Effect::Quit => self.life = Life::Over,
+                Effect::Fetch(..) | Effect::Run(..) | Effect::RunBlocking(..) => {
+                    self.begin_work(std::mem::take(effect))
+                }
+                Effect::Nothing => {}
             }
         }
         effects.reuse(list);
     }
 
+    /// Work whose end comes as an event.
+    fn begin_work(&mut self, effect: Effect) {
+        match effect {
+            Effect::Fetch(id, fetch) => self.client.start(&mut self.conns, id, fetch, cx(&self.limits, &self.clock)),
+            Effect::Run(id, job) => self.run(id, job),
+            Effect::RunBlocking(id, work) => self.block(id, work),
+            _ => {}
+        }
+    }
+
     /// Writes the response to the request that is owed one. A late response, to no request, is dropped.
-    pub fn respond(&mut self, id: ConnId, mut response: Response) {
+    pub fn respond(&mut self, id: ConnId, response: &mut Response) {
         let (date, may_keep) = (self.clock.date(), self.life == Life::Serving);
-        let begun = self.output.write(&mut self.conns, &self.rooms, id, |conn, out| {
-            let Some(http) = conn.http() else { return (Begun::NotOwed, ConnId::NOBODY) };
+        let written = self.output.write(&mut self.conns, &self.rooms, id, |conn, out| {
+            let http = conn.http()?;
             http.terms.keep_alive &= may_keep;
-            (http.respond(&response, date, out), http.fetch)
+            match http.respond(response, date, out) {
+                Begun::NotOwed => None,
+                Begun::Streaming => Some(Written::Head(http.fetch)),
+                Begun::Whole { keep_alive } => Some(Written::Whole(conn.end_response(keep_alive))),
+            }
         });
-        match (begun, &mut response.body) {
-            // A whole response (an error, HEAD, 204, 304) ends the search behind it, which may still be sending.
-            (Some((Begun::Whole { keep_alive }, fetch)), _) => self.responded(id, fetch, keep_alive),
-            (Some((Begun::Streaming, fetch)), Body::Blocks(blocks)) => {
+        match (written.flatten(), &mut response.body) {
+            (Some(Written::Whole(rest)), _) => self.end_response(id, rest),
+            (Some(Written::Head(fetch)), Body::Blocks(blocks)) => {
                 let blocks = std::mem::take(&mut **blocks);
                 self.respond_blocks(id, fetch, blocks);
             }
@@ -91,36 +103,36 @@ impl<N: Network> Engine<N> {
     fn stream_end(&mut self, id: ConnId, body: StreamEnd) {
         let may_keep = self.life == Life::Serving;
         let ended = self.output.write(&mut self.conns, &self.rooms, id, |conn, out| {
-            let Some(http) = conn.http() else { return (Ended::NotStreaming, ConnId::NOBODY) };
+            let http = conn.http()?;
             http.terms.keep_alive &= may_keep;
-            (http.end_stream(body, out), http.fetch)
+            match http.end_stream(body, out) {
+                Ended::NotStreaming => None,
+                Ended::Cut => Some(Written::Cut),
+                Ended::Whole { keep_alive } => Some(Written::Whole(conn.end_response(keep_alive))),
+            }
         });
-        match ended {
-            Some((Ended::Whole { keep_alive }, _)) => self.responded(id, ConnId::NOBODY, keep_alive),
-            Some((Ended::Cut, _)) => self.conns.bury(id),
+        match ended.flatten() {
+            Some(Written::Whole(rest)) => self.end_response(id, rest),
+            Some(Written::Cut) => self.conns.bury(id),
             _ => {}
         }
     }
 
-    /// A response is complete: nothing is fetched for it any more, its line is logged, and it may have been the last.
-    fn responded(&mut self, id: ConnId, fetch: ConnId, keep_alive: bool) {
-        if fetch != ConnId::NOBODY {
-            self.client.cancel(&mut self.conns, id, fetch);
+    /// A response is complete: its line is logged. A whole one (an error, HEAD, 204, 304) ends the fetch behind it, which
+    /// may still be sending.
+    #[inline]
+    fn end_response(&mut self, id: ConnId, rest: Rest) {
+        if rest.fetch != ConnId::NOBODY {
+            self.client.cancel(&mut self.conns, id, rest.fetch);
         }
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        if !keep_alive && conn.closing == Closing::No {
-            conn.closing = Closing::Flushing;
-        }
-        let Some(http) = conn.http() else { return };
-        http.fetch = ConnId::NOBODY;
-        if let Some(line) = http.line.take() {
+        if let Some(line) = rest.line {
             self.log.write(line);
         }
     }
 
     /// A response of the server itself, without the application.
     pub fn respond_plainly(&mut self, id: ConnId, status: u16, text: impl Into<Cow<'static, str>>) {
-        self.respond(id, Response::text(status, text));
+        self.respond(id, &mut Response::text(status, text));
     }
 
     /// Refuses what is no request, or will never be a whole one. Nothing more of this connection is parsed.
@@ -240,6 +252,15 @@ impl<N: Network> Engine<N> {
         let finished = blocking::block(work, &mut self.network, &self.limits);
         self.inbox.push_back((id, Event::Finished(finished)));
     }
+}
+
+/// What was written of a response.
+enum Written {
+    /// Its head; it waits for this fetch, or for none.
+    Head(ConnId),
+    Whole(Rest),
+    /// Its body broke off, and only a reset can say so.
+    Cut,
 }
 
 /// Whether the application has to be told that a session is over.

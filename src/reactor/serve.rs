@@ -227,7 +227,7 @@ impl<N: Network, A: App> Server<N, A> {
                     http.owe(line);
                 }
                 match redirect {
-                    Some(response) => self.engine.respond(id, response),
+                    Some(mut response) => self.engine.respond(id, &mut response),
                     None => self.engine.apply(&mut self.effects),
                 }
             }
