@@ -192,10 +192,60 @@ impl Effects {
     }
 }
 
-/// What the server runs: the site, or the list of `squall fetch`.
+/// What the server runs: the site, or the list of `squall fetch`. One method for each kind of event, which by default does
+/// nothing; `from` is the connection or owner that the event is about, `now` the time of the turn. None may block.
 pub trait App {
-    /// Takes one event of connection `from` at time `now`, the same in all of a turn, and says what is to be done. Never blocks.
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects);
+    /// See [`Event::Request`].
+    fn request(&mut self, from: ConnId, request: &Request<'_>, body: &[u8], now: Now, out: &mut Effects) {
+        let _ = (from, request, body, now, out);
+    }
+
+    /// See [`Event::Message`].
+    fn message(&mut self, from: ConnId, kind: Kind, payload: Payload<'_>, now: Now, out: &mut Effects) {
+        let _ = (from, kind, payload, now, out);
+    }
+
+    /// See [`Event::Fetched`].
+    fn fetched(&mut self, from: ConnId, fetched: Fetched<'_>, now: Now, out: &mut Effects) {
+        let _ = (from, fetched, now, out);
+    }
+
+    /// See [`Event::Finished`].
+    fn finished(&mut self, from: ConnId, finished: Finished, now: Now, out: &mut Effects) {
+        let _ = (from, finished, now, out);
+    }
+
+    /// See [`Event::Woke`].
+    fn woke(&mut self, from: ConnId, now: Now, out: &mut Effects) {
+        let _ = (from, now, out);
+    }
+
+    /// See [`Event::Left`].
+    fn left(&mut self, from: ConnId, now: Now, out: &mut Effects) {
+        let _ = (from, now, out);
+    }
+
+    /// See [`Event::Stalled`].
+    fn stalled(&mut self, most: Duration) {
+        let _ = most;
+    }
+
+    /// See [`Event::Draining`].
+    fn draining(&mut self) {}
+
+    /// Takes any event to its method. The loop calls this one; an application that treats all events alike replaces it.
+    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
+        match event {
+            Event::Request(request, body) => self.request(from, request, body, now, out),
+            Event::Message(kind, payload) => self.message(from, kind, payload, now, out),
+            Event::Fetched(fetched) => self.fetched(from, fetched, now, out),
+            Event::Finished(finished) => self.finished(from, finished, now, out),
+            Event::Woke => self.woke(from, now, out),
+            Event::Left => self.left(from, now, out),
+            Event::Stalled(most) => self.stalled(most),
+            Event::Draining => self.draining(),
+        }
+    }
 }
 
 #[cfg(test)]

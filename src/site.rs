@@ -22,7 +22,7 @@ pub mod upgrade;
 
 use crate::clock::Now;
 use crate::config::Limits;
-use crate::event::{App, Body, Effects, Event, Finished, Response};
+use crate::event::{App, Body, Effects, Fetched, Finished, Kind, Payload, Request, Response};
 use crate::http::request::Method;
 use crate::http::url::{Form, NotUtf8};
 use crate::id::ConnId;
@@ -37,7 +37,7 @@ use pages::Pages;
 use router::{Found, Route, Router};
 use search::{Search, Way};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use upgrade::Upgrades;
 
 /// What the site is told at start.
@@ -91,7 +91,7 @@ impl Site {
         })
     }
 
-    fn request(&mut self, cx: Context, out: &mut Effects) {
+    fn route(&mut self, cx: Context, out: &mut Effects) {
         match self.router.find(cx.request) {
             // Without its user and parameters, which cost 2,200 instructions (callgrind); a whole request has 2,100.
             Found::Route(Route::Plaintext, _) => out.respond(cx.from, plaintext()),
@@ -141,6 +141,20 @@ impl Site {
     fn refusal(&self, cx: Context, status: u16, why: &'static str) -> Response {
         self.pages.error(&self.login.user(cx), status, &Localized::new(why, []))
     }
+}
+
+impl App for Site {
+    fn request(&mut self, from: ConnId, request: &Request<'_>, body: &[u8], now: Now, out: &mut Effects) {
+        self.route(Context { from, request, body, now }, out);
+    }
+
+    fn message(&mut self, from: ConnId, kind: Kind, payload: Payload<'_>, now: Now, out: &mut Effects) {
+        self.chat.on_message(from, kind, payload, now.instant, out);
+    }
+
+    fn fetched(&mut self, from: ConnId, fetched: Fetched<'_>, _: Now, out: &mut Effects) {
+        self.search.on_fetched(from, fetched, &self.pages, out);
+    }
 
     fn finished(&mut self, from: ConnId, finished: Finished, now: Now, out: &mut Effects) {
         match finished {
@@ -150,31 +164,24 @@ impl Site {
         }
     }
 
-    fn left(&mut self, from: ConnId, out: &mut Effects) {
+    fn woke(&mut self, from: ConnId, _: Now, out: &mut Effects) {
+        self.index.resume(from, &self.pages, out);
+    }
+
+    fn left(&mut self, from: ConnId, _: Now, out: &mut Effects) {
         self.index.on_left(from);
         self.search.on_left(from);
         self.files.on_left(from);
         self.chat.on_left(from, out);
     }
 
-    fn drain(&mut self) {
+    fn stalled(&mut self, most: Duration) {
+        self.chat.on_stalled(most);
+    }
+
+    fn draining(&mut self) {
         self.upgrades.drain();
         self.chat.drain();
-    }
-}
-
-impl App for Site {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
-        match event {
-            Event::Request(request, body) => self.request(Context { from, request, body, now }, out),
-            Event::Message(kind, payload) => self.chat.on_message(from, kind, payload, now.instant, out),
-            Event::Fetched(fetched) => self.search.on_fetched(from, fetched, &self.pages, out),
-            Event::Finished(finished) => self.finished(from, finished, now, out),
-            Event::Woke => self.index.resume(from, &self.pages, out),
-            Event::Left => self.left(from, out),
-            Event::Stalled(most) => self.chat.on_stalled(most),
-            Event::Draining => self.drain(),
-        }
     }
 }
 

@@ -21,7 +21,7 @@ mod trip;
 
 use crate::clock::Now;
 use crate::config::{FetchArgs, Limits};
-use crate::event::{App, Effect, Effects, Event, Fetched, Url};
+use crate::event::{App, Effect, Effects, Fetched, Url};
 use crate::http::{self, url::UrlError};
 use crate::id::ConnId;
 use crate::reactor::Loop;
@@ -179,21 +179,6 @@ impl<O: Write, E: Write> FetchList<O, E> {
         }
     }
 
-    /// Takes one step of the fetch of a slot.
-    fn fetched(&mut self, from: ConnId, fetched: Fetched<'_>, now: Instant, out: &mut Effects) {
-        let Some(slot) = self.slots.get_mut(from.slot()) else { return };
-        let Some(trip) = slot else { return };
-        let end = match trip.on_fetched(fetched, &self.plan) {
-            Next::Wait => return,
-            Next::Fetch(fetch) => return out.push(Effect::Fetch(from, fetch)),
-            Next::Over(end) => end,
-        };
-        if let Some(trip) = slot.take() {
-            self.ended(trip.target(), trip.end(end, now));
-            self.fill(from.slot(), now, out);
-        }
-    }
-
     fn ended(&mut self, n: usize, outcome: Outcome) {
         self.tally.done += 1;
         self.tally.failed += usize::from(outcome.error.is_some());
@@ -230,9 +215,18 @@ impl<O: Write, E: Write> FetchList<O, E> {
 }
 
 impl<O: Write, E: Write> App for FetchList<O, E> {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
-        if let Event::Fetched(fetched) = event {
-            self.fetched(from, fetched, now.instant, out);
+    /// Takes one step of the fetch of a slot.
+    fn fetched(&mut self, from: ConnId, fetched: Fetched<'_>, now: Now, out: &mut Effects) {
+        let Some(slot) = self.slots.get_mut(from.slot()) else { return };
+        let Some(trip) = slot else { return };
+        let end = match trip.on_fetched(fetched, &self.plan) {
+            Next::Wait => return,
+            Next::Fetch(fetch) => return out.push(Effect::Fetch(from, fetch)),
+            Next::Over(end) => end,
+        };
+        if let Some(trip) = slot.take() {
+            self.ended(trip.target(), trip.end(end, now.instant));
+            self.fill(from.slot(), now.instant, out);
         }
     }
 }

@@ -1,5 +1,6 @@
 use super::testing::{Bench, OK};
 use super::*;
+use crate::event::Event;
 use crate::event::{FetchError, Fetched};
 
 /// The targets that these effects fetch, each with its slot.
