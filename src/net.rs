@@ -160,7 +160,7 @@ impl Source {
     /// The token of mio for this source.
     pub fn token(self) -> Token {
         Token(match self {
-            Source::Connection(id) => (id.generation() as usize) << 32 | id.slot(),
+            Source::Connection(id) => (id.generation as usize) << 32 | id.slot as usize,
             Source::Listener(n) => n,
             Source::Jobs => JOBS,
             Source::Signals => SIGNALS,

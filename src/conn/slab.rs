@@ -33,21 +33,21 @@ impl<T> Slab<T> {
     /// The tenant that `id` names, if it is still there.
     #[inline]
     pub fn get(&self, id: ConnId) -> Option<&T> {
-        let tenant = self.entries.get(id.slot())?;
-        (tenant.generation == id.generation()).then_some(&tenant.value)
+        let tenant = self.entries.get(id.slot as usize)?;
+        (tenant.generation == id.generation).then_some(&tenant.value)
     }
 
     /// The same, to change it.
     #[inline]
     pub fn get_mut(&mut self, id: ConnId) -> Option<&mut T> {
-        let tenant = self.entries.get_mut(id.slot())?;
-        (tenant.generation == id.generation()).then_some(&mut tenant.value)
+        let tenant = self.entries.get_mut(id.slot as usize)?;
+        (tenant.generation == id.generation).then_some(&mut tenant.value)
     }
 
     /// Moves the tenant out and frees its slot.
     pub fn remove(&mut self, id: ConnId) -> Option<T> {
         self.get(id)?;
-        Some(self.entries.remove(id.slot()).value)
+        Some(self.entries.remove(id.slot as usize).value)
     }
 
     /// How many tenants there are.

@@ -44,9 +44,9 @@ fn usual_line(buf: &[u8]) -> Option<(Line<'_>, &[u8])> {
     if rest.first() != Some(&b'/') {
         return None;
     }
-    let (path, behind) = rest.split_at(span(rest, |byte| is_visible(byte) & (byte != b'?') & (byte != b'#')));
+    let (path, behind) = rest.split_at(span(rest, |byte| byte.is_ascii_graphic() & (byte != b'?') & (byte != b'#')));
     let query = match behind.split_first() {
-        Some((b'?', behind)) => Some(&behind[..span(behind, |byte| is_visible(byte) & (byte != b'#'))]),
+        Some((b'?', behind)) => Some(&behind[..span(behind, |byte| byte.is_ascii_graphic() & (byte != b'#'))]),
         _ => None,
     };
     let (target, rest) = rest.split_at(path.len() + query.map_or(0, |query| "?".len() + query.len()));
@@ -69,9 +69,4 @@ fn usual_field(lines: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let rest = rest.strip_prefix(b":")?;
     let (value, rest) = rest.split_at(span(rest, |byte| (byte >= b' ') & (byte != 0x7f)));
     Some((name, value.trim_ascii(), rest.strip_prefix(b"\r\n")?))
-}
-
-/// Whether it is a visible character of ASCII.
-fn is_visible(byte: u8) -> bool {
-    (byte > b' ') & (byte < 0x7f)
 }
