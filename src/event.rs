@@ -36,7 +36,7 @@ pub enum Event<'a> {
     Fetched(Fetched<'a>),
     /// What a [`Job`] found.
     Finished(Finished),
-    /// The connection is over: a WebSocket session ended, a peer left while it waited for an answer, or the server has
+    /// The connection is over: a WebSocket session ended, a peer left while it waited for a response, or the server has
     /// answered in the application's stead (too late, pool full, drain). What is pending for it is void.
     Left,
     /// The process stood still, for this long at most: what the peers did meanwhile comes all at once. About no
@@ -53,7 +53,7 @@ pub enum Job {
     ReadFile { path: PathBuf },
 }
 
-/// Work that does block, on the loop itself, so that everybody can feel it ([`Effect::RunBlocking`], `--lab`). It comes
+/// Work that does block, on the loop itself, which stops every connection ([`Effect::RunBlocking`], `--lab`). It comes
 /// back as [`Event::Finished`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Blocking {
@@ -74,7 +74,7 @@ pub enum Finished {
     FetchedBlocking(Result<WholeAnswer, FetchError>),
 }
 
-/// An upstream's answer, all of it.
+/// An upstream's response, all of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WholeAnswer {
     pub status: u16,
@@ -98,13 +98,13 @@ pub enum Effect {
     /// Does nothing: what is left of an effect that was taken out of its list.
     #[default]
     Nothing,
-    /// The answer to the request under way. With [`Body::Stream`] the pieces follow as `Piece`, then `End`.
+    /// The response to the request under way. With [`Body::Stream`] the pieces follow as `Piece`, then `End`.
     Respond(ConnId, Response),
     /// The next bytes of a streamed body.
     Piece(ConnId, Range<usize>),
     /// The end of the streamed body.
     End(ConnId, StreamEnd),
-    /// 101 with this Sec-WebSocket-Accept; then messages may be compressed as agreed, and of so many bytes at most.
+    /// 101 with this Sec-WebSocket-Accept; then messages may be compressed as agreed, and have at most `message_bytes_max` bytes.
     Upgrade { to: ConnId, accept: [u8; 28], compression: Option<Agreement>, message_bytes_max: usize },
     /// One message to one WebSocket.
     Send(ConnId, Kind, Range<usize>),
@@ -116,14 +116,14 @@ pub enum Effect {
     Join(ConnId, FeedId),
     /// One text message to every reader of the feed.
     Publish(FeedId, Range<usize>),
-    /// [`Event::Woke`] at this time; only while a request waits for its answer.
+    /// [`Event::Woke`] at this time; only while a request waits for its response.
     Sleep(ConnId, Instant),
     /// Start a fetch whose events go to this connection. When the connection goes, the fetch goes. One at a time: a
     /// second one takes the place of the first, whose events end without a word.
     Fetch(ConnId, Box<Fetch>),
     /// Run on the pool; [`Event::Finished`] goes to this connection.
     Run(ConnId, Job),
-    /// Run on the loop itself, while everybody waits (`--lab`).
+    /// Run on the loop itself, while every connection waits (`--lab`).
     RunBlocking(ConnId, Blocking),
     /// Leave the loop.
     Quit,
@@ -153,7 +153,7 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Lets `write` append to `bytes`; answers the range it wrote.
+    /// Lets `write` append to `bytes`; returns the range it wrote.
     pub fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
         let start = self.bytes.len();
         write(&mut self.bytes);
@@ -165,7 +165,7 @@ impl Effects {
         self.list.push(effect);
     }
 
-    /// The answer to the request under way.
+    /// The response to the request under way.
     pub fn respond(&mut self, to: ConnId, response: Response) {
         self.list.push(Effect::Respond(to, response));
     }

@@ -3,22 +3,22 @@
 //! ```text
 //! chunk 7 (2 readers)          chunk 8 (0)          chunk 9 (498)
 //! ├ frame ┼ frame ┼ frame ┤    ├ frame ┼ frame ┤    ├ frame ┼ frame ┤  ◀─ append
-//!       ▲ slow    ▲ slower                                          ▲ everybody else
+//!       ▲ slow    ▲ slower                                          ▲ all others
 //! ```
 //!
 //! Publishing costs one append however many members there are. A chunk counts the cursors in it, and the front one
-//! goes when its count is zero: nobody looks for the slowest. So a room holds what its slowest member still has to
+//! goes when its count is zero: there is no search for the slowest. So a room holds what its slowest member still has to
 //! read, once, however many are slow. A frame never crosses chunks, so what a cursor has pending in its chunk ends
-//! at a frame's border. The bytes mean nothing here; who lags too far is decided elsewhere.
+//! at a frame's border. The bytes mean nothing here; which reader lags too far is decided elsewhere.
 //!
 //! A chunk begins with a copy of the last frames of the one before it, unless the frame behind them is a long one. A
-//! reader who has come so far goes on in the copy, and has all it lacks together: one write.
+//! reader that has come that far goes on in the copy, and has all it lacks together: one write.
 
 pub mod lane;
 
 use std::collections::VecDeque;
 
-/// Bytes of a chunk; a longer frame has a chunk of its own. An active room keeps one chunk and a spare when everybody
+/// Bytes of a chunk; a longer frame has a chunk of its own. An active room keeps one chunk and a spare when every reader
 /// has read everything, so larger ones cost memory; smaller ones cost writes, since a write ends where a chunk ends.
 pub const CHUNK_BYTES: usize = 64 << 10;
 
@@ -32,7 +32,7 @@ const OVERLAP_BYTES: usize = 8 << 10;
 pub struct Feed {
     /// Never empty; the last one takes the next frame.
     chunks: VecDeque<Chunk>,
-    /// The number of the front chunk. It wraps, which nobody can see: chunks are told apart by their distance.
+    /// The number of the front chunk. It wraps, which does not matter: chunks are told apart by their distance.
     first: u32,
     /// The position behind the last frame.
     end: u64,
@@ -83,7 +83,7 @@ impl Feed {
         }
     }
 
-    /// Publishes the one frame that `encode` writes (below 4 GiB). Nobody is touched; O(1).
+    /// Publishes the one frame that `encode` writes (below 4 GiB). No reader is touched; O(1).
     ///
     /// Without readers nothing is kept, and `encode` is not called.
     pub fn append(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
@@ -109,7 +109,7 @@ impl Feed {
         }
     }
 
-    /// Whether anybody reads.
+    /// Whether there is a reader.
     pub fn has_readers(&self) -> bool {
         self.chunks.len() > 1 || self.chunks[0].readers > 0
     }
@@ -215,7 +215,7 @@ impl Feed {
         }
     }
 
-    /// Drops the chunks at the front that nobody reads. The last one stays, but empty.
+    /// Drops the chunks at the front that have no reader. The last one stays, but empty.
     fn drop_front(&mut self) {
         while self.chunks[0].readers == 0 {
             if self.chunks.len() == 1 {
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_begins_with_whole_frames_of_the_one_before_if_they_are_short() {
+    fn a_chunk_begins_with_a_copy_of_the_last_frames() {
         // The length of the frames in the full chunk, of the one behind them, and of what is copied.
         for (length, next, copied) in [
             (66, 66, OVERLAP_BYTES / 66 * 66),
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_frame_lies_together_and_its_memory_goes_with_its_last_reader() {
+    fn a_long_frame_has_a_chunk_of_its_own() {
         let mut feed = Feed::new();
         let mut reader = feed.join();
         publish(&mut feed, b'a', 1);

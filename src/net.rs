@@ -46,7 +46,7 @@ pub trait Stream: Read + Write {
     fn input_ended(&self) -> bool {
         false
     }
-    /// Of a stream that waits: a read waits so long at most, and then says `WouldBlock`.
+    /// Of a stream that waits: a read waits this long at most, and then returns `WouldBlock`.
     ///
     /// # Errors
     /// The kernel refuses, or it is a stream that never waits.
@@ -54,7 +54,7 @@ pub trait Stream: Read + Write {
         Err(ErrorKind::Unsupported.into())
     }
     /// Tells the peer that this was all, where the stream has a word for it; FIN alone, which the drop sends, might be
-    /// anybody's (RFC 8446 section 6.1).
+    /// from an attacker (RFC 8446 section 6.1).
     fn say_goodbye(&mut self) {}
     /// Sends FIN behind what was written and the goodbye.
     fn shutdown_write(&mut self);
@@ -66,7 +66,7 @@ pub trait Stream: Read + Write {
     fn peer_addr(&self) -> io::Result<SocketAddr>;
 }
 
-/// Writes once; answers how much was taken, and notes in `writable` when the socket is full.
+/// Writes once; returns the bytes taken, and notes in `writable` when the socket is full.
 ///
 /// # Errors
 /// What the socket says besides `WouldBlock` and `Interrupted`: the peer is gone.
@@ -108,7 +108,7 @@ pub trait Network {
     /// Connects and waits for it; the stream it gives waits, too, and is never watched.
     ///
     /// # Errors
-    /// As connect(2), `TimedOut` after `within`; or this network has nobody who waits.
+    /// As connect(2), `TimedOut` after `within`; or this network has no streams that wait.
     fn connect_and_wait(&mut self, _to: SocketAddr, _within: Duration) -> io::Result<Self::Stream> {
         Err(ErrorKind::Unsupported.into())
     }
@@ -130,7 +130,7 @@ pub trait Network {
     fn stop_listening(&mut self);
 }
 
-/// Who became ready.
+/// What became ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Connection(ConnId),
@@ -152,7 +152,7 @@ pub struct Ready {
     pub broken: bool,
 }
 
-// Generation 0 is nobody's (see `conn::slab`), so the low half of the token names everything else.
+// No connection has generation 0 (see `conn::slab`), so the low half of the token names everything else.
 const JOBS: usize = u32::MAX as usize;
 const SIGNALS: usize = JOBS - 1;
 

@@ -1,12 +1,12 @@
-//! Which address of a host answers first: Happy Eyeballs (RFC 8305).
+//! Which address of a host is connected first: Happy Eyeballs (RFC 8305).
 //!
 //! ```text
 //! addresses, families in turn ──▶ one connect ── refused, or 250 ms later ──▶ the next one beside it …
-//!                                     └── whoever is connected first wins, the others are dropped
+//!                                     └── the first that is connected wins, the others are dropped
 //! ```
 //!
 //! A slow connect goes on while the next one runs. All of them are watched under the id of one fetch, and looked at
-//! whenever that has an event: there are few. Connecting itself is the server's, who has the network and the timer.
+//! whenever that has an event: there are few. Connecting itself is done by `client::dial`, which has the network and the deadlines.
 
 use crate::event::FetchError;
 use crate::net::Stream;
@@ -20,7 +20,7 @@ pub struct Race<S> {
     left: Vec<SocketAddr>,
     /// Connects under way, in the order in which they began.
     running: Vec<(SocketAddr, S)>,
-    /// Since nobody ran last, two have run at once.
+    /// Two connects have run at once since there was none.
     crowded: bool,
     /// When the next one starts although others are under way.
     next_at: Instant,
@@ -34,7 +34,7 @@ pub struct Race<S> {
 pub struct Winner<S> {
     pub address: SocketAddr,
     pub stream: S,
-    /// Nobody else ran beside it, so all that the kernel has said is about this stream.
+    /// No other connect ran beside it, so all that the kernel has said is about this stream.
     pub alone: bool,
 }
 

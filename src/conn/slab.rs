@@ -1,7 +1,7 @@
 //! Connections by slot, each with the number of its tenancy.
 //!
-//! Insert gives a [`ConnId`]; every look-up with it answers `None` once that tenant is gone, also when the slot has a
-//! new one. So an event of a batch, a timer, a job's result or a room's member list may name whom it likes.
+//! Insert gives a [`ConnId`]; every look-up with it returns `None` once that tenant is gone, also when the slot has a
+//! new one. So an event of a batch, a timer, a job's result or a room's member list may keep the id of a connection that is gone.
 
 use crate::id::ConnId;
 

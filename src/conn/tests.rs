@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 /// A socket that does what the test wrote down.
 #[derive(Default)]
 struct Script {
-    /// What the reads answer, one after the other; behind that they would block.
+    /// What the reads return, one after the other; behind that they would block.
     input: VecDeque<io::Result<Vec<u8>>>,
     /// What the writes may take, one after the other; behind that they would block.
     room: VecDeque<io::Result<usize>>,
@@ -57,7 +57,7 @@ const READABLE: Ready = Ready { readable: true, writable: false, read_closed: fa
 const WRITABLE: Ready = Ready { readable: false, writable: true, read_closed: false, broken: false };
 const FIN: Ready = Ready { readable: true, writable: false, read_closed: true, broken: false };
 
-/// A readable connection whose reads answer these.
+/// A readable connection whose reads return these.
 fn reading(input: Vec<io::Result<&str>>) -> Connection<Script> {
     let input = input.into_iter().map(|answer| answer.map(|text| text.as_bytes().to_vec())).collect();
     let mut conn =
@@ -156,7 +156,7 @@ fn kept_bytes_come_first_and_are_given_back() {
 }
 
 #[test]
-fn kept_bytes_that_may_be_whole_messages_come_before_anything_the_socket_may_say() {
+fn whole_kept_messages_come_before_a_reset() {
     let mut conn = reading(vec![Err(ErrorKind::ConnectionReset.into())]);
     conn.kept = b"message".to_vec();
     conn.unparsed = true;
@@ -173,7 +173,7 @@ fn a_buffer_full_of_kept_bytes_is_not_the_end_of_input() {
 }
 
 #[test]
-fn kept_bytes_are_input_only_where_parsing_stopped_for_a_reason_of_ours() {
+fn kept_bytes_are_input_only_if_unparsed() {
     let mut conn = writing(vec![]);
     conn.kept = b"GET / HT".to_vec();
     assert!(!conn.has_input(), "the rest has to come first");

@@ -2,7 +2,7 @@
 //!
 //! The deadline is a plain field (`Timer::due`). Moving it later only changes the field; moving it earlier pushes a
 //! second entry. An entry that comes up and disagrees with the field is moved or dropped. So a kept-alive connection
-//! that answers a million requests costs the heap one entry per idle period, not one per request.
+//! that serves a million requests costs the heap one entry per idle period, not one per request.
 //!
 //! Times are whole milliseconds since the heap was made; deadlines round up, the present rounds down, so that a wait
 //! never ends before its deadline (it would spin).
@@ -90,7 +90,7 @@ impl Timers {
     }
 
     /// Drops stale entries when they outnumber the living: connections that come and go within one idle time would
-    /// otherwise pile up here. `timer_of` answers the timer of a connection that is still there.
+    /// otherwise pile up here. `timer_of` returns the timer of a connection that is still there.
     pub fn sweep(&mut self, living: usize, timer_of: impl Fn(ConnId) -> Option<Timer>) {
         if self.heap.len() > 2 * living + STALE_MAX {
             self.heap.retain(|&Reverse((at, id))| timer_of(id).is_some_and(|timer| timer.armed == at));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_deadline_fires_first_and_its_old_entry_means_nothing() {
+    fn an_earlier_deadline_replaces_the_later_one() {
         let (start, id) = (Instant::now(), ConnId::new(3, 1));
         let (mut timers, mut timer) = (Timers::new(start), Timer::default());
         timers.set(id, &mut timer, start + ms(500));
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_the_dead_are_swept_when_they_outnumber_the_living() {
+    fn stale_entries_are_swept_when_they_are_many() {
         let start = Instant::now();
         let (mut timers, mut living) = (Timers::new(start), Timer::default());
         timers.set(ConnId::new(0, 1), &mut living, start + ms(10));

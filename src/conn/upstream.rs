@@ -1,15 +1,15 @@
 //! One outbound request, and the connection that we open for it or have kept.
 //!
 //! ```text
-//! Placed ─▶ Resolving (unless known) ─▶ Connecting ─▶ Securing (https) ─▶ Exchanging ── whole answer ──▶ Kept
-//!                                                                             ▲                          │
-//! Queued: for a place, then anew: Placed, or on a Kept one                    └────── the next fetch ────┘
-//! TurnedAway: not even that          all but Kept ── whole answer, error, deadline ──▶ Over
+//! Placed ─▶ Resolving (unless known) ─▶ Connecting ─▶ Securing (https) ─▶ Exchanging ─ whole response ─▶ Kept
+//!                                                                             ▲                           │
+//! Queued: for a place, then anew: Placed, or on a Kept one                    └────── the next fetch ─────┘
+//! TurnedAway: not even that          all but Kept ─ whole response, error, deadline ─▶ Over
 //! ```
 //!
 //! It lies in the slab from the first moment, so that one id serves its deadline, its name and its events. It belongs
-//! to an owner, who gets its news; when the owner goes, it goes. A kept connection belongs to nobody.
-//! When a fetch starts, who gets a place and what the owner hears is decided by the server.
+//! to an owner, which gets its events. When the owner goes, it goes. A kept connection has no owner.
+//! When a fetch starts, and what its owner is told, is decided by `client`.
 
 use super::{Input, Step};
 use crate::config::Limits;
@@ -26,20 +26,20 @@ use std::time::{Duration, Instant};
 
 /// The outbound state of one connection.
 pub struct Upstream<S> {
-    /// Who gets the news; nobody's of a kept connection.
+    /// The owner, which gets the events; none of a kept connection.
     pub owner: ConnId,
     /// What is asked for; of a kept connection, what it was used for last.
     pub fetch: Box<Fetch>,
     state: State,
     /// It has one of the `fetches_max` places.
     pub running: bool,
-    /// Reads the answer.
+    /// Reads the response.
     pub exchange: Exchange,
     /// The connects under way, while there is no stream.
     pub race: Option<Box<Race<S>>>,
-    /// It has carried an answer before, so the peer may have closed it before our request was there.
+    /// It has carried a response before, so the peer may have closed it before our request was there.
     reused: bool,
-    /// How it came so far; complete once the answer begins.
+    /// How it came so far; complete once the response begins.
     journey: Journey,
     /// When the phase that is being timed began.
     phase_began: Instant,
@@ -60,9 +60,9 @@ pub enum State {
     Connecting,
     /// Connected; the TLS handshake is under way.
     Securing,
-    /// The request is sent or being sent, the answer is being read.
+    /// The request is sent or being sent, the response is being read.
     Exchanging,
-    /// Its answer was whole, and the connection may carry another one.
+    /// Its response was whole, and the connection may carry another one.
     Kept,
     /// The owner has heard the end.
     Over,
@@ -238,7 +238,7 @@ impl<S> Upstream<S> {
     }
 
     /// Whether the same request may be tried once more on another connection: the peer has closed a kept one, and not
-    /// a byte of an answer was seen.
+    /// a byte of a response was seen.
     pub fn may_retry(&self, error: &FetchError) -> bool {
         let closed =
             matches!(error, FetchError::Broken { .. } | FetchError::Protocol(ExchangeError::EarlyEof(Stage::Start)));
@@ -260,14 +260,14 @@ impl<S> Upstream<S> {
         self.fetch.url.host.len() + self.fetch.url.target.len() + fields + self.fetch.body.len()
     }
 
-    /// Whether bytes of the peer mean anything: an answer, or the end of a kept connection.
+    /// Whether bytes of the peer mean anything: a response, or the end of a kept connection.
     pub fn is_read(&self) -> bool {
         matches!(self.state, State::Exchanging | State::Kept)
     }
 }
 
 /// Whether a server says with this head that nothing was asked on a kept connection for too long: 408 (RFC 9110 section
-/// 15.5.9), which may cross the next request on its way. An interim answer before it is one to that request.
+/// 15.5.9), which may cross the next request on its way. An interim response before it belongs to that request.
 pub fn is_idle_timeout(head: &ResponseHead) -> bool {
     head.status == 408 && head.interim == 0
 }

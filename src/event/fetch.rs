@@ -18,11 +18,11 @@ pub struct Fetch {
     pub headers: Vec<(Cow<'static, str>, String)>,
     /// Empty: none.
     pub body: Vec<u8>,
-    /// Ask for gzip and deflate, and take them off the answer.
+    /// Ask for gzip and deflate, and take them off the response.
     pub decode: bool,
     /// Refuse addresses that are not public: set for a redirect that leaves its site.
     pub public_only: bool,
-    /// All of it must be done by then: queue, name, connect, TLS and the last byte of the answer.
+    /// All of it must be done by then: queue, name, connect, TLS and the last byte of the response.
     pub deadline: Instant,
     /// How long that is from its beginning; only for the text of [`FetchError::Timeout`].
     pub within: Duration,
@@ -48,7 +48,7 @@ impl Fetch {
         Asking { method: &self.method, headers: &self.headers, body: &self.body, decode: self.decode, close }
     }
 
-    /// Whether the answer has no body, whatever its fields say.
+    /// Whether the response has no body, whatever its fields say.
     pub fn is_head(&self) -> bool {
         self.method == "HEAD"
     }
@@ -72,11 +72,11 @@ pub enum Fetched<'a> {
     Failed(FetchError),
 }
 
-/// How a fetch came to the first byte of its answer. A phase that did not happen is `None`: no name to look up, a kept
+/// How a fetch came to the first byte of its response. A phase that did not happen is `None`: no name to look up, a kept
 /// connection, no TLS. Times are those of the loop's turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Journey {
-    /// Who answered.
+    /// The address that was connected to.
     pub address: SocketAddr,
     /// From the question for the name to its addresses.
     pub dns: Option<Duration>,
@@ -84,7 +84,7 @@ pub struct Journey {
     pub connect: Option<Duration>,
     /// From there to the end of the TLS handshake.
     pub tls: Option<Duration>,
-    /// From the request to the first byte of the answer, interim ones (1xx) included.
+    /// From the request to the first byte of the response, interim ones (1xx) included.
     pub first_byte: Duration,
 }
 
@@ -97,7 +97,7 @@ pub enum Reached {
     Connect,
     /// That of TLS.
     Handshake,
-    /// The request was on its way, and so much of an answer had come.
+    /// The request was on its way, and this much of a response had come.
     Answer(Stage),
 }
 
@@ -125,11 +125,11 @@ pub enum FetchError {
     Tls { host: String, why: String },
     /// The TLS handshake was not done within `connect_within`.
     TlsTimeout { host: String, after: Duration },
-    /// Connected, but then reset, or closed without close_notify where only that is the end of the answer.
+    /// Connected, but then reset, or closed without close_notify where only that is the end of the response.
     Broken { why: String },
-    /// The answer is not HTTP, breaks a limit, or ends too early.
+    /// The response is not HTTP, breaks a limit, or ends too early.
     Protocol(ExchangeError),
-    /// Not done by [`Fetch::deadline`]; `stage` is how far the answer had come.
+    /// Not done by [`Fetch::deadline`]; `reached` is how far it had come.
     Timeout { after: Duration, reached: Reached },
 }
 

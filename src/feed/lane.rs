@@ -44,7 +44,7 @@ impl Lane {
 
     /// Queues one frame for this member: behind everything published so far, ahead of everything published later.
     ///
-    /// There is no limit here; who sends asks [`Lane::behind`] first, or later.
+    /// There is no limit here; the caller asks [`Lane::behind`] first, or later.
     pub fn send(&mut self, feed: &Feed, frame: Vec<u8>) {
         if !frame.is_empty() {
             self.own.get_or_insert_default().queue.push_back(Own { at: feed.end(), bytes: frame });
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_is_cut_gets_the_rest_of_its_frame_and_the_last_one() {
+    fn a_cut_member_gets_the_rest_of_its_frame() {
         // The wire is "abcd" "own" "efg"; of whichever frame is begun the rest follows, and nothing else.
         let rests = ["", "bcd", "cd", "d", "", "wn", "n", "", "fg", "g", ""];
         for (sent, rest) in rests.into_iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The kernel's network, by mio: listeners, connections, and what epoll says of them.
 //!
-//! With the feature `tls` it also holds what TLS needs: our certificate for those who come in, and whom to trust where
+//! With the feature `tls` it also holds what TLS needs: our certificate for connections that we accept, and the trusted authorities where
 //! we go out. Which listeners speak TLS is decided at start; a connection keeps what it began with.
 
 use crate::id::ConnId;
@@ -22,7 +22,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The queue of connections the kernel has completed and nobody has accepted; mio alone would ask for 128.
+/// Connections that the kernel has completed and that are not accepted yet; mio alone would ask for 128.
 const BACKLOG: i32 = 4096;
 /// Unsent bytes the kernel takes before the socket of a client stops being writable: 500 deaf members held 1.5 GiB of
 /// kernel memory without it and 49 MiB with it (tcp(7), TCP_NOTSENT_LOWAT). What we ask others is small.
@@ -50,7 +50,7 @@ pub fn readiness(event: &Event) -> (Source, Ready) {
 pub struct Kernel {
     registry: Registry,
     listeners: Vec<TcpListener>,
-    /// For what the first so many listeners accept; those behind them are plain.
+    /// For what the first listeners accept, this many; those behind them are plain.
     #[cfg(feature = "tls")]
     tls_server: Option<(Arc<ServerConfig>, usize)>,
     /// For what we connect to; made when it is first needed.

@@ -1,4 +1,4 @@
-//! Who may come in, and when.
+//! When connections are accepted.
 //!
 //! Listeners are edge-triggered: a listener that was ready stays so until an accept says `WouldBlock`. Three things
 //! end a round before that: the budget of the turn, the gate (`connections_max`), and a lack of descriptors (EMFILE).
@@ -25,7 +25,7 @@ pub struct Acceptor {
 /// How one attempt ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Accepted<S> {
-    /// One that came to listener number so much.
+    /// A connection, and the number of its listener.
     Stream(S, usize),
     /// Nothing more now.
     Nothing,
@@ -39,7 +39,7 @@ impl Acceptor {
         Acceptor { ready: vec![true; listeners], turn: 0, gate_open: true, retry_at: None, is_short: false }
     }
 
-    /// Listener number `n` has somebody waiting.
+    /// Listener number `n` has a connection waiting.
     pub fn note(&mut self, n: usize) {
         if let Some(ready) = self.ready.get_mut(n) {
             *ready = true;
@@ -69,7 +69,7 @@ impl Acceptor {
             match network.accept(n) {
                 Ok(stream) => {
                     self.retry_at = None;
-                    // The next one is asked first next time: a listener whose backlog is never empty starves nobody.
+                    // The next listener is asked first next time: one whose backlog is never empty does not starve the others.
                     self.turn = n + 1;
                     return Accepted::Stream(stream, n);
                 }
@@ -115,7 +115,7 @@ impl Acceptor {
     }
 
     /// Closed at the limit, it opens a sixty-fourth lower: at the limit itself it would flap with every departure. A
-    /// small limit has no such gap, for there whoever waits would see the free place.
+    /// small limit has no such gap, where a waiting client would notice the unused place.
     fn gate(&self, limits: &Limits) -> usize {
         let max = limits.connections_max;
         if self.gate_open { max } else { max - max / 64 }
@@ -173,7 +173,7 @@ mod tests {
         }
     }
 
-    /// What the accepts of each listener answer; behind that they would block.
+    /// What the accepts of each listener return; behind that they would block.
     struct Backlogs(Vec<VecDeque<io::Result<usize>>>);
 
     impl Network for Backlogs {
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn every_listener_is_tried_until_it_would_block_and_then_only_after_its_edge() {
+    fn a_drained_listener_waits_for_its_edge() {
         let mut door = Door::new(vec![vec![Ok(1)], vec![], vec![Ok(2), Ok(3)]]);
         assert_eq!([door.next(), door.next(), door.next()], [stream(1), stream(2), stream(3)]);
         assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None));
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_whose_backlog_is_never_empty_lets_the_others_have_their_turn() {
+    fn listeners_take_turns() {
         let mut door = Door::new(vec![(0..100).map(Ok).collect(), vec![Ok(1000), Ok(1001)], vec![Ok(2000)]]);
         let round: Vec<_> = (0..7).map(|_| door.next()).collect();
         assert_eq!(round, [0, 1000, 2000, 1, 1001, 2, 3].map(stream));
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lack_of_descriptors_is_said_once_and_tried_again_on_a_timer() {
+    fn a_lack_of_descriptors_is_retried_on_a_timer() {
         let mut door = Door::new(vec![vec![shortage(), shortage(), Ok(1), shortage()]]);
         let retry = door.limits.accept_retry;
         assert_eq!((door.next(), door.next_in()), (Accepted::Shortage, Some(retry)));
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shortage_of_the_kernel_keeps_the_clients_in_the_backlog() {
+    fn a_shortage_keeps_clients_in_the_backlog() {
         let codes = [24, 23, 12, if cfg!(target_os = "linux") { 105 } else { 55 }];
         for code in codes {
             let mut door = Door::new(vec![vec![Err(io::Error::from_raw_os_error(code)), Ok(1)]]);

@@ -14,7 +14,7 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Waiting {
     bytes: Blocks,
-    /// So many of the first block are with the socket; less than it has.
+    /// Bytes of the first block that are with the socket; fewer than it has.
     sent: usize,
 }
 
@@ -81,7 +81,7 @@ mod tests {
     use crate::blocks::BLOCK_BYTES;
 
     #[test]
-    fn a_partial_write_keeps_its_place_and_an_empty_outbox_owns_nothing() {
+    fn an_empty_outbox_owns_no_memory() {
         let mut outbox = Outbox::default();
         outbox.push(b"hello ");
         assert_eq!(outbox.next(), b"hello ");

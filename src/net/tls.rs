@@ -1,9 +1,9 @@
 //! TLS over a byte stream: plaintext for us, ciphertext for the socket (RFC 8446; RFC 5246 for TLS 1.2), by rustls.
 //!
 //! ```text
-//! stream ── receive ─▶ the reader's own buffer ── engine ─▶ plaintext, to the front of that buffer
+//! stream ── receive ─▶ the reader's own buffer ── side ─▶ plaintext, to the front of that buffer
 //!                      (front of a record: incoming)        (without room there: plain)
-//! write ── engine ─▶ outgoing ── send ─▶ stream
+//! write ── side ─▶ outgoing ── send ─▶ stream
 //! ```
 //!
 //! Handshake, then data both ways, each way until its close_notify. One type serves clients and servers, and streams
@@ -14,18 +14,18 @@
 //! the texts for people.
 
 mod config;
-mod engine;
 mod error;
+mod side;
 
 pub use config::{client_config, load_certificates, load_key, server_config};
 pub use error::TlsError;
 
 use crate::net::outbox::Outbox;
-use engine::{Engine, RECORD_BYTES_MAX, Sinks, Step, ToSend};
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use rustls::{ClientConfig, ServerConfig};
+use side::{RECORD_BYTES_MAX, Side, Sinks, Step, ToSend};
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ const FRUITLESS_BYTES_MAX: usize = 1 << 20;
 /// Both continue the handshake while it lasts.
 pub struct TlsStream<S> {
     stream: S,
-    engine: Engine,
+    side: Side,
     /// The front of an incomplete record or handshake message; nearly always empty.
     incoming: Vec<u8>,
     /// Plaintext for which the reader's buffer had no room.
@@ -98,7 +98,7 @@ impl<S: Read + Write> TlsStream<S> {
         let unfit = |_| io::Error::new(ErrorKind::InvalidInput, format!("no certificate can be for the host {host:?}"));
         let name = ServerName::try_from(host).map_err(unfit)?.to_owned();
         let client = UnbufferedClientConnection::new(config.clone(), name).map_err(error::invalid_data)?;
-        TlsStream::new(stream, Engine::Client(client))
+        TlsStream::new(stream, Side::Client(client))
     }
 
     /// A server, before the client's first byte.
@@ -107,12 +107,12 @@ impl<S: Read + Write> TlsStream<S> {
     /// `InvalidData` if the configuration contradicts itself.
     pub fn server(stream: S, config: &Arc<ServerConfig>) -> io::Result<TlsStream<S>> {
         let server = UnbufferedServerConnection::new(config.clone()).map_err(error::invalid_data)?;
-        TlsStream::new(stream, Engine::Server(server))
+        TlsStream::new(stream, Side::Server(server))
     }
 
-    fn new(stream: S, engine: Engine) -> io::Result<TlsStream<S>> {
+    fn new(stream: S, side: Side) -> io::Result<TlsStream<S>> {
         let (incoming, plain, outgoing) = Default::default();
-        let mut tls = TlsStream { stream, engine, incoming, plain, outgoing, end: None, finished: false };
+        let mut tls = TlsStream { stream, side, incoming, plain, outgoing, end: None, finished: false };
         // Encodes a client's hello.
         tls.seal(ToSend::Nothing)?;
         Ok(tls)
@@ -128,7 +128,7 @@ impl<S: Read + Write> TlsStream<S> {
         // Errors of a send are ignored: a read reports them, too, after the bytes before them.
         let _ = self.send();
         let mut bytes = 0;
-        while self.engine.is_handshaking() {
+        while self.side.is_handshaking() {
             if let Some(end) = &self.end {
                 return end.result().map(|_| false);
             }
@@ -141,7 +141,7 @@ impl<S: Read + Write> TlsStream<S> {
     /// Whether the handshake is incomplete: no application byte has passed.
     #[inline]
     pub fn is_securing(&self) -> bool {
-        self.engine.is_handshaking()
+        self.side.is_handshaking()
     }
 
     /// Size of a reader's buffer, bytes, from which on no other buffer is needed.
@@ -182,7 +182,7 @@ impl<S: Read + Write> TlsStream<S> {
     /// Tells the peer that nothing more will be written (RFC 8446 section 6.1), to be followed by FIN once nothing is
     /// `unsent`. Reading goes on. Before the end of the handshake and after an error nothing is sent.
     pub fn close_notify(&mut self) {
-        if !self.finished && !self.engine.is_handshaking() && self.failure().is_none() {
+        if !self.finished && !self.side.is_handshaking() && self.failure().is_none() {
             self.finished = true;
             // It fails only where nothing can be sent any more.
             let _ = self.seal(ToSend::CloseNotify);
@@ -214,11 +214,11 @@ impl<S: Read + Write> TlsStream<S> {
             let (done, rest) = work.split_at_mut(at);
             let room = if front > 0 { &mut done[filled..] } else { &mut [] };
             let mut sinks = Sinks::new(room, &mut self.plain, &mut self.outgoing, ToSend::Nothing);
-            let (used, step) = self.engine.step(&mut rest[..end - at], &mut sinks);
+            let (used, step) = self.side.step(&mut rest[..end - at], &mut sinks);
             at += used;
             filled += sinks.filled;
             match step {
-                Ok(Step::Data) if at == end && !self.engine.has_unsent() => break None,
+                Ok(Step::Data) if at == end && !self.side.has_unsent() => break None,
                 Ok(Step::More | Step::Data) => {}
                 Ok(Step::Idle) => break None,
                 // What follows is ignored (RFC 8446 section 6.1).
@@ -238,7 +238,7 @@ impl<S: Read + Write> TlsStream<S> {
     fn read_stream(&mut self, room: &mut [u8]) -> Option<usize> {
         loop {
             match self.stream.read(room) {
-                Ok(0) if self.engine.is_handshaking() => self.end = Some(End::Cut("closed within the TLS handshake")),
+                Ok(0) if self.side.is_handshaking() => self.end = Some(End::Cut("closed within the TLS handshake")),
                 Ok(0) => self.end = Some(End::Cut("closed without close_notify")),
                 Ok(n) => return Some(n),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return None,
@@ -262,7 +262,7 @@ impl<S: Read + Write> TlsStream<S> {
         loop {
             let mut sinks = Sinks::new(&mut [], &mut self.plain, &mut self.outgoing, what);
             // Rustls must see the front of an incomplete message again.
-            let (used, step) = self.engine.step(&mut self.incoming, &mut sinks);
+            let (used, step) = self.side.step(&mut self.incoming, &mut sinks);
             self.incoming.drain(..used);
             match step {
                 Ok(Step::More | Step::Data) => {}
@@ -280,14 +280,14 @@ impl<S: Read + Write> TlsStream<S> {
     /// Notes a fatal error and leaves the alert for the peer in `outgoing`.
     fn fail(&mut self, error: rustls::Error) {
         // Rustls must see no more input, and encodes a queued alert without.
-        while self.engine.has_unsent() {
+        while self.side.has_unsent() {
             let mut sinks = Sinks::new(&mut [], &mut self.plain, &mut self.outgoing, ToSend::Nothing);
-            if self.engine.step(&mut [], &mut sinks).1.is_err() {
+            if self.side.step(&mut [], &mut sinks).1.is_err() {
                 break;
             }
         }
         self.incoming = Vec::new();
-        let spoke_tls = !self.engine.is_handshaking();
+        let spoke_tls = !self.side.is_handshaking();
         self.end = Some(End::Failed(if spoke_tls { error::behind_handshake(error) } else { error }));
     }
 
@@ -325,7 +325,7 @@ impl End {
 
 impl<S: Read + Write> Read for TlsStream<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.engine.is_handshaking() {
+        if self.side.is_handshaking() {
             let _ = self.send();
         }
         let (mut filled, mut bytes, mut drained) = (0, 0, false);
@@ -357,7 +357,7 @@ impl<S: Read + Write> Read for TlsStream<S> {
 
 impl<S: Read + Write> Write for TlsStream<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.engine.is_handshaking() && !self.secure()? {
+        if self.side.is_handshaking() && !self.secure()? {
             return Err(ErrorKind::WouldBlock.into());
         }
         if let Some(failure) = self.failure() {

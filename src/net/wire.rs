@@ -1,6 +1,6 @@
 //! A TCP connection as the loop sees it: plain, or with TLS in between.
 //!
-//! TLS is a layer of the stream and nobody above knows it: reading gives plaintext and drives the handshake, writing
+//! TLS is a layer of the stream that nothing above knows: reading gives plaintext and drives the handshake, writing
 //! takes plaintext. What is left to say is [`Stream::secure`] (is the handshake done?) and [`Stream::unsent`]
 //! (ciphertext that the socket has not taken, although the plaintext is gone).
 

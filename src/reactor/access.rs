@@ -1,6 +1,6 @@
 //! Lines of the access log: the combined format of Apache and nginx.
 //!
-//! The first and the last part of a line are made while the request is there, the middle when its answer is complete.
+//! The first and the last part of a line are made while the request is there, the middle when its response is complete.
 //! What a peer sends is escaped, so that no request can forge a line.
 
 use crate::conn::http::LogLine;

@@ -247,7 +247,7 @@ impl<N: Network> Engine<N> {
         }
     }
 
-    /// Does work on the loop itself, so that everybody can feel it (`--lab`).
+    /// Does work on the loop itself, which blocks every connection (`--lab`).
     fn block(&mut self, id: ConnId, work: Blocking) {
         let finished = blocking::block(work, &mut self.network, &self.limits);
         self.inbox.push_back((id, Event::Finished(finished)));

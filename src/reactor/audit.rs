@@ -1,10 +1,10 @@
-//! What is true between two turns, looked at all at once: for simulations, and for whoever hunts a bug.
+//! What is true between two turns, looked at all at once: for simulations, and to find a bug.
 //!
 //! In goes a server between two turns, out comes the first sentence that does not hold. Nothing is changed or mended.
 //! The walk costs time in proportion to what is there, so no turn does it by itself.
 //!
-//! A connection is at rest if it is not dead and nothing has put it on a list of those who get a turn. An edge comes
-//! once, so everything that somebody at rest could do must wait for an edge, for somebody else, or for its deadline:
+//! A connection is at rest if it is not dead and no list brings it a turn. An edge comes
+//! once, so everything that a connection at rest could do must wait for an edge, another connection or its deadline:
 //! to settle it once more would change nothing. That sentence finds the wake-up that was forgotten.
 
 use super::Server;

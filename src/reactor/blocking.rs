@@ -1,4 +1,4 @@
-//! Work that blocks: on a thread of the pool, or, with `--lab`, on the loop itself so that everybody can feel it.
+//! Work that blocks: on a thread of the pool, or, with `--lab`, on the loop itself, to show what that does to all connections.
 //!
 //! The blocking fetch uses the same request, the same parser and the same streams as the loop, with sockets that wait.
 //! There are no kept connections and no race here: one address after the other, and a new connection each time.
@@ -83,7 +83,7 @@ fn fetch_blocking(fetch: &Fetch, network: &mut impl Network, limits: &Limits) ->
     }
 }
 
-/// Waits for more of an answer; how many bytes came, 0 at the end of the connection.
+/// Waits for more of a response. Returns the number of bytes, 0 at the end of the connection.
 fn read_more(
     stream: &mut impl Stream,
     fetch: &Fetch,
@@ -97,7 +97,7 @@ fn read_more(
     }
     match stream.wait_at_most(left).and_then(|()| stream.read(buf)) {
         Ok(n) => Ok(n),
-        // Without close_notify. The answer's own framing tells whether something is missing.
+        // Without close_notify. The response's own framing tells whether something is missing.
         Err(e) if e.kind() == ErrorKind::UnexpectedEof && !exchange.ends_with_connection() => Ok(0),
         Err(e) => Err(broken(fetch, stage, &e)),
     }
@@ -113,7 +113,7 @@ fn broken(fetch: &Fetch, stage: Stage, e: &io::Error) -> FetchError {
     }
 }
 
-/// Looks the name up, tries one address after the other, and secures the first that answers.
+/// Looks the name up, tries one address after the other, and secures the first that is connected.
 fn connect<N: Network>(fetch: &Fetch, network: &mut N, limits: &Limits) -> Result<N::Stream, FetchError> {
     let (host, port) = (fetch.url.host.clone(), fetch.url.port);
     let addresses = match (host.as_str(), port).to_socket_addrs() {

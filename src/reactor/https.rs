@@ -1,5 +1,5 @@
 //! https, as a server: the certificate, read at start and again on SIGHUP, and the plain listener beside it
-//! (`--redirect-http`), which sends everybody to https, and serves challenges of ACME. And whom to trust, as a client.
+//! (`--redirect-http`), which redirects to https and serves challenges of ACME. For the client: which authorities are trusted.
 //!
 //! TLS itself is a layer of the stream (`net::wire`), and nothing in a turn knows of it.
 
@@ -111,7 +111,7 @@ impl<A: App> Loop<A> {
     /// before stay.
     pub(super) fn reread_certificate(&mut self) {
         let Some(files) = self.tls.take() else { return };
-        // A pipe may serve at start; now somebody would have to write into it, and everybody would wait.
+        // A pipe may serve at start. Reading it now would block the loop until something is written.
         let pipe = [&files.cert, &files.key].into_iter().find(|path| path.exists() && !path.is_file());
         let read = match pipe {
             Some(path) => Err(format!("{} is not a file", path.display())),

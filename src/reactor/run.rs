@@ -99,7 +99,7 @@ impl<A: App> Loop<A> {
         Ok(())
     }
 
-    /// Waits at most `most` for something to do, does it, and answers whether there will be more.
+    /// Waits at most `most` for something to do, and does it. Returns whether there will be more.
     ///
     /// # Errors
     /// The poll itself fails, which nothing can mend.

@@ -15,7 +15,7 @@ use crate::net::{Network, Stream};
 use crate::ws::frame::Opcode;
 use std::time::Instant;
 
-/// The close code and reason for a peer that answers no ping (RFC 6455 section 7.4.1: going away).
+/// The close code and reason for a peer that sends no pong (RFC 6455 section 7.4.1: going away).
 const SILENT: (u16, &str) = (1001, "no answer to pings");
 
 impl<N: Network> Engine<N> {
@@ -154,7 +154,7 @@ impl<N: Network> Engine<N> {
         self.close(id, Some(1013), "too slow", Told::Later);
     }
 
-    /// Answers the latest ping, as soon as no output waits.
+    /// Sends the pong for the latest ping, as soon as no output waits.
     pub fn answer_ping(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.outbox.is_empty() && conn.own_bytes() == 0) else {
             return;

@@ -103,7 +103,7 @@ fn soft_limit_of_open_files_is_raised_to_the_hard_one() {
 }
 
 #[test]
-fn whoever_would_cross_the_budget_of_all_buffers_is_closed_with_503_or_1013() {
+fn buffer_budget_closes_with_503_or_1013() {
     let site = Site::start(Limits::default(), &["--buffer-max", "100000"]);
     let half = |n: usize| {
         let head = "POST /login HTTP/1.1\r\nHost: squall\r\nContent-Length: 500000\r\n\r\n";

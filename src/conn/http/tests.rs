@@ -111,7 +111,7 @@ fn a_pipelined_transcript_gives_the_same_events_at_every_split() {
 }
 
 #[test]
-fn what_cannot_be_read_is_refused_at_every_split_and_nothing_is_read_behind_it() {
+fn nothing_is_read_behind_a_refused_request() {
     let post = |fields: &str, body: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n{body}");
     let http =
         http::Limits { body_bytes_max: 5, head_bytes_max: 200, request_line_bytes_max: 100, ..Default::default() };

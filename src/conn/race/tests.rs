@@ -80,7 +80,7 @@ fn families_take_turns_and_each_keeps_its_order() {
 }
 
 #[test]
-fn the_next_address_starts_after_the_stagger_and_the_slow_one_may_still_win() {
+fn a_slow_address_may_still_win() {
     let (mut race, now) = race(&["[2001:db8::1]:80", "192.0.2.1:80"]);
     let slow = start(&mut race, "[2001:db8::1]:80", now);
     assert!(race.winner().is_none() && race.next(now + STAGGER / 2).is_none());

@@ -78,7 +78,7 @@ fn a_connect_never_outlives_its_fetch() {
 }
 
 #[test]
-fn a_redirect_that_left_its_site_is_tried_at_public_addresses_only() {
+fn a_foreign_redirect_needs_a_public_address() {
     let now = Instant::now();
     let mut upstream = upstream("http://a.test/", now);
     upstream.fetch.public_only = true;
@@ -115,7 +115,7 @@ fn a_kept_connection_inside_is_not_for_a_redirect_from_outside() {
 }
 
 #[test]
-fn only_an_unheard_request_on_a_used_connection_is_tried_again_and_only_if_that_does_no_harm() {
+fn only_an_unheard_idempotent_request_is_retried() {
     let now = Instant::now();
     let closed = || FetchError::Protocol(ExchangeError::EarlyEof(Stage::Start));
     let reset = || FetchError::Broken { why: "reset".into() };

@@ -20,7 +20,7 @@ fn with_limits<T>(head: &str, limits: &Limits, look: impl FnOnce(Result<Request,
 }
 
 #[test]
-fn what_is_usual_is_parsed_at_once_and_what_is_not_is_looked_at_closely() {
+fn only_usual_heads_take_the_short_way() {
     let usual = b"GET /a?b HTTP/1.1\r\nHost: a:80\r\nCookie: c\r\n\r\n".to_vec();
     let at_once = |wire: &[u8], limits: &Limits| {
         let end = parse_at_once(wire, limits).map(|(end, _)| end);
@@ -159,7 +159,7 @@ fn the_authority_of_an_absolute_target_wins_over_host() {
 }
 
 #[test]
-fn options_may_ask_about_the_whole_server_and_connect_names_an_authority() {
+fn options_and_connect_have_targets_of_their_own() {
     with(&format!("OPTIONS * HTTP/1.1{REST}"), |request| {
         assert_eq!((request.path(), request.host()), ("*", "a.example"))
     });

@@ -87,7 +87,7 @@ fn a_stream_of_known_length_says_it() {
 }
 
 #[test]
-fn a_stream_of_unknown_length_is_chunked_on_1_1_and_until_close_on_1_0() {
+fn an_unknown_length_is_chunked_or_until_close() {
     let stream = Response { body: Body::Stream(None), ..hello() };
     let (bytes, sent) = encoded(&stream, GET);
     assert!(bytes.ends_with("Transfer-Encoding: chunked\r\n\r\n"), "{bytes}");

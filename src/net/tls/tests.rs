@@ -28,7 +28,7 @@ fn any_cut_of_the_wire_gives_the_same_conversation() {
                 client.inner().narrow(|way| (way.piece, way.stutters) = (piece, stutters));
                 let got = converse(&mut client, &mut server, &up, &down, 65_536);
                 assert!(got == (up.clone(), down.clone()), "pieces of {piece}");
-                assert_eq!(client.engine.state().protocol_version(), Some(version.version));
+                assert_eq!(client.side.state().protocol_version(), Some(version.version));
             }
         }
     }
@@ -226,8 +226,8 @@ fn the_second_connection_resumes_the_first() {
             let got = converse(&mut client, &mut server, b"question", b"answer", 65_536);
             assert_eq!(got, (b"question".to_vec(), b"answer".to_vec()));
             for end in [&client, &server] {
-                assert_eq!(end.engine.state().handshake_kind(), Some(kind), "{version:?}");
-                assert_eq!(end.engine.state().alpn_protocol(), Some(&b"http/1.1"[..]));
+                assert_eq!(end.side.state().handshake_kind(), Some(kind), "{version:?}");
+                assert_eq!(end.side.state().alpn_protocol(), Some(&b"http/1.1"[..]));
             }
         }
     }

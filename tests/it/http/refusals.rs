@@ -140,7 +140,7 @@ fn a_bare_lf_or_cr_is_400_at_once() {
 }
 
 #[test]
-fn whatever_two_servers_could_read_in_two_ways_is_400() {
+fn ambiguous_requests_are_400() {
     let site = Site::with_defaults();
     let post = "POST /login HTTP/1.1\r\nHost: squall\r\n";
     for fields in [

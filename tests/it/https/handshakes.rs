@@ -134,7 +134,7 @@ fn endless_handshake_is_closed_at_the_head_deadline() {
 }
 
 #[test]
-fn who_drips_a_handshake_does_not_win_time_by_it() {
+fn dripping_does_not_extend_the_handshake() {
     let limits = Limits { head_within: ms(300), ..Limits::default() };
     let site = Secure::start(limits, &["--keep-alive", "3600"]);
     let (hello, begun) = (hello(), Instant::now());

@@ -64,7 +64,7 @@ fn no_forged_or_stale_cookie_opens_the_chat() {
 }
 
 #[test]
-fn of_two_cookies_of_one_name_the_last_counts_whether_it_is_good_or_not() {
+fn last_cookie_of_a_name_counts() {
     let (site, _files, now) = start();
     let good = Signer::new(SECRET).sign("username", b"ann", now);
     for (fields, expected) in [
@@ -80,7 +80,7 @@ fn of_two_cookies_of_one_name_the_last_counts_whether_it_is_good_or_not() {
 }
 
 #[test]
-fn a_login_makes_a_new_cookie_whatever_was_brought_along() {
+fn login_always_signs_a_new_cookie() {
     let (site, _files, now) = start();
     let planted = Signer::new(SECRET).sign("username", b"mallory", now);
     let fields = format!("Cookie: username={planted}\r\n");

@@ -32,7 +32,7 @@ fn a_path_leaves_the_folder_in_no_spelling() {
 }
 
 #[test]
-fn what_is_no_file_is_404_and_holds_nobody_up() {
+fn a_special_file_is_404_at_once() {
     let www = Dir::new();
     www.write("static/file.txt", "file");
     let path = |name: &str| www.path().join("static").join(name);

@@ -16,7 +16,7 @@ fn is_escaped(page: &str, what: &str) {
 }
 
 #[test]
-fn markup_in_whatever_a_page_shows_stays_text() {
+fn markup_is_escaped_on_every_page() {
     let name = "<script>alert(1)//\"'</script>";
     let stub = Stub::saying(format!("HTTP/1.1 302 Found\r\nLocation: evil:{MARKUP}\r\nContent-Length: 0\r\n\r\n"));
     let flag = stub.flag();
@@ -73,7 +73,7 @@ fn no_line_end_from_a_stranger_gets_into_a_head() {
 }
 
 #[test]
-fn a_language_that_would_end_a_field_is_refused_before_it_is_passed_on() {
+fn accept_language_with_a_line_end_is_refused() {
     let stub = Stub::saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let flag = stub.flag();
     let site = Site::start(Limits::default(), &[&flag[0], &flag[1]]);
@@ -117,7 +117,7 @@ fn a_login_leads_nowhere_else() {
 }
 
 #[test]
-fn nobody_writes_a_line_of_the_access_log_but_us() {
+fn access_log_lines_cannot_be_forged() {
     let site = Child::start(&["--access-log", "-"], &[]);
     let evil = "\x1b[2J\u{9b}31m\" 200 1 \"\\";
     let mut client = Client::connect(site.address);
@@ -141,7 +141,7 @@ fn nobody_writes_a_line_of_the_access_log_but_us() {
 }
 
 #[test]
-fn a_path_in_an_error_message_is_one_line_without_terminal_escapes() {
+fn path_in_an_error_has_no_terminal_escapes() {
     let www = Dir::new();
     let name = "evil\n2026 ERROR forged\x1b[31m.txt";
     www.write(&format!("static/{name}"), vec![0; 32 << 20]);

@@ -104,7 +104,7 @@ fn a_field_with_a_line_end_in_it_is_not_relayed() {
 }
 
 #[test]
-fn a_relayed_script_style_or_multipart_is_nothing_that_a_browser_runs() {
+fn relayed_scripts_and_styles_do_not_run() {
     for kind in [
         "text/javascript",
         "application/javascript; charset=utf-8",

@@ -20,7 +20,7 @@ pub const RECORD_BYTES_MAX: usize = 16 << 10;
 const RECORD_OVERHEAD: usize = 32;
 
 /// Rustls' side of one connection.
-pub enum Engine {
+pub enum Side {
     Client(UnbufferedClientConnection),
     Server(UnbufferedServerConnection),
 }
@@ -60,7 +60,7 @@ pub enum Step {
     Idle,
 }
 
-impl Engine {
+impl Side {
     /// Whether neither end may send data yet.
     #[inline]
     pub fn is_handshaking(&self) -> bool {
@@ -75,8 +75,8 @@ impl Engine {
     /// What was agreed.
     pub fn state(&self) -> &CommonState {
         match self {
-            Engine::Client(client) => client,
-            Engine::Server(server) => server,
+            Side::Client(client) => client,
+            Side::Server(server) => server,
         }
     }
 
@@ -86,8 +86,8 @@ impl Engine {
     /// Fatal ones, after which no more input may be given; `has_unsent` tells whether there is an alert to send.
     pub fn step(&mut self, input: &mut [u8], sinks: &mut Sinks<'_>) -> (usize, Result<Step, Error>) {
         match self {
-            Engine::Client(client) => settle(client.process_tls_records(input), sinks),
-            Engine::Server(server) => settle(server.process_tls_records(input), sinks),
+            Side::Client(client) => settle(client.process_tls_records(input), sinks),
+            Side::Server(server) => settle(server.process_tls_records(input), sinks),
         }
     }
 }
