@@ -94,6 +94,7 @@ impl Client {
         cx: Cx,
     ) {
         self.places.take(&fetch.url);
+        log::trace!("{owner:?} fetches {}", fetch.url);
         let kept = if reusing == Reusing::Allowed { self.take_kept(conns, &fetch) } else { None };
         if let Some(id) = kept {
             adopt(&mut self.of_outside, conns, owner, id, fetch.deadline, cx);

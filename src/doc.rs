@@ -12,6 +12,7 @@ macro_rules! document {
         /// [http]: crate::doc::http
         /// [limits]: crate::doc::limits
         /// [performance]: crate::doc::performance
+        /// [reading]: crate::doc::reading
         /// [running]: crate::doc::running
         /// [security]: crate::doc::security
         /// [config]: crate::config
@@ -33,3 +34,4 @@ document!(security, "doc/security.md");
 document!(conformance, "doc/conformance.md");
 document!(performance, "doc/performance.md");
 document!(development, "doc/development.md");
+document!(reading, "doc/reading.md");

@@ -13,26 +13,31 @@
 //! leaves, imported by anyone: id, blocks, clock, config
 //! ```
 //!
-//! # Where to start reading
-//!
-//! 1. [`event`]: the border between protocols and application, on one page; then [`cli::fetch`], a small application.
-//! 2. `reactor/run.rs`, `once`: the wait. [`reactor`], `turn`: the turn. `reactor/serve.rs`, `gather` to `step`: one slice,
-//!    one event.
-//! 3. [`conn`]: what a connection is and wants; `conn/http.rs` and `conn/ws.rs` for its states, [`conn::closing`] for its
-//!    end, [`conn::table`] for the lists that bring it a turn.
-//! 4. `reactor/apply.rs`: effects become bytes. `reactor/output.rs`: where the bytes go. `reactor/settle.rs`: what follows.
-//! 5. [`http::request`] and [`ws::session`]: how requests and messages are found.
-//! 6. [`feed`] and [`feed::lane`]: a room is a log, a member is a position in it; `reactor/rooms.rs` flushes it.
-//!    [`blocks`]: a long message is handed on, not copied.
-//! 7. [`client`] and [`client::dial`]: outbound requests. [`conn::upstream`] for the states of their connections.
-//! 8. [`conn::timers`], [`net::listeners`], [`workers`]: time, new connections, and what blocks. [`net::wire`]: TLS as a
-//!    layer of the stream.
-//! 9. [`site`]: the site itself; [`config`] has the limits with their reasons.
+//! The order in which to read it, with what to notice at each stop, is in [`doc::reading`].
 //!
 //! # The turn
 //!
 //! ```text
 //! wait ─▶ note readiness ─▶ accept ─▶ threads ─▶ serve ─▶ deadlines ─▶ settle ─▶ free ─▶ flush rooms ─▶ settle ─▶ wait …
+//! ```
+//!
+//! # The route of one GET
+//!
+//! ```text
+//! reactor/run.rs      `once`             the kernel's poll returns; its events become a list of (Source, Ready)
+//! reactor.rs          `note`             readiness is stored in the connection, which goes on the ready queue
+//! reactor/serve.rs    `gather`           one read from each connection of a batch, into one buffer
+//! conn.rs             `fill`             socket → read buffer, one read
+//! reactor/serve.rs    `parse`            steps over what was read, within budgets; the rest is kept
+//! conn/http.rs        `step`             a head that lies there whole, or its end is looked for
+//! http/request/at_once.rs `parse_at_once`  the request, borrowed from the buffer
+//! reactor/serve.rs    `step`             `Step::Request` goes up to the application
+//! site.rs             `route`            which part of the site responds? `Effect::Respond`
+//! reactor/apply.rs    `respond`          the effect comes down: a response
+//! reactor/output.rs   `write`            where its bytes go: here, to the reply buffer of the batch
+//! http/response.rs    `encode_response`  head and body as bytes
+//! reactor/output.rs   `send_all`         when the batch is handled: one write for each connection
+//! reactor/settle.rs   `settle`           what follows: closing, the deadline, the memory that is booked
 //! ```
 //!
 //! # The route of one chat message
@@ -72,6 +77,20 @@
 //! site/search.rs      `on_fetched`   `Effect::Respond`, `Effect::Piece`; a redirect asks for the next fetch
 //! reactor/apply.rs    `stream_piece` to the browser; while it is slow, `wants_input` leaves the site unread
 //! client.rs           `finish`       the owner is told the end, once; the connection is kept or freed
+//! ```
+//!
+//! # The route of one search that is cancelled
+//!
+//! ```text
+//! reactor.rs          `note`             the browser has gone: its connection has a FIN to read
+//! reactor/settle.rs   `settle`           it has nothing that could be read before its response; its state is looked at
+//! reactor/settle.rs   `is_done`          a FIN while a search waits: nothing is wanted any more
+//! conn/table.rs       `bury`             the connection is marked dead
+//! reactor.rs          `free`             its socket is closed, and `Event::Left` goes into the inbox
+//! client.rs           `cancel`           the connection to the site is buried, too
+//! reactor/serve.rs    `tell`             the turn tells what waits in the inbox
+//! site/search.rs      `on_left`          the site forgets the search
+//! client.rs           `gone`             the place of the fetch is free: the next one in the queue starts
 //! ```
 //!
 //! There is no callback anywhere: an event goes up as a borrowed value, effects come down as owned ones, and a connection

@@ -109,6 +109,7 @@ impl<N: Network, A: App> Server<N, A> {
     /// One turn: does what readiness, threads and time allow. Returns how long to wait for more (`None`: for ever).
     pub fn turn(&mut self, readiness: &[(Source, Ready)], now: Now) -> Option<Duration> {
         self.begin(now);
+        log::trace!("turn begins with {} events of the kernel", readiness.len());
         for &(source, ready) in readiness {
             self.note(source, ready);
         }
@@ -133,6 +134,7 @@ impl<N: Network, A: App> Server<N, A> {
         self.engine.conns.sweep();
         let wait = self.wait();
         self.engine.clock.end(wait);
+        log::trace!("turn ends, to wait for {wait:?}");
         wait
     }
 
@@ -202,6 +204,7 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     fn note(&mut self, source: Source, ready: Ready) {
+        log::trace!("{source:?} is {ready:?}");
         match source {
             Source::Connection(id) => {
                 if let Some(conn) = self.engine.conns.get_mut(id) {
@@ -240,6 +243,7 @@ impl<N: Network, A: App> Server<N, A> {
         let conn = Connection::new(Some(stream), Protocol::Http(Http::new(service)));
         let id = self.engine.conns.insert(conn, self.engine.clock.now + self.engine.limits.head_within);
         let stream = self.engine.conns.get_mut(id).and_then(|conn| conn.stream.as_mut());
+        log::trace!("{id:?} was accepted");
         if let Some(Err(e)) = stream.map(|stream| self.engine.network.watch(stream, id)) {
             log::error!("a connection cannot be watched: {e}");
             self.engine.conns.bury(id);
@@ -288,6 +292,7 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     fn free(&mut self, id: ConnId, mut conn: Connection<N::Stream>) {
+        log::trace!("{id:?} is freed");
         // The socket closes before the application hears of it: a client in the backlog may have its descriptor.
         close(&mut conn);
         self.acceptor.descriptor_freed(self.engine.clock.now);

@@ -60,6 +60,7 @@ impl<N: Network> Engine<N> {
 
     /// Writes the response to the request that is owed one. A late response, to no request, is dropped.
     pub fn respond(&mut self, id: ConnId, response: &mut Response) {
+        log::trace!("{id:?} is sent the response {}", response.status);
         let (date, may_keep) = (self.clock.date(), self.life == Life::Serving);
         let written = self.output.write(&mut self.conns, &self.rooms, id, |conn, out| {
             let http = conn.http()?;
@@ -227,6 +228,7 @@ impl<N: Network> Engine<N> {
 
     /// Appends one text message to the room's feeds.
     fn publish(&mut self, feed: FeedId, text: &[u8]) {
+        log::trace!("{feed:?} gets {} bytes", text.len());
         let codecs = &mut self.codecs;
         self.rooms.publish(feed, text.len(), |coding, out| codecs.encode_text(coding, text, out));
     }

@@ -132,6 +132,7 @@ impl Output {
 
 /// A failed write means that the peer is gone. Only HTTP and WebSocket have replies: no fetch hears of it.
 fn send<S: Stream>(conns: &mut Connections<S>, id: ConnId, bytes: &[u8]) {
+    log::trace!("{id:?} is written {} bytes", bytes.len());
     if !bytes.is_empty()
         && let Some(conn) = conns.get_mut(id)
         && conn.send(bytes).is_err()

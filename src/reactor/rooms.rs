@@ -316,6 +316,7 @@ fn visit<S: Stream>(conns: &mut Connections<S>, room: &mut Room, index: usize, m
         true => match flush_lane(conn, room, most) {
             Ok(0) => Visit::Done,
             Ok(written) => {
+                log::trace!("{id:?} is written {written} bytes of its room");
                 *budget = budget.saturating_sub(written + WRITE_COST);
                 if written >= most { Visit::More } else { Visit::Done }
             }

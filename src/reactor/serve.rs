@@ -70,6 +70,7 @@ impl<N: Network, A: App> Server<N, A> {
                 let Some(conn) = self.engine.conns.get_mut(id) else { continue };
                 match conn.fill(self.batch.free(), self.engine.limits.slice_bytes_max) {
                     Ok(filled) => {
+                        log::trace!("{id:?} was read: {} bytes", filled.fresh);
                         is_open = !conn.has_input();
                         self.batch.push_read(id, filled);
                     }
@@ -217,6 +218,7 @@ impl<N: Network, A: App> Server<N, A> {
             Step::Quiet => {}
             Step::ExpectsContinue => self.engine.output.reply(CONTINUE),
             Step::Request(ref request, body) => {
+                log::trace!("{id:?} requests {} {}", request.method_token(), request.target());
                 let line = log.line(clock.date(), request);
                 let redirect = to_https.and_then(|to| to.redirect(request));
                 if redirect.is_none() {
@@ -238,6 +240,7 @@ impl<N: Network, A: App> Server<N, A> {
                 return Some(bytes);
             }
             Step::Message(kind, payload) => {
+                log::trace!("{id:?} says {} bytes", payload.len());
                 app.on_event(id, Event::Message(kind, payload), now, effects);
                 self.engine.apply(&mut self.effects);
             }
@@ -248,6 +251,7 @@ impl<N: Network, A: App> Server<N, A> {
                 self.engine.close(id, Some(error.close_code()), error.reason(), Told::Later);
             }
             Step::Fetched(owner, fetched) => {
+                log::trace!("{id:?} brings a part of the response for {owner:?}");
                 if let Fetched::Body(piece) = fetched {
                     *work += piece.len().saturating_sub(used);
                 }
@@ -288,6 +292,7 @@ impl<N: Network, A: App> Server<N, A> {
     /// Tells the application what waits in the inbox.
     pub(super) fn tell(&mut self) {
         while let Some((id, event)) = self.engine.inbox.pop_front() {
+            log::trace!("{id:?} is told {event:?}");
             self.app.on_event(id, event, self.engine.clock.both(), &mut self.effects);
             self.engine.apply(&mut self.effects);
         }

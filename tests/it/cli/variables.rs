@@ -111,6 +111,27 @@ fn a_blank_level_of_the_log_is_the_default() {
     }
 }
 
+/// As `src/doc/reading.md` shows it.
+#[test]
+fn trace_prints_the_way_of_a_request() {
+    let child = Child::start(&[], &[("RUST_LOG", "squall=trace")]);
+    assert_eq!(get(child.address, "/plaintext").status, 200);
+    let stderr = child.last_words();
+    let mut rest = stderr.as_str();
+    for words in [
+        "turn begins with 1 events of the kernel",
+        "Connection(#0.1) is Ready { readable: true",
+        "#0.1 was read: ",
+        "#0.1 requests GET /plaintext",
+        "#0.1 is sent the response 200",
+        "#0.1 is written ",
+        "turn ends, to wait for ",
+    ] {
+        let at = rest.find(words).unwrap_or_else(|| panic!("{words:?} does not follow in {stderr}"));
+        rest = &rest[at + words.len()..];
+    }
+}
+
 /// The lines about variables that a server says at its start.
 fn warnings(env: &[(&str, &str)]) -> Vec<String> {
     let stderr = Child::start(&[], env).last_words();
