@@ -22,7 +22,7 @@ use crate::event::{Event, Fetch, FetchError, Fetched, Inbox};
 use crate::http::exchange::encode_request;
 use crate::id::ConnId;
 use crate::net::{Network, Stream};
-use crate::workers::names::{Found, Names};
+use crate::workers::names::Names;
 use dial::{Dialled, Dialler};
 use places::Places;
 use std::collections::{HashMap, VecDeque};
@@ -145,7 +145,6 @@ impl Client {
         cx: Cx,
     ) -> bool {
         let Some((askers, found)) = self.dialler.names.next_result(cx.now) else { return false };
-        let found: Found = found;
         for id in askers {
             let dialled = self.dialler.resolved(conns, network, id, &found, cx);
             self.dialled(conns, inbox, id, dialled, cx);

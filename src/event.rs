@@ -37,13 +37,29 @@ pub enum Event<'a> {
     /// What a [`Job`] found.
     Finished(Finished),
     /// The connection is over: a WebSocket session ended, a peer left while it waited for a response, or the server has
-    /// answered in the application's stead (too late, pool full, drain). What is pending for it is void.
+    /// responded in the application's stead (too late, pool full, drain). What is pending for it is void.
     Left,
     /// The process stood still, for this long at most: what the peers did meanwhile comes all at once. About no
     /// connection.
     Stalled(Duration),
     /// The server drains: no more leave lines, `/healthz` says so. About no connection.
     Draining,
+}
+
+impl Event<'_> {
+    /// What kind it is, for the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::Request(..) => "request",
+            Event::Message(..) => "message",
+            Event::Woke => "woke",
+            Event::Fetched(_) => "fetched",
+            Event::Finished(_) => "finished",
+            Event::Left => "left",
+            Event::Stalled(_) => "stalled",
+            Event::Draining => "draining",
+        }
+    }
 }
 
 /// Work that would block, for the pool ([`Effect::Run`]). It comes back as [`Event::Finished`].

@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     start_log();
     let cli = Cli::read();
     Cli::unknown_variables().iter().for_each(|why| log::warn!("{why}"));
-    // A connection is a descriptor, whoever opens it; many systems start a program with a soft limit of 1,024.
+    // Each connection is a descriptor, accepted or our own; many systems start a program with a soft limit of 1,024.
     let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
     let outcome = match cli.command {
         None => serve(&cli.serve, open_files),
@@ -41,7 +41,7 @@ fn serve(flags: &Serve, open_files: u64) -> Result<ExitCode, String> {
     let mut running = squall::cli::serve::bind(flags, limits)?;
     running.take_signals().map_err(|e| format!("signals cannot be taken: {e}"))?;
     for line in running.lines() {
-        // Whoever closed our standard output does not want to know.
+        // A closed standard output is no error: the lines are not wanted.
         let _ = writeln!(std::io::stdout(), "{line}");
     }
     running.run().map_err(|e| format!("the kernel's poll failed: {e}"))?;

@@ -10,7 +10,7 @@
 //! Closing a socket with unread input makes the kernel send RST, and that destroys the response on its way. So the write
 //! half is shut first, and what the peer still sends is thrown away: a refused body, or the next pipelined request.
 
-use super::{Connection, Input, Protocol, Step};
+use super::{Connection, Protocol, Step};
 use crate::config::Limits;
 use crate::net::Stream;
 
@@ -46,7 +46,7 @@ pub fn advance<S: Stream>(conn: &mut Connection<S>, limits: &Limits) -> Next {
     if !is_over || !conn.is_flushed() {
         return Next::Wait;
     }
-    let has_unread = conn.input == Input::Readable || conn.input == Input::Ending || !conn.kept.is_empty();
+    let has_unread = conn.input.is_readable() || !conn.kept.is_empty();
     let may_send_more = has_unread || conn.closing == Closing::FlushingRefusal;
     if !may_send_more || conn.input.has_ended() {
         return Next::Free;

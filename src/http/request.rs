@@ -28,7 +28,7 @@ use memchr::{memchr, memchr2};
 use std::fmt;
 use std::mem::MaybeUninit;
 
-/// So many fields httparse has room for, whatever `head_fields_max` says.
+/// Fields that httparse gets room for, at most, whatever `head_fields_max` is.
 const FIELDS_MAX: usize = 100;
 
 /// What is asked for (RFC 9110 section 9).

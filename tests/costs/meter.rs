@@ -18,7 +18,7 @@ pub struct Calls {
     pub freed: u64,
 }
 
-/// So many backtraces are kept.
+/// Backtraces that are kept, at most.
 const TRACES_MAX: usize = 8;
 
 thread_local! {

@@ -25,11 +25,11 @@ const IDLE_FOR: Duration = Duration::from_millis(600);
 const MEMORY_KEPT_MAX: u64 = 8 << 20;
 /// At this growth an attack is called off, and the server has failed, bytes.
 const MEMORY_GROWTH_MAX: u64 = 512 << 20;
-/// So long does it have to come back to the base line.
+/// Time that the server has to come back to the base line.
 const BACK_WITHIN: Duration = Duration::from_secs(20);
-/// So long may an attack take.
+/// Time that an attack may take.
 const ATTACK_WITHIN: Duration = Duration::from_secs(60);
-/// Entries of connections that are gone stay in the heap of timers until they are due or until there are so many
+/// Entries of connections that are gone stay in the heap of timers until they are due or until there are this many
 /// (`conn::timers` sweeps it then).
 const STALE_TIMERS_MAX: usize = 1024;
 /// The longest deadline of a connection, and the time to notice it.

@@ -15,7 +15,7 @@ const VISIT_BYTES_MAX: usize = 64 << 10;
 /// A pause in every turn. Server and attack may have a core each; the probe must get one of them when it wakes, or the
 /// scheduler is measured.
 const BREATH: Duration = Duration::from_micros(100);
-/// So much of what a client reads is kept; the rest is counted.
+/// Bytes kept of what a client reads; the rest is counted.
 const KEPT_BYTES_MAX: usize = 256;
 /// A connect that takes longer is an error.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use std::io::Write;
 
-/// What comes out of `wire` in parts of so many bytes.
+/// What comes out of `wire` in parts of this many bytes.
 fn inflated_by(coding: &str, wire: &[u8], size: usize, bytes_max: u64) -> Result<Vec<u8>, InflateError> {
     let mut inflater = Inflater::for_coding(coding.as_bytes(), bytes_max).expect("known");
     let mut out = Vec::new();

@@ -7,8 +7,8 @@ use crate::http::persistence::Persistence;
 use crate::http::url::is_authority;
 use crate::http::words::elements;
 
-/// The fields of one head, as their lines lie there: few of them are ever asked for. Well-formed, for somebody has
-/// looked at them. An iterator that is copied goes on from where it is.
+/// The fields of one head, as their lines lie there: few of them are ever asked for. They are well-formed: a parser has
+/// read them. An iterator that is copied goes on from where it is.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldLines<'b>(
     /// Each line with its CRLF, the empty one left out.
@@ -93,7 +93,7 @@ impl<'b> Fields<'b> {
         }
     }
 
-    /// Twice is refused even if both agree (RFC 9112 section 6.3 leaves the choice): nobody honest sends it.
+    /// Twice is refused even if both agree (RFC 9112 section 6.3 leaves the choice): no honest client sends it.
     fn note_length(&mut self, value: &[u8]) -> Result<(), HttpError> {
         let length = parse_length(value).ok_or(HttpError::Ambiguous("Content-Length is not one decimal number"))?;
         if self.length.replace(length).is_some() {

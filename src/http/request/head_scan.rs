@@ -29,8 +29,8 @@ impl HeadScan {
     /// ready for the next one. `None`: read more.
     ///
     /// # Errors
-    /// `LineTooLong` (414) and `HeadTooLong` (431) as soon as so many bytes are there, `Malformed` (400) for a bare
-    /// CR or LF as soon as it is seen, or for too many blank lines. Answer and close.
+    /// `LineTooLong` (414) and `HeadTooLong` (431) as soon as the limit is passed, `Malformed` (400) for a bare
+    /// CR or LF as soon as it is seen, or for too many blank lines. Respond and close.
     pub fn find_end(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<usize>, HttpError> {
         if self.is_idle() {
             self.skip_blanks(buf, limits)?;

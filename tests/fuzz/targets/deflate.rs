@@ -36,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// Frames as they come from anybody, with our Close somewhere.
+/// Frames as they come from any peer, with our Close somewhere.
 fn check_any_bytes(wire: &[u8], cuts: Cuts, agreement: Agreement, options: u8) {
     let limit = [300, 70_000][usize::from(options >> 6 & 1)];
     let close_behind = if options >> 7 == 0 { usize::MAX } else { 1 };
@@ -45,7 +45,7 @@ fn check_any_bytes(wire: &[u8], cuts: Cuts, agreement: Agreement, options: u8) {
     });
 }
 
-/// Messages from one session to its peer; where frames are for everybody, from the codec to somebody else as well.
+/// Messages from one session to its peer; where frames are for all, from the codec to another session as well.
 fn check_deflated(bytes: &[u8], cuts: Cuts, agreement: Agreement) {
     let limits = Limits { deflate_bytes_min: 1, ..Limits::default() };
     let mut codec = Codec::new(&limits);

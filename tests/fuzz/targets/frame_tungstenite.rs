@@ -3,7 +3,7 @@
 //! Differences that are allowed, each because RFC 6455 has it our way or leaves it open:
 //! * We refuse a length that is not in its shortest form, or has its top bit set (section 5.2 says MUST); in a control
 //!   frame any longer form says more than 125 bytes.
-//! * We refuse close codes that nobody may send (section 7.4); tungstenite reads some as 1002, others as they are. It does
+//! * We refuse close codes that no peer may send (section 7.4); tungstenite reads some as 1002, others as they are. It does
 //!   not know 1014, which IANA has registered since, and reads it as 1002.
 //! * We refuse at the first byte that shows a fault (section 8.1 allows it); tungstenite waits for the whole frame.
 //! * Behind our Close or error nothing counts; tungstenite goes on reading until the connection ends.

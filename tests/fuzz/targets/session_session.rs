@@ -74,7 +74,7 @@ fn say_control(u: &mut Unstructured, wire: &mut Vec<u8>, said: &mut Vec<Said>) -
     Ok(())
 }
 
-/// A Close, and something behind it that nobody may hear.
+/// A Close, and something behind it that must not be heard.
 fn say_close(u: &mut Unstructured, wire: &mut Vec<u8>, said: &mut Vec<Said>) -> Result<()> {
     let code = *u.choose(&[None, Some(1000u16), Some(1001), Some(1014), Some(3000), Some(4999)])?;
     let mut reason: &str = if code.is_some() { u.arbitrary()? } else { "" };

@@ -11,7 +11,7 @@ const CLIENTS: usize = 120;
 /// CPU time is measured for this long; 2 % of it are 6 ticks.
 const FULL_FOR: Duration = Duration::from_secs(3);
 const CPU_PERCENT_MAX: f64 = 2.0;
-/// Descriptors come free one after the other, so often.
+/// Descriptors come free one after the other, this often.
 const FREED: usize = 10;
 const SERVED_WITHIN: Duration = Duration::from_millis(1500);
 /// The server is full when no client was served for this long.

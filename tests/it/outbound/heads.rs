@@ -82,7 +82,7 @@ const CONTROL: &str = "its head has a NUL or a bare CR in it";
 const LENGTH: &str = "its Content-Length is not one number";
 const CODING: &str = "it has a transfer coding other than chunked";
 
-/// Like an SSH server, it greets before anybody has said anything.
+/// Like an SSH server, it sends a greeting before any request.
 fn speaks_first(mut stream: TcpStream) {
     let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.6\r\n");
     hold(&mut stream);

@@ -202,7 +202,7 @@ fn resets_in_handshake(mut stream: TcpStream) {
     super::ways::reset(stream);
 }
 
-/// The whole flight takes longer than anybody waits for it.
+/// The whole flight takes longer than any peer waits for it.
 fn drips(mut stream: TcpStream) {
     for byte in server_flight(&mut stream) {
         if stream.write_all(&[byte]).is_err() {

@@ -8,7 +8,7 @@ use crate::zlib::PIECE_BYTES_MAX;
 #[derive(Debug, Clone, Copy)]
 enum Framed {
     Length,
-    /// In chunks of so many bytes.
+    /// In chunks of this many bytes.
     Chunks(usize),
     UntilClose,
 }

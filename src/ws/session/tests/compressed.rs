@@ -264,8 +264,8 @@ fn our_close_inside_a_compressed_character_is_no_error() {
     assert_eq!(said, [Said::Close(None, String::new())]);
 }
 
-/// Sends messages from one session's deflater to a client that agreed on the same; answers what it hears and the size
-/// of each frame.
+/// Sends messages from one session's deflater to a client that agreed on the same; returns the size of each
+/// frame.
 fn sent(parameters: &str, messages: &[&[u8]]) -> Vec<usize> {
     let (mut server, mut codec) = (session(parameters, 1 << 20), codec());
     let theirs = agreement(parameters);

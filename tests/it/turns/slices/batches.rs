@@ -46,7 +46,7 @@ fn turn<A: App>(server: &mut Server<FakeNetwork, A>, ids: &[ConnId]) -> Option<D
     wait
 }
 
-/// So many WebSockets, in the order of their ids.
+/// This many WebSockets, in the order of their ids.
 fn sockets(count: usize) -> (Server<FakeNetwork, Gossip>, Vec<ConnId>, Vec<PipeRef>) {
     let (mut server, ids, peers) = meet(Gossip::default(), Limits::default(), count);
     peers.iter().for_each(|peer| say(peer, upgrade()));

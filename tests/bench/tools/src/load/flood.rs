@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const MESSAGE_BYTES: usize = 16 << 20;
-/// So many requests in one write.
+/// Requests in one write.
 const REQUESTS: usize = 1024;
 
 /// What was sent and what came, MiB a second.
