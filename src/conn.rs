@@ -12,7 +12,6 @@
 pub mod closing;
 pub mod http;
 pub mod race;
-pub mod slab;
 pub mod table;
 pub mod timers;
 pub mod upstream;
@@ -225,7 +224,7 @@ impl<S: Stream> Connection<S> {
                 }
                 // A short read means that the socket was drained (epoll(7)), unless a FIN stands behind the data.
                 Ok(n) => {
-                    if self.input != Input::Ending && n < room.len() && !stream.input_ended() {
+                    if !matches!(self.input, Input::Ending) && n < room.len() && !stream.input_ended() {
                         self.input = Input::Drained;
                     }
                     break n;
@@ -266,15 +265,14 @@ impl<S: Stream> Connection<S> {
     /// Of an upstream, how far its owner lags is the client's business.
     #[inline]
     pub fn wants_input(&self, reply: usize, limits: &Limits) -> bool {
-        if self.closing != Closing::No || self.is_dead() {
+        if !matches!(self.closing, Closing::No) || self.marks.is_dead {
             return false;
         }
-        let is_calm = || self.outbox.unsent() + reply < limits.high_water;
         match &self.protocol {
             // The next request waits until the responses before it are with the kernel: a client that does not read
             // cannot go on asking.
-            Protocol::Http(http) => is_calm() && self.is_flushed() && http.wants_input(),
-            Protocol::Ws(ws) => is_calm() && self.own_bytes() < limits.high_water && ws.wants_input(),
+            Protocol::Http(http) => http.wants_input() && self.is_flushed() && reply < limits.high_water,
+            Protocol::Ws(ws) => ws.wants_input() && self.outbox.unsent() + self.own_bytes() + reply < limits.high_water,
             Protocol::Upstream(upstream) => upstream.is_read(),
             Protocol::Discarding(_) => true,
         }
@@ -352,7 +350,8 @@ impl<S: Stream> Connection<S> {
             Protocol::Ws(ws) => ws.is_at_rest() && self.subscription.is_none(),
             Protocol::Upstream(_) | Protocol::Discarding(_) => false,
         };
-        let is_stirred = self.broken | self.unparsed || self.input != Input::Drained || self.closing != Closing::No;
+        let is_calm = matches!((self.input, self.closing), (Input::Drained, Closing::No));
+        let is_stirred = self.broken || self.unparsed || !is_calm;
         let is_waiting = !self.kept.is_empty() || !self.is_flushed() || self.is_securing();
         speaks && !is_stirred && !is_waiting && !self.is_dead() && self.held() == self.booked as usize
     }
@@ -399,17 +398,17 @@ impl<S: Stream> Connection<S> {
     /// Whether it waits for a turn for its input.
     #[inline]
     pub fn is_queued(&self) -> bool {
-        self.marks.is_queued()
+        self.marks.is_queued
     }
 
     /// Whether a list of the table brings it a turn: one for input, or a look at its state.
     pub fn is_listed(&self) -> bool {
-        self.marks.is_listed()
+        self.marks.is_queued || self.marks.is_touched
     }
 
     /// A response is complete; without keep-alive it was the last one. Returns what is left to do for it.
     pub fn end_response(&mut self, keep_alive: bool) -> Rest {
-        if !keep_alive && self.closing == Closing::No {
+        if !keep_alive && matches!(self.closing, Closing::No) {
             self.closing = Closing::Flushing;
         }
         match &mut self.protocol {

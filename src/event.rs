@@ -198,13 +198,13 @@ impl Effects {
         self.list.push(effect);
     }
 
-    /// Takes the list back that was applied, and forgets the bytes. Keeps the memory, unless one large message has grown
-    /// it.
-    pub fn reuse(&mut self, list: Vec<Effect>) {
-        self.list = list;
+    /// Forgets list and bytes when they are applied. Keeps the memory, unless one large message has grown it.
+    pub fn clear(&mut self) {
         self.list.clear();
         self.bytes.clear();
-        self.bytes.shrink_to(BYTES_KEPT_MAX);
+        if self.bytes.capacity() > BYTES_KEPT_MAX {
+            self.bytes.shrink_to(BYTES_KEPT_MAX);
+        }
     }
 }
 
@@ -279,8 +279,7 @@ mod tests {
         effects.respond(id, Response::text(200, "ok"));
         assert_eq!(effects.list, [Effect::Sleep(id, at), Effect::Respond(id, Response::text(200, "ok"))]);
         let (list, bytes) = (effects.list.capacity(), effects.bytes.capacity());
-        let list_memory = std::mem::take(&mut effects.list);
-        effects.reuse(list_memory);
+        effects.clear();
         assert!(effects.list.is_empty() && effects.bytes.is_empty());
         assert_eq!((effects.list.capacity(), effects.bytes.capacity()), (list, bytes));
     }

@@ -152,7 +152,7 @@ pub struct Ready {
     pub broken: bool,
 }
 
-// No connection has generation 0 (see `conn::slab`), so the low half of the token names everything else.
+// No connection has generation 0 (see `conn::table`), so the low half of the token names everything else.
 const JOBS: usize = u32::MAX as usize;
 const SIGNALS: usize = JOBS - 1;
 

@@ -206,12 +206,7 @@ impl<N: Network, A: App> Server<N, A> {
     fn note(&mut self, source: Source, ready: Ready) {
         log::trace!("{source:?} is {ready:?}");
         match source {
-            Source::Connection(id) => {
-                if let Some(conn) = self.engine.conns.get_mut(id) {
-                    conn.note(ready);
-                    self.engine.conns.enqueue(id);
-                }
-            }
+            Source::Connection(id) => self.engine.conns.note(id, ready),
             Source::Listener(n) => self.acceptor.note(n),
             Source::Jobs => self.has_results = true,
             Source::Signals => {}
@@ -220,7 +215,7 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// Accepts connections, within the budget of a turn.
     fn accept(&mut self) {
-        if self.engine.life != Life::Serving {
+        if !matches!(self.engine.life, Life::Serving) {
             return;
         }
         for _ in 0..self.engine.limits.accepts_per_turn {
@@ -331,7 +326,7 @@ impl<N: Network, A: App> Server<N, A> {
     /// with 1001. Called again, ends the loop.
     pub fn drain(&mut self, now: Instant) {
         self.engine.clock.now = now;
-        if self.engine.life != Life::Serving {
+        if !matches!(self.engine.life, Life::Serving) {
             self.engine.life = Life::Over;
             return;
         }

@@ -1,5 +1,8 @@
-//! All connections: the slab, the work lists with the marks that say which connection is on them, the deadlines, and the
-//! budget of all buffers.
+//! All connections: their slots, the work lists with the marks that say which connection is on them, the deadlines, and
+//! the budget of all buffers.
+//!
+//! A look-up with a [`ConnId`] returns `None` once that connection is gone, also when its slot has a new one. So an event
+//! of the kernel, a timer, a job's result or a room's member list may keep the id of a connection that is gone.
 //!
 //! ```text
 //! enqueue ─▶ ready ─────────▶ a turn for input        touch ─▶ touched ─▶ a look at its state, at the end of the turn
@@ -12,11 +15,10 @@
 //! A connection is on at most one of `ready`, `handshakes` and `held`, and at most once on each of the other lists. A mark
 //! in the connection says so, and only this file changes marks and lists.
 
-use super::slab::Slab;
 use super::timers::{Timer, Timers};
 use super::{Connection, Protocol};
 use crate::id::{ConnId, FeedId};
-use crate::net::Stream;
+use crate::net::{Ready, Stream};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -24,24 +26,22 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(in crate::conn) struct Marks {
     /// On `ready`, `handshakes` or `held`.
-    is_queued: bool,
-    is_touched: bool,
+    pub is_queued: bool,
+    pub is_touched: bool,
     pub is_dead: bool,
 }
 
-impl Marks {
-    pub fn is_queued(self) -> bool {
-        self.is_queued
-    }
-
-    pub fn is_listed(self) -> bool {
-        self.is_queued || self.is_touched
-    }
+/// A connection, and the generation that its id must have.
+struct Slot<S> {
+    generation: u32,
+    conn: Connection<S>,
 }
 
 /// All connections, accepted ones and our own.
 pub struct Connections<S> {
-    slab: Slab<Connection<S>>,
+    slots: slab::Slab<Slot<S>>,
+    /// The generation given last: no id is valid for a later tenant of its slot, until 2³² tenants later.
+    generation: u32,
     /// Connections that were accepted; upstreams are not among them.
     accepted: usize,
     timers: Timers,
@@ -61,7 +61,8 @@ impl<S: Stream> Connections<S> {
     /// A table without connections, whose time starts now.
     pub fn new(now: Instant) -> Connections<S> {
         Connections {
-            slab: Slab::default(),
+            slots: slab::Slab::new(),
+            generation: 0,
             accepted: 0,
             timers: Timers::new(now),
             ready: VecDeque::new(),
@@ -76,7 +77,10 @@ impl<S: Stream> Connections<S> {
     /// Takes a connection in, with its first deadline.
     pub fn insert(&mut self, conn: Connection<S>, deadline: Instant) -> ConnId {
         self.accepted += usize::from(!matches!(conn.protocol, Protocol::Upstream(_)));
-        let id = self.slab.insert(conn);
+        // Generation 0 is skipped: it marks names outside the table.
+        self.generation = self.generation.checked_add(1).unwrap_or(1);
+        let generation = self.generation;
+        let id = ConnId::new(self.slots.insert(Slot { generation, conn }), generation);
         self.set_deadline(id, deadline);
         id
     }
@@ -84,39 +88,41 @@ impl<S: Stream> Connections<S> {
     /// The connection of this id, if it is still there.
     #[inline]
     pub fn get(&self, id: ConnId) -> Option<&Connection<S>> {
-        self.slab.get(id)
+        let slot = self.slots.get(id.slot as usize)?;
+        (slot.generation == id.generation).then_some(&slot.conn)
     }
 
     /// The same, to change it.
     #[inline]
     pub fn get_mut(&mut self, id: ConnId) -> Option<&mut Connection<S>> {
-        self.slab.get_mut(id)
+        let slot = self.slots.get_mut(id.slot as usize)?;
+        (slot.generation == id.generation).then_some(&mut slot.conn)
     }
 
     /// The connection of this id, unless it is to be freed.
     #[inline]
     pub fn living(&mut self, id: ConnId) -> Option<&mut Connection<S>> {
-        self.slab.get_mut(id).filter(|conn| !conn.marks.is_dead)
+        self.get_mut(id).filter(|conn| !conn.marks.is_dead)
     }
 
     /// All of them, by slot.
     pub fn iter(&self) -> impl Iterator<Item = (ConnId, &Connection<S>)> {
-        self.slab.iter()
+        self.slots.iter().map(|(slot, Slot { generation, conn })| (ConnId::new(slot, *generation), conn))
     }
 
     /// The ids of all.
     pub fn ids(&self) -> Vec<ConnId> {
-        self.slab.iter().map(|(id, _)| id).collect()
+        self.iter().map(|(id, _)| id).collect()
     }
 
     /// Connections in the table.
     pub fn len(&self) -> usize {
-        self.slab.len()
+        self.slots.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.slab.is_empty()
+        self.slots.is_empty()
     }
 
     /// Connections that were accepted and are not freed.
@@ -124,13 +130,19 @@ impl<S: Stream> Connections<S> {
         self.accepted
     }
 
+    /// Notes what the kernel said of a connection, and gives it a turn for its input.
+    pub fn note(&mut self, id: ConnId, ready: Ready) {
+        let Some(conn) = self.get_mut(id) else { return };
+        conn.note(ready);
+        if !std::mem::replace(&mut conn.marks.is_queued, true) {
+            self.ready.push_back(id);
+        }
+    }
+
     /// Puts a connection at the back of the ready queue, if it is not queued.
     #[inline]
     pub fn enqueue(&mut self, id: ConnId) {
-        if let Some(conn) = self.slab.get_mut(id)
-            && !conn.marks.is_queued
-        {
-            conn.marks.is_queued = true;
+        if self.mark_queued(id) {
             self.ready.push_back(id);
         }
     }
@@ -140,15 +152,17 @@ impl<S: Stream> Connections<S> {
         self.ready.len()
     }
 
-    /// The front of the ready queue.
-    pub fn peek_ready(&self) -> Option<ConnId> {
-        self.ready.front().copied()
+    /// Puts a connection that was taken from the ready queue back to its front.
+    pub fn put_back(&mut self, id: ConnId) {
+        if self.mark_queued(id) {
+            self.ready.push_front(id);
+        }
     }
 
     /// Takes the front of the ready queue.
     pub fn next_ready(&mut self) -> Option<ConnId> {
         let id = self.ready.pop_front()?;
-        if let Some(conn) = self.slab.get_mut(id) {
+        if let Some(conn) = self.get_mut(id) {
             conn.marks.is_queued = false;
         }
         Some(id)
@@ -164,7 +178,7 @@ impl<S: Stream> Connections<S> {
     /// Takes the handshake that waits longest.
     pub fn next_handshake(&mut self) -> Option<ConnId> {
         let id = self.handshakes.pop_front()?;
-        if let Some(conn) = self.slab.get_mut(id) {
+        if let Some(conn) = self.get_mut(id) {
             conn.marks.is_queued = false;
         }
         Some(id)
@@ -195,18 +209,16 @@ impl<S: Stream> Connections<S> {
     }
 
     fn mark_queued(&mut self, id: ConnId) -> bool {
-        let conn = self.slab.get_mut(id).filter(|conn| !conn.marks.is_queued);
-        conn.map(|conn| conn.marks.is_queued = true).is_some()
+        self.get_mut(id).is_some_and(|conn| !std::mem::replace(&mut conn.marks.is_queued, true))
     }
 
     /// Has the state of a connection looked at before the turn ends, once: output was written for it outside its own
     /// slice, or a response is complete and the next pipelined request may be parsed. No edge will say so.
     #[inline]
     pub fn touch(&mut self, id: ConnId) {
-        if let Some(conn) = self.slab.get_mut(id)
-            && !conn.marks.is_touched
+        if let Some(conn) = self.get_mut(id)
+            && !std::mem::replace(&mut conn.marks.is_touched, true)
         {
-            conn.marks.is_touched = true;
             self.touched.push_back(id);
         }
     }
@@ -214,7 +226,7 @@ impl<S: Stream> Connections<S> {
     /// Takes the next connection to look at.
     pub fn next_touched(&mut self) -> Option<ConnId> {
         let id = self.touched.pop_front()?;
-        if let Some(conn) = self.slab.get_mut(id) {
+        if let Some(conn) = self.get_mut(id) {
             conn.marks.is_touched = false;
         }
         Some(id)
@@ -222,7 +234,7 @@ impl<S: Stream> Connections<S> {
 
     /// Marks a connection to be freed; it is served and written to no more.
     pub fn bury(&mut self, id: ConnId) {
-        if let Some(conn) = self.slab.get_mut(id).filter(|conn| !conn.marks.is_dead) {
+        if let Some(conn) = self.get_mut(id).filter(|conn| !conn.marks.is_dead) {
             conn.marks.is_dead = true;
             self.dead.push(id);
         }
@@ -240,7 +252,8 @@ impl<S: Stream> Connections<S> {
 
     /// Takes a connection out at once.
     pub fn remove(&mut self, id: ConnId) -> Option<Connection<S>> {
-        let conn = self.slab.remove(id)?;
+        self.get(id)?;
+        let Slot { conn, .. } = self.slots.remove(id.slot as usize);
         self.booked -= conn.booked as usize;
         self.accepted -= usize::from(!matches!(conn.protocol, Protocol::Upstream(_)));
         Some(conn)
@@ -249,15 +262,18 @@ impl<S: Stream> Connections<S> {
     /// Moves the deadline of a connection.
     #[inline]
     pub fn set_deadline(&mut self, id: ConnId, at: Instant) {
-        if let Some(conn) = self.slab.get_mut(id) {
-            self.timers.set(id, &mut conn.timer, at);
+        if let Some(slot) = self.slots.get_mut(id.slot as usize)
+            && slot.generation == id.generation
+        {
+            self.timers.set(id, &mut slot.conn.timer, at);
         }
     }
 
     /// The next connection whose deadline has passed.
     pub fn next_due(&mut self, now: Instant) -> Option<ConnId> {
         while let Some((id, at)) = self.timers.pop(now) {
-            if let Some(conn) = self.slab.get_mut(id)
+            if let Some(Slot { generation, conn }) = self.slots.get_mut(id.slot as usize)
+                && *generation == id.generation
                 && self.timers.fires(id, at, &mut conn.timer)
                 && !conn.marks.is_dead
             {
@@ -279,15 +295,20 @@ impl<S: Stream> Connections<S> {
 
     /// Drops deadlines of connections that are gone, when there are many.
     pub fn sweep(&mut self) {
-        self.timers.sweep(self.slab.len(), |id| self.slab.get(id).map(|conn| conn.timer));
+        let timer_of = |id: ConnId| {
+            let slot = self.slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation)?;
+            Some(slot.conn.timer)
+        };
+        self.timers.sweep(self.slots.len(), timer_of);
     }
 
     /// Books what a connection holds now; returns whether that is more than before.
     pub fn book(&mut self, id: ConnId) -> bool {
-        let Some(conn) = self.slab.get_mut(id).filter(|conn| !conn.marks.is_dead) else { return false };
+        let Some(conn) = self.get_mut(id).filter(|conn| !conn.marks.is_dead) else { return false };
         let (held, before) = (conn.held(), conn.booked as usize);
-        conn.booked = u32::try_from(held).unwrap_or(u32::MAX);
-        self.booked = self.booked - before + conn.booked as usize;
+        let booked = u32::try_from(held).unwrap_or(u32::MAX);
+        conn.booked = booked;
+        self.booked = self.booked - before + booked as usize;
         held > before
     }
 
@@ -315,7 +336,7 @@ impl<S: Stream> Connections<S> {
     pub fn audit(&self) -> Result<(), String> {
         let queued = count(self.ready.iter().chain(&self.handshakes).chain(self.held.values().flatten()));
         let (touched, dead) = (count(&self.touched), count(&self.dead));
-        for (id, Connection { marks, .. }) in self.slab.iter() {
+        for (id, Connection { marks, .. }) in self.iter() {
             for (name, list, mark) in [
                 ("queued", &queued, marks.is_queued),
                 ("touched", &touched, marks.is_touched),
@@ -327,15 +348,15 @@ impl<S: Stream> Connections<S> {
                 }
             }
         }
-        let accepted = self.slab.iter().filter(|(_, conn)| !matches!(conn.protocol, Protocol::Upstream(_))).count();
+        let accepted = self.iter().filter(|(_, conn)| !matches!(conn.protocol, Protocol::Upstream(_))).count();
         if accepted != self.accepted {
             return Err(format!("{accepted} connections were accepted, {} are counted", self.accepted));
         }
-        let booked: usize = self.slab.iter().map(|(_, conn)| conn.booked as usize).sum();
+        let booked: usize = self.iter().map(|(_, conn)| conn.booked as usize).sum();
         if booked != self.booked {
             return Err(format!("{booked} bytes are booked, {} are counted", self.booked));
         }
-        let living = self.slab.iter().filter(|(_, conn)| !conn.marks.is_dead);
+        let living = self.iter().filter(|(_, conn)| !conn.marks.is_dead);
         match self.timers.unarmed(living.map(|(id, conn): (_, &Connection<S>)| (id, &conn.timer as &Timer))) {
             Some(id) => Err(format!("{id:?} lives and has no deadline")),
             None => Ok(()),
@@ -366,6 +387,18 @@ mod tests {
 
     fn marks(conns: &mut Connections<Wire>, id: ConnId) -> &mut Marks {
         &mut conns.get_mut(id).expect("it is there").marks
+    }
+
+    #[test]
+    fn an_id_names_no_connection_once_its_own_is_gone() {
+        let (mut conns, first) = table();
+        assert!(conns.remove(first).is_some() && conns.get(first).is_none());
+        let now = Instant::now();
+        let second = conns.insert(Connection::new(None, Protocol::Http(Http::new(Service::Site))), now);
+        assert_eq!(second.slot(), first.slot());
+        assert!(conns.get(first).is_none() && conns.get_mut(first).is_none() && conns.get(second).is_some());
+        assert!(conns.remove(first).is_none());
+        assert_eq!(conns.len(), 1);
     }
 
     #[test]

@@ -31,24 +31,7 @@ impl AccessLog {
 
     /// The line of a request, without address, status and size. `date` is the text of the Date field.
     pub fn line(&self, date: &[u8; 29], request: &Request) -> Option<Box<LogLine>> {
-        self.0.as_ref()?;
-        let mut before = begin(date);
-        let version = if request.http_1_0 { "HTTP/1.0" } else { "HTTP/1.1" };
-        before.push(b'"');
-        escape(request.method_token().as_bytes(), &mut before);
-        before.push(b' ');
-        escape(request.target().as_bytes(), &mut before);
-        let _ = write!(before, " {version}\"");
-        let mut after = Vec::new();
-        for name in ["referer", "user-agent"] {
-            if !after.is_empty() {
-                after.push(b' ');
-            }
-            after.push(b'"');
-            escape(request.header(name).unwrap_or(b"-"), &mut after);
-            after.push(b'"');
-        }
-        Some(Box::new(LogLine { peer: None, before, after, status: 0, bytes: 0 }))
+        self.0.is_some().then(|| line_of(date, request))
     }
 
     /// The line of something that is no request, or not a whole one; of what there is, its first line is shown.
@@ -78,6 +61,26 @@ impl AccessLog {
         text.extend_from_slice(&line.after);
         log.line(text);
     }
+}
+
+fn line_of(date: &[u8; 29], request: &Request) -> Box<LogLine> {
+    let mut before = begin(date);
+    let version = if request.http_1_0 { "HTTP/1.0" } else { "HTTP/1.1" };
+    before.push(b'"');
+    escape(request.method_token().as_bytes(), &mut before);
+    before.push(b' ');
+    escape(request.target().as_bytes(), &mut before);
+    let _ = write!(before, " {version}\"");
+    let mut after = Vec::new();
+    for name in ["referer", "user-agent"] {
+        if !after.is_empty() {
+            after.push(b' ');
+        }
+        after.push(b'"');
+        escape(request.header(name).unwrap_or(b"-"), &mut after);
+        after.push(b'"');
+    }
+    Box::new(LogLine { peer: None, before, after, status: 0, bytes: 0 })
 }
 
 /// The time: of `Tue, 24 Nov 2026 10:53:20 GMT` the log wants `24/Nov/2026:10:53:20 +0000`.

@@ -74,7 +74,7 @@ fn audit_connection<N: Network>(engine: &Engine<N>, id: ConnId, conn: &Connectio
         return Ok(());
     }
     ensure!(!conn.writable || conn.is_flushed(), "output waits that the socket would take");
-    ensure!(!engine.wants_input(id, conn) || !conn.has_input(), "there is input that it wants");
+    ensure!(!engine.wants_input(conn, 0) || !conn.has_input(), "there is input that it wants");
     ensure!(!engine.is_done(id), "it is done");
     let (held, booked) = (conn.held(), conn.booked());
     // The flush of the rooms takes from what a member holds, and does not stop to book it.

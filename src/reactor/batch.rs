@@ -71,9 +71,10 @@ impl Batch {
         self.slices[n].id
     }
 
-    /// Takes what was read ahead of the n-th connection.
-    pub fn take_ahead(&mut self, n: usize) -> Option<(Range<usize>, usize)> {
-        self.slices[n].ahead.take()
+    /// The n-th slice, whose turn it is.
+    pub fn take(&mut self, n: usize) -> Slice {
+        let Slice { id, ahead } = &mut self.slices[n];
+        Slice { id: *id, ahead: ahead.take() }
     }
 
     /// Forgets the slices, keeps the memory.

@@ -68,7 +68,11 @@ impl<N: Network> Engine<N> {
 
     /// Whether the loop has come to its end: the application has quit, or the drain is complete.
     pub fn is_over(&self) -> bool {
-        self.life == Life::Over || self.life != Life::Serving && self.conns.is_empty()
+        match self.life {
+            Life::Serving => false,
+            Life::Draining(_) | Life::LastWords(_) => self.conns.is_empty(),
+            Life::Over => true,
+        }
     }
 }
 

@@ -44,9 +44,9 @@ impl Output {
         }
     }
 
-    /// Bytes of the reply buffer that are for `id`, if that is being served.
-    pub fn reply_bytes(&self, id: ConnId) -> usize {
-        self.serving.filter(|&(serving, _)| serving == id).map_or(0, |(_, start)| self.reply.len() - start)
+    /// Bytes of the reply buffer for the connection that is being served.
+    pub fn reply_bytes(&self) -> usize {
+        self.serving.map_or(0, |(_, start)| self.reply.len() - start)
     }
 
     /// Whether all output has left the reply buffer, and no connection is being served.

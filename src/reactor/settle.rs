@@ -5,7 +5,7 @@
 
 use super::apply::Told;
 use super::engine::{Engine, Life, cx};
-use crate::conn::closing::{self, Next};
+use crate::conn::closing::{self, Closing, Next};
 use crate::conn::http::Clock;
 use crate::conn::upstream::State;
 use crate::conn::{Connection, Protocol};
@@ -23,7 +23,7 @@ impl<N: Network> Engine<N> {
     pub fn settle(&mut self, id: ConnId) {
         let Some(conn) = self.conns.living(id) else { return };
         // As nearly always behind a response.
-        if conn.is_at_rest() && self.life == Life::Serving {
+        if conn.is_at_rest() && matches!(self.life, Life::Serving) {
             if let Some(http) = conn.http() {
                 http.clock = Clock::Idle;
                 self.conns.set_deadline(id, self.clock.now + self.limits.idle_for);
@@ -34,54 +34,67 @@ impl<N: Network> Engine<N> {
         if let Err(e) = conn.flush(self.limits.slice_bytes_max) {
             return self.on_socket_error(id, &e);
         }
-        let (progress, output_waits) = (conn.unsent() < waited, !conn.is_flushed());
-        if let Some(ws) = conn.ws()
-            && progress
-            && output_waits
-        {
-            // It reads, slowly: above high water nothing is read from it, and our ping waits behind what it is getting.
-            ws.heard = self.clock.now;
-        }
+        let (progress, is_flushed, is_http) = (conn.unsent() < waited, conn.is_flushed(), conn.http().is_some());
+        let is_ws = match conn.ws() {
+            Some(ws) if progress && !is_flushed => {
+                // It reads, slowly: above high water nothing is read from it, and our ping waits behind what it is getting.
+                ws.heard = self.clock.now;
+                true
+            }
+            ws => ws.is_some(),
+        };
         if self.is_done(id) {
             return self.conns.bury(id);
         }
-        if self.rooms.flush_member(&mut self.conns, id, &self.limits) {
-            self.cut(id);
+        if is_ws {
+            if self.rooms.flush_member(&mut self.conns, id, &self.limits) {
+                self.cut(id);
+            }
+            self.answer_ping(id);
         }
-        self.answer_ping(id);
         self.advance_closing(id);
-        self.wind_clock(id, progress);
+        if is_http {
+            self.wind_clock(id, progress);
+            self.wake_upstream(id);
+        }
         self.book(id);
-        if self.conns.get(id).is_some_and(|conn| {
-            !conn.is_dead() && (conn.has_output() || conn.has_input() && self.wants_input(id, conn))
-        }) {
+        let has_work = |conn: &Connection<_>| conn.has_output() || conn.has_input() && self.wants_input(conn, 0);
+        if self.conns.get(id).is_some_and(|conn| !conn.is_dead() && has_work(conn)) {
             self.conns.enqueue(id);
         }
-        self.wake_upstream(id);
     }
 
-    /// Whether reading from this connection is of use now.
+    /// Whether reading from this connection is of use now, given the bytes of output that wait in the reply buffer.
     #[inline]
-    pub fn wants_input(&self, id: ConnId, conn: &Connection<N::Stream>) -> bool {
-        if let Protocol::Upstream(upstream) = &conn.protocol {
-            let owner = self.conns.get(upstream.owner);
-            let keeps_up = owner.is_some_and(|owner| owner.outbox.unsent() < self.limits.high_water);
-            return conn.wants_input(0, &self.limits) && (upstream.owner.is_outside() || keeps_up);
+    pub fn wants_input(&self, conn: &Connection<N::Stream>, reply: usize) -> bool {
+        let keeps_up =
+            |owner| self.conns.get(owner).is_some_and(|owner| owner.outbox.unsent() < self.limits.high_water);
+        conn.wants_input(reply, &self.limits)
+            && match &conn.protocol {
+                Protocol::Upstream(upstream) => upstream.owner.is_outside() || keeps_up(upstream.owner),
+                _ => true,
+            }
+    }
+
+    /// Takes the next step of dialling, if this is a connection of ours that is not there yet.
+    pub fn advance_dialling(&mut self, id: ConnId) {
+        if matches!(self.conns.get(id).map(|conn| &conn.protocol), Some(Protocol::Upstream(_))) {
+            let cx = cx(&self.limits, &self.clock);
+            self.client.advance(&mut self.conns, &mut self.network, &mut self.inbox, id, cx);
         }
-        conn.wants_input(self.output.reply_bytes(id), &self.limits)
     }
 
     /// Whether the peer has left and nothing it sent can still be handled; while it waits for a search, its FIN alone
     /// means so. While draining, whether nothing is under way.
     pub fn is_done(&self, id: ConnId) -> bool {
         let Some(conn) = self.conns.get(id) else { return false };
-        let gone = conn.broken && !self.wants_input(id, conn);
+        let gone = conn.broken && !self.wants_input(conn, 0);
         match &conn.protocol {
             Protocol::Http(http) => {
-                let is_between = http.is_between_requests() && conn.closing == closing::Closing::No;
+                let is_between = http.is_between_requests() && matches!(conn.closing, Closing::No);
                 let idle = is_between && conn.kept.is_empty() && conn.is_flushed() && !conn.input.is_readable();
                 gone || conn.input.has_fin() && self.conns.get(http.fetch).is_some()
-                    || idle && self.life != Life::Serving
+                    || idle && !matches!(self.life, Life::Serving)
             }
             Protocol::Ws(_) | Protocol::Discarding(_) => gone,
             Protocol::Upstream(_) => false,
@@ -137,7 +150,7 @@ impl<N: Network> Engine<N> {
         let may_speak = conn.outbox.is_empty();
         match &conn.protocol {
             Protocol::Ws(ws) if ws.is_open() && may_speak => self.close(id, Some(1013), "busy", Told::Later),
-            Protocol::Http(http) if http.wants_input() && conn.closing == closing::Closing::No && may_speak => {
+            Protocol::Http(http) if http.wants_input() && matches!(conn.closing, Closing::No) && may_speak => {
                 self.refuse(id, 503, "The server's buffers are full. Try again in a moment.\n");
             }
             Protocol::Upstream(upstream) if upstream.state() != State::Kept => {
@@ -181,8 +194,8 @@ impl<N: Network> Engine<N> {
             // Half-close: what is owed is finished first. Half a request will never be whole.
             Protocol::Http(http) if http.wants_input() => {
                 conn.kept = Vec::new();
-                if conn.closing == closing::Closing::No {
-                    conn.closing = closing::Closing::Flushing;
+                if matches!(conn.closing, Closing::No) {
+                    conn.closing = Closing::Flushing;
                 }
             }
             // Nothing more will be said, but what is owed still goes out.
@@ -203,7 +216,7 @@ impl<N: Network> Engine<N> {
     fn wake_upstream(&mut self, owner: ConnId) {
         let Some(Protocol::Http(http)) = self.conns.get(owner).map(|conn| &conn.protocol) else { return };
         let id = http.fetch;
-        if self.conns.get(id).is_some_and(|conn| conn.has_input() && self.wants_input(id, conn)) {
+        if self.conns.get(id).is_some_and(|conn| conn.has_input() && self.wants_input(conn, 0)) {
             self.conns.enqueue(id);
         }
     }
