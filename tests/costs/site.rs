@@ -20,11 +20,19 @@ pub struct Costs {
     pub places: String,
 }
 
+/// What the thread is to do between two turns.
+enum Order {
+    /// Report the costs since the last report.
+    Report,
+    /// Say that the loop stands still, and go on when the other channel is closed.
+    StandStill(Sender<()>, Receiver<()>),
+}
+
 pub struct Site {
     pub address: SocketAddr,
-    /// Asks for the costs since it was last asked; the thread replies between two turns. Its drop ends the thread.
-    ask: Option<Sender<()>>,
-    answers: Receiver<Costs>,
+    /// Its drop ends the thread.
+    orders: Option<Sender<Order>>,
+    reports: Receiver<Costs>,
     thread: Option<JoinHandle<()>>,
     _data: Dir,
 }
@@ -36,27 +44,43 @@ impl Site {
         let line = ["squall", "--listen", "127.0.0.1:0", "--data-dir", data.arg()];
         let cli = Cli::try_parse_from(line.iter().chain(flags)).unwrap_or_else(|e| panic!("{e}"));
         let (tell, told) = channel();
-        let ((ask, asked), (report, answers)) = (channel(), channel());
+        let ((orders, ordered), (report, reports)) = (channel(), channel());
         let thread = std::thread::spawn(move || {
             let mut running = bind(&cli.serve, Limits::default()).unwrap_or_else(|e| panic!("{e}"));
             tell.send(running.addresses()[0]).expect("the test waits for the address");
             loop {
                 running.once(Some(LOOKS_EVERY)).expect("the poll works");
-                let (calls, traces) = match asked.try_recv() {
-                    Ok(()) => meter::end(),
-                    Err(TryRecvError::Empty) => continue,
+                match ordered.try_recv() {
+                    Ok(Order::Report) => {
+                        let (calls, traces) = meter::end();
+                        let places: Vec<String> = traces.iter().map(|trace| ours(&trace.to_string())).collect();
+                        let costs = Costs { calls, places: places.join("\n") };
+                        report.send(costs).expect("the test waits for the costs");
+                        meter::begin();
+                    }
+                    Ok(Order::StandStill(stands, over)) => {
+                        stands.send(()).expect("the test waits for it");
+                        // An error is the end of the stillness: nothing is sent.
+                        let _ = over.recv();
+                    }
+                    Err(TryRecvError::Empty) => {}
                     Err(TryRecvError::Disconnected) => return,
-                };
-                let places = traces.iter().map(|trace| ours(&trace.to_string())).collect::<Vec<_>>().join("\n");
-                report.send(Costs { calls, places }).expect("the test waits for the costs");
-                meter::begin();
+                }
             }
         });
         let address = told.recv().expect("the server has started");
-        Site { address, ask: Some(ask), answers, thread: Some(thread), _data: data }
+        Site { address, orders: Some(orders), reports, thread: Some(thread), _data: data }
     }
 
-    /// What `work` costs the server, to the end of the turn in which the last answer went out.
+    /// Does `work` while the loop stands still: all that it sends is there when the next turn begins.
+    pub fn standing_still(&self, work: impl FnOnce()) {
+        let ((stands, still), (_go_on, over)) = (channel(), channel());
+        self.order(Order::StandStill(stands, over));
+        still.recv().expect("the server lives");
+        work();
+    }
+
+    /// What `work` costs the server, to the end of the turn in which the last response went out.
     pub fn costs_of(&self, work: impl FnOnce()) -> Costs {
         self.costs();
         work();
@@ -64,14 +88,18 @@ impl Site {
     }
 
     fn costs(&self) -> Costs {
-        self.ask.as_ref().expect("the thread runs").send(()).expect("the server lives");
-        self.answers.recv().expect("the server lives")
+        self.order(Order::Report);
+        self.reports.recv().expect("the server lives")
+    }
+
+    fn order(&self, order: Order) {
+        self.orders.as_ref().expect("the thread runs").send(order).expect("the server lives");
     }
 }
 
 impl Drop for Site {
     fn drop(&mut self) {
-        self.ask = None;
+        self.orders = None;
         let ended = self.thread.take().map(JoinHandle::join);
         assert!(std::thread::panicking() || matches!(ended, Some(Ok(()))), "the server panicked");
     }
