@@ -114,3 +114,13 @@ pub mod site;
 pub mod workers;
 pub mod ws;
 pub mod zlib;
+
+#[cfg(test)]
+extern crate self as squall;
+/// What the unit tests share with the tests in `tests/`.
+#[cfg(test)]
+#[path = "../tests/it/support"]
+mod testing {
+    pub mod dice;
+    pub mod network;
+}

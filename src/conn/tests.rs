@@ -1,74 +1,32 @@
 use super::http::Service;
 use super::*;
 use crate::feed::Feed;
-use std::collections::VecDeque;
-use std::io::{Error, Read, Write};
-use std::net::SocketAddr;
+use crate::testing::network::{FakeStream, Pipe, READABLE, WRITABLE};
+use std::cell::RefCell;
+use std::rc::Rc;
 
-/// A socket that does what the test wrote down.
-#[derive(Default)]
-struct Script {
-    /// What the reads return, one after the other; behind that they would block.
-    input: VecDeque<io::Result<Vec<u8>>>,
-    /// What the writes may take, one after the other; behind that they would block.
-    room: VecDeque<io::Result<usize>>,
-    output: Vec<u8>,
-}
-
-impl Read for Script {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut bytes = self.input.pop_front().unwrap_or_else(|| Err(ErrorKind::WouldBlock.into()))?;
-        let rest = bytes.split_off(bytes.len().min(buf.len()));
-        buf[..bytes.len()].copy_from_slice(&bytes);
-        if !rest.is_empty() {
-            self.input.push_front(Ok(rest));
-        }
-        Ok(bytes.len())
-    }
-}
-
-impl Write for Script {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.room.pop_front().unwrap_or_else(|| Err(ErrorKind::WouldBlock.into()))?.min(bytes.len());
-        self.output.extend_from_slice(&bytes[..n]);
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Script {
-    fn shutdown_write(&mut self) {}
-
-    fn reset_on_drop(&self) {}
-
-    fn take_error(&self) -> io::Result<Option<Error>> {
-        Ok(None)
-    }
-
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(([127, 0, 0, 1], 1).into())
-    }
-}
-
-const READABLE: Ready = Ready { readable: true, writable: false, read_closed: false, broken: false };
-const WRITABLE: Ready = Ready { readable: false, writable: true, read_closed: false, broken: false };
 const FIN: Ready = Ready { readable: true, writable: false, read_closed: true, broken: false };
 
-/// A readable connection whose reads return these.
-fn reading(input: Vec<io::Result<&str>>) -> Connection<Script> {
-    let input = input.into_iter().map(|answer| answer.map(|text| text.as_bytes().to_vec())).collect();
-    let mut conn =
-        Connection::new(Some(Script { input, ..Script::default() }), Protocol::Http(Http::new(Service::Site)));
+fn connection(pipe: Pipe) -> Connection<FakeStream> {
+    Connection::new(Some(FakeStream(Rc::new(RefCell::new(pipe)))), Protocol::Http(Http::new(Service::Site)))
+}
+
+/// A readable connection whose reads return these, and then would block. No bytes: the peer has sent FIN.
+fn reading(input: Vec<io::Result<&str>>) -> Connection<FakeStream> {
+    let mut pipe = Pipe::default();
+    for read in input {
+        pipe.say(*read.as_ref().unwrap_or(&""));
+        pipe.peer_fin |= matches!(read, Ok(""));
+        pipe.read_script.push_back(read.map(str::len));
+    }
+    let mut conn = connection(pipe);
     conn.note(READABLE);
     conn
 }
 
-/// A connection whose writes may take these.
-fn writing(room: Vec<io::Result<usize>>) -> Connection<Script> {
-    Connection::new(Some(Script { room: room.into(), ..Script::default() }), Protocol::Http(Http::new(Service::Site)))
+/// A connection whose writes take these lengths at most, one after the other.
+fn writing(script: Vec<io::Result<usize>>) -> Connection<FakeStream> {
+    connection(Pipe { write_script: script.into(), ..Pipe::roomy() })
 }
 
 fn would_block<T>() -> io::Result<T> {
@@ -80,7 +38,7 @@ fn interrupted<T>() -> io::Result<T> {
 }
 
 /// Fills a buffer of 8 bytes; gives what it then holds, and how many of them are new.
-fn fill(conn: &mut Connection<Script>) -> (String, usize) {
+fn fill(conn: &mut Connection<FakeStream>) -> (String, usize) {
     let mut shared = [0; 8];
     let Filled { end, fresh } = conn.fill(&mut shared, 8).expect("a living socket");
     (String::from_utf8_lossy(&shared[..end]).into_owned(), fresh)
@@ -90,8 +48,9 @@ fn filled(text: &str, fresh: usize) -> (String, usize) {
     (text.to_owned(), fresh)
 }
 
-fn output(conn: &Connection<Script>) -> &str {
-    std::str::from_utf8(&conn.stream.as_ref().expect("a stream").output).expect("text")
+fn output(conn: &Connection<FakeStream>) -> String {
+    let stream = conn.stream.as_ref().expect("a stream");
+    String::from_utf8(stream.0.borrow().heard()).expect("text")
 }
 
 #[test]
@@ -209,16 +168,16 @@ fn what_the_kernel_said_is_remembered() {
 fn what_the_socket_does_not_take_waits_for_it_to_be_writable() {
     let mut conn = writing(vec![Ok(3), Ok(4), Ok(100)]);
     conn.send(b"hello ").unwrap();
-    assert_eq!((output(&conn), conn.outbox.unsent(), conn.writable), ("hel", 3, false));
+    assert_eq!((&*output(&conn), conn.outbox.unsent(), conn.writable), ("hel", 3, false));
     conn.send(b"world").unwrap();
     conn.flush(100).unwrap();
-    assert_eq!((output(&conn), conn.outbox.unsent(), conn.held() >= 8), ("hel", 8, true), "no write without an edge");
+    assert_eq!((&*output(&conn), conn.outbox.unsent(), conn.held() >= 8), ("hel", 8, true), "no write without an edge");
     conn.note(WRITABLE);
     conn.flush(100).unwrap();
-    assert_eq!((output(&conn), conn.outbox.unsent(), conn.writable), ("hello w", 4, false));
+    assert_eq!((&*output(&conn), conn.outbox.unsent(), conn.writable), ("hello w", 4, false));
     conn.note(WRITABLE);
     conn.flush(100).unwrap();
-    assert_eq!((output(&conn), conn.outbox.unsent(), conn.writable), ("hello world", 0, true));
+    assert_eq!((&*output(&conn), conn.outbox.unsent(), conn.writable), ("hello world", 0, true));
     assert_eq!(conn.held(), 0);
 }
 
@@ -228,10 +187,10 @@ fn output_behind_a_waiting_rest_keeps_its_order() {
     conn.send(b"first ").unwrap();
     conn.note(WRITABLE);
     conn.send(b"second").unwrap();
-    assert_eq!((output(&conn), conn.outbox.unsent()), ("f", 11));
+    assert_eq!((&*output(&conn), conn.outbox.unsent()), ("f", 11));
     conn.flush(100).unwrap();
     conn.send(b" third").unwrap();
-    assert_eq!((output(&conn), conn.outbox.unsent()), ("first second third", 0));
+    assert_eq!((&*output(&conn), conn.outbox.unsent()), ("first second third", 0));
 }
 
 #[test]
@@ -240,19 +199,19 @@ fn a_flush_ends_where_its_budget_does() {
     conn.send(b"hello world").unwrap();
     conn.note(WRITABLE);
     conn.flush(5).unwrap();
-    assert_eq!((output(&conn), conn.outbox.unsent(), conn.has_output()), ("hello", 6, true));
+    assert_eq!((&*output(&conn), conn.outbox.unsent(), conn.has_output()), ("hello", 6, true));
     conn.flush(100).unwrap();
-    assert_eq!((output(&conn), conn.is_flushed(), conn.has_output()), ("hello world", true, false));
+    assert_eq!((&*output(&conn), conn.is_flushed(), conn.has_output()), ("hello world", true, false));
 }
 
 #[test]
 fn a_flush_ends_where_the_socket_would_block() {
     let mut conn = writing(vec![would_block(), interrupted(), Ok(2), would_block()]);
     conn.send(b"hello").unwrap();
-    assert_eq!((output(&conn), conn.writable), ("", false));
+    assert_eq!((&*output(&conn), conn.writable), ("", false));
     conn.note(WRITABLE);
     conn.flush(100).unwrap();
-    assert_eq!((output(&conn), conn.outbox.unsent(), conn.writable), ("he", 3, false));
+    assert_eq!((&*output(&conn), conn.outbox.unsent(), conn.writable), ("he", 3, false));
 }
 
 #[test]
@@ -269,7 +228,7 @@ fn an_interrupted_write_is_repeated_and_an_error_is_passed_on() {
 
 #[test]
 fn an_upstream_without_a_stream_has_nothing_to_read_or_write() {
-    let mut conn: Connection<Script> = Connection::new(None, Protocol::Discarding(0));
+    let mut conn: Connection<FakeStream> = Connection::new(None, Protocol::Discarding(0));
     conn.note(READABLE);
     assert_eq!(conn.fill(&mut [0; 8], 8).unwrap(), Filled { end: 0, fresh: 0 });
     conn.outbox.push(b"GET / HTTP/1.1\r\n\r\n");

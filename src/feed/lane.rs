@@ -119,6 +119,7 @@ impl Lane {
 mod tests {
     use super::*;
     use crate::feed::CHUNK_BYTES;
+    use crate::testing::dice::Dice;
 
     fn publish(feed: &mut Feed, frame: &[u8]) {
         feed.append(|out| out.extend_from_slice(frame));
@@ -181,23 +182,11 @@ mod tests {
         }
     }
 
-    /// xorshift64*: the test must be the same for the same seed everywhere.
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, n: usize) -> usize {
-            self.0 ^= self.0 >> 12;
-            self.0 ^= self.0 << 25;
-            self.0 ^= self.0 >> 27;
-            (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % n
-        }
-
-        /// A frame that can be told from others: mostly short, now and then longer than a chunk.
-        fn frame(&mut self) -> Vec<u8> {
-            let most = [40, 40, 400, 4000, CHUNK_BYTES / 2, CHUNK_BYTES * 3 / 2][self.below(6)];
-            let first = self.below(256);
-            (0..1 + self.below(most)).map(|i| (first + i) as u8).collect()
-        }
+    /// A frame that can be told from others: mostly short, now and then longer than a chunk.
+    fn any_frame(dice: &mut Dice) -> Vec<u8> {
+        let most = *dice.pick(&[40, 40, 400, 4000, CHUNK_BYTES / 2, CHUNK_BYTES * 3 / 2]);
+        let first = dice.below(256);
+        (0..1 + dice.below(most)).map(|i| (first + i) as u8).collect()
     }
 
     /// A member with a queue of its own beside its lane: what the lane must equal.
@@ -234,29 +223,29 @@ mod tests {
     }
 
     fn run(seed: u64) {
-        let random = &mut Random(seed);
+        let dice = &mut Dice::new(seed);
         let feed = &mut Feed::new();
         let mut members: Vec<Member> = (0..3).map(|_| Member::new(feed)).collect();
-        for _ in 0..random.below(200) {
-            let who = random.below(3);
-            match random.below(10) {
+        for _ in 0..dice.below(200) {
+            let who = dice.below(3);
+            match dice.below(10) {
                 0..=2 => {
-                    let frame = random.frame();
+                    let frame = any_frame(dice);
                     publish(feed, &frame);
                     members.iter_mut().for_each(|member| member.owe(&frame));
                 }
                 3 => {
-                    let frame = random.frame();
+                    let frame = any_frame(dice);
                     members[who].lane.send(feed, frame.clone());
                     members[who].owe(&frame);
                 }
                 4..=8 => {
-                    let (piece, most) = (1 + random.below(20_000), random.below(100_000));
+                    let (piece, most) = (1 + dice.below(20_000), dice.below(100_000));
                     let wire = write(&mut members[who].lane, feed, piece, most);
                     members[who].wire.extend(wire);
                     members[who].check(feed);
                 }
-                _ if random.below(4) == 0 => {
+                _ if dice.one_in(4) => {
                     let new = Member::new(feed);
                     std::mem::replace(&mut members[who], new).cut(feed);
                 }

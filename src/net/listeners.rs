@@ -122,106 +122,47 @@ impl Acceptor {
     }
 }
 
-/// EMFILE, ENFILE, ENOBUFS, ENOMEM: the same clients can be accepted later (accept(2)).
+/// The clients in the backlog can be accepted later (accept(2)).
 fn is_shortage(e: &io::Error) -> bool {
-    const SHORTAGES: [i32; 4] = [24, 23, if cfg!(target_os = "linux") { 105 } else { 55 }, 12];
+    const SHORTAGES: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
     e.raw_os_error().is_some_and(|code| SHORTAGES.contains(&code))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::ConnId;
     use crate::net::Stream;
-    use std::collections::VecDeque;
-    use std::io::{Read, Write};
+    use crate::testing::network::{FakeNetwork, Pipe, PipeRef};
+    use std::cell::RefCell;
     use std::net::SocketAddr;
+    use std::rc::Rc;
 
-    const EMFILE: i32 = 24;
-
-    /// A connection that is a number, and nothing else.
-    #[derive(Debug, PartialEq, Eq)]
-    struct Numbered(usize);
-
-    impl Read for Numbered {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Ok(0)
-        }
-    }
-
-    impl Write for Numbered {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Stream for Numbered {
-        fn shutdown_write(&mut self) {}
-
-        fn reset_on_drop(&self) {}
-
-        fn take_error(&self) -> io::Result<Option<io::Error>> {
-            Ok(None)
-        }
-
-        fn peer_addr(&self) -> io::Result<SocketAddr> {
-            Err(ErrorKind::NotConnected.into())
-        }
-    }
-
-    /// What the accepts of each listener return; behind that they would block.
-    struct Backlogs(Vec<VecDeque<io::Result<usize>>>);
-
-    impl Network for Backlogs {
-        type Stream = Numbered;
-
-        fn accept(&mut self, listener: usize) -> io::Result<Numbered> {
-            self.0[listener].pop_front().unwrap_or_else(|| Err(ErrorKind::WouldBlock.into())).map(Numbered)
-        }
-
-        fn connect(&mut self, _: SocketAddr) -> io::Result<Numbered> {
-            unreachable!("accepting connects nowhere")
-        }
-
-        fn watch(&mut self, _: &mut Numbered, _: ConnId) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn listeners(&self) -> usize {
-            self.0.len()
-        }
-
-        fn stop_listening(&mut self) {}
-    }
-
-    /// An acceptor at a moment, with as many connections living as a test says.
+    /// An acceptor at a moment, with as many connections living as a test says. Clients differ by their port.
     struct Door {
         acceptor: Acceptor,
-        network: Backlogs,
+        network: FakeNetwork,
         limits: Limits,
         living: usize,
         now: Instant,
     }
 
     impl Door {
-        fn new(backlogs: Vec<Vec<io::Result<usize>>>) -> Door {
-            Door {
-                acceptor: Acceptor::new(backlogs.len()),
-                network: Backlogs(backlogs.into_iter().map(VecDeque::from).collect()),
-                limits: Limits { connections_max: 32, ..Limits::default() },
-                living: 0,
-                now: Instant::now(),
-            }
+        /// What the accepts of each listener return: the port of a client, or an error. After that they would block.
+        fn new(backlogs: Vec<Vec<io::Result<u16>>>) -> Door {
+            let network = FakeNetwork::default();
+            let acceptor = Acceptor::new(backlogs.len());
+            let backlog = |ports: Vec<_>| ports.into_iter().map(|port: io::Result<u16>| port.map(client)).collect();
+            network.0.borrow_mut().backlogs = backlogs.into_iter().map(backlog).collect();
+            let limits = Limits { connections_max: 32, ..Limits::default() };
+            Door { acceptor, network, limits, living: 0, now: Instant::now() }
         }
 
-        fn next(&mut self) -> Accepted<Numbered> {
+        /// The port of the accepted client.
+        fn next(&mut self) -> Accepted<u16> {
             match self.acceptor.next(&mut self.network, self.living, &self.limits, self.now) {
-                Accepted::Stream(stream, _) => Accepted::Stream(stream, 0),
-                other => other,
+                Accepted::Stream(stream, _) => accepted(stream.peer_addr().expect("it is connected").port()),
+                Accepted::Nothing => Accepted::Nothing,
+                Accepted::Shortage => Accepted::Shortage,
             }
         }
 
@@ -230,38 +171,43 @@ mod tests {
         }
     }
 
-    fn shortage() -> io::Result<usize> {
-        Err(io::Error::from_raw_os_error(EMFILE))
+    fn client(port: u16) -> PipeRef {
+        let address = Some(SocketAddr::from(([127, 0, 0, 1], port)));
+        Rc::new(RefCell::new(Pipe { address, ..Pipe::roomy() }))
     }
 
-    fn stream(n: usize) -> Accepted<Numbered> {
-        Accepted::Stream(Numbered(n), 0)
+    fn accepted(port: u16) -> Accepted<u16> {
+        Accepted::Stream(port, 0)
+    }
+
+    fn shortage() -> io::Result<u16> {
+        Err(io::Error::from_raw_os_error(libc::EMFILE))
     }
 
     #[test]
     fn a_drained_listener_waits_for_its_edge() {
         let mut door = Door::new(vec![vec![Ok(1)], vec![], vec![Ok(2), Ok(3)]]);
-        assert_eq!([door.next(), door.next(), door.next()], [stream(1), stream(2), stream(3)]);
+        assert_eq!([door.next(), door.next(), door.next()], [accepted(1), accepted(2), accepted(3)]);
         assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None));
-        door.network.0[1].push_back(Ok(4));
+        door.network.0.borrow_mut().backlogs[1].push_back(Ok(client(4)));
         assert_eq!(door.next(), Accepted::Nothing, "no edge was noted");
         door.acceptor.note(1);
         door.acceptor.note(99);
-        assert_eq!([door.next(), door.next()], [stream(4), Accepted::Nothing]);
+        assert_eq!([door.next(), door.next()], [accepted(4), Accepted::Nothing]);
     }
 
     #[test]
     fn listeners_take_turns() {
         let mut door = Door::new(vec![(0..100).map(Ok).collect(), vec![Ok(1000), Ok(1001)], vec![Ok(2000)]]);
         let round: Vec<_> = (0..7).map(|_| door.next()).collect();
-        assert_eq!(round, [0, 1000, 2000, 1, 1001, 2, 3].map(stream));
+        assert_eq!(round, [0, 1000, 2000, 1, 1001, 2, 3].map(accepted));
     }
 
     #[test]
     fn a_round_that_a_budget_has_ended_goes_on_at_once() {
         let mut door = Door::new(vec![vec![Ok(1), Ok(2)]]);
-        assert_eq!((door.next(), door.next_in()), (stream(1), Some(Duration::ZERO)));
-        assert_eq!((door.next(), door.next_in()), (stream(2), Some(Duration::ZERO)));
+        assert_eq!((door.next(), door.next_in()), (accepted(1), Some(Duration::ZERO)));
+        assert_eq!((door.next(), door.next_in()), (accepted(2), Some(Duration::ZERO)));
         assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None));
     }
 
@@ -270,7 +216,7 @@ mod tests {
         let mut door = Door::new(vec![(1..9).map(Ok).collect()]);
         door.limits.connections_max = 128;
         door.living = 127;
-        assert_eq!(door.next(), stream(1));
+        assert_eq!(door.next(), accepted(1));
         door.living = 128;
         assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None));
         for living in [127, 126] {
@@ -279,20 +225,20 @@ mod tests {
         }
         door.living = 125;
         assert_eq!(door.next_in(), Some(Duration::ZERO), "no edge comes, so the loop must come by itself");
-        assert_eq!(door.next(), stream(2));
+        assert_eq!(door.next(), accepted(2));
         door.living = 127;
-        assert_eq!(door.next(), stream(3), "open, it stays open up to the limit");
+        assert_eq!(door.next(), accepted(3), "open, it stays open up to the limit");
     }
 
     #[test]
-    fn a_small_gate_lets_somebody_in_for_each_who_leaves() {
+    fn a_small_gate_reopens_for_each_departure() {
         let mut door = Door::new(vec![(1..9).map(Ok).collect()]);
-        for (n, max) in [1, 2, 32, 63].into_iter().enumerate() {
+        for (port, max) in (1..).zip([1, 2, 32, 63]) {
             door.limits.connections_max = max;
             door.living = max;
             assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, None), "{max}");
             door.living = max - 1;
-            assert_eq!((door.next_in(), door.next()), (Some(Duration::ZERO), stream(n + 1)), "{max}");
+            assert_eq!((door.next_in(), door.next()), (Some(Duration::ZERO), accepted(port)), "{max}");
         }
     }
 
@@ -306,7 +252,7 @@ mod tests {
         door.now += Duration::from_nanos(1);
         assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, Some(retry)), "still short, and said before");
         door.now += retry;
-        assert_eq!((door.next(), door.next_in()), (stream(1), Some(Duration::ZERO)));
+        assert_eq!((door.next(), door.next_in()), (accepted(1), Some(Duration::ZERO)));
         assert_eq!(door.next(), Accepted::Nothing, "the same shortage, as not all that waited were accepted");
     }
 
@@ -317,17 +263,16 @@ mod tests {
         assert_eq!(door.next(), Accepted::Shortage);
         assert_eq!(door.next(), Accepted::Nothing);
         door.acceptor.descriptor_freed(door.now);
-        assert_eq!((door.next_in(), door.next()), (Some(Duration::ZERO), stream(1)));
+        assert_eq!((door.next_in(), door.next()), (Some(Duration::ZERO), accepted(1)));
     }
 
     #[test]
     fn a_shortage_keeps_clients_in_the_backlog() {
-        let codes = [24, 23, 12, if cfg!(target_os = "linux") { 105 } else { 55 }];
-        for code in codes {
+        for code in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM] {
             let mut door = Door::new(vec![vec![Err(io::Error::from_raw_os_error(code)), Ok(1)]]);
             assert_eq!(door.next(), Accepted::Shortage, "{code}");
             door.now += door.limits.accept_retry;
-            assert_eq!(door.next(), stream(1), "{code}");
+            assert_eq!(door.next(), accepted(1), "{code}");
         }
     }
 
@@ -335,7 +280,7 @@ mod tests {
     fn a_client_that_gave_up_does_not_end_the_round() {
         let gone = || Err(ErrorKind::ConnectionAborted.into());
         let mut door = Door::new(vec![vec![gone(), Err(ErrorKind::Interrupted.into()), gone(), Ok(1), gone()]]);
-        assert_eq!([door.next(), door.next()], [stream(1), Accepted::Nothing]);
+        assert_eq!([door.next(), door.next()], [accepted(1), Accepted::Nothing]);
     }
 
     #[test]
@@ -345,6 +290,6 @@ mod tests {
         door.limits.accepts_per_turn = 90;
         assert_eq!((door.next(), door.next_in()), (Accepted::Nothing, Some(door.limits.accept_retry)));
         door.now += door.limits.accept_retry;
-        assert_eq!(door.next(), stream(1));
+        assert_eq!(door.next(), accepted(1));
     }
 }

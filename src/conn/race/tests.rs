@@ -1,71 +1,33 @@
 use super::*;
+use crate::testing::network::{Connect, FakeStream, Pipe, PipeRef, Verdict};
 use std::cell::RefCell;
-use std::io::{Read, Write};
-use std::rc::Rc;
 
 const STAGGER: Duration = Duration::from_millis(250);
-
-/// A connect that ends as its test says.
-#[derive(Clone, Default)]
-struct Connect(Rc<RefCell<Option<Result<(), ErrorKind>>>>);
-
-impl Connect {
-    fn ends(&self, how: Result<(), ErrorKind>) {
-        *self.0.borrow_mut() = Some(how);
-    }
-}
-
-impl Read for Connect {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        unreachable!("nobody reads while addresses race")
-    }
-}
-
-impl Write for Connect {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        unreachable!("nobody writes while addresses race")
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Connect {
-    fn shutdown_write(&mut self) {}
-
-    fn reset_on_drop(&self) {}
-
-    fn take_error(&self) -> io::Result<Option<io::Error>> {
-        Ok(self.0.borrow().and_then(Result::err).map(Into::into))
-    }
-
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        match *self.0.borrow() {
-            Some(Ok(())) => Ok(([192, 0, 2, 9], 80).into()),
-            _ => Err(ErrorKind::NotConnected.into()),
-        }
-    }
-}
+const REFUSED: Connect = Connect::Failed(ErrorKind::ConnectionRefused);
 
 fn addresses(of: &[&str]) -> Vec<SocketAddr> {
     of.iter().map(|address| address.parse().expect("an address")).collect()
 }
 
 /// A race over these addresses that has 5 s, and its begin.
-fn race(of: &[&str]) -> (Race<Connect>, Instant) {
+fn race(of: &[&str]) -> (Race<FakeStream>, Instant) {
     let now = Instant::now();
     (Race::new(addresses(of), now, now + Duration::from_secs(5)), now)
 }
 
-/// Starts the next connect, which has to be the one to `address`.
+/// Starts the next connect, which has to be the one to `address`; it is under way until the test says how it ends.
 #[track_caller]
-fn start(race: &mut Race<Connect>, address: &str, now: Instant) -> Connect {
-    let connect = Connect::default();
-    let next = race.next(now).expect("somebody is due");
+fn start(race: &mut Race<FakeStream>, address: &str, now: Instant) -> PipeRef {
+    let next = race.next(now).expect("an address is due");
     assert_eq!(next.to_string(), address);
-    race.started(next, connect.clone(), now, STAGGER);
-    connect
+    let connect = Connect::Underway(0, Verdict::Nothing);
+    let pipe = PipeRef::from(RefCell::new(Pipe { address: Some(next), connect, ..Pipe::default() }));
+    race.started(next, FakeStream(pipe.clone()), now, STAGGER);
+    pipe
+}
+
+fn end(pipe: &PipeRef, connect: Connect) {
+    pipe.borrow_mut().connect = connect;
 }
 
 #[test]
@@ -87,26 +49,26 @@ fn a_slow_address_may_still_win() {
     assert_eq!(race.due(), now + STAGGER);
     let other = start(&mut race, "192.0.2.1:80", now + STAGGER);
     assert_eq!(race.due(), now + Duration::from_secs(5), "nobody is left to start");
-    slow.ends(Ok(()));
+    end(&slow, Connect::Done);
     let winner = race.winner().expect("the slow one");
     assert_eq!((winner.address, winner.alone), (addresses(&["[2001:db8::1]:80"])[0], false));
     drop((race, winner));
-    assert_eq!(Rc::strong_count(&other.0), 1, "the loser is dropped with the race");
+    assert!(other.borrow().server_gone, "the loser is dropped with the race");
 }
 
 #[test]
 fn a_refusal_starts_the_next_at_once() {
     let (mut race, now) = race(&["192.0.2.1:80", "192.0.2.2:80"]);
-    start(&mut race, "192.0.2.1:80", now).ends(Err(ErrorKind::ConnectionRefused));
+    end(&start(&mut race, "192.0.2.1:80", now), REFUSED);
     assert!(race.winner().is_none() && race.is_nobody_running() && !race.is_lost());
-    start(&mut race, "192.0.2.2:80", now).ends(Ok(()));
+    end(&start(&mut race, "192.0.2.2:80", now), Connect::Done);
     assert!(race.winner().expect("the second").alone);
 }
 
 #[test]
 fn a_lost_race_tells_what_the_last_address_said() {
     let (mut race, now) = race(&["192.0.2.1:80", "192.0.2.2:80"]);
-    start(&mut race, "192.0.2.1:80", now).ends(Err(ErrorKind::ConnectionRefused));
+    end(&start(&mut race, "192.0.2.1:80", now), REFUSED);
     assert!(race.winner().is_none());
     let second = race.next(now).expect("the second");
     race.failed(second, ErrorKind::AddrNotAvailable.into());
@@ -128,8 +90,8 @@ fn whoever_wins_after_a_rival_has_failed_was_not_alone() {
     let (mut race, now) = race(&["[2001:db8::1]:80", "192.0.2.1:80"]);
     let slow = start(&mut race, "[2001:db8::1]:80", now);
     let other = start(&mut race, "192.0.2.1:80", now + STAGGER);
-    slow.ends(Err(ErrorKind::ConnectionRefused));
+    end(&slow, REFUSED);
     assert!(race.winner().is_none() && !race.is_nobody_running());
-    other.ends(Ok(()));
+    end(&other, Connect::Done);
     assert!(!race.winner().expect("the other").alone, "what the kernel said may have been about the one that failed");
 }

@@ -5,69 +5,11 @@ use crate::conn::ws::Ws;
 use crate::conn::{Coding, Input};
 use crate::event::{Effects, Event};
 use crate::id::FeedId;
-use crate::net::Stream;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use crate::testing::network::{FakeNetwork, FakeStream, Pipe};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// A stream that is never ready, and a network that has two of them.
-struct Silent;
-
-struct Two(usize);
-
-impl Read for Silent {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(ErrorKind::WouldBlock.into())
-    }
-}
-
-impl Write for Silent {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Silent {
-    fn shutdown_write(&mut self) {}
-
-    fn reset_on_drop(&self) {}
-
-    fn take_error(&self) -> io::Result<Option<io::Error>> {
-        Ok(None)
-    }
-
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Err(ErrorKind::NotConnected.into())
-    }
-}
-
-impl Network for Two {
-    type Stream = Silent;
-
-    fn accept(&mut self, _: usize) -> io::Result<Silent> {
-        self.0 = self.0.checked_sub(1).ok_or(ErrorKind::WouldBlock)?;
-        Ok(Silent)
-    }
-
-    fn connect(&mut self, _: SocketAddr) -> io::Result<Silent> {
-        Err(ErrorKind::ConnectionRefused.into())
-    }
-
-    fn watch(&mut self, _: &mut Silent, _: ConnId) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn listeners(&self) -> usize {
-        1
-    }
-
-    fn stop_listening(&mut self) {}
-}
 
 struct Nobody;
 
@@ -75,12 +17,16 @@ impl App for Nobody {
     fn on_event(&mut self, _: ConnId, _: Event<'_>, _: Now, _: &mut Effects) {}
 }
 
-type Audited = Server<Two, Nobody>;
+type Audited = Server<FakeNetwork, Nobody>;
 
 /// A server with two connections, both members of a room.
 fn server() -> (Audited, [ConnId; 2]) {
     let now = Instant::now();
-    let mut server = Server::new(Two(2), Nobody, Limits::default(), Arc::new(|| ()), now);
+    let network = FakeNetwork::default();
+    for _ in 0..2 {
+        network.0.borrow_mut().arrive(&Rc::new(RefCell::new(Pipe::roomy())));
+    }
+    let mut server = Server::new(network, Nobody, Limits::default(), Arc::new(|| ()), now);
     server.turn(&[], Now { instant: now, wall: UnixTime::default() });
     let ids = server.engine.conns.ids().try_into().expect("two connections");
     for id in ids {
@@ -91,7 +37,7 @@ fn server() -> (Audited, [ConnId; 2]) {
     (server, ids)
 }
 
-fn conn(server: &mut Audited, id: ConnId) -> &mut Connection<Silent> {
+fn conn(server: &mut Audited, id: ConnId) -> &mut Connection<FakeStream> {
     server.engine.conns.get_mut(id).expect("it lives")
 }
 

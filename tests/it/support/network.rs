@@ -14,10 +14,6 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-/// EMFILE.
-const NO_DESCRIPTOR: i32 = 24;
-/// ENOSPC: the limit of watches is reached.
-const NO_WATCH: i32 = 28;
 pub const READABLE: Ready = Ready { readable: true, writable: false, read_closed: false, broken: false };
 pub const WRITABLE: Ready = Ready { readable: false, writable: true, read_closed: false, broken: false };
 /// The report of a connection that is broken.
@@ -45,7 +41,7 @@ pub enum Verdict {
 #[derive(Default, Debug)]
 pub struct Pipe {
     pub id: Option<ConnId>,
-    /// Address that the server has connected to.
+    /// Address that the server has connected to; or that a client comes from, where its test gives one.
     pub address: Option<SocketAddr>,
     pub connect: Connect,
     pub to_server: VecDeque<u8>,
@@ -214,7 +210,7 @@ impl World {
                 self.failed += (fate < 3) as usize;
                 let verdict = match fate {
                     0 => return Err(ErrorKind::ConnectionRefused.into()),
-                    1 => return Err(io::Error::from_raw_os_error(NO_DESCRIPTOR)),
+                    1 => return Err(io::Error::from_raw_os_error(libc::EMFILE)),
                     2 => Verdict::Refused,
                     3 => Verdict::Nothing,
                     _ => Verdict::Connected,
@@ -358,7 +354,7 @@ impl Network for FakeNetwork {
         assert!(!world.is_closed, "accepted while draining");
         if world.shortage > 0 && !world.backlogs[listener].is_empty() {
             world.shortage -= 1;
-            return Err(io::Error::from_raw_os_error(NO_DESCRIPTOR));
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
         }
         let pipe = world.backlogs[listener].pop_front().ok_or(ErrorKind::WouldBlock)??;
         world.pipes.push(pipe.clone());
@@ -373,7 +369,8 @@ impl Network for FakeNetwork {
         let mut world = self.0.borrow_mut();
         if world.fails_watch() {
             world.failed += stream.0.borrow().address.is_some() as usize;
-            return Err(io::Error::from_raw_os_error(NO_WATCH));
+            // The limit of watches is reached (epoll_ctl(2)).
+            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
         }
         drop(world);
         let mut pipe = stream.0.borrow_mut();

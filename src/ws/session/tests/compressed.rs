@@ -4,6 +4,7 @@ use super::super::super::deflate::negotiate;
 use super::super::super::frame::encode_compressed;
 use super::*;
 use crate::blocks::BLOCK_BYTES;
+use crate::testing::dice::Dice;
 
 const SHARED: &str = "; server_no_context_takeover; client_no_context_takeover";
 
@@ -199,14 +200,7 @@ fn compressed_bytes_that_give_nothing_have_a_limit_too() {
 #[test]
 fn any_text_comes_through_in_pieces_larger_than_a_step() {
     let limit = 1 << 20;
-    let mut random = 1u32;
-    let noise: Vec<u8> = (0..200_000)
-        .map(|_| {
-            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (random >> 24) as u8
-        })
-        .collect();
-    for message in [noise, vec![7; 500_000]] {
+    for message in [Dice::new(1).noise(200_000), vec![7; 500_000]] {
         for level in [0, 1, 9] {
             let mut frames = vec![flagged(more(Binary, ""))];
             frames.extend(deflated(&message, level).chunks(30_000).map(|piece| more(Continuation, piece)));
@@ -289,7 +283,7 @@ fn sent(parameters: &str, messages: &[&[u8]]) -> Vec<usize> {
 
 #[test]
 fn what_a_session_deflates_its_peer_inflates() {
-    let noise: Vec<u8> = (0..5000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise = Dice::new(1).noise(5000);
     let words = "the quick brown fox jumps over the lazy dog ".repeat(30);
     let messages =
         [&b""[..], b"short", words.as_bytes(), words.as_bytes(), &noise, &noise, &[0; 300_000], words.as_bytes()];
@@ -312,7 +306,7 @@ fn a_kept_window_saves_what_was_said_before() {
 #[test]
 fn short_long_and_dense_messages_are_sent_as_they_are() {
     let (mut codec, limits) = (codec(), Limits::default());
-    let noise: Vec<u8> = (0..500u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let noise = Dice::new(1).noise(500);
     assert!(codec.deflate(&vec![0; limits.deflate_bytes_min]).is_some());
     assert!(codec.deflate(&vec![0; limits.deflate_bytes_min - 1]).is_none());
     assert!(codec.deflate(&vec![0; limits.deflate_bytes_max]).is_some());
@@ -325,7 +319,7 @@ fn short_long_and_dense_messages_are_sent_as_they_are() {
 
 #[test]
 fn a_message_that_grows_is_sent_uncompressed() {
-    let noise: Vec<u8> = (0..500u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let noise = Dice::new(1).noise(500);
     let forgetful = sent("; server_no_context_takeover; server_max_window_bits=10", &[&noise]);
     assert_eq!(forgetful, [4 + noise.len()]);
 }
