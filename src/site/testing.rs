@@ -77,6 +77,7 @@ impl Bench {
     pub fn tell(&mut self, from: ConnId, event: Event) -> Effects {
         let mut out = Effects::default();
         self.site.on_event(from, event, self.now, &mut out);
+        out.list.iter().for_each(assert_no_key_is_shown);
         out
     }
 
@@ -89,6 +90,15 @@ impl Bench {
     pub fn later(&mut self, time: Duration) {
         self.now.instant += time;
         self.now.wall = UnixTime::from_seconds(self.now.wall.seconds() + time.as_secs());
+    }
+}
+
+/// A text that the table does not have is shown by its key.
+#[track_caller]
+fn assert_no_key_is_shown(effect: &Effect) {
+    if let Effect::Respond(_, Response { body: Body::Owned(body), .. }) = effect {
+        let body = String::from_utf8_lossy(body);
+        assert!(!body.contains("why_"), "a text is missing in the table: {body}");
     }
 }
 

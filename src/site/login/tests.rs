@@ -121,6 +121,23 @@ fn a_form_of_a_foreign_page_is_403_with_both_hosts() {
 }
 
 #[test]
+fn a_body_that_is_no_form_is_refused_with_the_reason() {
+    for (field, form, status, why) in [
+        (
+            "Content-Type: application/json",
+            "{}",
+            415,
+            "A form is sent as application/x-www-form-urlencoded, not as application/json.\n",
+        ),
+        ("Content-Encoding: gzip", "username=a", 415, "A form is sent in the coding identity, not in gzip.\n"),
+        ("Accept: */*", "username=%ff", 400, "A parameter is not text in UTF-8.\n"),
+    ] {
+        let out = Bench::new().post(conn(0), "/login", &[field], form);
+        assert_eq!((answer(&out).status, text(answer(&out))), (status, why));
+    }
+}
+
+#[test]
 fn a_logout_clears_the_cookie_even_without_one() {
     let clear = "username=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax";
     for fields in [&[][..], &[ALICE]] {

@@ -213,33 +213,14 @@ fn each_problem_with_a_name_has_its_own_text() {
 }
 
 #[test]
-fn every_text_exists_and_is_used() {
-    let templates: String = EMBEDDED.iter().map(|template| template.1).collect();
-    let in_templates = templates
-        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
-        .filter_map(|word| word.strip_prefix("t."));
-    let code = [
-        include_str!("../../site.rs"),
-        include_str!("../files.rs"),
-        include_str!("../index.rs"),
-        include_str!("../login.rs"),
-        include_str!("../pages.rs"),
-        include_str!("../origins.rs"),
-        include_str!("../search.rs"),
-        include_str!("../upgrade.rs"),
-    ];
-    let in_code = code.iter().flat_map(|text| text.split('"')).filter(|word| {
-        ["why_", "name_"].iter().any(|start| word.starts_with(start)) || ["slept", "blocked"].contains(word)
-    });
-    // The titles by status: every one that an error page has.
-    let titles =
-        [400, 401, 403, 404, 405, 409, 415, 426, 500, 501, 502, 503, 504].map(|status| format!("error_{status}"));
-    let used: BTreeSet<&str> = in_templates.chain(in_code).chain(titles.iter().map(String::as_str)).collect();
-    let there: BTreeSet<&str> = TEXTS.iter().map(|row| row.0).collect();
-    let lost: Vec<_> = used.difference(&there).collect();
-    let idle: Vec<_> = there.difference(&used).collect();
-    assert!(lost.is_empty(), "not in the table: {lost:?}");
-    assert!(idle.is_empty(), "never shown: {idle:?}");
+fn an_error_page_has_a_title_for_each_status() {
+    let why = text_of("Ann");
+    for status in [400, 401, 403, 404, 405, 409, 415, 426, 500, 501, 502, 503, 504] {
+        for lang in Lang::ALL {
+            let response = pages().render(&Page::Error { why: &why, layout: Layout::Whole }, &nameless(lang), status);
+            assert!(!html(&response).contains("<h1></h1>"), "{status} in {lang:?}");
+        }
+    }
 }
 
 #[test]
