@@ -132,7 +132,7 @@ mod tests {
     use crate::http::request::parse_request;
 
     /// Status and Location for a request to port 80 of a server with https on `port`.
-    fn answer(port: u16, head: &str) -> (u16, Option<String>) {
+    fn response(port: u16, head: &str) -> (u16, Option<String>) {
         let request = parse_request(head.as_bytes(), &Limits::default()).expect("a request");
         let response = ToHttps { listener: 1, port, challenges: None }.response(&request);
         let location = response.headers.iter().find(|(name, _)| *name == "Location");
@@ -153,7 +153,7 @@ mod tests {
             (443, "GET http://other.org:81/x?", "example.org", "https://other.org/x"),
         ] {
             let head = format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-            assert_eq!(answer(port, &head), (308, Some(location.to_owned())), "{line} {host}");
+            assert_eq!(response(port, &head), (308, Some(location.to_owned())), "{line} {host}");
         }
     }
 
@@ -194,6 +194,6 @@ mod tests {
 
     #[test]
     fn who_names_no_host_is_sent_nowhere() {
-        assert_eq!(answer(443, "GET / HTTP/1.0\r\n\r\n"), (400, None));
+        assert_eq!(response(443, "GET / HTTP/1.0\r\n\r\n"), (400, None));
     }
 }

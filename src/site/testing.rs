@@ -119,7 +119,7 @@ pub fn conn(n: usize) -> ConnId {
 
 /// The response, which is the only effect.
 #[track_caller]
-pub fn answer(out: &Effects) -> &Response {
+pub fn response(out: &Effects) -> &Response {
     match &out.list[..] {
         [Effect::Respond(_, response)] => response,
         list => panic!("one response was expected: {list:?}"),

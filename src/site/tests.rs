@@ -1,15 +1,15 @@
-use super::testing::{ALICE, Bench, HTML, answer, conn, field, settings, text, words};
+use super::testing::{ALICE, Bench, HTML, conn, field, response, settings, text, words};
 use super::*;
 use crate::event::{Blocking, Effect};
 use std::time::Duration;
 
 fn status(line: &str) -> u16 {
-    answer(&Bench::new().ask(conn(0), line, &[])).status
+    response(&Bench::new().ask(conn(0), line, &[])).status
 }
 
 fn allow(line: &str) -> Option<String> {
     let out = Bench::new().ask(conn(0), line, &[]);
-    field(answer(&out), "Allow").map(str::to_owned)
+    field(response(&out), "Allow").map(str::to_owned)
 }
 
 #[test]
@@ -26,8 +26,8 @@ fn small_responses_are_exactly_these() {
 fn every_page_is_there() {
     for (path, title) in [("/", "<h1>Everybody at once"), ("/login", "<form method=\"post\""), ("/search", "<form")] {
         let out = Bench::new().ask(conn(0), &format!("GET {path}"), &[]);
-        assert_eq!((answer(&out).status, &*answer(&out).content_type), (200, "text/html; charset=utf-8"), "{path}");
-        assert!(text(answer(&out)).contains(title), "{path}");
+        assert_eq!((response(&out).status, &*response(&out).content_type), (200, "text/html; charset=utf-8"), "{path}");
+        assert!(text(response(&out)).contains(title), "{path}");
     }
     for path in ["/favicon.ico", "/static/chat.js", "/search?wd=", "/search?wd=+%20", "/?x=y"] {
         assert_eq!(status(&format!("GET {path}")), 200, "{path}");
@@ -41,8 +41,8 @@ fn the_chat_page_needs_a_name() {
     let login = Response::redirect(303, "/login?next=/chat/").header("Cache-Control", "no-store");
     assert_eq!(out.list, [Effect::Respond(conn(0), login)]);
     let out = bench.ask(conn(0), "GET /chat/", &[ALICE]);
-    assert_eq!((answer(&out).status, field(answer(&out), "Cache-Control")), (200, Some("private, no-store")));
-    assert!(text(answer(&out)).contains("alice"));
+    assert_eq!((response(&out).status, field(response(&out), "Cache-Control")), (200, Some("private, no-store")));
+    assert!(text(response(&out)).contains("alice"));
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn an_unknown_path_is_404_as_text_or_page() {
     let out = bench.ask(conn(0), "GET /nowhere", &[]);
     assert_eq!(out.list, [Effect::Respond(conn(0), words(404, "There is no such page.\n"))]);
     let out = bench.ask(conn(0), "GET /nowhere", &[HTML]);
-    assert_eq!((answer(&out).status, &*answer(&out).content_type), (404, "text/html; charset=utf-8"));
-    assert!(text(answer(&out)).contains("There is no such page."));
+    assert_eq!((response(&out).status, &*response(&out).content_type), (404, "text/html; charset=utf-8"));
+    assert!(text(response(&out)).contains("There is no such page."));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn the_blocking_contrasts_are_in_the_lab_only() {
     assert_eq!(out.list, [Effect::RunBlocking(conn(0), Blocking::Sleep(Duration::from_secs(1)))]);
     let out = bench.ask(conn(1), "GET /search-sync?wd=x", &[]);
     assert!(matches!(&out.list[..], [Effect::RunBlocking(_, Blocking::Fetch(_))]), "{:?}", out.list);
-    assert_eq!(answer(&bench.ask(conn(2), "GET /search-sync", &[])).status, 200, "the form");
+    assert_eq!(response(&bench.ask(conn(2), "GET /search-sync", &[])).status, 200, "the form");
 }
 
 #[test]
@@ -135,19 +135,19 @@ fn healthz_reports_draining() {
     assert!(bench.tell(crate::id::ConnId::outside(0), crate::event::Event::Draining).list.is_empty());
     let out = bench.ask(conn(0), "GET /healthz", &[]);
     assert_eq!(out.list, [Effect::Respond(conn(0), Response::text(503, "draining\n"))]);
-    assert_eq!(answer(&bench.ask(conn(0), "GET /plaintext", &[])).status, 200, "what is under way is answered");
+    assert_eq!(response(&bench.ask(conn(0), "GET /plaintext", &[])).status, 200, "what is under way is answered");
 }
 
 #[test]
 fn errors_are_pages_for_clients_that_accept_html() {
     let mut bench = Bench::new();
     let page = bench.ask(conn(0), "GET /sleep?seconds=x", &[HTML, "Accept-Language: zh"]);
-    assert_eq!(&*answer(&page).content_type, "text/html; charset=utf-8");
-    assert!(text(answer(&page)).contains("看不懂这个请求"));
-    assert!(text(answer(&page)).contains("seconds 必须是 0 到 60 之间的数。"));
+    assert_eq!(&*response(&page).content_type, "text/html; charset=utf-8");
+    assert!(text(response(&page)).contains("看不懂这个请求"));
+    assert!(text(response(&page)).contains("seconds 必须是 0 到 60 之间的数。"));
     for accept in ["Accept: */*", "Accept: text/plain", "Accept: text/htm"] {
         let out = bench.ask(conn(0), "GET /sleep?seconds=x", &[accept]);
-        assert_eq!(&*answer(&out).content_type, "text/plain; charset=utf-8", "{accept}");
+        assert_eq!(&*response(&out).content_type, "text/plain; charset=utf-8", "{accept}");
     }
 }
 
@@ -165,11 +165,11 @@ fn every_error_page_exists_in_chinese() {
         ("POST /logout", foreign, 403, "请求来自 http:&#x2f;&#x2f;evil.test，而不是所访问的主机 squall.test。"),
     ] {
         let out = bench.ask(conn(0), line, &[HTML, "Accept-Language: zh", more]);
-        assert_eq!(answer(&out).status, status, "{line}");
-        assert!(text(answer(&out)).contains("<html lang=\"zh-Hans\">"), "{line}");
-        assert!(text(answer(&out)).contains(said), "{line}: {}", text(answer(&out)));
+        assert_eq!(response(&out).status, status, "{line}");
+        assert!(text(response(&out)).contains("<html lang=\"zh-Hans\">"), "{line}");
+        assert!(text(response(&out)).contains(said), "{line}: {}", text(response(&out)));
         let out = bench.ask(conn(0), line, &["Accept-Language: zh", more]);
-        assert!(text(answer(&out)).is_ascii(), "{line}: {}", text(answer(&out)));
+        assert!(text(response(&out)).is_ascii(), "{line}: {}", text(response(&out)));
     }
 }
 

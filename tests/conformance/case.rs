@@ -11,7 +11,7 @@
 //!
 //! Interim responses (100) are not in the pattern; 101 is.
 
-use crate::answer::{Answer, End, Transcript};
+use crate::response::{End, Response, Transcript};
 
 /// What the RFC says of it (RFC 2119).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +37,12 @@ pub enum Step {
     Send(Vec<u8>),
     /// FIN: no more will be sent.
     Finish,
-    /// Wait for an answer, be it an interim one.
+    /// Wait for a response, be it an interim one.
     Await,
 }
 
 /// A look at the responses: what is wrong with them.
-type Check = Box<dyn Fn(&[Answer]) -> Result<(), String> + Send + Sync>;
+type Check = Box<dyn Fn(&[Response]) -> Result<(), String> + Send + Sync>;
 
 pub struct Case {
     /// A sentence.
@@ -53,7 +53,7 @@ pub struct Case {
     pub needs: Needs,
     pub steps: Vec<Step>,
     pub expected: &'static str,
-    /// This answer is one to HEAD, so it has no body.
+    /// This response is one to HEAD, so it has no body.
     pub head_at: Option<usize>,
     /// Number of interim responses, if that counts.
     pub interims: Option<usize>,
@@ -92,8 +92,8 @@ impl Case {
         self
     }
 
-    /// Then waits for an answer and sends more.
-    pub fn after_answer(mut self, wire: impl Into<Vec<u8>>) -> Case {
+    /// Then waits for a response and sends more.
+    pub fn after_response(mut self, wire: impl Into<Vec<u8>>) -> Case {
         self.steps.extend([Step::Await, Step::Send(wire.into())]);
         self
     }
@@ -108,36 +108,36 @@ impl Case {
         self
     }
 
-    /// Answer `n`, if there is one, has a field of this name whose value holds `part`.
+    /// Response `n`, if there is one, has a field of this name whose value holds `part`.
     pub fn field(self, n: usize, name: &'static str, part: &'static str) -> Case {
-        self.check(move |answers| {
-            let Some(answer) = answers.get(n) else { return Ok(()) };
-            match answer.field(name) {
+        self.check(move |responses| {
+            let Some(response) = responses.get(n) else { return Ok(()) };
+            match response.field(name) {
                 Some(value) if value.to_ascii_lowercase().contains(&part.to_ascii_lowercase()) => Ok(()),
                 found => Err(format!("{name} is {found:?}, expected {part:?} in it")),
             }
         })
     }
 
-    /// Answer `n`, if there is one, has no such field.
+    /// Response `n`, if there is one, has no such field.
     pub fn no_field(self, n: usize, name: &'static str) -> Case {
-        self.check(move |answers| match answers.get(n).and_then(|answer| answer.field(name)) {
+        self.check(move |responses| match responses.get(n).and_then(|response| response.field(name)) {
             Some(value) => Err(format!("there is {name}: {value}")),
             None => Ok(()),
         })
     }
 
-    /// Answer `n`, if there is one and it is 200, has this body.
+    /// Response `n`, if there is one and it is 200, has this body.
     pub fn body(self, n: usize, body: &'static str) -> Case {
-        self.check(move |answers| match answers.get(n).filter(|answer| answer.status == 200) {
-            Some(answer) if answer.body != body.as_bytes() => {
-                Err(format!("the body is {:?}", String::from_utf8_lossy(&answer.body)))
+        self.check(move |responses| match responses.get(n).filter(|response| response.status == 200) {
+            Some(response) if response.body != body.as_bytes() => {
+                Err(format!("the body is {:?}", String::from_utf8_lossy(&response.body)))
             }
             _ => Ok(()),
         })
     }
 
-    pub fn check(mut self, check: impl Fn(&[Answer]) -> Result<(), String> + Send + Sync + 'static) -> Case {
+    pub fn check(mut self, check: impl Fn(&[Response]) -> Result<(), String> + Send + Sync + 'static) -> Case {
         self.checks.push(Box::new(check));
         self
     }
@@ -157,20 +157,21 @@ impl Case {
     /// What is wrong with it, in a few words.
     pub fn judge(&self, transcript: &Transcript) -> Result<(), String> {
         if let Some(why) = &transcript.garbled {
-            return Err(format!("an answer that is none: {why}"));
+            return Err(format!("a response that is none: {why}"));
         }
         if !self.alternatives().any(|pattern| pattern.fits(transcript)) {
             return Err(format!("expected {}, got {transcript}", self.expected));
         }
         if let Some(n) = self.interims.filter(|&n| n != transcript.interims) {
-            return Err(format!("expected {n} interim answers, got {}", transcript.interims));
+            return Err(format!("expected {n} interim responses, got {}", transcript.interims));
         }
-        self.checks.iter().try_for_each(|check| check(&transcript.answers))
+        self.checks.iter().try_for_each(|check| check(&transcript.responses))
     }
 
     /// Whether nothing more has to come: what is here fits, and the connection may stay.
     pub fn may_rest(&self, transcript: &Transcript) -> bool {
-        self.alternatives().any(|pattern| pattern.end != Some(End::Closed) && pattern.statuses_fit(&transcript.answers))
+        self.alternatives()
+            .any(|pattern| pattern.end != Some(End::Closed) && pattern.statuses_fit(&transcript.responses))
     }
 
     fn alternatives(&self) -> impl Iterator<Item = Pattern> {
@@ -199,15 +200,15 @@ impl Pattern {
     }
 
     fn fits(&self, transcript: &Transcript) -> bool {
-        self.end.is_none_or(|end| end == transcript.end) && self.statuses_fit(&transcript.answers)
+        self.end.is_none_or(|end| end == transcript.end) && self.statuses_fit(&transcript.responses)
     }
 
-    fn statuses_fit(&self, answers: &[Answer]) -> bool {
-        let fits = |(pattern, answer): (&&str, &Answer)| match *pattern {
+    fn statuses_fit(&self, responses: &[Response]) -> bool {
+        let fits = |(pattern, response): (&&str, &Response)| match *pattern {
             "any" => true,
-            class if class.ends_with("xx") => class.starts_with(char::from(b'0' + (answer.status / 100) as u8)),
-            status => status.parse() == Ok(answer.status),
+            class if class.ends_with("xx") => class.starts_with(char::from(b'0' + (response.status / 100) as u8)),
+            status => status.parse() == Ok(response.status),
         };
-        self.statuses.len() == answers.len() && self.statuses.iter().zip(answers).all(fits)
+        self.statuses.len() == responses.len() && self.statuses.iter().zip(responses).all(fits)
     }
 }

@@ -8,8 +8,8 @@
 //! fail: a table that every server passes would say nothing.
 #![forbid(unsafe_code)]
 
-mod answer;
 mod case;
+mod response;
 mod simulated;
 mod sockets;
 mod table;

@@ -4,8 +4,8 @@
 //! A run is: a part arrives, the server takes turns until it rests, the next part arrives. Files are read on the
 //! server's own threads; the harness knows from the effects how many reads are under way, and waits for them.
 
-use crate::answer::{End, Transcript};
 use crate::case::{Case, Step};
+use crate::response::{End, Transcript};
 use crate::support::network::{FakeNetwork, Pipe, PipeRef, READABLE};
 use crate::support::{Dir, PATIENCE};
 use squall::clock::{Now, UnixTime};
@@ -125,7 +125,7 @@ impl Stage {
                     pipe.borrow_mut().fin();
                     self.rest(&pipe);
                 }
-                Step::Await if pipe.borrow().to_peer.is_empty() => return Err("no answer was there in time".into()),
+                Step::Await if pipe.borrow().to_peer.is_empty() => return Err("no response was there in time".into()),
                 Step::Await => {}
             }
         }

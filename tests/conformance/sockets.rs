@@ -3,8 +3,8 @@
 //! A connection that must close is read to its end. One that may stay open gets one more request of our own: its response
 //! shows that the connection was open and that nothing else was still to come.
 
-use crate::answer::{End, Transcript};
 use crate::case::{Case, Step};
+use crate::response::{End, Transcript};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -38,12 +38,13 @@ pub fn run(case: &Case, server: SocketAddr, patience: Duration) -> Result<(), St
     while !(case.may_rest(&so_far) && !so_far.partial && !finished) && client.read() {
         so_far = parse(&client);
     }
-    let is_switched = so_far.answers.last().is_some_and(|answer| answer.status == 101);
+    let is_switched = so_far.responses.last().is_some_and(|response| response.status == 101);
     if client.end == End::Open && case.may_rest(&so_far) && !is_switched {
         client.send(PROBE);
         while client.read() {}
         let mut both = parse(&client);
-        if both.answers.len() == so_far.answers.len() + 1 && both.answers.pop().is_some_and(|probe| probe.status == 200)
+        if both.responses.len() == so_far.responses.len() + 1
+            && both.responses.pop().is_some_and(|probe| probe.status == 200)
         {
             both.end = End::Open;
         }

@@ -78,7 +78,7 @@ fn assert_requests_are_free(what: &str, pipelined: usize) {
     let send = |clients: &mut [Client]| clients.iter_mut().for_each(|client| client.send(&requests));
     assert_free(&site, what, &mut clients, send, |clients| {
         for client in clients {
-            (0..pipelined).for_each(|_| assert_eq!(client.answer().body, b"Hello, World!"));
+            (0..pipelined).for_each(|_| assert_eq!(client.response().body, b"Hello, World!"));
         }
     });
 }

@@ -63,7 +63,7 @@ struct Counting;
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-// SAFETY: every call goes on to `System` with the arguments that came, and its answer comes back unchanged. `note` does
+// SAFETY: every call goes on to `System` with the arguments that came, and what it returns comes back unchanged. `note` does
 // not unwind: what it touches is there, or is not touched, and it never calls itself.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -92,7 +92,7 @@ impl Probe {
         times
             .get(rank)
             .map(|&time| (time, times.len()))
-            .ok_or_else(|| format!("the {:?} probe got no answer", self.kind))
+            .ok_or_else(|| format!("the {:?} probe got no response", self.kind))
     }
 }
 
@@ -106,7 +106,7 @@ impl Drop for Probe {
 }
 
 fn ask(kind: Kind, stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
-    let (request, answer_end) = match kind {
+    let (request, response_end) = match kind {
         Kind::Plaintext => (wire::get("/plaintext"), "Hello, World!"),
         Kind::Echo => (wire::frame(TEXT, true, b"are you there"), "are you there"),
     };
@@ -121,7 +121,7 @@ fn ask(kind: Kind, stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
         let asked = Instant::now();
         stream.write_all(&request)?;
         let mut end = 0;
-        while !buf[..end].ends_with(answer_end.as_bytes()) {
+        while !buf[..end].ends_with(response_end.as_bytes()) {
             match stream.read(&mut buf[end..])? {
                 0 => return Err(Error::new(ErrorKind::UnexpectedEof, "it was cut off")),
                 n => end += n,

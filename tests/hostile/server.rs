@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
-const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+const RESPONDS_WITHIN: Duration = Duration::from_secs(20);
 
 /// Which server is started.
 #[derive(Debug, Clone)]
@@ -123,7 +123,7 @@ impl Server {
         }
         let pipe = self.process.stdin.as_mut()?;
         pipe.write_all(b"\n").ok()?;
-        let line = self.lines.recv_timeout(ANSWERS_WITHIN).ok()?;
+        let line = self.lines.recv_timeout(RESPONDS_WITHIN).ok()?;
         let numbers: Vec<usize> = line.split(' ').map_while(|number| number.parse().ok()).collect();
         let &[connections, fetches, kept, fetches_running, names_stuck, members, timers, booked, cut] = &numbers[..]
         else {

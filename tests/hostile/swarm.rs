@@ -237,7 +237,7 @@ impl Peer {
         self.reads && self.taken == 0 && self.end.is_none()
     }
 
-    /// The status of the answer whose head it has read.
+    /// The status of the response whose head it has read.
     pub fn status(&self) -> Option<u16> {
         let rest = self.got.strip_prefix(b"HTTP/1.1 ")?;
         std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok()

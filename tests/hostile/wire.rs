@@ -1,4 +1,4 @@
-//! What the clients say, and the few exchanges that wait for their answer: a login, a switch to WebSocket.
+//! What the clients say, and the few exchanges that wait for their response: a login, a switch to WebSocket.
 
 use std::io::{self, Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ pub const PING: u8 = 9;
 
 /// Deadline for a well-behaved response.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// Of an answer's head.
+/// Of a response's head.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
 pub fn get(path: &str) -> Vec<u8> {

@@ -35,7 +35,7 @@ fn five_thousand_pipelined_requests_are_all_answered() {
         let mut client = Client::connect(site.address);
         let sent = send_aside(&client, ASK.repeat(5000).into_bytes());
         for _ in 0..5000 {
-            assert_eq!(client.answer().body, b"Hello, World!");
+            assert_eq!(client.response().body, b"Hello, World!");
         }
         assert!(client.is_quiet());
         sent.join().unwrap();
@@ -50,7 +50,7 @@ fn late_reader_gets_everything() {
         let sent = send_aside(&client, ASK.repeat(20_000).into_bytes());
         site.wait_until("output to wait", |c| c.booked > 0);
         for _ in 0..20_000 {
-            assert_eq!(client.answer().status, 200);
+            assert_eq!(client.response().status, 200);
         }
         sent.join().unwrap();
         drop(client);
@@ -105,11 +105,11 @@ fn the_smallest_budgets_change_nothing_but_speed() {
     let site = Site::start(tiny(), &["--message-rate", "0", &flag[0], &flag[1]]);
     let mut client = Client::connect(site.address);
     client.send(format!("GET /search?wd=x HTTP/1.1\r\nHost: squall\r\n\r\n{ASK}GET /sleep?seconds=0.01 HTTP/1.1\r\nHost: squall\r\n\r\n{ASK}"));
-    assert_eq!(client.answer().body.len(), 100_000);
-    assert_eq!(client.answer().body, b"Hello, World!");
-    assert_eq!(client.answer().status, 200);
+    assert_eq!(client.response().body.len(), 100_000);
+    assert_eq!(client.response().body, b"Hello, World!");
+    assert_eq!(client.response().status, 200);
     client.finish();
-    assert_eq!(client.answer().body, b"Hello, World!");
+    assert_eq!(client.response().body, b"Hello, World!");
     client.closed();
 
     let mut echo = WsClient::echo(site.address);
@@ -141,7 +141,7 @@ fn a_hundred_connections_at_once_are_all_accepted() {
         client.send(ASK);
     }
     for client in &mut clients {
-        assert_eq!(client.answer().status, 200);
+        assert_eq!(client.response().status, 200);
     }
     assert_eq!(site.counts().connections, 100);
 }
@@ -157,8 +157,8 @@ fn files_beyond_the_queue_of_the_pool_get_503() {
     }
     let mut served = 0;
     for client in &mut clients {
-        let answer = client.answer();
-        match answer.status {
+        let response = client.response();
+        match response.status {
             200 => served += 1,
             status => assert_eq!(status, 503),
         }

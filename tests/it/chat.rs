@@ -279,7 +279,7 @@ fn the_first_line_may_come_with_the_handshake() {
     let cookie = format!("Cookie: {}\r\n", login(site.address, "ann"));
     let mut client = Client::connect(site.address);
     client.send([crate::support::frames::handshake("/chat/", &cookie).into_bytes(), frame(TEXT, "early")].concat());
-    let answer = client.answer();
-    let mut ann = WsClient { client, answer };
-    assert_eq!((ann.answer.status, ann.heard(), ann.heard()), (101, text("ann enter room"), text("ann:early")));
+    let response = client.response();
+    let mut ann = WsClient { client, response };
+    assert_eq!((ann.response.status, ann.heard(), ann.heard()), (101, text("ann enter room"), text("ann:early")));
 }

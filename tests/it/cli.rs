@@ -262,7 +262,7 @@ fn broken_template_is_named_and_ends_with_1() {
 }
 
 #[test]
-fn answers_are_logged_in_the_combined_format() {
+fn responses_are_logged_in_the_combined_format() {
     let dir = Dir::new();
     let log = dir.path().join("access.log");
     let stub = Stub::saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");

@@ -23,8 +23,8 @@ fn http_1_1_connection_stays_until_told_to_close() {
     let site = Site::with_defaults();
     let mut client = Client::connect(site.address);
     for _ in 0..3 {
-        let answer = client.ask(ASK);
-        assert_eq!((answer.status, answer.field("connection")), (200, None));
+        let response = client.ask(ASK);
+        assert_eq!((response.status, response.field("connection")), (200, None));
     }
     client.send(ASK_AND_CLOSE);
     assert_eq!(transcript(&client.rest()), PLAINTEXT_CLOSING);
@@ -45,10 +45,10 @@ fn pipelined_responses_wait_for_a_slow_first_one() {
     let site = Site::with_defaults();
     let mut client = Client::connect(site.address);
     client.send(format!("GET /sleep?seconds=0.2 HTTP/1.1\r\nHost: squall\r\n\r\n{ASK}GET /nowhere HTTP/1.1\r\nHost: squall\r\n\r\n{ASK_AND_CLOSE}"));
-    let slept = client.answer();
+    let slept = client.response();
     assert_eq!((slept.status, slept.field("content-type")), (200, Some("text/html; charset=utf-8")));
-    assert_eq!(client.answer().body, b"Hello, World!");
-    assert_eq!(client.answer().status, 404);
+    assert_eq!(client.response().body, b"Hello, World!");
+    assert_eq!(client.response().status, 404);
     assert_eq!(transcript(&client.rest()), PLAINTEXT_CLOSING);
 }
 
@@ -73,7 +73,7 @@ fn a_request_may_come_in_any_pieces() {
     for split in 1..ASK.len() {
         client.send(&ASK[..split]);
         client.send(&ASK[split..]);
-        assert_eq!(client.answer().body, b"Hello, World!", "split at {split}");
+        assert_eq!(client.response().body, b"Hello, World!", "split at {split}");
     }
     for byte in ASK_AND_CLOSE.bytes() {
         client.send([byte]);
@@ -133,12 +133,12 @@ fn a_body_comes_with_a_length_or_in_chunks_byte_by_byte() {
         for byte in wire.bytes() {
             client.send([byte]);
         }
-        let answer = client.answer();
-        assert_eq!((answer.status, answer.field("location")), (303, Some("/plain")));
-        assert!(answer.field("set-cookie").unwrap().starts_with("username=2|1:0|"), "{}", answer.head);
+        let response = client.response();
+        assert_eq!((response.status, response.field("location")), (303, Some("/plain")));
+        assert!(response.field("set-cookie").unwrap().starts_with("username=2|1:0|"), "{}", response.head);
         // Behind a body the next request begins, also in the same segment.
         client.send(format!("{wire}{ASK}"));
-        assert_eq!((client.answer().status, client.answer().status), (303, 200));
+        assert_eq!((client.response().status, client.response().status), (303, 200));
     }
 }
 
@@ -157,12 +157,12 @@ fn expect_100_continue_is_answered_before_the_body_is_sent() {
 }
 
 #[test]
-fn every_answer_has_date_and_server() {
+fn every_response_has_date_and_server() {
     let site = Site::with_defaults();
     for target in ["/plaintext", "/", "/nowhere", "/static/squall.css", "/%"] {
-        let answer = get(site.address, target);
-        assert_eq!(answer.field("server"), Some("squall"), "{target}");
-        let date = httpdate::parse_http_date(answer.field("date").unwrap()).unwrap();
+        let response = get(site.address, target);
+        assert_eq!(response.field("server"), Some("squall"), "{target}");
+        let date = httpdate::parse_http_date(response.field("date").unwrap()).unwrap();
         let age = std::time::SystemTime::now().duration_since(date).unwrap();
         assert!(age < Duration::from_secs(60), "{target}: {age:?}");
     }
@@ -185,7 +185,7 @@ fn unneeded_body_is_read_and_the_next_request_follows() {
             client.send(format!(
                 "{head}Content-Length: 5\r\n\r\nGET /{head}Transfer-Encoding: chunked\r\n\r\n5\r\nGET /\r\n0\r\n\r\n"
             ));
-            assert_eq!(client.answer().status, client.answer().status);
+            assert_eq!(client.response().status, client.response().status);
         }
     }
     assert_eq!(client.ask(ASK).body, b"Hello, World!");
@@ -234,16 +234,16 @@ fn last_response_arrives_while_the_client_sends_on() {
     let site = Site::start(Limits { discard_for: Duration::from_secs(60), ..Limits::default() }, &[]);
     let head = "POST /login HTTP/1.1\r\nHost: squall\r\nContent-Length: 4000000\r\n\r\n";
     let body = vec![b'x'; 4_000_000];
-    // Closing with something unread would make the kernel send RST, and RST would destroy the answer.
+    // Closing with something unread would make the kernel send RST, and RST would destroy the response.
     let mut hasty = Client::connect(site.address);
     hasty.send(head);
     hasty.send(&body);
-    let first = hasty.answer();
+    let first = hasty.response();
     let mut slow = Client::connect(site.address);
     let second = slow.ask(head);
     slow.send(&body);
-    for (mut client, answer) in [(hasty, first), (slow, second)] {
-        assert_eq!((answer.status, answer.field("connection")), (413, Some("close")));
+    for (mut client, response) in [(hasty, first), (slow, second)] {
+        assert_eq!((response.status, response.field("connection")), (413, Some("close")));
         client.finish();
         client.closed();
     }
@@ -307,7 +307,7 @@ fn sleepers_do_not_delay_others() {
         others += 1;
     }
     assert!(others > 0 && begun.elapsed() >= ms(300), "{others} others in {:?}", begun.elapsed());
-    assert!(sleeper.answer().text().contains("0.3"), "the page says how long it slept");
+    assert!(sleeper.response().text().contains("0.3"), "the page says how long it slept");
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn blocking_routes_exist_with_lab_only() {
     let begun = Instant::now();
     blocking.send("GET /block?seconds=0.3 HTTP/1.1\r\nHost: squall\r\n\r\n");
     // Once the loop has taken this request, the other one has to wait for it.
-    assert_eq!(blocking.answer().status, 200);
+    assert_eq!(blocking.response().status, 200);
     assert!(begun.elapsed() >= ms(300));
     assert_eq!(waiting.ask(ASK).status, 200);
     blocking.stream.shutdown(Shutdown::Both).unwrap();

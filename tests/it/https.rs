@@ -73,9 +73,12 @@ fn https_serves_the_same_as_http() {
         ("/sleep?seconds=0.01", 200, "<!doctype html>"),
         ("/nothing", 404, ""),
     ] {
-        let answer = client.ask(format!("GET {path} HTTP/1.1\r\nHost: squall\r\n\r\n"));
-        assert!(answer.status == status && answer.text().to_lowercase().starts_with(&begin.to_lowercase()), "{path}");
-        assert_eq!(answer.field("strict-transport-security"), None);
+        let response = client.ask(format!("GET {path} HTTP/1.1\r\nHost: squall\r\n\r\n"));
+        assert!(
+            response.status == status && response.text().to_lowercase().starts_with(&begin.to_lowercase()),
+            "{path}"
+        );
+        assert_eq!(response.field("strict-transport-security"), None);
     }
     client.send("HEAD /plaintext HTTP/1.1\r\nHost: squall\r\n\r\n");
     assert_eq!(client.head().field("content-length"), Some("13"));
@@ -92,10 +95,10 @@ fn pipelined_requests_are_answered_in_their_order() {
     let wire: String = paths.iter().map(|path| format!("GET {path} HTTP/1.1\r\nHost: squall\r\n\r\n")).collect();
     // More than a record holds.
     client.send(wire.repeat(100));
-    let lengths: Vec<usize> = (0..4).map(|_| client.answer().body.len()).collect();
+    let lengths: Vec<usize> = (0..4).map(|_| client.response().body.len()).collect();
     assert_eq!(lengths[..2], [13, 3]);
     for _ in 1..100 {
-        let again: Vec<usize> = (0..4).map(|_| client.answer().body.len()).collect();
+        let again: Vec<usize> = (0..4).map(|_| client.response().body.len()).collect();
         assert_eq!(again, lengths);
     }
 }
@@ -108,7 +111,7 @@ fn a_large_form_arrives_and_one_byte_more_is_refused() {
         let head = format!("POST /login HTTP/1.1\r\nHost: squall\r\nContent-Length: {length}\r\n\r\nusername=ann&pad=");
         client.send(head);
         client.send("x".repeat(length - 17));
-        assert_eq!(client.answer().status, status);
+        assert_eq!(client.response().status, status);
     }
 }
 
@@ -120,9 +123,9 @@ fn cookie_is_secure_on_tls_and_by_flag() {
     let logout = "POST /logout HTTP/1.1\r\nHost: squall\r\nContent-Length: 0\r\n\r\n";
     let mut client = connect(site.address);
     for request in [login, logout] {
-        let answer = client.ask(request);
-        assert_eq!(answer.status, 303);
-        assert!(answer.field("set-cookie").is_some_and(is_secure), "{}", answer.head);
+        let response = client.ask(request);
+        assert_eq!(response.status, 303);
+        assert!(response.field("set-cookie").is_some_and(is_secure), "{}", response.head);
     }
     for (args, secure) in [(&[][..], false), (&["--cookie-secure", "always"], true)] {
         let site = Site::start(Limits::default(), args);
@@ -171,7 +174,7 @@ fn a_second_connection_resumes_the_session_of_the_first() {
         let config = Arc::new(client_of(&[version]));
         for kind in [HandshakeKind::Full, HandshakeKind::Resumed, HandshakeKind::Resumed] {
             let mut client = connect_as(site.address, &config);
-            // In TLS 1.3 the tickets come with the first answer.
+            // In TLS 1.3 the tickets come with the first response.
             serves(&mut client);
             assert_eq!(client.stream.conn.handshake_kind(), Some(kind), "{:?}", version.version);
         }
@@ -188,14 +191,14 @@ fn a_search_is_relayed() {
     let flag = stub.flag();
     let site = Secure::start(Limits::default(), &flag.each_ref().map(String::as_str));
     let mut client = connect(site.address);
-    let answer = client.ask("GET /search?wd=x HTTP/1.1\r\nHost: squall\r\n\r\n");
-    assert_eq!((answer.status, answer.field("transfer-encoding")), (200, Some("chunked")));
-    assert!(answer.text() == page);
+    let response = client.ask("GET /search?wd=x HTTP/1.1\r\nHost: squall\r\n\r\n");
+    assert_eq!((response.status, response.field("transfer-encoding")), (200, Some("chunked")));
+    assert!(response.text() == page);
     serves(&mut client);
     // To HTTP/1.0 the end of the connection is the end of the body, and close_notify tells it from a cut.
     let mut old = connect(site.address);
-    let answer = old.ask("GET /search?wd=x HTTP/1.0\r\nHost: squall\r\n\r\n");
-    assert!(answer.status == 200 && answer.text() == page);
+    let response = old.ask("GET /search?wd=x HTTP/1.0\r\nHost: squall\r\n\r\n");
+    assert!(response.status == 200 && response.text() == page);
     drop((client, old));
     site.wait_until("no connection", |c| c.connections == 0);
 }

@@ -1,7 +1,7 @@
 //! Killing or stopping any client at any byte leaves no connection, descriptor, timer or room member behind.
 //!
 //! Each script of a client is cut after every one of its bytes, in every way in which a client can go: FIN, FIN with
-//! an answer unread (which is RST), RST, or not going at all. Then the server must be as empty as it was.
+//! a response unread (which is RST), RST, or not going at all. Then the server must be as empty as it was.
 
 use crate::support::frames::{CONTINUATION, PING, TEXT, close, fragment, handshake};
 use crate::support::{Client, PATIENCE, Site, Stub, descriptors, frame, is_alone, login, ms, wait_for};
@@ -23,7 +23,7 @@ enum Way {
     Reset,
     /// It says and reads nothing more, and keeps its socket.
     Stop,
-    /// It says nothing more, but reads, so that no answer waits.
+    /// It says nothing more, but reads, so that no response waits.
     Listen,
 }
 

@@ -29,7 +29,7 @@ fn client_over_the_connection_limit_waits_for_a_leave() {
     assert!(waiting.is_quiet());
     assert_eq!(site.counts().connections, 2);
     drop(inside.pop());
-    assert_eq!(waiting.answer().status, 200);
+    assert_eq!(waiting.response().status, 200);
     drop((inside, waiting));
     site.wait_until_empty();
 }
@@ -42,7 +42,7 @@ fn waiting_clients_are_accepted_in_order() {
         client.send(ASK);
     }
     for mut client in clients {
-        assert_eq!(client.answer().status, 200);
+        assert_eq!(client.response().status, 200);
         assert!(site.counts().connections <= 32);
     }
     site.wait_until_empty();
@@ -57,7 +57,7 @@ fn without_descriptors_clients_wait_and_cpu_rests() {
     }
     crate::support::wait_for("the shortage to be said", || child.stderr().contains("out of descriptors").then_some(()));
     // The first ones are inside, the others in the backlog.
-    assert_eq!(clients[0].answer().status, 200);
+    assert_eq!(clients[0].response().status, 200);
     let inside = crate::support::wait_for("some inside", || {
         let answered = clients.iter().skip(1).filter(|client| !client.is_quiet()).count() + 1;
         (answered > 10).then_some(answered)
@@ -78,7 +78,7 @@ fn without_descriptors_clients_wait_and_cpu_rests() {
     let mut left = Instant::now();
     drop(first);
     for mut client in waiting {
-        assert_eq!(client.answer().status, 200);
+        assert_eq!(client.response().status, 200);
         assert!(left.elapsed() < ms(1500), "{:?}", left.elapsed());
         left = Instant::now();
     }
@@ -96,7 +96,7 @@ fn soft_limit_of_open_files_is_raised_to_the_hard_one() {
         client.send(ASK);
     }
     for client in &mut clients {
-        assert_eq!(client.answer().status, 200);
+        assert_eq!(client.response().status, 200);
     }
     assert!(crate::support::descriptors(&child.pid()) > 100);
     assert!(!child.stderr().contains("out of descriptors"), "{}", child.stderr());
@@ -114,8 +114,8 @@ fn buffer_budget_closes_with_503_or_1013() {
     site.wait_until("the first half", |c| c.booked > 60_000);
     let mut second = Client::connect(site.address);
     second.send(half(60_000));
-    assert_eq!(second.answer().status, 503);
-    // It was in the middle of its body: what it still sends is swallowed, lest a reset destroy the answer.
+    assert_eq!(second.response().status, 503);
+    // It was in the middle of its body: what it still sends is swallowed, lest a reset destroy the response.
     for _ in 0..100 {
         second.send([b'x'; 4000]);
     }
@@ -135,7 +135,7 @@ fn deaf_peer_is_not_read_from() {
     let site = Site::with_defaults();
     let mut client = Client::connect(site.address);
     client.stream.set_write_timeout(Some(ms(300))).unwrap();
-    // Requests without end, and not one answer read: at high water the server stops reading.
+    // Requests without end, and not one response read: at high water the server stops reading.
     let many = ASK.repeat(1000);
     let mut sent = 0;
     while let Ok(n) = std::io::Write::write(&mut client.stream, many.as_bytes()) {
@@ -144,7 +144,7 @@ fn deaf_peer_is_not_read_from() {
     }
     let booked = site.counts().booked;
     assert!(booked < 1 << 20, "{booked} bytes are held");
-    assert_eq!(client.answer().status, 200);
+    assert_eq!(client.response().status, 200);
     drop(client);
     site.wait_until_empty();
 }

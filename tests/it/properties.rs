@@ -6,7 +6,7 @@
 mod machines;
 
 use machines::cuts::{Cuts, at_any_cut};
-use machines::http::{Heard, answer, body, heads, requests, small, usual};
+use machines::http::{Heard, body, heads, requests, response, small, usual};
 use machines::ws::{Said, conversation};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -85,7 +85,7 @@ const REQUESTS: &[&str] = &[
     "\0",
 ];
 
-const ANSWERS: &[&str] = &[
+const RESPONSES: &[&str] = &[
     "HTTP/1.1 200 OK\r\n",
     "HTTP/1.0 404 \n",
     "HTTP/1.1 204 No\r\n",
@@ -126,11 +126,11 @@ proptest! {
     }
 
     #[test]
-    fn an_answer_is_the_same_at_any_split(
-        wire in words(ANSWERS), sizes in sizes(), head: bool, decode: bool, tight: bool,
+    fn a_response_is_the_same_at_any_split(
+        wire in words(RESPONSES), sizes in sizes(), head: bool, decode: bool, tight: bool,
     ) {
         let limits = if tight { small() } else { usual() };
-        let hear = |wire: &[u8], cuts: Cuts| answer(wire, cuts, head, decode, &limits);
+        let hear = |wire: &[u8], cuts: Cuts| response(wire, cuts, head, decode, &limits);
         let _ = at_any_cut(&wire, Cuts(&sizes), hear);
         let _ = at_any_cut(&[b"HTTP/1.1 200 OK\r\n", wire.as_slice()].concat(), Cuts(&sizes), hear);
     }

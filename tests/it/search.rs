@@ -1,10 +1,10 @@
-//! The search: another site's answer, relayed as it comes, with a stub for the other site.
+//! The search: another site's response, relayed as it comes, with a stub for the other site.
 
 mod crowd;
 mod failures;
 mod pressure;
 
-use crate::support::{Answer, Client, Site, Stub, get, ms};
+use crate::support::{Client, Response, Site, Stub, get, ms};
 use squall::config::Limits;
 use std::sync::Mutex;
 
@@ -20,7 +20,7 @@ fn with_defaults(stub: &Stub) -> Site {
 
 /// One search by a client that accepts HTML.
 #[track_caller]
-fn search_html(site: &Site, words: &str) -> Answer {
+fn search_html(site: &Site, words: &str) -> Response {
     let fields = "Host: squall\r\nAccept: text/html\r\nConnection: close\r\n";
     Client::connect(site.address).ask(format!("GET /search?wd={words} HTTP/1.1\r\n{fields}\r\n"))
 }
@@ -72,18 +72,18 @@ fn body_is_relayed_in_every_framing() {
     let site = with_defaults(&stub);
     let mut client = Client::connect(site.address);
     for (words, framed) in [("length", true), ("chunked", false), ("close", false), ("early", true)] {
-        let answer = client.ask(format!("GET /search?wd={words} HTTP/1.1\r\nHost: squall\r\n\r\n"));
+        let response = client.ask(format!("GET /search?wd={words} HTTP/1.1\r\nHost: squall\r\n\r\n"));
         let page = format!("<base href=\"http://{}/s?wd={words}\">helloworld", stub.address);
-        assert_eq!((answer.status, answer.text()), (200, page.clone()), "{words}");
+        assert_eq!((response.status, response.text()), (200, page.clone()), "{words}");
         let length = page.len().to_string();
         let expected = if framed { (Some(length.as_str()), None) } else { (None, Some("chunked")) };
-        assert_eq!((answer.field("content-length"), answer.field("transfer-encoding")), expected, "{words}");
+        assert_eq!((response.field("content-length"), response.field("transfer-encoding")), expected, "{words}");
     }
     // HTTP/1.0 knows no chunks: there the end of the connection is the end.
     client.send("GET /search?wd=chunked HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
-    let answer = client.answer();
-    assert!(answer.text().ends_with("helloworld"));
-    assert_eq!(answer.field("connection"), Some("close"));
+    let response = client.response();
+    assert!(response.text().ends_with("helloworld"));
+    assert_eq!(response.field("connection"), Some("close"));
     site.wait_until_empty();
 }
 
@@ -163,10 +163,10 @@ fn fields_pass_by_an_allow_list_and_the_page_is_sandboxed() {
          Service-Worker-Allowed: /\r\nContent-Security-Policy: default-src *\r\nX-Frame-Options: DENY\r\n\
          Access-Control-Allow-Origin: *\r\nLink: <x>\r\nContent-Length: 2\r\n\r\nno",
     );
-    let answer = search_html(&with_defaults(&stub), "x");
-    assert!(answer.head.starts_with("HTTP/1.1 404 Not Found\r\nServer: squall\r\nDate: "), "{}", answer.head);
+    let response = search_html(&with_defaults(&stub), "x");
+    assert!(response.head.starts_with("HTTP/1.1 404 Not Found\r\nServer: squall\r\nDate: "), "{}", response.head);
     assert_eq!(
-        answer.field_names(),
+        response.field_names(),
         [
             "server",
             "date",
@@ -180,14 +180,14 @@ fn fields_pass_by_an_allow_list_and_the_page_is_sandboxed() {
             "connection"
         ]
     );
-    assert_eq!(answer.field("content-type"), Some("text/html; charset=gbk"));
-    assert_eq!(answer.field("content-security-policy"), Some("sandbox; frame-ancestors 'self'"));
-    assert_eq!(answer.field("x-content-type-options"), Some("nosniff"));
-    assert!(answer.text().ends_with("\">no"), "{}", answer.text());
+    assert_eq!(response.field("content-type"), Some("text/html; charset=gbk"));
+    assert_eq!(response.field("content-security-policy"), Some("sandbox; frame-ancestors 'self'"));
+    assert_eq!(response.field("x-content-type-options"), Some("nosniff"));
+    assert!(response.text().ends_with("\">no"), "{}", response.text());
 }
 
 #[test]
-fn an_answer_without_a_body_has_none() {
+fn a_response_without_a_body_has_none() {
     let stub = Stub::start(|mut asked| match asked.target() {
         "/s?wd=204" => asked.say("HTTP/1.1 204 No Content\r\n\r\n"),
         // The fields of this one are not relayed, and its length is that of a body which does not come.
@@ -196,8 +196,8 @@ fn an_answer_without_a_body_has_none() {
     let site = with_defaults(&stub);
     let mut client = Client::connect(site.address);
     for (words, status) in [(204, 204), (304, 502), (204, 204)] {
-        let answer = client.ask(format!("GET /search?wd={words} HTTP/1.1\r\nHost: squall\r\n\r\n"));
-        assert_eq!((answer.status, answer.field("content-length").is_none()), (status, status == 204));
+        let response = client.ask(format!("GET /search?wd={words} HTTP/1.1\r\nHost: squall\r\n\r\n"));
+        assert_eq!((response.status, response.field("content-length").is_none()), (status, status == 204));
     }
     site.wait_until("the fetches to be over", |c| (c.connections, c.fetches) == (1, 0));
 }
@@ -217,12 +217,12 @@ fn redirecting() -> Stub {
 fn five_redirects_are_followed_and_a_sixth_is_not() {
     let stub = redirecting();
     let site = with_defaults(&stub);
-    let answer = search_html(&site, "5");
-    assert_eq!((answer.status, answer.text().as_str()), (200, "there"));
+    let response = search_html(&site, "5");
+    assert_eq!((response.status, response.text().as_str()), (200, "there"));
     assert_eq!(stub.requests().len(), 6);
-    let answer = search_html(&site, "6");
-    assert_eq!(answer.status, 502);
-    assert!(answer.text().contains("redirects more than 5 times"), "{}", answer.text());
+    let response = search_html(&site, "6");
+    assert_eq!(response.status, 502);
+    assert!(response.text().contains("redirects more than 5 times"), "{}", response.text());
     assert_eq!(search_html(&site, "1000000").status, 502);
     site.wait_until_empty();
 }
@@ -246,16 +246,16 @@ fn a_redirect_to_another_host_must_not_lead_inside() {
     let hosts = [format!("localhost:{port}"), format!("127.0.0.2:{port}"), format!("[::1]:{port}"), "10.0.0.1".into()];
     for host in hosts {
         let stub = Stub::saying(format!("HTTP/1.1 302 Found\r\nLocation: http://{host}/\r\nContent-Length: 0\r\n\r\n"));
-        let answer = search_html(&with_defaults(&stub), "x");
-        assert_eq!(answer.status, 502, "{host}");
-        assert!(answer.text().contains("not a public address"), "{host}: {}", answer.text());
+        let response = search_html(&with_defaults(&stub), "x");
+        assert_eq!(response.status, 502, "{host}");
+        assert!(response.text().contains("not a public address"), "{host}: {}", response.text());
     }
     assert_eq!(inside.requests(), Vec::<String>::new());
 
     let stub =
         Stub::saying(format!("HTTP/1.1 302 Found\r\nLocation: http://localhost:{port}/\r\nContent-Length: 0\r\n\r\n"));
-    let answer = search_html(&asking(&stub, Limits::default(), &["--allow-private"]), "x");
-    assert_eq!((answer.status, answer.text().as_str()), (200, "secret"));
+    let response = search_html(&asking(&stub, Limits::default(), &["--allow-private"]), "x");
+    assert_eq!((response.status, response.text().as_str()), (200, "secret"));
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn redirects_that_lead_nowhere_are_502() {
         let stub = Stub::saying(format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"));
         assert_eq!(search_html(&with_defaults(&stub), "x").status, 502, "{location}");
     }
-    // A redirection without a Location is an answer like any other.
+    // A redirection without a Location is a response like any other.
     let stub = Stub::saying("HTTP/1.1 302 Found\r\nContent-Length: 2\r\n\r\nhm");
     assert_eq!(search_html(&with_defaults(&stub), "x").status, 302);
 }
@@ -278,9 +278,9 @@ fn blocking_search_gives_the_same_response() {
         );
     });
     let site = asking(&stub, Limits::default(), &["--lab"]);
-    let answer = get(site.address, "/search-sync?wd=x");
-    assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
-    assert_eq!(answer.field("content-security-policy"), Some("sandbox; frame-ancestors 'self'"));
+    let response = get(site.address, "/search-sync?wd=x");
+    assert_eq!((response.status, response.text().as_str()), (200, "hello"));
+    assert_eq!(response.field("content-security-policy"), Some("sandbox; frame-ancestors 'self'"));
     assert_eq!(get(site.address, "/search?wd=x").text(), "hello");
 }
 
@@ -298,7 +298,7 @@ fn searches_run_side_by_side() {
     }
     site.wait_until("all of them at once", |c| c.fetches_running == 50);
     for (n, client) in clients.iter_mut().enumerate() {
-        assert_eq!(client.answer().text(), format!("/s?wd={n}"));
+        assert_eq!(client.response().text(), format!("/s?wd={n}"));
     }
 }
 
@@ -306,7 +306,7 @@ fn searches_run_side_by_side() {
 fn sloppy_responses_are_relayed_as_browsers_read_them() {
     let many = "X: y\r\n".repeat(500);
     let chunks = "Transfer-Encoding: chunked\r\n\r\n5 \r\nhello\n0  \r\n\r\n";
-    for answer in [
+    for response in [
         format!("HTTP/1.1 200 OK\r\n{chunks}"),
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nhello".into(),
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked,\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
@@ -314,13 +314,13 @@ fn sloppy_responses_are_relayed_as_browsers_read_them() {
         "HTTP/1.1 200 OK\r\nPHP Warning:  x already loaded\r\nA: b\r\n c\r\nContent-Length: 5\r\n\r\nhello".into(),
         format!("http/1.2 200\n{many}Content-Length: 5\n\nhello"),
     ] {
-        let stub = Stub::saying(answer.clone());
+        let stub = Stub::saying(response.clone());
         let site = with_defaults(&stub);
         let mut client = Client::connect(site.address);
         for n in 1..3 {
             let relayed = client.ask("GET /search?wd=x HTTP/1.1\r\nHost: squall\r\n\r\n");
-            assert_eq!((relayed.status, relayed.text()), (200, "hello".into()), "{answer:?}");
-            assert_eq!((stub.met(), site.counts().kept), (n, 0), "its connection is not used again: {answer:?}");
+            assert_eq!((relayed.status, relayed.text()), (200, "hello".into()), "{response:?}");
+            assert_eq!((stub.met(), site.counts().kept), (n, 0), "its connection is not used again: {response:?}");
         }
         drop(client);
         site.wait_until_empty();

@@ -12,7 +12,7 @@ mod headers;
 mod injection;
 mod relay;
 
-use crate::support::{Answer, Client};
+use crate::support::{Client, Response};
 use std::net::SocketAddr;
 
 /// What browsers say they like.
@@ -20,13 +20,13 @@ const HTML: &str = "Accept: text/html,*/*;q=0.8\r\n";
 
 /// One request on a connection of its own, with these further fields, each with its line end.
 #[track_caller]
-fn ask(address: SocketAddr, line: &str, fields: &str) -> Answer {
+fn ask(address: SocketAddr, line: &str, fields: &str) -> Response {
     Client::connect(address).ask(format!("{line} HTTP/1.1\r\nHost: squall\r\nConnection: close\r\n{fields}\r\n"))
 }
 
 /// One form, as it would be sent.
 #[track_caller]
-fn post(address: SocketAddr, path: &str, fields: &str, form: &str) -> Answer {
+fn post(address: SocketAddr, path: &str, fields: &str, form: &str) -> Response {
     let length = format!("Content-Length: {}\r\n", form.len());
     let head = format!("POST {path} HTTP/1.1\r\nHost: squall\r\nConnection: close\r\n{fields}{length}\r\n");
     Client::connect(address).ask(head + form)

@@ -15,7 +15,7 @@ pub mod tls_client;
 pub mod tls_site;
 
 pub use child::Child;
-pub use client::{Answer, Client, get, login};
+pub use client::{Client, Response, get, login};
 pub use frames::{WsClient, frame};
 pub use stub::Stub;
 

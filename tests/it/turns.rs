@@ -106,7 +106,7 @@ fn files_that_come_in_one_turn_are_booked_one_by_one() {
     server.turn(&[(Source::Jobs, Ready::default())], at(now));
     let (files, most) = seen.get();
     assert_eq!(files, CLIENTS);
-    assert!((3..=4).contains(&most), "{most} answers of 1 MiB were held at once");
+    assert!((3..=4).contains(&most), "{most} responses of 1 MiB were held at once");
     assert!(server.counts().booked <= 4 << 20, "{:?}", server.counts());
     assert_eq!(server.counts().connections, network.0.borrow().living());
 }

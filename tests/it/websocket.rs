@@ -24,7 +24,7 @@ fn the_handshake_is_that_of_the_rfc() {
     );
     let expected = "HTTP/1.1 101 Switching Protocols\r\nServer: squall\r\nDate: *\r\nUpgrade: websocket\r\n\
                     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-    assert_eq!(transcript(client.answer().head.as_bytes()), expected);
+    assert_eq!(transcript(client.response().head.as_bytes()), expected);
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn bytes_behind_the_handshake_are_the_first_frames() {
         let mut client = Client::connect(site.address);
         client.send(&wire[..split]);
         client.send(&wire[split..]);
-        let answer = client.answer();
-        let mut echo = WsClient { client, answer };
+        let response = client.response();
+        let mut echo = WsClient { client, response };
         assert_eq!((echo.heard(), echo.heard()), (text("one"), Said::Binary(vec![2])), "split at {split}");
     }
 }
@@ -93,10 +93,10 @@ fn handshake_after_a_slow_request_waits_with_its_frames() {
     let mut client = Client::connect(site.address);
     let sleep = "GET /sleep?seconds=0.1 HTTP/1.1\r\nHost: squall\r\n\r\n";
     client.send([sleep.as_bytes(), handshake("/echo", "").as_bytes(), &frame(TEXT, "one")].concat());
-    assert_eq!(client.answer().status, 200);
-    let answer = client.answer();
-    let mut echo = WsClient { client, answer };
-    assert_eq!((echo.answer.status, echo.heard()), (101, text("one")));
+    assert_eq!(client.response().status, 200);
+    let response = client.response();
+    let mut echo = WsClient { client, response };
+    assert_eq!((echo.response.status, echo.heard()), (101, text("one")));
 }
 
 #[test]

@@ -132,11 +132,11 @@ fn only_an_unheard_idempotent_request_is_retried() {
     assert!(!upstream("http://a.test/", now).may_retry(&closed()), "it was new");
     let mut heard = reused("GET");
     heard.exchange.receive(b"HTTP", false, &crate::http::Limits::default()).expect("a begin");
-    assert!(!heard.may_retry(&reset()), "an answer had begun");
+    assert!(!heard.may_retry(&reset()), "a response had begun");
 }
 
 #[test]
-fn only_an_answer_or_the_end_of_a_kept_connection_is_read() {
+fn only_a_response_or_the_end_of_a_kept_connection_is_read() {
     let now = Instant::now();
     let mut upstream = upstream("http://a.test/", now);
     use State::{Connecting, Exchanging, Kept, Over, Placed, Queued, Resolving, Securing, TurnedAway};

@@ -7,7 +7,7 @@ mod lenient;
 /// What came out of a response: status and length of its head, the body, the bytes used in all, and whether the
 /// connection is good for another exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Answer {
+struct Response {
     status: u16,
     length: Option<u64>,
     body: Vec<u8>,
@@ -16,9 +16,9 @@ struct Answer {
 }
 
 /// Feeds `wire` in two parts, the end of input with the second; panics if the events are out of order.
-fn read_split(wire: &[u8], split: usize, exchange: Exchange, limits: &Limits) -> Result<Answer, ExchangeError> {
+fn read_split(wire: &[u8], split: usize, exchange: Exchange, limits: &Limits) -> Result<Response, ExchangeError> {
     let mut exchange = exchange;
-    let mut answer: Option<Answer> = None;
+    let mut response: Option<Response> = None;
     let mut at = 0;
     for end in [split, wire.len()] {
         loop {
@@ -26,17 +26,17 @@ fn read_split(wire: &[u8], split: usize, exchange: Exchange, limits: &Limits) ->
             at += used;
             match event {
                 Some(ExchangeEvent::Head(head)) => {
-                    assert_eq!(answer, None, "one head");
+                    assert_eq!(response, None, "one head");
                     let (status, length) = (head.status, head.length);
-                    answer = Some(Answer { status, length, body: vec![], used: 0, kept: false });
+                    response = Some(Response { status, length, body: vec![], used: 0, kept: false });
                 }
                 Some(ExchangeEvent::Body(bytes)) => {
                     assert!(!bytes.is_empty());
-                    answer.as_mut().expect("a head before the body").body.extend_from_slice(bytes);
+                    response.as_mut().expect("a head before the body").body.extend_from_slice(bytes);
                 }
                 Some(ExchangeEvent::Done) => {
-                    let answer = answer.expect("a head before the end");
-                    return Ok(Answer { used: at, kept: exchange.keeps_alive(), ..answer });
+                    let response = response.expect("a head before the end");
+                    return Ok(Response { used: at, kept: exchange.keeps_alive(), ..response });
                 }
                 None if used > 0 => {}
                 None => {
@@ -51,7 +51,7 @@ fn read_split(wire: &[u8], split: usize, exchange: Exchange, limits: &Limits) ->
 }
 
 /// Reads `wire` at every split. Nothing in these tests has a content coding, so to take one off makes no difference.
-fn read_with(wire: &str, asked_head: bool, limits: &Limits) -> Result<Answer, ExchangeError> {
+fn read_with(wire: &str, asked_head: bool, limits: &Limits) -> Result<Response, ExchangeError> {
     let expected = read_split(wire.as_bytes(), 0, Exchange::new(asked_head, false), limits);
     for (split, decode) in (0..=wire.len()).flat_map(|split| [(split, false), (split, true)]) {
         let result = read_split(wire.as_bytes(), split, Exchange::new(asked_head, decode), limits);
@@ -60,13 +60,13 @@ fn read_with(wire: &str, asked_head: bool, limits: &Limits) -> Result<Answer, Ex
     expected
 }
 
-fn read(wire: &str) -> Result<Answer, ExchangeError> {
+fn read(wire: &str) -> Result<Response, ExchangeError> {
     read_with(wire, false, &Limits::default())
 }
 
 fn body(wire: &str) -> String {
-    let answer = read(wire).unwrap_or_else(|e| panic!("{wire:?}: {e}"));
-    String::from_utf8(answer.body).expect("tests answer in text")
+    let response = read(wire).unwrap_or_else(|e| panic!("{wire:?}: {e}"));
+    String::from_utf8(response.body).expect("tests answer in text")
 }
 
 fn small() -> Limits {
@@ -76,7 +76,7 @@ fn small() -> Limits {
 #[test]
 fn a_body_ends_after_its_length() {
     let wire = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello rest";
-    let expected = Answer { status: 200, length: Some(5), body: b"hello".to_vec(), used: wire.len() - 5, kept: true };
+    let expected = Response { status: 200, length: Some(5), body: b"hello".to_vec(), used: wire.len() - 5, kept: true };
     assert_eq!(read(wire), Ok(expected));
     assert_eq!(body("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), "");
     assert_eq!(body("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\nContent-Length: 02\r\n\r\nab"), "ab");
@@ -85,7 +85,7 @@ fn a_body_ends_after_its_length() {
 #[test]
 fn a_chunked_body_ends_with_its_last_chunk() {
     let wire = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nA: b\r\n\r\nrest";
-    let expected = Answer { status: 200, length: None, body: b"hello".to_vec(), used: wire.len() - 4, kept: true };
+    let expected = Response { status: 200, length: None, body: b"hello".to_vec(), used: wire.len() - 4, kept: true };
     assert_eq!(read(wire), Ok(expected));
 }
 
@@ -93,8 +93,8 @@ fn a_chunked_body_ends_with_its_last_chunk() {
 fn a_coding_overrides_a_length() {
     for fields in ["Transfer-Encoding: chunked\r\nContent-Length: 3", "Content-Length: 3\r\nTransfer-Encoding: CHUNKED"]
     {
-        let answer = read(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n1\r\na\r\n0\r\n\r\n")).expect("valid");
-        assert_eq!((answer.body.as_slice(), answer.length), (b"a".as_slice(), None));
+        let response = read(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n1\r\na\r\n0\r\n\r\n")).expect("valid");
+        assert_eq!((response.body.as_slice(), response.length), (b"a".as_slice(), None));
     }
 }
 
@@ -108,13 +108,13 @@ fn a_body_without_framing_ends_with_the_connection() {
 fn head_no_content_and_not_modified_have_no_body() {
     let wire = "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nrest";
     let limits = Limits { response_body_bytes_max: 5, ..Limits::default() };
-    let answer = read_with(wire, true, &limits).expect("valid");
-    assert_eq!((answer.length, answer.body.len(), answer.used), (Some(99_999_999_999), 0, wire.len() - 4));
+    let response = read_with(wire, true, &limits).expect("valid");
+    assert_eq!((response.length, response.body.len(), response.used), (Some(99_999_999_999), 0, wire.len() - 4));
     let chunked = read_with("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true, &Limits::default());
-    assert_eq!(chunked.map(|answer| answer.body.len()), Ok(0));
+    assert_eq!(chunked.map(|response| response.body.len()), Ok(0));
     for status in ["204 No Content", "304 Not Modified"] {
-        let answer = read(&format!("HTTP/1.1 {status}\r\nContent-Length: 5\r\n\r\nhello")).expect("valid");
-        assert_eq!((answer.length, answer.body.len()), (Some(5), 0));
+        let response = read(&format!("HTTP/1.1 {status}\r\nContent-Length: 5\r\n\r\nhello")).expect("valid");
+        assert_eq!((response.length, response.body.len()), (Some(5), 0));
     }
 }
 
@@ -123,7 +123,7 @@ fn interim_responses_are_skipped() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     assert_eq!(body(&format!("{interim}HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")), "x");
     let many = |n: u8| format!("{}HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 102 x\n\n".repeat(usize::from(n)));
-    assert_eq!(read(&many(INTERIM_MAX)).map(|answer| answer.status), Ok(204));
+    assert_eq!(read(&many(INTERIM_MAX)).map(|response| response.status), Ok(204));
     assert_eq!(read(&many(INTERIM_MAX + 1)), Err(ExchangeError::TooManyInterim));
     assert_eq!(read("HTTP/1.1 101 Switching Protocols\r\n\r\n"), Err(ExchangeError::UnexpectedUpgrade));
     assert_eq!(read(interim), Err(ExchangeError::EarlyEof(Stage::Head)));
@@ -224,7 +224,7 @@ fn codings_other_than_chunked_are_refused() {
 #[test]
 fn head_and_body_are_bounded() {
     let head = |n: usize| format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "b".repeat(n - 24));
-    assert_eq!(read_with(&head(40), false, &small()).map(|answer| answer.used), Ok(40));
+    assert_eq!(read_with(&head(40), false, &small()).map(|response| response.used), Ok(40));
     assert_eq!(read_with(&head(41), false, &small()), Err(ExchangeError::HeadTooLong(40)));
     assert_eq!(read_with(&head(60), false, &small()), Err(ExchangeError::HeadTooLong(40)));
     let too_large = Err(ExchangeError::BodyTooLarge(5));
@@ -325,7 +325,7 @@ fn a_response_has_begun_with_its_first_byte() {
     assert_eq!(tell(b"", true), (Err(ExchangeError::EarlyEof(Stage::Start)), false));
     assert_eq!(tell(b"H", false), (Ok(0), true));
     assert_eq!(tell(b"HTTP/1.1 100 Continue\r\n\r\n", false), (Ok(25), true));
-    assert_eq!(tell(b"", false), (Ok(0), true), "an interim answer is one");
+    assert_eq!(tell(b"", false), (Ok(0), true), "an interim response is one");
     let mut foreign = Exchange::new(false, false);
     assert!(foreign.receive(b"x", false, &Limits::default()).is_err());
     assert!(foreign.has_begun(), "a wrong byte is one");

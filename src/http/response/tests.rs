@@ -14,7 +14,7 @@ fn hello() -> Response {
 }
 
 #[test]
-fn an_answer_is_head_and_body_in_one_piece() {
+fn a_response_is_head_and_body_in_one_piece() {
     let (bytes, sent) = encoded(&hello(), GET);
     assert_eq!(
         bytes,

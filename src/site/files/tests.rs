@@ -1,7 +1,7 @@
 use super::conditions::tests::conditions;
 use super::*;
 use crate::event::{Event, Finished};
-use crate::site::testing::{Bench, THEN, answer, conn, field, text, words};
+use crate::site::testing::{Bench, THEN, conn, field, response, text, words};
 use std::io::{Error, ErrorKind};
 use std::time::SystemTime;
 
@@ -156,33 +156,33 @@ fn a_file_of_the_overlay_is_read_on_the_pool() {
     assert_eq!(out.list, [Effect::Run(conn(0), job)]);
     let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(THEN);
     let out = read(&mut bench, Ok(FileRead { bytes: "hello".into(), modified: Some(modified) }));
-    assert_eq!((answer(&out).status, bench.pending()), (304, 0), "the conditions are kept");
+    assert_eq!((response(&out).status, bench.pending()), (304, 0), "the conditions are kept");
     bench.ask(conn(0), "GET /static/a%20b.txt", &[]);
     let out = read(&mut bench, Ok(FileRead { bytes: "hello".into(), modified: Some(modified) }));
-    assert_eq!((answer(&out).status, text(answer(&out))), (200, "hello"));
-    assert_eq!(field(answer(&out), "Last-Modified"), Some("Tue, 14 Nov 2023 22:13:20 GMT"));
+    assert_eq!((response(&out).status, text(response(&out))), (200, "hello"));
+    assert_eq!(field(response(&out), "Last-Modified"), Some("Tue, 14 Nov 2023 22:13:20 GMT"));
     assert!(read(&mut bench, Err(ErrorKind::NotFound.into())).list.is_empty(), "no request");
 }
 
 /// The response to a GET of a file of the overlay that was modified `seconds` after the epoch.
-fn answer_of_file(seconds: i64, fields: &[&str]) -> Response {
+fn response_of_file(seconds: i64, fields: &[&str]) -> Response {
     let mut bench = overlaid();
     bench.ask(conn(0), "GET /static/a.txt", fields);
     let age = Duration::from_secs(seconds.unsigned_abs());
     let epoch = SystemTime::UNIX_EPOCH;
     let modified = if seconds < 0 { epoch.checked_sub(age) } else { epoch.checked_add(age) };
     let out = read(&mut bench, Ok(FileRead { bytes: "hello".into(), modified }));
-    answer(&out).clone()
+    response(&out).clone()
 }
 
 #[test]
 fn a_file_time_outside_http_dates_is_not_sent() {
     // The year 10000, its neighbours, the last time of a 64-bit clock, and times before 1970.
     for seconds in [253_402_300_800, 253_402_300_801, i64::MAX, -1, -86_400 * 365 * 100, i64::MIN] {
-        let response = answer_of_file(seconds, &[]);
+        let response = response_of_file(seconds, &[]);
         assert_eq!((response.status, field(&response, "Last-Modified")), (200, None), "{seconds}");
     }
-    let first = answer_of_file(0, &[]);
+    let first = response_of_file(0, &[]);
     assert_eq!(field(&first, "Last-Modified"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
 }
 
@@ -190,15 +190,15 @@ fn a_file_time_outside_http_dates_is_not_sent() {
 fn a_file_time_in_the_future_is_sent_as_now() {
     // RFC 9110 section 8.8.2.1: Last-Modified is never later than Date.
     for seconds in [THEN as i64 + 1, THEN as i64 + 86_400 * 400, 253_402_300_799] {
-        let response = answer_of_file(seconds, &[]);
+        let response = response_of_file(seconds, &[]);
         assert_eq!(field(&response, "Last-Modified"), Some("Tue, 14 Nov 2023 22:13:20 GMT"), "{seconds}");
         let tag = field(&response, "ETag").expect("a tag").to_owned();
-        assert_eq!(answer_of_file(seconds, &[&format!("If-None-Match: {tag}")]).status, 304);
+        assert_eq!(response_of_file(seconds, &[&format!("If-None-Match: {tag}")]).status, 304);
         // The file may change while its time stays in the future: a date does not prove that the copy is current.
         let at = "If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT";
-        assert_eq!(answer_of_file(seconds, &[at]).status, 200, "{seconds}");
+        assert_eq!(response_of_file(seconds, &[at]).status, 200, "{seconds}");
     }
-    let now = answer_of_file(THEN as i64, &["If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT"]);
+    let now = response_of_file(THEN as i64, &["If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT"]);
     assert_eq!(now.status, 304);
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::event::{Event, Finished};
-use crate::site::testing::{ALICE, Bench, answer, conn, text, words};
+use crate::site::testing::{ALICE, Bench, conn, response, text, words};
 
 /// The time that is slept for this value of `seconds`, or the refusal.
 fn sleep(seconds: &str) -> Result<Duration, String> {
@@ -9,8 +9,8 @@ fn sleep(seconds: &str) -> Result<Duration, String> {
     match &out.list[..] {
         [Effect::Sleep(id, until)] if *id == conn(0) => Ok(*until - bench.now.instant),
         _ => {
-            assert_eq!((answer(&out).status, bench.pending()), (400, 0));
-            Err(text(answer(&out)).to_owned())
+            assert_eq!((response(&out).status, bench.pending()), (400, 0));
+            Err(text(response(&out)).to_owned())
         }
     }
 }
@@ -36,7 +36,11 @@ fn a_delay_is_shown_as_it_was_slept() {
         let mut bench = Bench::new();
         bench.ask(conn(0), &format!("GET /sleep?seconds={}", asked.replace('+', "%2B")), &[]);
         let out = bench.tell(conn(0), Event::Woke);
-        assert!(text(answer(&out)).contains(&format!("Slept {said} s on a timer")), "{asked}: {}", text(answer(&out)));
+        assert!(
+            text(response(&out)).contains(&format!("Slept {said} s on a timer")),
+            "{asked}: {}",
+            text(response(&out))
+        );
     }
 }
 
@@ -47,8 +51,8 @@ fn after_a_sleep_the_page_has_the_users_name_and_language() {
     bench.ask(conn(1), "GET /sleep?seconds=3", &[]);
     bench.later(Duration::from_millis(1500));
     let out = bench.tell(conn(0), Event::Woke);
-    assert_eq!(answer(&out).status, 200);
-    assert!(text(answer(&out)).contains("睡了 1.5 秒") && text(answer(&out)).contains("alice"));
+    assert_eq!(response(&out).status, 200);
+    assert!(text(response(&out)).contains("睡了 1.5 秒") && text(response(&out)).contains("alice"));
     assert!(bench.tell(conn(0), Event::Woke).list.is_empty(), "once");
     bench.tell(conn(1), Event::Left);
     assert!(bench.tell(conn(1), Event::Woke).list.is_empty(), "the connection has ended");
@@ -62,8 +66,8 @@ fn a_block_takes_0_to_10_seconds_of_the_loop() {
         let out = bench.ask(conn(0), &format!("GET /block{seconds}"), &[]);
         assert_eq!(out.list, [Effect::RunBlocking(conn(0), Blocking::Sleep(Duration::from_secs_f64(time)))]);
         let out = bench.tell(conn(0), Event::Finished(Finished::Blocked));
-        assert!(text(answer(&out)).contains(&format!("Blocked the loop for {time} s. Everybody waited.")));
-        assert!(!text(answer(&out)).contains("Nobody else noticed"));
+        assert!(text(response(&out)).contains(&format!("Blocked the loop for {time} s. Everybody waited.")));
+        assert!(!text(response(&out)).contains("Nobody else noticed"));
     }
     let out = bench.ask(conn(0), "GET /block?seconds=10.1", &[]);
     assert_eq!(out.list, [Effect::Respond(conn(0), words(400, "seconds must be a number from 0 to 10.\n"))]);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::clock::UnixTime;
 use crate::event::{Effect, Effects, Event};
-use crate::site::testing::{ALICE, Bench, HTML, SECRET, THEN, ZHANG, answer, conn, field, text, words};
+use crate::site::testing::{ALICE, Bench, HTML, SECRET, THEN, ZHANG, conn, field, response, text, words};
 use std::time::Duration;
 
 const HANDSHAKE: [&str; 4] = [
@@ -14,7 +14,7 @@ const HANDSHAKE: [&str; 4] = [
 /// The name that the site finds in a Cookie field.
 fn name_in(bench: &mut Bench, cookie: &str) -> Option<String> {
     let out = bench.ask(conn(9), "GET /chat/", &[cookie]);
-    let page = answer(&out);
+    let page = response(&out);
     if page.status == 303 {
         return None;
     }
@@ -46,7 +46,7 @@ fn a_login_is_a_cookie_and_a_redirect_to_the_chat() {
 fn the_cookie_of_a_login_is_good_on_the_next_request() {
     let mut bench = Bench::new();
     let out = bench.post(conn(0), "/login", &[], "username=%E5%BC%A0%E4%B8%89");
-    let set = field(answer(&out), "Set-Cookie").expect("a cookie");
+    let set = field(response(&out), "Set-Cookie").expect("a cookie");
     let sent = format!("Cookie: x=1; {}", set.split(';').next().expect("the pair"));
     assert_eq!(name_in(&mut bench, &sent).as_deref(), Some("张三"));
 }
@@ -56,7 +56,7 @@ fn a_secure_site_sets_a_secure_cookie() {
     let mut bench = Bench::with(|settings| settings.cookie_secure = true);
     for (path, form) in [("/login", "username=alice"), ("/logout", "")] {
         let out = bench.post(conn(0), path, &[], form);
-        assert!(field(answer(&out), "Set-Cookie").expect("a cookie").ends_with("; Secure"), "{path}");
+        assert!(field(response(&out), "Set-Cookie").expect("a cookie").ends_with("; Secure"), "{path}");
     }
 }
 
@@ -70,10 +70,10 @@ fn a_login_leads_to_next_if_that_is_a_local_path() {
         ("%2F%0D%0ASet-Cookie%3A+x", "/chat/"),
     ] {
         let out = Bench::new().post(conn(0), "/login", &[], &format!("username=alice&next={next}"));
-        assert_eq!((answer(&out).status, field(answer(&out), "Location")), (303, Some(location)), "{next}");
+        assert_eq!((response(&out).status, field(response(&out), "Location")), (303, Some(location)), "{next}");
     }
     let out = Bench::new().ask(conn(0), "GET /login?next=/search", &[]);
-    assert!(text(answer(&out)).contains("name=\"next\" value=\"&#x2f;search\""));
+    assert!(text(response(&out)).contains("name=\"next\" value=\"&#x2f;search\""));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn each_bad_name_is_400_with_the_form_and_the_reason() {
         ("username=a%00b", "cannot contain a colon"),
     ] {
         let out = Bench::new().post(conn(0), "/login", &[HTML], form);
-        let response = answer(&out);
+        let response = response(&out);
         assert_eq!((response.status, field(response, "Set-Cookie")), (400, None), "{form}");
         assert!(text(response).contains(reason) && text(response).contains("<form"), "{form}");
     }
@@ -100,13 +100,13 @@ fn a_name_that_is_online_is_409_for_all_but_its_owner() {
     assert_eq!(enter(&mut bench, 0, ALICE).list.len(), 3);
     for fields in [&[][..], &[ZHANG]] {
         let out = bench.post(conn(1), "/login", fields, "username=alice");
-        assert_eq!((answer(&out).status, field(answer(&out), "Set-Cookie")), (409, None));
-        assert!(text(answer(&out)).contains("value=\"alice\""), "the form keeps what was typed");
+        assert_eq!((response(&out).status, field(response(&out), "Set-Cookie")), (409, None));
+        assert!(text(response(&out)).contains("value=\"alice\""), "the form keeps what was typed");
     }
-    assert_eq!(answer(&bench.post(conn(1), "/login", &[ALICE], "username=alice")).status, 303);
-    assert_eq!(answer(&bench.post(conn(1), "/login", &[], "username=Alice")).status, 409, "it looks like it");
+    assert_eq!(response(&bench.post(conn(1), "/login", &[ALICE], "username=alice")).status, 303);
+    assert_eq!(response(&bench.post(conn(1), "/login", &[], "username=Alice")).status, 409, "it looks like it");
     bench.tell(conn(0), Event::Left);
-    assert_eq!(answer(&bench.post(conn(1), "/login", &[], "username=alice")).status, 303);
+    assert_eq!(response(&bench.post(conn(1), "/login", &[], "username=alice")).status, 303);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_form_of_a_foreign_page_is_403_with_both_hosts() {
         let out = Bench::new().post(conn(0), path, &["Origin: http://evil.test", ALICE], "username=mallory");
         assert_eq!(out.list, [Effect::Respond(conn(0), words(403, why))], "{path}");
         let out = Bench::new().post(conn(0), path, &["Origin: http://squall.test"], "username=alice");
-        assert_eq!(answer(&out).status, 303, "{path}");
+        assert_eq!(response(&out).status, 303, "{path}");
     }
 }
 
@@ -133,7 +133,7 @@ fn a_body_that_is_no_form_is_refused_with_the_reason() {
         ("Accept: */*", "username=%ff", 400, "A parameter is not text in UTF-8.\n"),
     ] {
         let out = Bench::new().post(conn(0), "/login", &[field], form);
-        assert_eq!((answer(&out).status, text(answer(&out))), (status, why));
+        assert_eq!((response(&out).status, text(response(&out))), (status, why));
     }
 }
 
@@ -174,7 +174,7 @@ fn a_valid_cookie_with_an_unacceptable_name_counts_as_none() {
     {
         assert_eq!(name_in(&mut bench, &cookie(name)), None, "{name:?}");
         let out = enter(&mut bench, 0, &cookie(name));
-        assert_eq!(answer(&out).status, 401, "{name:?}");
+        assert_eq!(response(&out).status, 401, "{name:?}");
     }
     let signer = crate::site::cookie::Signer::new(SECRET);
     let not_text = format!("Cookie: username={}", signer.sign("username", b"\xff", THEN));
@@ -184,7 +184,7 @@ fn a_valid_cookie_with_an_unacceptable_name_counts_as_none() {
 /// The Cookie field of a login of alice now.
 fn log_in(bench: &mut Bench) -> String {
     let out = bench.post(conn(0), "/login", &[], "username=alice");
-    let set = field(answer(&out), "Set-Cookie").expect("a cookie").to_owned();
+    let set = field(response(&out), "Set-Cookie").expect("a cookie").to_owned();
     format!("Cookie: {}", set.split(';').next().expect("the pair"))
 }
 

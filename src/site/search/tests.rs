@@ -3,7 +3,7 @@ mod pages;
 use super::*;
 use crate::event::{Event, Finished, Journey, Reached};
 use crate::http::exchange::{Exchange, ExchangeEvent, Stage};
-use crate::site::testing::{Bench, HTML, answer, conn, field, settings, text};
+use crate::site::testing::{Bench, HTML, conn, field, response, settings, text};
 
 const WITHIN: Duration = Duration::from_secs(20);
 const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
@@ -47,7 +47,7 @@ fn hear(bench: &mut Bench, head: &str) -> Effects {
 fn head_of(out: &Effects) -> &Response {
     match out.list.first() {
         Some(Effect::Respond(_, response)) => response,
-        _ => panic!("an answer was expected: {:?}", out.list),
+        _ => panic!("a response was expected: {:?}", out.list),
     }
 }
 
@@ -89,8 +89,8 @@ fn head_sends_head_and_ends_with_the_head() {
     let fetch = fetched(&bench.ask(conn(0), "HEAD /search?wd=x", &[]));
     assert_eq!(fetch, Fetch { method: "HEAD".into(), ..fetch_of(&bench, "http://search.test/s?wd=x") });
     let out = hear(&mut bench, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n");
-    assert_eq!(answer(&out).body, Body::Stream(Some(7)));
-    assert!(is_forgotten(&bench), "the server ends the fetch with the answer, and tells no more of it");
+    assert_eq!(response(&out).body, Body::Stream(Some(7)));
+    assert!(is_forgotten(&bench), "the server ends the fetch with the response, and tells no more of it");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_response_without_a_body_ends_with_its_head() {
         let mut bench = Bench::new();
         search(&mut bench);
         let out = hear(&mut bench, &format!("HTTP/1.1 204 x\r\nContent-Type: {kind}\r\n\r\n"));
-        assert_eq!(answer(&out).status, 204);
+        assert_eq!(response(&out).status, 204);
         assert!(is_forgotten(&bench), "{kind}");
     }
 }
@@ -119,16 +119,16 @@ fn a_status_that_needs_a_field_is_502_and_named() {
             let mut bench = Bench::new();
             bench.ask(conn(0), &format!("{method} /search?wd=x"), &[]);
             let out = hear(&mut bench, &format!("HTTP/1.1 {line}\r\nContent-Type: text/html\r\n\r\n"));
-            assert_eq!(answer(&out).status, 502, "{line}");
+            assert_eq!(response(&out).status, 502, "{line}");
             let why = format!("The search failed: the site answers {name}, which cannot be passed on.\n");
-            assert_eq!(text(answer(&out)), why);
+            assert_eq!(text(response(&out)), why);
             assert!(is_forgotten(&bench));
         }
     }
     for status in [200, 201, 203, 300, 400, 402, 403, 404, 406, 408, 410, 418, 429, 500, 503, 511, 599] {
         let mut bench = Bench::new();
         search(&mut bench);
-        assert_eq!(answer(&hear(&mut bench, &format!("HTTP/1.1 {status} x\r\n\r\n"))).status, status);
+        assert_eq!(response(&hear(&mut bench, &format!("HTTP/1.1 {status} x\r\n\r\n"))).status, status);
     }
 }
 
@@ -207,7 +207,7 @@ fn a_body_of_unknown_length_is_streamed_until_it_is_done() {
     let mut bench = Bench::new();
     search(&mut bench);
     let out = hear(&mut bench, OK);
-    assert_eq!((&*answer(&out).content_type, &answer(&out).body), ("", &Body::Stream(None)));
+    assert_eq!((&*response(&out).content_type, &response(&out).body), ("", &Body::Stream(None)));
     for piece in ["hello ", "world"] {
         let out = bench.tell(conn(0), Event::Fetched(Fetched::Body(piece.as_bytes())));
         assert_eq!(out.list, [Effect::Piece(conn(0), 0..piece.len())]);
@@ -231,8 +231,8 @@ fn five_redirects_are_followed_and_the_sixth_is_502() {
         assert_eq!((fetch.deadline, fetch.public_only), (first, false), "one deadline for all");
     }
     let out = redirect(&mut bench, "/6");
-    assert_eq!(answer(&out).status, 502);
-    assert_eq!(text(answer(&out)), "The search failed: the site redirects more than 5 times.\n");
+    assert_eq!(response(&out).status, 502);
+    assert_eq!(text(response(&out)), "The search failed: the site redirects more than 5 times.\n");
     assert!(is_forgotten(&bench));
 }
 
@@ -247,12 +247,12 @@ fn each_redirect_status_is_followed_and_no_other() {
                 assert!(out.list.is_empty(), "its body is read first");
                 assert_eq!(fetched(&done(&mut bench)).url.target, "/next", "{status}");
             }
-            _ => assert_eq!((answer(&out).status, field(answer(&out), "Location")), (status, None)),
+            _ => assert_eq!((response(&out).status, field(response(&out), "Location")), (status, None)),
         }
     }
     let mut bench = Bench::new();
     search(&mut bench);
-    assert_eq!(answer(&hear(&mut bench, "HTTP/1.1 302 Found\r\n\r\n")).status, 302, "no Location: nothing to follow");
+    assert_eq!(response(&hear(&mut bench, "HTTP/1.1 302 Found\r\n\r\n")).status, 302, "no Location: nothing to follow");
 }
 
 #[test]
@@ -282,8 +282,8 @@ fn a_redirect_that_cannot_be_followed_is_502_and_says_why() {
         let mut bench = Bench::new();
         search(&mut bench);
         let out = redirect(&mut bench, location);
-        assert_eq!(answer(&out).status, 502, "{location}");
-        assert!(text(answer(&out)).contains(why), "{}", text(answer(&out)));
+        assert_eq!(response(&out).status, 502, "{location}");
+        assert!(text(response(&out)).contains(why), "{}", text(response(&out)));
         assert!(is_forgotten(&bench));
     }
 }
@@ -306,7 +306,7 @@ fn a_redirect_with_a_long_or_broken_body_is_followed() {
     search(&mut bench);
     hear(&mut bench, "HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n");
     let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) });
-    assert_eq!(answer(&out).status, 504, "there is no time left to go there");
+    assert_eq!(response(&out).status, 504, "there is no time left to go there");
 }
 
 #[test]
@@ -342,8 +342,8 @@ fn a_failure_before_the_head_is_an_error_with_the_cause() {
         let mut bench = Bench::new();
         search(&mut bench);
         let out = fail(&mut bench, error);
-        assert_eq!((answer(&out).status, &*answer(&out).content_type), (status, "text/plain; charset=utf-8"));
-        assert!(text(answer(&out)).contains(why), "{why}");
+        assert_eq!((response(&out).status, &*response(&out).content_type), (status, "text/plain; charset=utf-8"));
+        assert!(text(response(&out)).contains(why), "{why}");
         assert!(is_forgotten(&bench));
     }
 }
@@ -354,10 +354,10 @@ fn a_failure_is_sandboxed_as_page_and_as_text() {
         let mut bench = Bench::new();
         bench.ask(conn(0), "GET /search?wd=x", fields);
         let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) });
-        let policy = field(answer(&out), "Content-Security-Policy").expect("a policy");
+        let policy = field(response(&out), "Content-Security-Policy").expect("a policy");
         assert!(policy.starts_with("sandbox;") && policy.ends_with("frame-ancestors 'self'"), "{policy}");
-        assert_eq!(field(answer(&out), "X-Content-Type-Options"), Some("nosniff"));
-        assert!(text(answer(&out)).contains("no complete answer within 20 s"));
+        assert_eq!(field(response(&out), "X-Content-Type-Options"), Some("nosniff"));
+        assert!(text(response(&out)).contains("no complete answer within 20 s"));
     }
 }
 
@@ -372,7 +372,7 @@ fn a_failure_has_no_bar_in_the_frame_only() {
         let mut bench = Bench::new();
         bench.ask(conn(0), &format!("GET {target}"), &[HTML, &format!("Sec-Fetch-Dest: {destination}")]);
         let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) });
-        assert_eq!(text(answer(&out)).contains("<header class=\"bar\">"), has_bar, "{target} {destination}");
+        assert_eq!(text(response(&out)).contains("<header class=\"bar\">"), has_bar, "{target} {destination}");
     }
 }
 
@@ -382,7 +382,7 @@ fn a_failure_is_translated_and_its_cause_is_not() {
     bench.ask(conn(0), "GET /search?wd=x", &[HTML, "Accept-Language: zh"]);
     let out = fail(&mut bench, FetchError::Broken { why: "reset".into() });
     let said = "搜索失败：<span lang=\"en\">the connection broke before the answer was whole: reset</span>。";
-    assert!(text(answer(&out)).contains(said), "{}", text(answer(&out)));
+    assert!(text(response(&out)).contains(said), "{}", text(response(&out)));
 }
 
 #[test]
@@ -408,7 +408,7 @@ fn a_search_ends_with_its_connection() {
 #[test]
 fn the_blocking_search_follows_redirects_and_relays() {
     let mut bench = Bench::with(|settings| settings.lab = true);
-    let finished = |answer| Event::Finished(Finished::FetchedBlocking(answer));
+    let finished = |response| Event::Finished(Finished::FetchedBlocking(response));
     let blocking = |fetch| Effect::RunBlocking(conn(0), Blocking::Fetch(Box::new(fetch)));
     let first = fetch_of(&bench, "http://search.test/s?wd=x");
     assert_eq!(bench.ask(conn(0), "GET /search-sync?wd=x", &[]).list, [blocking(first)]);
@@ -430,11 +430,11 @@ fn the_blocking_search_follows_redirects_and_relays() {
     assert_eq!(bench.ask(conn(0), "HEAD /search-sync?wd=x", &[]).list, [blocking(fetch)]);
     let headers = vec![("content-length".into(), b"7".into())];
     let out = bench.tell(conn(0), finished(Ok(WholeAnswer { status: 200, headers, body: vec![] })));
-    assert_eq!(answer(&out).body, Body::Stream(Some(7)), "the length that GET would have");
+    assert_eq!(response(&out).body, Body::Stream(Some(7)), "the length that GET would have");
 
     bench.ask(conn(0), "GET /search-sync?wd=x", &[]);
     let out = bench
         .tell(conn(0), finished(Err(FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) })));
-    assert_eq!(answer(&out).status, 504);
+    assert_eq!(response(&out).status, 504);
     assert!(is_forgotten(&bench));
 }

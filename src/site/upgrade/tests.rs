@@ -1,7 +1,7 @@
 use super::*;
 use crate::event::Event;
 use crate::id::FeedId;
-use crate::site::testing::{ALICE, Bench, HTML, answer, conn, field, text, words};
+use crate::site::testing::{ALICE, Bench, HTML, conn, field, response, text, words};
 
 const UPGRADE: &str = "Upgrade: websocket";
 
@@ -22,7 +22,7 @@ fn the_checks_of_an_upgrade_come_in_their_order() {
     let foreign = "Origin: http://evil.test";
     let mut check = |fields: &[&str]| {
         let out = bench.ask(conn(0), "GET /chat/", &[&[UPGRADE, CONNECTION], fields].concat());
-        answer(&out).clone()
+        response(&out).clone()
     };
     let response = check(&["Sec-WebSocket-Key: short", "Sec-WebSocket-Version: 8", foreign]);
     assert_eq!(response.status, 400);
@@ -86,12 +86,12 @@ fn echo_needs_no_login() {
     assert!(bench.tell(conn(0), Event::Left).list.is_empty());
     for fields in [&[][..], &[HTML]] {
         let out = bench.ask(conn(0), "GET /echo", fields);
-        assert_eq!((answer(&out).status, field(answer(&out), "Upgrade")), (426, Some("websocket")), "{fields:?}");
-        assert_eq!(field(answer(&out), "Connection"), Some("Upgrade"));
-        assert_eq!(field(answer(&out), "Sec-WebSocket-Version"), Some("13"));
-        assert_eq!(text(answer(&out)).contains("<h1>This address speaks WebSocket</h1>"), !fields.is_empty());
+        assert_eq!((response(&out).status, field(response(&out), "Upgrade")), (426, Some("websocket")), "{fields:?}");
+        assert_eq!(field(response(&out), "Connection"), Some("Upgrade"));
+        assert_eq!(field(response(&out), "Sec-WebSocket-Version"), Some("13"));
+        assert_eq!(text(response(&out)).contains("<h1>This address speaks WebSocket</h1>"), !fields.is_empty());
     }
-    assert_eq!(answer(&bench.ask(conn(0), "HEAD /echo", &HANDSHAKE)).status, 400, "only GET can be upgraded");
+    assert_eq!(response(&bench.ask(conn(0), "HEAD /echo", &HANDSHAKE)).status, 400, "only GET can be upgraded");
 }
 
 #[test]
@@ -106,10 +106,10 @@ fn an_incomplete_upgrade_request_is_ignored() {
     ] {
         let fields = [fields, &whole].concat();
         let out = Bench::new().ask(conn(0), &format!("GET /echo {version}"), &fields);
-        assert_eq!(answer(&out).status, 426, "{version} {fields:?}");
+        assert_eq!(response(&out).status, 426, "{version} {fields:?}");
         let out = Bench::new().ask(conn(0), &format!("GET /chat/ {version}"), &fields);
-        assert_eq!(answer(&out).status, 200, "{version} {fields:?}");
-        assert!(text(answer(&out)).contains("<section id=\"chat\""), "the page");
+        assert_eq!(response(&out).status, 200, "{version} {fields:?}");
+        assert!(text(response(&out)).contains("<section id=\"chat\""), "the page");
     }
 }
 

@@ -204,7 +204,7 @@ fn lists() -> Vec<Case> {
 }
 
 fn with_length() -> Vec<Case> {
-    // Whatever is made of it: one answer, and the connection closes.
+    // Whatever is made of it: one response, and the connection closes.
     let one = "any close";
     let inside = format!("0\r\n\r\n{MARKER}");
     let chunk = format!("{:x}\r\n{FORM}\r\n0\r\n\r\n", FORM.len());

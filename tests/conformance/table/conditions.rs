@@ -4,8 +4,8 @@
 //! file is of [`MODIFIED`].
 
 use super::MARKER;
-use crate::answer::Answer;
 use crate::case::{Case, Needs, must, should};
+use crate::response::Response;
 
 /// When `/static/file.txt` was written last.
 const MODIFIED: &str = "Tue, 14 Nov 2023 22:13:20 GMT";
@@ -210,15 +210,15 @@ fn others() -> Vec<Case> {
         ),
         must(
             "9110 13.2.1",
-            "conditions mean nothing where the answer is 404",
+            "conditions mean nothing where the response is 404",
             format!("GET /nowhere HTTP/1.1\r\nHost: squall\r\nIf-Unmodified-Since: {BEFORE}\r\n\r\n{MARKER}"),
             "404 200 open",
         ),
     ]
 }
 
-fn says_what_200_says(answers: &[Answer]) -> Result<(), String> {
-    let [whole, same, ..] = answers else { return Ok(()) };
+fn says_what_200_says(responses: &[Response]) -> Result<(), String> {
+    let [whole, same, ..] = responses else { return Ok(()) };
     for name in ["etag", "cache-control", "expires", "vary", "content-location"] {
         let is_time = name == "expires";
         let (before, behind) = (whole.field(name), same.field(name));

@@ -58,7 +58,7 @@ fn closes() -> Vec<Case> {
             "Connection: close\r\nConnection: keep-alive\r\n",
         ),
         closes("9110 5.5", "close may stand behind a tab", "Connection:\tclose\t\r\n"),
-        should("9112 9.6", "an answer to close says close", get("Connection: close\r\n"), "200 close").field(
+        should("9112 9.6", "a response to close says close", get("Connection: close\r\n"), "200 close").field(
             0,
             "connection",
             "close",
@@ -84,7 +84,7 @@ fn closes() -> Vec<Case> {
         .head_at(0),
         should(
             "9112 9.6",
-            "an answer behind which the connection closes says so",
+            "a response behind which the connection closes says so",
             format!("GET /plaintext\r\n\r\n{MARKER}"),
             "400 close",
         )

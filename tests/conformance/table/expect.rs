@@ -17,7 +17,7 @@ pub fn cases() -> Vec<Case> {
             waiting(&format!("Expect: 100-continue\r\n{length}")),
             "303 200 open",
         )
-        .after_answer(rest.as_str())
+        .after_response(rest.as_str())
         .interims(1),
         must(
             "9110 10.1.1",
@@ -25,7 +25,7 @@ pub fn cases() -> Vec<Case> {
             waiting(&format!("expect: 100-Continue\r\n{length}")),
             "303 200 open",
         )
-        .after_answer(rest.as_str())
+        .after_response(rest.as_str())
         .interims(1),
         must(
             "9110 10.1.1",
@@ -33,7 +33,7 @@ pub fn cases() -> Vec<Case> {
             waiting("Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n"),
             "303 200 open",
         )
-        .after_answer(form_chunked() + MARKER)
+        .after_response(form_chunked() + MARKER)
         .interims(1),
         must(
             "9110 5.6.1",
@@ -41,7 +41,7 @@ pub fn cases() -> Vec<Case> {
             waiting(&format!("Expect: 100-continue,\r\n{length}")),
             "303 200 open",
         )
-        .after_answer(rest.as_str())
+        .after_response(rest.as_str())
         .interims(1),
         must(
             "9110 10.1.1",
@@ -49,7 +49,7 @@ pub fn cases() -> Vec<Case> {
             waiting(&format!("Expect: 100-continue\r\nExpect: 100-continue\r\n{length}")),
             "303 200 open | 400 close | 417 close",
         )
-        .after_answer(rest.as_str()),
+        .after_response(rest.as_str()),
         must(
             "9110 10.1.1",
             "who does not wait for 100 is answered as well",
@@ -81,7 +81,7 @@ pub fn cases() -> Vec<Case> {
             format!("POST /nowhere HTTP/1.1\r\nHost: squall\r\nExpect: 100-continue\r\n{length}\r\n"),
             "404 200 open | 404 close",
         )
-        .after_answer(rest.as_str()),
+        .after_response(rest.as_str()),
         must(
             "9110 10.1.1",
             "another expectation is 417, or not met",

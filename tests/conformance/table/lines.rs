@@ -66,7 +66,7 @@ fn garbage() -> Vec<Case> {
         bad("words are no request", b"hello there\r\n\r\n"),
         bad("the greeting of SSH is no request", b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
         bad("a request of HTTP/0.9 is none of HTTP/1.1", b"GET /plaintext\r\n\r\n"),
-        bad("an answer is no request", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+        bad("a response is no request", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
         bad("a field is no request line", b"Host: squall\r\n\r\n"),
         bad("bytes above 127 are no request", b"\x80\x81\xfe\xff \xff \xff\r\n\r\n"),
         must("9112 9.6", "who says nothing and ends is owed nothing", "", "close").finish(),

@@ -1,8 +1,8 @@
 //! Methods (RFC 9110 section 9).
 
 use super::{MARKER, ask};
-use crate::answer::Answer;
 use crate::case::{Case, Needs, must, should};
+use crate::response::Response;
 
 const NO_TUNNEL: &str = "4xx 200 open | 4xx close | 501 200 open | 501 close | close";
 
@@ -32,14 +32,14 @@ fn known() -> Vec<Case> {
             ask("DELETE", "/plaintext"),
             "405 200 open | 405 close | 501 200 open | 501 close",
         )
-        .check(|answers| allow_of(answers, "GET")),
+        .check(|responses| allow_of(responses, "GET")),
         must(
             "9110 15.5.6",
             "405 to a PUT says what is allowed",
             format!("PUT /plaintext HTTP/1.1\r\nHost: squall\r\nContent-Length: 0\r\n\r\n{MARKER}"),
             "405 200 open | 405 close | 501 200 open | 501 close",
         )
-        .check(|answers| allow_of(answers, "GET")),
+        .check(|responses| allow_of(responses, "GET")),
         must(
             "9110 15.5.6",
             "405 about a file says what is allowed",
@@ -47,7 +47,7 @@ fn known() -> Vec<Case> {
             "405 200 open | 405 close | 501 200 open | 501 close",
         )
         .needs(Needs::Files)
-        .check(|answers| allow_of(answers, "GET")),
+        .check(|responses| allow_of(responses, "GET")),
         should(
             "9110 9.3.8",
             "TRACE is reflected, or refused as not allowed or not known",
@@ -60,8 +60,9 @@ fn known() -> Vec<Case> {
             ask("TRACE", "/plaintext").replacen("\r\n\r\n", "\r\nCookie: sesame\r\n\r\n", 1),
             "any 200 open | any close",
         )
-        .check(|answers| {
-            let shown = answers.first().is_some_and(|answer| String::from_utf8_lossy(&answer.body).contains("sesame"));
+        .check(|responses| {
+            let shown =
+                responses.first().is_some_and(|response| String::from_utf8_lossy(&response.body).contains("sesame"));
             if shown { Err("the cookie is in the body".into()) } else { Ok(()) }
         }),
         must("9110 9.3.6", "CONNECT opens no tunnel here", ask("CONNECT", "squall:443"), NO_TUNNEL),
@@ -153,18 +154,18 @@ fn unknown() -> Vec<Case> {
     ]
 }
 
-fn allow_of(answers: &[Answer], method: &str) -> Result<(), String> {
-    let Some(answer) = answers.first().filter(|answer| answer.status == 405) else { return Ok(()) };
-    match answer.field("allow") {
+fn allow_of(responses: &[Response], method: &str) -> Result<(), String> {
+    let Some(response) = responses.first().filter(|response| response.status == 405) else { return Ok(()) };
+    match response.field("allow") {
         Some(allow) if allow.split(',').any(|allowed| allowed.trim() == method) => Ok(()),
         allow => Err(format!("405 with Allow {allow:?}")),
     }
 }
 
 /// But for those that are allowed to differ: the framing, which HEAD may leave out, and the time.
-fn same_fields(answers: &[Answer]) -> Result<(), String> {
-    let names = |answer: &Answer| {
-        let names = answer.head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
+fn same_fields(responses: &[Response]) -> Result<(), String> {
+    let names = |response: &Response| {
+        let names = response.head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
         let mut names: Vec<String> = names
             .filter(|(name, _)| !["date", "content-length", "transfer-encoding"].contains(&&*name.to_ascii_lowercase()))
             .map(|(name, value)| format!("{}:{value}", name.to_ascii_lowercase()))
@@ -172,14 +173,14 @@ fn same_fields(answers: &[Answer]) -> Result<(), String> {
         names.sort();
         names
     };
-    match answers {
+    match responses {
         [head, get, ..] if names(head) != names(get) => Err(format!("{:?} and {:?}", names(head), names(get))),
         _ => Ok(()),
     }
 }
 
-fn same_length(answers: &[Answer]) -> Result<(), String> {
-    match [0, 1].map(|n| answers.get(n).and_then(|answer| answer.field("content-length"))) {
+fn same_length(responses: &[Response]) -> Result<(), String> {
+    match [0, 1].map(|n| responses.get(n).and_then(|response| response.field("content-length"))) {
         [Some(head), Some(get)] if head != get => Err(format!("Content-Length of HEAD is {head}, of GET {get}")),
         _ => Ok(()),
     }

@@ -1,8 +1,8 @@
 //! Several requests at once (RFC 9112 section 9.3.2).
 
 use super::{FORM, MARKER, form_chunked, post};
-use crate::answer::Answer;
 use crate::case::{Case, Needs, must, should};
+use crate::response::Response;
 
 const NOWHERE: &str = "GET /nowhere HTTP/1.1\r\nHost: squall\r\n\r\n";
 
@@ -46,7 +46,7 @@ pub fn cases() -> Vec<Case> {
         .head_at(1),
         must(
             "9112 9.3.2",
-            "a slow answer keeps the next one waiting",
+            "a slow response keeps the next one waiting",
             format!("{file}{MARKER}{NOWHERE}"),
             "200 200 404 open",
         )
@@ -70,7 +70,7 @@ pub fn cases() -> Vec<Case> {
             "200 400 close",
         ),
         should("9112 9.3.2", "a request that comes while another is answered is answered", MARKER, "200 200 open")
-            .after_answer(MARKER),
+            .after_response(MARKER),
         must(
             "9112 3.2",
             "a second request needs its own Host",
@@ -86,9 +86,9 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-fn all_hello(answers: &[Answer]) -> Result<(), String> {
-    match answers.iter().position(|answer| answer.body != b"Hello, World!") {
-        Some(n) => Err(format!("answer {n} is another one")),
+fn all_hello(responses: &[Response]) -> Result<(), String> {
+    match responses.iter().position(|response| response.body != b"Hello, World!") {
+        Some(n) => Err(format!("response {n} is another one")),
         None => Ok(()),
     }
 }

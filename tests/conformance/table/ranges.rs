@@ -1,8 +1,8 @@
 //! Ranges of a file (RFC 9110 section 14). A server may ignore them; one that does not must keep to the rules.
 
 use super::MARKER;
-use crate::answer::Answer;
 use crate::case::{Case, Needs, must, should};
+use crate::response::Response;
 
 /// What is in `/static/file.txt`.
 const FILE: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
@@ -15,17 +15,17 @@ pub fn cases() -> Vec<Case> {
         |name, range: &str| must("9110 14.2", name, get(&format!("Range: {range}\r\n")), "200 200 open").body(0, FILE);
     let cases = vec![
         range("the first byte is that byte, or the whole file", "bytes=0-0")
-            .check(|answers| part(answers, "bytes 0-0/36", "0")),
+            .check(|responses| part(responses, "bytes 0-0/36", "0")),
         range("a range is that range, or the whole file", "bytes=10-12")
-            .check(|answers| part(answers, "bytes 10-12/36", "abc")),
+            .check(|responses| part(responses, "bytes 10-12/36", "abc")),
         range("an open range goes to the end, or is the whole file", "bytes=33-")
-            .check(|answers| part(answers, "bytes 33-35/36", "xyz")),
+            .check(|responses| part(responses, "bytes 33-35/36", "xyz")),
         range("a suffix is the end, or the whole file", "bytes=-3")
-            .check(|answers| part(answers, "bytes 33-35/36", "xyz")),
+            .check(|responses| part(responses, "bytes 33-35/36", "xyz")),
         range("a range past the end ends with the file, or is the whole file", "bytes=33-99")
-            .check(|answers| part(answers, "bytes 33-35/36", "xyz")),
+            .check(|responses| part(responses, "bytes 33-35/36", "xyz")),
         range("a suffix longer than the file is the file", "bytes=-99")
-            .check(|answers| part(answers, "bytes 0-35/36", FILE)),
+            .check(|responses| part(responses, "bytes 0-35/36", FILE)),
         range("several ranges come in parts, or as the whole file", "bytes=0-1,34-35").check(several),
         must(
             "9110 14.2",
@@ -39,9 +39,9 @@ pub fn cases() -> Vec<Case> {
             get("Range: bytes=99-\r\n"),
             "200 200 open | 416 200 open",
         )
-        .check(|answers| match answers.first() {
-            Some(answer) if answer.status == 416 && answer.field("content-range") != Some("bytes */36") => {
-                Err(format!("Content-Range: {:?}", answer.field("content-range")))
+        .check(|responses| match responses.first() {
+            Some(response) if response.status == 416 && response.field("content-range") != Some("bytes */36") => {
+                Err(format!("Content-Range: {:?}", response.field("content-range")))
             }
             _ => Ok(()),
         }),
@@ -100,8 +100,8 @@ pub fn cases() -> Vec<Case> {
             get(&format!("Range: bytes={}0-0\r\n", "0-,".repeat(999))),
             "200 200 open | 206 200 open | 416 200 open | 400 200 open",
         )
-        .check(|answers| {
-            let bytes = answers.first().map_or(0, |answer| answer.body.len());
+        .check(|responses| {
+            let bytes = responses.first().map_or(0, |response| response.body.len());
             if bytes > 10 * FILE.len() { Err(format!("{bytes} bytes")) } else { Ok(()) }
         }),
     ];
@@ -113,22 +113,22 @@ fn file(method: &str, lines: &str) -> String {
 }
 
 /// The whole file with 200, or exactly this part with 206.
-fn part(answers: &[Answer], content_range: &str, part: &str) -> Result<(), String> {
-    let Some(answer) = answers.first() else { return Ok(()) };
-    let body = String::from_utf8_lossy(&answer.body);
-    match answer.status {
+fn part(responses: &[Response], content_range: &str, part: &str) -> Result<(), String> {
+    let Some(response) = responses.first() else { return Ok(()) };
+    let body = String::from_utf8_lossy(&response.body);
+    match response.status {
         200 if body == FILE => Ok(()),
-        206 if body == part && answer.field("content-range") == Some(content_range) => Ok(()),
-        status => Err(format!("{status}, Content-Range {:?}, {body:?}", answer.field("content-range"))),
+        206 if body == part && response.field("content-range") == Some(content_range) => Ok(()),
+        status => Err(format!("{status}, Content-Range {:?}, {body:?}", response.field("content-range"))),
     }
 }
 
-fn several(answers: &[Answer]) -> Result<(), String> {
-    let Some(answer) = answers.first() else { return Ok(()) };
-    let content_type = answer.field("content-type").unwrap_or_default();
-    match answer.status {
-        200 if answer.body == FILE.as_bytes() => Ok(()),
-        206 if content_type.starts_with("multipart/byteranges") && answer.field("content-range").is_none() => Ok(()),
+fn several(responses: &[Response]) -> Result<(), String> {
+    let Some(response) = responses.first() else { return Ok(()) };
+    let content_type = response.field("content-type").unwrap_or_default();
+    match response.status {
+        200 if response.body == FILE.as_bytes() => Ok(()),
+        206 if content_type.starts_with("multipart/byteranges") && response.field("content-range").is_none() => Ok(()),
         status => Err(format!("{status} with {content_type}")),
     }
 }

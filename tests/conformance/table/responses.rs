@@ -1,8 +1,8 @@
-//! What an answer must have and must not have (RFC 9110 sections 6.6, 8 and 15, RFC 9112 sections 4 and 6).
+//! What a response must have and must not have (RFC 9110 sections 6.6, 8 and 15, RFC 9112 sections 4 and 6).
 
 use super::{FORM, MARKER, ask, post};
-use crate::answer::Answer;
 use crate::case::{Case, Needs, must, should};
+use crate::response::Response;
 
 pub fn cases() -> Vec<Case> {
     let dated = |name, wire: String, expected| must("9110 6.6.1", name, wire, expected).check(is_dated);
@@ -28,10 +28,10 @@ pub fn cases() -> Vec<Case> {
             "304 open",
         )
         .needs(Needs::Files),
-        must("9112 4", "an answer of HTTP/1.1 begins with HTTP/1.1", ask("GET", "/plaintext"), "200 200 open").check(
-            |answers| match answers.first() {
-                Some(answer) if !answer.head.starts_with("HTTP/1.1 200 ") => {
-                    Err(format!("{:?}", answer.head.lines().next()))
+        must("9112 4", "a response of HTTP/1.1 begins with HTTP/1.1", ask("GET", "/plaintext"), "200 200 open").check(
+            |responses| match responses.first() {
+                Some(response) if !response.head.starts_with("HTTP/1.1 200 ") => {
+                    Err(format!("{:?}", response.head.lines().next()))
                 }
                 _ => Ok(()),
             },
@@ -58,26 +58,26 @@ pub fn cases() -> Vec<Case> {
         )
         .check(explains),
         must("9110 8.6", "204 has no length", ask("OPTIONS", "/plaintext"), "any 200 open | any close"),
-        must("9110 6.6.1", "there is one date", ask("GET", "/plaintext"), "200 200 open").check(|answers| {
+        must("9110 6.6.1", "there is one date", ask("GET", "/plaintext"), "200 200 open").check(|responses| {
             let dates =
-                answers.first().map_or(1, |answer| answer.head.to_ascii_lowercase().matches("\r\ndate:").count());
+                responses.first().map_or(1, |response| response.head.to_ascii_lowercase().matches("\r\ndate:").count());
             if dates == 1 { Ok(()) } else { Err(format!("{dates} dates")) }
         }),
     ]
 }
 
 /// An IMF-fixdate, as a sender must write it (RFC 9110 section 5.6.7).
-fn is_dated(answers: &[Answer]) -> Result<(), String> {
-    let Some(answer) = answers.first() else { return Ok(()) };
-    let Some(date) = answer.field("date") else { return Err(format!("{} without Date", answer.status)) };
+fn is_dated(responses: &[Response]) -> Result<(), String> {
+    let Some(response) = responses.first() else { return Ok(()) };
+    let Some(date) = response.field("date") else { return Err(format!("{} without Date", response.status)) };
     let shape: String = date.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     let is_fixdate = shape.len() == 29 && shape[3..].starts_with(", 00 ") && shape.ends_with(" 0000 00:00:00 GMT");
     if is_fixdate { Ok(()) } else { Err(format!("Date: {date}")) }
 }
 
-fn explains(answers: &[Answer]) -> Result<(), String> {
-    match answers.first() {
-        Some(answer) if answer.body.is_empty() => Err(format!("{} without a body", answer.status)),
+fn explains(responses: &[Response]) -> Result<(), String> {
+    match responses.first() {
+        Some(response) if response.body.is_empty() => Err(format!("{} without a body", response.status)),
         _ => Ok(()),
     }
 }

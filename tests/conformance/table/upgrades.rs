@@ -214,8 +214,8 @@ fn refused() -> Vec<Case> {
             "426 200 open | 426 close | 4xx 200 open | 4xx close",
         )
         .needs(Needs::WebSocket)
-        .check(|answers| match answers.first() {
-            Some(answer) if answer.status == 426 && answer.field("upgrade").is_none() => {
+        .check(|responses| match responses.first() {
+            Some(response) if response.status == 426 && response.field("upgrade").is_none() => {
                 Err("426 without Upgrade".into())
             }
             _ => Ok(()),
@@ -227,8 +227,8 @@ fn refused() -> Vec<Case> {
             "4xx 200 open | 4xx close",
         )
         .needs(Needs::WebSocket)
-        .check(|answers| match answers.first() {
-            Some(answer) if answer.status == 401 && answer.field("www-authenticate").is_none() => {
+        .check(|responses| match responses.first() {
+            Some(response) if response.status == 401 && response.field("www-authenticate").is_none() => {
                 Err("401 without WWW-Authenticate".into())
             }
             _ => Ok(()),

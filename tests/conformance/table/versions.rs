@@ -14,7 +14,7 @@ fn get(version: &str, lines: &str) -> String {
 fn old() -> Vec<Case> {
     let host = "Host: squall\r\n";
     vec![
-        must("9112 9.3", "a connection of HTTP/1.0 closes behind its answer", get("HTTP/1.0", host), "200 close"),
+        must("9112 9.3", "a connection of HTTP/1.0 closes behind its response", get("HTTP/1.0", host), "200 close"),
         must("9112 3.2", "a request of HTTP/1.0 needs no Host", get("HTTP/1.0", ""), "200 close"),
         should(
             "9112 9.3",
@@ -43,14 +43,14 @@ fn old() -> Vec<Case> {
         ),
         must(
             "9112 6.1",
-            "an answer to HTTP/1.0 is not chunked",
+            "a response to HTTP/1.0 is not chunked",
             get("HTTP/1.0", host).replacen("/plaintext", "/", 1),
             "any close",
         )
         .no_field(0, "transfer-encoding"),
         must(
             "9112 6.1",
-            "an answer to HTTP/1.0 that says TE is not chunked",
+            "a response to HTTP/1.0 that says TE is not chunked",
             get("HTTP/1.0", "Host: squall\r\nTE: chunked\r\n").replacen("/plaintext", "/", 1),
             "any close",
         )
@@ -76,7 +76,7 @@ fn old() -> Vec<Case> {
         .head_at(0),
         must(
             "9110 15.2",
-            "HTTP/1.0 gets no interim answer",
+            "HTTP/1.0 gets no interim response",
             format!("POST /login HTTP/1.0\r\n{TYPE}Expect: 100-continue\r\nContent-Length: 26\r\n\r\n{FORM}"),
             "303 close",
         )
@@ -118,7 +118,12 @@ fn major() -> Vec<Case> {
         other("HTTP/3.0 is refused", get("HTTP/3.0", "Host: squall\r\n")),
         other("HTTP/0.9 in a request line is refused", get("HTTP/0.9", "Host: squall\r\n")),
         other("the preface of HTTP/2 is refused", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".into()),
-        should("9110 2.5", "the answer to HTTP/2.0 is one of HTTP/1", get("HTTP/2.0", "Host: squall\r\n"), "any close")
-            .finish(),
+        should(
+            "9110 2.5",
+            "the response to HTTP/2.0 is one of HTTP/1",
+            get("HTTP/2.0", "Host: squall\r\n"),
+            "any close",
+        )
+        .finish(),
     ]
 }

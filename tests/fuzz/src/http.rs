@@ -1,4 +1,4 @@
-//! Transcripts of the machines of HTTP: heads, requests, bodies, answers.
+//! Transcripts of the machines of HTTP: heads, requests, bodies, responses.
 
 use super::cuts::{Cuts, Next, feed};
 use squall::conn::Step;
@@ -45,9 +45,9 @@ pub enum Heard {
     Refused(u16, String),
 }
 
-/// A whole answer, as a client has it.
+/// A whole response, as a client has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct WholeResponse {
     pub status: u16,
     pub fields: Fields,
     pub length: Option<u64>,
@@ -178,11 +178,17 @@ pub fn body(wire: &[u8], cuts: Cuts, reader: BodyReader) -> Result<(Vec<u8>, boo
     failed.map_or(Ok((body, ended, used)), Err)
 }
 
-/// An answer whose connection ends behind `wire`. `head`: HEAD was asked; `decode`: content codings are taken off.
-pub fn answer(wire: &[u8], cuts: Cuts, head: bool, decode: bool, limits: &Limits) -> Result<Answer, ExchangeError> {
+/// A response whose connection ends behind `wire`. `head`: HEAD was asked; `decode`: content codings are taken off.
+pub fn response(
+    wire: &[u8],
+    cuts: Cuts,
+    head: bool,
+    decode: bool,
+    limits: &Limits,
+) -> Result<WholeResponse, ExchangeError> {
     let body_max = limits.response_body_bytes_max.max(if decode { limits.inflated_bytes_max } else { 0 });
     let mut exchange = Exchange::new(head, decode);
-    let mut answer: Option<Answer> = None;
+    let mut response: Option<WholeResponse> = None;
     let mut outcome = None;
     let used = feed(wire, cuts, |buf, eof| {
         assert!(!exchange.keeps_alive(), "before the end nobody knows");
@@ -201,16 +207,16 @@ pub fn answer(wire: &[u8], cuts: Cuts, head: bool, decode: bool, limits: &Limits
         };
         match event {
             Some(ExchangeEvent::Head(head)) => {
-                assert!(answer.is_none() && (200..1000).contains(&head.status), "one final head");
+                assert!(response.is_none() && (200..1000).contains(&head.status), "one final head");
                 let fields = head.headers.map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
                 let (status, length) = (head.status, head.length);
-                answer = Some(Answer { status, fields, length, body: Vec::new(), used: 0, kept: false });
+                response = Some(WholeResponse { status, fields, length, body: Vec::new(), used: 0, kept: false });
             }
             Some(ExchangeEvent::Body(bytes)) => {
                 assert!(!bytes.is_empty() && (!decode || bytes.len() <= buf.len().max(PIECE_BYTES_MAX)));
-                let answer = answer.as_mut().expect("a head before its body");
-                answer.body.extend_from_slice(bytes);
-                assert!(answer.body.len() as u64 <= body_max);
+                let response = response.as_mut().expect("a head before its body");
+                response.body.extend_from_slice(bytes);
+                assert!(response.body.len() as u64 <= body_max);
             }
             Some(ExchangeEvent::Done) => {
                 outcome = Some(Ok(()));
@@ -224,8 +230,8 @@ pub fn answer(wire: &[u8], cuts: Cuts, head: bool, decode: bool, limits: &Limits
         }
         (used, Next::Again)
     });
-    outcome.expect("an answer ends in Done or an error")?;
+    outcome.expect("a response ends in Done or an error")?;
     let kept = exchange.keeps_alive();
     assert!(!(kept && exchange.ends_with_connection()));
-    Ok(Answer { used, kept, ..answer.expect("a head before the end") })
+    Ok(WholeResponse { used, kept, ..response.expect("a head before the end") })
 }

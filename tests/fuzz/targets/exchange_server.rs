@@ -8,7 +8,7 @@ use squall::http::exchange::{Asking, encode_request};
 use squall::http::response::{Body, BodyCoding, Response, Terms, encode_response};
 use squall::http::url::{Url, is_authority};
 use squall_fuzz::cuts::{Cuts, at_any_cut};
-use squall_fuzz::http::{Asked, Fields, Heard, answer, requests, usual};
+use squall_fuzz::http::{Asked, Fields, Heard, response, requests, usual};
 use std::borrow::Cow;
 
 const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
@@ -66,7 +66,7 @@ fn converse(u: &mut Unstructured) -> Result<()> {
         check_request(request, &heard);
         asked.push(heard);
     }
-    answers(u, &asked, cuts)
+    responses(u, &asked, cuts)
 }
 
 fn request(u: &mut Unstructured) -> Result<Option<Request>> {
@@ -121,8 +121,8 @@ fn check_fields<'a>(heard: &Fields, given: impl Iterator<Item = (&'a str, &'a st
     }
 }
 
-/// The server's answers, back to the client.
-fn answers(u: &mut Unstructured, asked: &[Asked], cuts: Cuts) -> Result<()> {
+/// The server's responses, back to the client.
+fn responses(u: &mut Unstructured, asked: &[Asked], cuts: Cuts) -> Result<()> {
     let (mut wire, mut expected) = (Vec::new(), Vec::new());
     for asked in asked {
         let Asked { head, .. } = asked;
@@ -156,13 +156,13 @@ fn answers(u: &mut Unstructured, asked: &[Asked], cuts: Cuts) -> Result<()> {
     }
     let mut rest = wire.as_slice();
     for (terms, response, body, sent) in expected {
-        let heard = at_any_cut(rest, cuts, |wire, cuts| answer(wire, cuts, terms.head, false, &usual()));
+        let heard = at_any_cut(rest, cuts, |wire, cuts| response(wire, cuts, terms.head, false, &usual()));
         let heard = heard.unwrap_or_else(|e| panic!("refused: {e}"));
         assert_eq!((heard.status, heard.body, heard.kept), (response.status, body, sent.keep_alive));
         let given = response.headers.iter().filter(|(_, value)| !value.contains(['\r', '\n', '\0']));
         check_fields(&heard.fields, given.map(|(name, value)| (*name, value.as_ref())));
         rest = &rest[heard.used..];
     }
-    assert!(rest.is_empty(), "{} bytes belong to no answer", rest.len());
+    assert!(rest.is_empty(), "{} bytes belong to no response", rest.len());
     Ok(())
 }

@@ -37,9 +37,9 @@ fn converse(u: &mut Unstructured) -> Result<()> {
     assert_eq!(at_any_cut(&wire, cuts, hear(Session::server, usize::MAX)), (said.clone(), state));
 
     // The server answers everything in its own way; the client has sent its Close by the time it hears of that one.
-    let (answers, expected) = answer_all(&said);
+    let (responses, expected) = respond_to_all(&said);
     let (close_behind, state) = if closes { (expected.len() - 1, State::Done) } else { (usize::MAX, State::Open) };
-    assert_eq!(at_any_cut(&answers, cuts, hear(Session::client, close_behind)), (expected, state));
+    assert_eq!(at_any_cut(&responses, cuts, hear(Session::client, close_behind)), (expected, state));
     Ok(())
 }
 
@@ -89,8 +89,8 @@ fn say_close(u: &mut Unstructured, wire: &mut Vec<u8>, said: &mut Vec<Said>) -> 
 }
 
 /// The server's frames: every message back, a Pong for each Ping, a Close for a Close; and what that says.
-fn answer_all(said: &[Said]) -> (Vec<u8>, Vec<Said>) {
-    let (mut wire, mut answers) = (Vec::new(), Vec::new());
+fn respond_to_all(said: &[Said]) -> (Vec<u8>, Vec<Said>) {
+    let (mut wire, mut responses) = (Vec::new(), Vec::new());
     for said in said {
         match said {
             Said::Message(kind, bytes) => encode(kind.opcode(), bytes, &mut wire),
@@ -101,11 +101,11 @@ fn answer_all(said: &[Said]) -> (Vec<u8>, Vec<Said>) {
             }
             Said::Wrong(error) => panic!("refused: {error}"),
         }
-        answers.push(match said.clone() {
+        responses.push(match said.clone() {
             Said::Ping(bytes) => Said::Pong(bytes),
             Said::Pong(bytes) => Said::Ping(bytes),
             other => other,
         });
     }
-    (wire, answers)
+    (wire, responses)
 }

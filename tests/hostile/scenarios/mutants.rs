@@ -51,7 +51,7 @@ pub fn attack(stage: &mut Stage, size: Size) -> io::Result<String> {
     let valid = samples(cookie.as_deref(), stage.has_sockets);
     let (clients, began) = (size.of(CLIENTS), Instant::now());
     let mut swarm = Swarm::new()?;
-    let mut answers: HashMap<Option<u16>, usize> = HashMap::new();
+    let mut responses: HashMap<Option<u16>, usize> = HashMap::new();
     let mut open: HashMap<usize, Instant> = HashMap::new();
     let mut connected = 0;
     while (connected < clients || !open.is_empty()) && stage.goes_on() {
@@ -78,18 +78,18 @@ pub fn attack(stage: &mut Stage, size: Size) -> io::Result<String> {
                 None => peer.got.is_empty() || !stage.is_squall,
             };
             stage.check(good, || format!("answered {got:?}"));
-            *answers.entry(status.map(|status| status / 100)).or_default() += 1;
+            *responses.entry(status.map(|status| status / 100)).or_default() += 1;
             open.remove(&key);
             swarm.close(key);
         }
         let late = open.values().filter(|since| since.elapsed() > ENDS_WITHIN).count();
         stage.check(late == 0, || format!("{late} connections did not end within {} s", ENDS_WITHIN.as_secs()));
     }
-    let mut answers: Vec<_> = answers.into_iter().collect();
-    answers.sort_unstable();
-    let shown = answers.iter().map(|(class, n)| class.map_or(format!("{n} none"), |class| format!("{n} {class}xx")));
+    let mut responses: Vec<_> = responses.into_iter().collect();
+    responses.sort_unstable();
+    let shown = responses.iter().map(|(class, n)| class.map_or(format!("{n} none"), |class| format!("{n} {class}xx")));
     let shown: Vec<String> = shown.collect();
-    Ok(format!("{connected} in {:.1} s, answers: {}", began.elapsed().as_secs_f64(), shown.join(", ")))
+    Ok(format!("{connected} in {:.1} s, responses: {}", began.elapsed().as_secs_f64(), shown.join(", ")))
 }
 
 /// Valid conversations: what may be changed, and in front of it what may not.

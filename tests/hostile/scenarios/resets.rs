@@ -52,5 +52,5 @@ pub fn attack(stage: &mut Stage, size: Size) -> io::Result<String> {
         let keys: Vec<usize> = swarm.peers.iter().map(|(key, _)| key).collect();
         keys.into_iter().for_each(|key| swarm.reset(key));
     }
-    Ok(format!("{connected} reset in {:.1} s, {answered} of them with an answer begun", began.elapsed().as_secs_f64()))
+    Ok(format!("{connected} reset in {:.1} s, {answered} of them with a response begun", began.elapsed().as_secs_f64()))
 }

@@ -1,5 +1,5 @@
 //! Searches whose askers leave: while they wait in the queue, while the site has not answered, in the middle of its
-//! answer; by FIN and by reset.
+//! response; by FIN and by reset.
 
 use crate::stage::{Size, Stage};
 use crate::swarm::Swarm;
@@ -45,5 +45,7 @@ pub fn attack(stage: &mut Stage, size: Size) -> io::Result<String> {
     }
     stage.wait_until(|stage| stage.upstream.as_ref().is_none_or(|site| site.open() == 0));
     let came = stage.upstream.as_ref().map_or(0, |site| site.came());
-    Ok(format!("{searches} abandoned, {streaming} of them in the middle of the answer, {came} connections to the site"))
+    Ok(format!(
+        "{searches} abandoned, {streaming} of them in the middle of the response, {came} connections to the site"
+    ))
 }

@@ -1,18 +1,18 @@
 //! What a login form and a query may hold: which media types, which of several values, which text; and the Location
 //! field after a login.
 
-use crate::support::{Answer, Client, Site, Stub};
+use crate::support::{Client, Response, Site, Stub};
 use squall::config::Limits;
 
 #[track_caller]
-fn post(site: &Site, fields: &str, body: impl AsRef<[u8]>) -> Answer {
+fn post(site: &Site, fields: &str, body: impl AsRef<[u8]>) -> Response {
     let body = body.as_ref();
     let head = format!("POST /login HTTP/1.1\r\nHost: squall\r\n{fields}Content-Length: {}\r\n\r\n", body.len());
     Client::connect(site.address).ask([head.as_bytes(), body].concat())
 }
 
 #[track_caller]
-fn get(site: &Site, target: &str) -> Answer {
+fn get(site: &Site, target: &str) -> Response {
     crate::support::get(site.address, target)
 }
 
@@ -29,10 +29,10 @@ fn a_form_of_another_media_type_is_415_and_names_ours() {
         "",
         ";",
     ] {
-        let answer = post(&site, &format!("Content-Type: {other}\r\n"), "username=ann");
-        assert_eq!((answer.status, answer.field("set-cookie")), (415, None), "{other:?}");
-        assert_eq!(answer.field("accept"), Some("application/x-www-form-urlencoded"), "{other:?}");
-        assert!(answer.text().contains("application/x-www-form-urlencoded"), "{}", answer.text());
+        let response = post(&site, &format!("Content-Type: {other}\r\n"), "username=ann");
+        assert_eq!((response.status, response.field("set-cookie")), (415, None), "{other:?}");
+        assert_eq!(response.field("accept"), Some("application/x-www-form-urlencoded"), "{other:?}");
+        assert!(response.text().contains("application/x-www-form-urlencoded"), "{}", response.text());
     }
     for ours in [
         "Content-Type: application/x-www-form-urlencoded\r\n",
@@ -51,8 +51,8 @@ fn a_form_of_another_media_type_is_415_and_names_ours() {
 fn a_form_in_a_content_coding_is_415() {
     let site = Site::with_defaults();
     for coding in ["gzip", "br", "identity, gzip"] {
-        let answer = post(&site, &format!("Content-Encoding: {coding}\r\n"), "username=ann");
-        assert_eq!((answer.status, answer.field("accept-encoding")), (415, Some("identity")), "{coding}");
+        let response = post(&site, &format!("Content-Encoding: {coding}\r\n"), "username=ann");
+        assert_eq!((response.status, response.field("accept-encoding")), (415, Some("identity")), "{coding}");
     }
     assert_eq!(post(&site, "Content-Encoding: identity\r\n", "username=ann").status, 303);
 }
@@ -71,9 +71,9 @@ fn of_several_values_the_last_one_counts() {
     assert_eq!(get(&site, "/sleep?seconds=x&seconds=0").status, 200);
     assert_eq!(get(&site, "/sleep?seconds=0&seconds=x").status, 400);
     assert!(get(&site, "/login?next=/a&next=/b").text().contains("value=\"&#x2f;b\""));
-    let answer = post(&site, "", "username=ann&next=/a&username=bob&next=/search");
-    assert_eq!((answer.status, answer.field("location")), (303, Some("/search")));
-    let cookie = answer.field("set-cookie").expect("a cookie").to_owned();
+    let response = post(&site, "", "username=ann&next=/a&username=bob&next=/search");
+    assert_eq!((response.status, response.field("location")), (303, Some("/search")));
+    let cookie = response.field("set-cookie").expect("a cookie").to_owned();
     assert!(cookie.contains("|Ym9i") || cookie.contains(":Ym9i"), "bob: {cookie}");
 }
 
@@ -96,15 +96,15 @@ fn text_that_is_not_utf_8_is_400_in_every_parameter() {
             targets.push(format!("{route}{text}&wd=good&next=/&seconds=0&framed=1"));
         }
         for form in ["username=@", "username=ann&next=/@", "username=@&username=ann", "username=ann&other=@", "@=1"] {
-            let answer = post(&site, "", form.replace('@', text));
-            assert_eq!((answer.status, answer.field("set-cookie")), (400, None), "{form} {text}");
-            assert!(answer.text().contains("UTF-8"), "{}", answer.text());
+            let response = post(&site, "", form.replace('@', text));
+            assert_eq!((response.status, response.field("set-cookie")), (400, None), "{form} {text}");
+            assert!(response.text().contains("UTF-8"), "{}", response.text());
         }
     }
     for target in targets {
-        let answer = get(&site, &target);
-        assert_eq!(answer.status, 400, "{target}");
-        assert!(answer.text().contains("UTF-8"), "{}", answer.text());
+        let response = get(&site, &target);
+        assert_eq!(response.status, 400, "{target}");
+        assert!(response.text().contains("UTF-8"), "{}", response.text());
     }
     let raw = b"GET /search?wd=\xd5\xc5 HTTP/1.1\r\nHost: squall\r\n\r\n";
     assert_eq!(Client::connect(site.address).ask(raw).status, 400, "not encoded at all");
@@ -137,7 +137,7 @@ fn the_location_after_a_login_is_a_uri_reference() {
             .append_pair("username", "ann")
             .append_pair("next", next)
             .finish();
-        let answer = post(&site, "", body);
-        assert_eq!((answer.status, answer.field("location")), (303, Some(location)), "{next}");
+        let response = post(&site, "", body);
+        assert_eq!((response.status, response.field("location")), (303, Some(location)), "{next}");
     }
 }

@@ -3,7 +3,7 @@
 use super::enter;
 use crate::support::client::post_login;
 use crate::support::frames::{handshake, text};
-use crate::support::{Answer, Client, Site, WsClient, login};
+use crate::support::{Client, Response, Site, WsClient, login};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -14,7 +14,7 @@ fn name_in(cookie: &str) -> String {
 }
 
 #[track_caller]
-fn get_with(site: &Site, target: &str, cookie: &str) -> Answer {
+fn get_with(site: &Site, target: &str, cookie: &str) -> Response {
     let head = format!("GET {target} HTTP/1.1\r\nHost: squall\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n");
     Client::connect(site.address).ask(head)
 }
@@ -62,8 +62,8 @@ fn a_name_has_no_character_that_shows_nothing() {
     ];
     for c in invisible {
         for name in [format!("{c}"), format!("{c}{c}"), format!("al{c}ice"), format!("alice{c}"), format!("{c}alice")] {
-            let answer = post_login(site.address, &name, "");
-            assert_eq!((answer.status, answer.field("set-cookie")), (400, None), "{}", name.escape_unicode());
+            let response = post_login(site.address, &name, "");
+            assert_eq!((response.status, response.field("set-cookie")), (400, None), "{}", name.escape_unicode());
         }
     }
     assert_eq!(post_login(site.address, "al\u{2028}ice", "").status, 400, "a line separator inside");

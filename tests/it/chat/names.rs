@@ -3,15 +3,15 @@
 use super::enter;
 use crate::support::client::post_login;
 use crate::support::frames::{handshake, text};
-use crate::support::{Answer, Client, Site, WsClient, get, login};
+use crate::support::{Client, Response, Site, WsClient, get, login};
 use squall::config::Limits;
 
 #[track_caller]
-fn ask(site: &Site, request: &str) -> Answer {
+fn ask(site: &Site, request: &str) -> Response {
     Client::connect(site.address).ask(request)
 }
 
-fn get_with(site: &Site, target: &str, fields: &str) -> Answer {
+fn get_with(site: &Site, target: &str, fields: &str) -> Response {
     ask(site, &format!("GET {target} HTTP/1.1\r\nHost: squall\r\n{fields}\r\n"))
 }
 
@@ -22,9 +22,9 @@ fn a_login_gives_a_cookie_and_the_cookie_opens_the_chat() {
     assert_eq!((stranger.status, stranger.field("location")), (303, Some("/login?next=/chat/")));
     assert_eq!(get(site.address, "/chat").field("location"), Some("/chat/"));
 
-    let answer = post_login(site.address, "  ann ", "");
-    assert_eq!((answer.status, answer.field("location")), (303, Some("/chat/")));
-    let cookie = answer.field("set-cookie").unwrap();
+    let response = post_login(site.address, "  ann ", "");
+    assert_eq!((response.status, response.field("location")), (303, Some("/chat/")));
+    let cookie = response.field("set-cookie").unwrap();
     for attribute in ["; Path=/", "; HttpOnly", "; SameSite=Lax"] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
@@ -47,11 +47,11 @@ fn names_that_confuse_are_refused() {
     let site = Site::with_defaults();
     let long = "好".repeat(33);
     for bad in ["", "  ", "a:b", "a\nb", "a\0b", "\u{7f}", "a\u{200b}b", "\u{202e}ab", "\u{feff}", &long] {
-        let answer = post_login(site.address, bad, "");
-        assert_eq!((answer.status, answer.field("set-cookie")), (400, None), "{bad:?}");
+        let response = post_login(site.address, bad, "");
+        assert_eq!((response.status, response.field("set-cookie")), (400, None), "{bad:?}");
     }
     for good in ["好".repeat(32).as_str(), "a b", "O'Brien <b>", "\u{1f600}"] {
-        assert_eq!(enter(&site, good).answer.status, 101, "{good:?}");
+        assert_eq!(enter(&site, good).response.status, 101, "{good:?}");
     }
 }
 
@@ -113,9 +113,9 @@ fn logout_clears_the_cookie_even_if_there_is_none() {
     let cookie = format!("Cookie: {}\r\n", login(site.address, "ann"));
     for fields in [cookie.as_str(), ""] {
         let wire = format!("POST /logout HTTP/1.1\r\nHost: squall\r\n{fields}Content-Length: 7\r\n\r\nignored");
-        let answer = ask(&site, &wire);
-        assert_eq!((answer.status, answer.field("location")), (303, Some("/")));
-        let cleared = answer.field("set-cookie").unwrap();
+        let response = ask(&site, &wire);
+        assert_eq!((response.status, response.field("location")), (303, Some("/")));
+        let cleared = response.field("set-cookie").unwrap();
         assert!(cleared.starts_with("username=;") || cleared.starts_with("username=\"\";"), "{cleared}");
         assert!(cleared.contains("Max-Age=0") || cleared.contains("Expires="), "{cleared}");
     }
@@ -130,11 +130,11 @@ fn foreign_site_is_refused_and_told_what_was_compared() {
         let logout = format!("POST /logout HTTP/1.1\r\nHost: squall\r\n{field}Content-Length: 0\r\n\r\n");
         let upgrade = handshake("/chat/", &format!("{field}Cookie: {cookie}\r\n"));
         let echo = handshake("/echo", &field);
-        for answer in
+        for response in
             [post_login(site.address, "ann", &field), ask(&site, &logout), ask(&site, &upgrade), ask(&site, &echo)]
         {
-            assert_eq!((answer.status, answer.field("set-cookie")), (403, None), "{origin}");
-            let why = answer.text();
+            assert_eq!((response.status, response.field("set-cookie")), (403, None), "{origin}");
+            let why = response.text();
             assert!(why.contains(origin) && why.contains("squall"), "{why}");
         }
     }

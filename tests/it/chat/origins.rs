@@ -2,11 +2,11 @@
 
 use crate::support::client::post_login;
 use crate::support::frames::handshake;
-use crate::support::{Answer, Client, Site, login};
+use crate::support::{Client, Response, Site, login};
 use squall::config::Limits;
 
 #[track_caller]
-fn upgrade(site: &Site, path: &str, fields: &str) -> Answer {
+fn upgrade(site: &Site, path: &str, fields: &str) -> Response {
     Client::connect(site.address).ask(handshake(path, fields))
 }
 

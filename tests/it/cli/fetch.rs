@@ -1,4 +1,4 @@
-//! `squall fetch`: many targets at once, each one's answer as it comes.
+//! `squall fetch`: many targets at once, each one's response as it comes.
 
 use super::run;
 use crate::support::child::PROGRAM;
@@ -64,7 +64,7 @@ fn all_start_at_once_and_are_printed_as_they_complete() {
     let (slow, fast) = (after(600, "200 OK"), after(0, "404 Not Found"));
     let (slow, url) = (slow.address.to_string(), format!("http://{}/path?q", fast.address));
     let (code, stdout, stderr) = run(&["fetch", &slow, &url]);
-    assert_eq!(code, Some(0), "any answer is a success: {stderr}");
+    assert_eq!(code, Some(0), "any response is a success: {stderr}");
     let closing = stderr.strip_prefix(&format!("Start fetching {slow}\nStart fetching {url}\n2 targets in "));
     let parts = ["; their times add up to ", ": doing them at once saved up to "];
     assert!(

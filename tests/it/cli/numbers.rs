@@ -21,10 +21,10 @@ fn a_unit_is_counted() {
         let mut client = Client::connect(child.address);
         client.send(format!("{head}{}", "x".repeat(2_000)));
         match is_too_much {
-            true => assert_eq!(client.answer().status, 503, "{most}"),
+            true => assert_eq!(client.response().status, 503, "{most}"),
             false => {
                 client.send("x".repeat(3_000));
-                assert_eq!(client.answer().status, 400, "{most}: the form has no name");
+                assert_eq!(client.response().status, 400, "{most}: the form has no name");
             }
         }
     }

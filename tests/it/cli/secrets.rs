@@ -78,6 +78,6 @@ fn a_secret_that_others_can_read_is_warned_about() {
 #[test]
 fn a_login_lives_30_days_for_the_browser() {
     let child = Child::start(&[], &[]);
-    let answer = post_login(child.address, "ann", "");
-    assert!(answer.field("set-cookie").unwrap().contains("; Max-Age=2592000; "), "{}", answer.head);
+    let response = post_login(child.address, "ann", "");
+    assert!(response.field("set-cookie").unwrap().contains("; Max-Age=2592000; "), "{}", response.head);
 }

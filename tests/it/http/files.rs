@@ -14,8 +14,8 @@ fn an_embedded_file_has_a_tag_and_304() {
     let asks = [tag.to_owned(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".into()];
     for has in asks {
         let ask = format!("GET /static/chat.js HTTP/1.1\r\nHost: squall\r\nIf-None-Match: {has}\r\n\r\n");
-        let answer = client.ask(ask);
-        assert_eq!((answer.status, answer.field("etag"), answer.field("content-length")), (304, Some(tag), None));
+        let response = client.ask(ask);
+        assert_eq!((response.status, response.field("etag"), response.field("content-length")), (304, Some(tag), None));
     }
     let other = client.ask("GET /static/chat.js HTTP/1.1\r\nHost: squall\r\nIf-None-Match: \"x\"\r\n\r\n");
     assert_eq!(other.status, 200);
@@ -58,9 +58,9 @@ fn nothing_outside_static_is_served() {
             "/static/../pages/index.html",
             "/index.html",
         ] {
-            let answer = get(site.address, target);
-            assert_eq!(answer.status, 404, "{target}");
-            assert!(!answer.text().contains("secret"), "{target}");
+            let response = get(site.address, target);
+            assert_eq!(response.status, 404, "{target}");
+            assert!(!response.text().contains("secret"), "{target}");
         }
     }
 }
@@ -102,8 +102,8 @@ fn a_file_over_the_limit_is_not_read() {
 fn the_built_in_pages_run_nothing_but_their_own() {
     let site = Site::with_defaults();
     for target in ["/", "/login", "/search", "/static/squall.css"] {
-        let answer = get(site.address, target);
-        let policy = answer.field("content-security-policy").unwrap_or_else(|| panic!("{target} has no policy"));
+        let response = get(site.address, target);
+        let policy = response.field("content-security-policy").unwrap_or_else(|| panic!("{target} has no policy"));
         assert!(policy.contains("default-src 'none'") || policy.contains("default-src 'self'"), "{target}: {policy}");
         assert!(!policy.contains("unsafe"), "{target}: {policy}");
     }

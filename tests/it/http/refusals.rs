@@ -2,19 +2,19 @@
 
 use super::{ASK, PLAINTEXT};
 use crate::support::client::{exchange, transcript};
-use crate::support::{Answer, Client, Site, get, ms};
+use crate::support::{Client, Response, Site, get, ms};
 use squall::config::Limits;
 use std::time::Duration;
 
 /// The response to bytes after which the server must close.
 #[track_caller]
-fn refused(site: &Site, wire: impl AsRef<[u8]>) -> Answer {
+fn refused(site: &Site, wire: impl AsRef<[u8]>) -> Response {
     let mut client = Client::connect(site.address);
-    let answer = client.ask(wire);
-    assert_eq!(answer.field("connection"), Some("close"));
+    let response = client.ask(wire);
+    assert_eq!(response.field("connection"), Some("close"));
     client.finish();
     client.closed();
-    answer
+    response
 }
 
 #[test]
@@ -22,8 +22,8 @@ fn unknown_path_404_wrong_method_405_unknown_method_501() {
     let site = Site::with_defaults();
     let mut client = Client::connect(site.address);
     let mut ask = |method: &str, target: &str| {
-        let answer = client.ask(format!("{method} {target} HTTP/1.1\r\nHost: squall\r\n\r\n"));
-        (answer.status, answer.field("allow").map(str::to_owned))
+        let response = client.ask(format!("{method} {target} HTTP/1.1\r\nHost: squall\r\n\r\n"));
+        (response.status, response.field("allow").map(str::to_owned))
     };
     let get = Some("GET, HEAD, OPTIONS".to_owned());
     let login = Some("GET, HEAD, POST, OPTIONS".to_owned());
@@ -45,7 +45,7 @@ fn an_error_of_the_application_closes_nothing() {
     let wire = format!("GET /nowhere HTTP/1.1\r\nHost: squall\r\n\r\n{ASK}");
     let mut client = Client::connect(site.address);
     client.send(wire);
-    assert_eq!(client.answer().status, 404);
+    assert_eq!(client.response().status, 404);
     assert_eq!(transcript(&client.take(PLAINTEXT.len() + 28)), PLAINTEXT);
 }
 
@@ -107,8 +107,12 @@ fn a_head_or_body_that_does_not_come_in_time_is_408() {
     let site = Site::start(Limits { head_within: ms(100), body_within: ms(100), ..Limits::default() }, &[]);
     let post = "POST /login HTTP/1.1\r\nHost: squall\r\nContent-Length: 12\r\n\r\nuser";
     for half in [&ASK[..1], &ASK[..30], &ASK[..ASK.len() - 1], post] {
-        let answer = refused(&site, half);
-        assert_eq!((answer.status, answer.text().as_str()), (408, "The request did not arrive in time.\n"), "{half:?}");
+        let response = refused(&site, half);
+        assert_eq!(
+            (response.status, response.text().as_str()),
+            (408, "The request did not arrive in time.\n"),
+            "{half:?}"
+        );
     }
     // Nothing at all is not half a request: such a connection is idle.
     let mut idle = Client::connect(site.address);
@@ -127,7 +131,7 @@ fn a_slow_trickle_does_not_wind_the_clock_of_a_head() {
         client.send("x");
         std::thread::sleep(ms(10));
     }
-    assert_eq!(client.answer().status, 408);
+    assert_eq!(client.response().status, 408);
 }
 
 #[test]
@@ -163,8 +167,8 @@ fn ambiguous_requests_are_400() {
         "A b\r\n",
         "A: \x00\r\n",
     ] {
-        let answer = refused(&site, format!("{post}{fields}\r\n0\r\n\r\nGET /plaintext HTTP/1.1\r\nHost: x\r\n\r\n"));
-        assert_eq!(answer.status, 400, "{fields:?}");
+        let response = refused(&site, format!("{post}{fields}\r\n0\r\n\r\nGET /plaintext HTTP/1.1\r\nHost: x\r\n\r\n"));
+        assert_eq!(response.status, 400, "{fields:?}");
     }
     assert_eq!(refused(&site, format!("{post}Transfer-Encoding: gzip, chunked\r\n\r\n")).status, 501);
     let old = "POST /login HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
@@ -178,8 +182,8 @@ fn chunks_that_are_not_chunks_are_400() {
     for body in
         ["x\r\n", "\r\n", "-1\r\n", "5\nhello", "5\r\nhelloX", "5\r\nhello\n", "ffffffffffffffff1\r\n", " 5\r\n"]
     {
-        let answer = refused(&site, format!("{head}{body}"));
-        assert!(matches!(answer.status, 400 | 413), "{body:?}: {}", answer.status);
+        let response = refused(&site, format!("{head}{body}"));
+        assert!(matches!(response.status, 400 | 413), "{body:?}: {}", response.status);
     }
 }
 

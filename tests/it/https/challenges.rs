@@ -42,11 +42,11 @@ fn a_challenge_is_served_on_every_listener() {
     let site = Child::start(&["--www", www.arg()], &[]);
     let (secure, plain, _files) = start(&www);
     let ask = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    for answer in [get(site.address, &path), connect(secure.address).ask(&ask), Client::connect(plain).ask(&ask)] {
-        assert_eq!((answer.status, answer.text().as_str()), (200, KEY));
-        assert_eq!(answer.field("content-type"), Some("application/octet-stream"));
-        assert_eq!(answer.field("x-content-type-options"), Some("nosniff"));
-        assert_eq!(answer.field("set-cookie"), None);
+    for response in [get(site.address, &path), connect(secure.address).ask(&ask), Client::connect(plain).ask(&ask)] {
+        assert_eq!((response.status, response.text().as_str()), (200, KEY));
+        assert_eq!(response.field("content-type"), Some("application/octet-stream"));
+        assert_eq!(response.field("x-content-type-options"), Some("nosniff"));
+        assert_eq!(response.field("set-cookie"), None);
     }
     // An address of the target's own (RFC 9112 section 3.2.2), HEAD, and a new file between two requests.
     let mut client = Client::connect(plain);
@@ -87,9 +87,9 @@ fn beside_a_challenge_the_plain_listener_redirects() {
         "OPTIONS /.well-known/acme-challenge/test.txt",
     ] {
         let path = target.split(' ').nth(1).unwrap();
-        let answer = client.ask(format!("{target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        let response = client.ask(format!("{target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         let location = format!("https://localhost:{port}{path}");
-        assert_eq!((answer.status, answer.field("location")), (308, Some(location.as_str())), "{target}");
+        assert_eq!((response.status, response.field("location")), (308, Some(location.as_str())), "{target}");
     }
 }
 
@@ -122,9 +122,9 @@ fn a_challenge_stays_within_its_folder() {
         "/static/../.well-known/acme-challenge/test.txt",
         "/static/.well-known/acme-challenge/test.txt",
     ] {
-        let answer = get(site.address, target);
-        assert_eq!(answer.status, 404, "{target}");
-        assert!(!answer.text().contains("secret") && !answer.text().contains("deeper"), "{target}");
+        let response = get(site.address, target);
+        assert_eq!(response.status, 404, "{target}");
+        assert!(!response.text().contains("secret") && !response.text().contains("deeper"), "{target}");
     }
     assert_eq!(get(site.address, "/.well-known/acme-challenge/t%65st.txt").text(), "test");
     assert_eq!(get(site.address, "/.well-known/acme-challenge/link").text(), "shared", "as below /static/");

@@ -1,4 +1,4 @@
-//! How connections end, and that no answer is lost by it. A client that is closed without close_notify fails.
+//! How connections end, and that no response is lost by it. A client that is closed without close_notify fails.
 
 use super::{ASK, Secure, child, connect, serves};
 use crate::support::client::patient;
@@ -34,7 +34,7 @@ fn client_gets_its_response_after_its_close_notify() {
             if shuts {
                 client.stream.sock.shutdown(Shutdown::Write).unwrap();
             }
-            assert_eq!(client.answer().status, 200);
+            assert_eq!(client.response().status, 200);
             client.closed();
         }
     }
@@ -48,7 +48,7 @@ fn client_gets_its_response_after_its_fin() {
     client.send(ASK.repeat(3));
     client.stream.sock.shutdown(Shutdown::Write).unwrap();
     for _ in 0..3 {
-        assert_eq!(client.answer().status, 200);
+        assert_eq!(client.response().status, 200);
     }
     client.closed();
     site.wait_until_empty();
@@ -74,7 +74,7 @@ fn a_client_that_closes_or_resets_leaves_nothing() {
 }
 
 #[test]
-fn every_kind_of_last_answer_is_followed_by_close_notify() {
+fn every_kind_of_last_response_is_followed_by_close_notify() {
     let site = Secure::with_defaults();
     for request in [
         "GET /plaintext HTTP/1.1\r\nHost: squall\r\nConnection: close\r\n\r\n",
@@ -86,7 +86,7 @@ fn every_kind_of_last_answer_is_followed_by_close_notify() {
     ] {
         let mut client = connect(site.address);
         client.send(request);
-        client.answer();
+        client.response();
         client.closed();
         drop(client);
     }
@@ -94,7 +94,7 @@ fn every_kind_of_last_answer_is_followed_by_close_notify() {
 }
 
 #[test]
-fn a_large_answer_arrives_at_a_client_that_reads_slowly() {
+fn a_large_response_arrives_at_a_client_that_reads_slowly() {
     let (www, content) = large_file(6 << 20);
     let site = Secure::start(Limits::default(), &["--www", www.arg()]);
     let stream = patient(site.address);
@@ -104,7 +104,7 @@ fn a_large_answer_arrives_at_a_client_that_reads_slowly() {
     let mut client = Client::over(tls);
     // Behind it another one, which must wait for it.
     client.send(format!("{LARGE}{ASK}"));
-    site.wait_until("an answer that waits", |c| c.booked > 1 << 20);
+    site.wait_until("a response that waits", |c| c.booked > 1 << 20);
     let length: usize = client.head().field("content-length").expect("a length").parse().unwrap();
     assert_eq!(length, content.len());
     let mut at = 0;
@@ -114,7 +114,7 @@ fn a_large_answer_arrives_at_a_client_that_reads_slowly() {
         at += n;
         std::thread::sleep(ms(2));
     }
-    assert_eq!(client.answer().text(), "Hello, World!");
+    assert_eq!(client.response().text(), "Hello, World!");
     site.wait_until("nothing booked", |c| c.booked == 0);
 }
 
@@ -125,7 +125,7 @@ fn a_client_that_never_reads_is_given_up() {
     let site = Secure::start(limits, &["--www", www.arg(), "--keep-alive", "3600"]);
     let mut client = connect(site.address);
     client.send(LARGE);
-    site.wait_until("an answer that waits", |c| c.booked > 0);
+    site.wait_until("a response that waits", |c| c.booked > 0);
     site.wait_until_empty();
     drop(client);
 }
@@ -201,7 +201,7 @@ fn draining_finishes_requests_and_sends_close_notify() {
     let health = half.ask("\r\n");
     assert_eq!((health.status, health.field("connection")), (503, Some("close")));
     half.closed();
-    let slept = asleep.answer();
+    let slept = asleep.response();
     assert_eq!((slept.status, slept.field("connection")), (200, Some("close")));
     asleep.closed();
     drop((echo, half, asleep));
@@ -216,7 +216,7 @@ fn waiting_request_gets_503_and_close_notify_at_drain_end() {
     asleep.send("GET /sleep?seconds=60 HTTP/1.1\r\nHost: squall\r\n\r\n");
     serves(&mut connect(child.address));
     child.signal("TERM");
-    assert_eq!(asleep.answer().status, 503);
+    assert_eq!(asleep.response().status, 503);
     asleep.closed();
     assert_eq!(child.ended().code(), Some(0));
 }
@@ -244,8 +244,8 @@ fn unread_input_does_not_destroy_the_last_response() {
             // The server may be done with us by now.
             let _ = client.stream.write_all(&[b'x'; 10_000]);
         }
-        let mut answer = vec![];
-        let _ = client.stream.read_to_end(&mut answer);
-        assert!(answer.starts_with(b"HTTP/1.1 400 "), "{:?}", String::from_utf8_lossy(&answer));
+        let mut response = vec![];
+        let _ = client.stream.read_to_end(&mut response);
+        assert!(response.starts_with(b"HTTP/1.1 400 "), "{:?}", String::from_utf8_lossy(&response));
     }
 }

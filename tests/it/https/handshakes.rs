@@ -107,7 +107,7 @@ fn a_hello_with_one_byte_changed_does_no_harm() {
         clients.push(client);
     }
     for client in &mut clients {
-        // An answer, an alert, or nothing at all; but an end.
+        // A response, an alert, or nothing at all; but an end.
         client.rest();
     }
     serves(&mut connect(site.address));
@@ -170,7 +170,7 @@ fn a_head_that_does_not_become_whole_gets_408() {
     let site = Secure::start(limits, &[]);
     let mut client = connect(site.address);
     client.send("GET / HTTP/1.1\r\n");
-    assert_eq!(client.answer().status, 408);
+    assert_eq!(client.response().status, 408);
     client.closed();
     drop(client);
     site.wait_until_empty();

@@ -44,7 +44,7 @@ fn a_record_that_is_not_whole_is_booked_and_given_back() {
     client.stream.sock.write_all(begin).unwrap();
     site.wait_until("the record", |c| c.booked >= 12_000);
     client.stream.sock.write_all(end).unwrap();
-    assert_eq!(client.answer().status, 200);
+    assert_eq!(client.response().status, 200);
     site.wait_until("an idle connection", |c| c.booked == 0 && c.connections == 1);
 }
 

@@ -33,17 +33,17 @@ fn everything_is_sent_to_the_same_place_on_https() {
         ("OPTIONS *", "a.example", format!("https://a.example:{port}/")),
         ("GET http://b.example:81/x", "b.example:81", format!("https://b.example:{port}/x")),
     ] {
-        let answer = client.ask(format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
-        assert_eq!((answer.status, answer.field("location")), (308, Some(location.as_str())), "{line} {host}");
-        assert_eq!(answer.field("strict-transport-security"), None);
-        assert_eq!(answer.field("set-cookie"), None);
+        let response = client.ask(format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!((response.status, response.field("location")), (308, Some(location.as_str())), "{line} {host}");
+        assert_eq!(response.field("strict-transport-security"), None);
+        assert_eq!(response.field("set-cookie"), None);
     }
     client.send("HEAD /plaintext HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let head = client.head();
     assert_eq!(head.status, 308);
     let post = "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12\r\n\r\nusername=ann";
-    let answer = client.ask(post);
-    assert_eq!((answer.status, answer.field("set-cookie")), (308, None));
+    let response = client.ask(post);
+    assert_eq!((response.status, response.field("set-cookie")), (308, None));
     let upgrade = client.ask(handshake("/echo", "").replace("Host: squall", "Host: localhost"));
     let location = format!("https://localhost:{port}/echo");
     assert_eq!((upgrade.status, upgrade.field("location")), (308, Some(location.as_str())));
@@ -59,8 +59,8 @@ fn pipelined_requests_are_redirected_in_their_order() {
     let mut client = Client::connect(plain);
     client.send(wire);
     for n in 0..500 {
-        let answer = client.answer();
-        assert!(answer.field("location").is_some_and(|to| to.ends_with(&format!("/{n}"))), "{n}");
+        let response = client.response();
+        assert!(response.field("location").is_some_and(|to| to.ends_with(&format!("/{n}"))), "{n}");
     }
 }
 
@@ -83,8 +83,8 @@ fn an_invalid_host_is_not_redirected() {
         "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
     ] {
         let mut client = Client::connect(plain);
-        let answer = client.ask(head);
-        assert_eq!((answer.status, answer.field("location")), (400, None), "{head:?}");
+        let response = client.ask(head);
+        assert_eq!((response.status, response.field("location")), (400, None), "{head:?}");
     }
 }
 
@@ -93,9 +93,9 @@ fn a_path_cannot_leave_the_host_or_the_line() {
     let (child, plain, _files) = start(&[]);
     let port = child.address.port();
     for path in ["/%0d%0aSet-Cookie:%20a=b", "/.evil.example/", "/@evil.example/", "//evil.example/%5c", "/a?b?c/d"] {
-        let answer = Client::connect(plain).ask(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        let response = Client::connect(plain).ask(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         let location = format!("https://localhost:{port}{path}");
-        assert_eq!((answer.status, answer.field("location")), (308, Some(location.as_str())));
+        assert_eq!((response.status, response.field("location")), (308, Some(location.as_str())));
     }
 }
 

@@ -22,7 +22,7 @@ fn drain_finishes_requests_and_exits_with_0() {
         let mut half = Client::connect(child.address);
         half.send("GET /healthz HTTP/1.1\r\nHost: squall\r\n");
         let mut echo = WsClient::echo(child.address);
-        // All of them have been seen once an answer to a later request is there.
+        // All of them have been seen once a response to a later request is there.
         assert_eq!(get(child.address, "/healthz").text(), "ok\n");
 
         child.signal(signal);
@@ -31,7 +31,7 @@ fn drain_finishes_requests_and_exits_with_0() {
         gone(&child);
         let health = half.ask("\r\n");
         assert_eq!((health.status, health.field("connection")), (503, Some("close")));
-        let slept = asleep.answer();
+        let slept = asleep.response();
         assert_eq!((slept.status, slept.field("connection")), (200, Some("close")));
         asleep.closed();
         drop((echo, half));
@@ -61,9 +61,9 @@ fn a_waiting_request_gets_503_at_the_drain_deadline() {
     silent.send("GET / HT");
     assert_eq!(get(child.address, "/plaintext").status, 200);
     child.signal("TERM");
-    let answer = asleep.answer();
-    assert_eq!((answer.status, answer.field("connection")), (503, Some("close")));
-    assert_eq!(answer.text(), "The server is shutting down.\n");
+    let response = asleep.response();
+    assert_eq!((response.status, response.field("connection")), (503, Some("close")));
+    assert_eq!(response.text(), "The server is shutting down.\n");
     silent.closed();
     assert_eq!(child.ended().code(), Some(0));
 }
@@ -96,8 +96,8 @@ fn upgrade_while_draining_is_503() {
         site.wait_until("the first half", |c| c.booked > 0);
         site.drain();
         wait_for("the drain", || TcpStream::connect(site.address).is_err().then_some(()));
-        let answer = client.ask(end);
-        assert_eq!((answer.status, answer.field("connection")), (503, Some("close")), "{path}");
+        let response = client.ask(end);
+        assert_eq!((response.status, response.field("connection")), (503, Some("close")), "{path}");
         client.closed();
         wait_for("the end of the loop", || site.is_over().then_some(()));
     }

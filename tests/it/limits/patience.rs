@@ -44,7 +44,7 @@ fn a_stopped_server_reads_before_it_judges() {
     }
     child.signal("CONT");
     for client in &mut asks {
-        assert_eq!(client.answer().status, 200);
+        assert_eq!(client.response().status, 200);
     }
     wait_for("the reason", || child.stderr().contains("the loop stood still").then_some(()));
 }

@@ -11,7 +11,7 @@ const SECONDS: u64 = 4;
 struct Sleeper {
     stream: TcpStream,
     asked: Option<Instant>,
-    answer: Vec<u8>,
+    response: Vec<u8>,
     slept: Option<Duration>,
 }
 
@@ -29,7 +29,7 @@ impl Sleeper {
                     self.slept = self.asked.map(|asked| asked.elapsed());
                     return;
                 }
-                Ok(n) => self.answer.extend_from_slice(&buf[..n]),
+                Ok(n) => self.response.extend_from_slice(&buf[..n]),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return,
                 Err(e) if e.kind() == ErrorKind::NotConnected => return,
                 Err(e) => panic!("{e}"),
@@ -64,7 +64,7 @@ fn ten_thousand_sleepers_cost_no_thread_and_no_cpu() {
             let mut stream = TcpStream::connect(child.address).expect("a socket");
             let token = Token(sleepers.len());
             poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE).expect("a poll");
-            sleepers.push(Sleeper { stream, asked: None, answer: Vec::new(), slept: None });
+            sleepers.push(Sleeper { stream, asked: None, response: Vec::new(), slept: None });
         }
         go_on(&mut sleepers, &mut poll, Duration::ZERO);
     }
@@ -91,7 +91,7 @@ fn ten_thousand_sleepers_cost_no_thread_and_no_cpu() {
         sleepers.iter().all(|sleeper| sleeper.slept.is_some()).then_some(())
     });
     for sleeper in &sleepers {
-        assert!(sleeper.answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        assert!(sleeper.response.starts_with(b"HTTP/1.1 200 OK\r\n"));
         assert!(sleeper.slept >= Some(Duration::from_secs(SECONDS)), "a sleeper wakes early: {:?}", sleeper.slept);
     }
     drop(sleepers);

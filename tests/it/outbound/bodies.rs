@@ -7,14 +7,14 @@ use crate::support::ms;
 use crate::support::stub::Asked;
 use std::time::Duration;
 
-/// An answer in chunks.
+/// A response in chunks.
 macro_rules! chunked {
     ($chunks:literal) => {
         concat!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", $chunks)
     };
 }
 
-/// An answer with a length.
+/// A response with a length.
 macro_rules! length {
     ($length:literal, $body:literal) => {
         concat!("HTTP/1.1 200 OK\r\nContent-Length: ", $length, "\r\n\r\n", $body)

@@ -41,7 +41,7 @@ fn zlib(bytes: &[u8]) -> Vec<u8> {
     to.write_all(bytes).and_then(|()| to.finish()).expect("a Vec takes all")
 }
 
-/// A whole answer with this body in this coding.
+/// A whole response with this body in this coding.
 fn says(mut asked: Asked, coding: &str, body: &[u8]) {
     assert!(asked.request.to_ascii_lowercase().contains("accept-encoding: gzip"), "{}", asked.request);
     asked.say(format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {}\r\n\r\n", body.len()));
@@ -82,7 +82,7 @@ fn plain(asked: Asked) {
     says(asked, "gzip", b"hello, this is no gzip at all");
 }
 
-/// The first bytes of a gzip body, in an answer that is whole.
+/// The first bytes of a gzip body, in a response that is whole.
 fn cuts(asked: Asked, but: usize) {
     let body = gzip(&b"hello".repeat(100));
     says(asked, "gzip", &body[..body.len() - but]);

@@ -14,7 +14,7 @@ pub const WAYS: &[Way] = &[
     way("has a name that does not exist", Absent(nameless), Fails(".invalid could not be resolved: ")),
     way("is private, where a redirect leads", Raw(never), Fails("127.0.0.1, which is not a public address")).led_here(),
     way("resets every connection", Raw(reset), Fails("Connection reset by peer")),
-    way("resets before its answer", Http(|asked| reset(asked.stream)), Fails("Connection reset by peer")),
+    way("resets before its response", Http(|asked| reset(asked.stream)), Fails("Connection reset by peer")),
     way("resets within its head", Http(reset_in_head), Fails("Connection reset by peer")),
     way("resets within its body", Http(reset_in_body), Fails("Connection reset by peer")),
     way("resets within a chunk", Http(reset_in_chunk), Fails("Connection reset by peer")),
@@ -22,7 +22,7 @@ pub const WAYS: &[Way] = &[
     way("closes without an answer", Closes(""), Fails("the connection was closed without an answer")),
     way("shuts its half and stays", Http(shuts_and_stays), Fails("the connection was closed without an answer")),
     way("says nothing", Says(""), Fails(SILENT)),
-    way("answers and shuts its half", Http(answers_and_shuts), Arrives("hello")),
+    way("answers and shuts its half", Http(responds_and_shuts), Arrives("hello")),
 ];
 
 /// Port 1 cannot be bound without rights, and no service has it.
@@ -83,7 +83,7 @@ fn shuts_and_stays(mut asked: Asked) {
     hold(&mut asked.stream);
 }
 
-fn answers_and_shuts(mut asked: Asked) {
+fn responds_and_shuts(mut asked: Asked) {
     asked.say("HTTP/1.1 200 OK\r\n\r\nhello");
     let _ = asked.stream.shutdown(Shutdown::Write);
     hold(&mut asked.stream);

@@ -12,8 +12,8 @@ fn failed(name: &str, stub: &Stub, status: u16, cause: &str) {
     let limits = Limits { search_within, ..limits() };
     let flag = stub.flag();
     let site = Site::start(limits, &[&flag[0], &flag[1]]);
-    let answer = get(site.address, "/search?wd=x");
-    assert_eq!((answer.status, answer.text().contains(cause)), (status, true), "{name}: {}", answer.text());
+    let response = get(site.address, "/search?wd=x");
+    assert_eq!((response.status, response.text().contains(cause)), (status, true), "{name}: {}", response.text());
     site.wait_until_empty();
 }
 
@@ -74,8 +74,8 @@ fn location_is_read_as_browsers_read_it() {
     let site = Site::start(limits(), &[&flag[0], &flag[1], "--allow-private", "--lab"]);
     for n in 0..11 {
         for way in ["search", "search-sync"] {
-            let answer = get(site.address, &format!("/{way}?wd={n}"));
-            assert_eq!((answer.status, answer.text().as_str()), (200, "/there"), "{way}, spelling {n}");
+            let response = get(site.address, &format!("/{way}?wd={n}"));
+            assert_eq!((response.status, response.text().as_str()), (200, "/there"), "{way}, spelling {n}");
         }
     }
 }

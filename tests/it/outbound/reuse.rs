@@ -13,13 +13,13 @@ use std::sync::mpsc::channel;
 
 const HELLO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
-/// A site that gives the same answer to every request, on a connection that it keeps.
-fn keeping(answer: &'static str) -> Stub {
-    Stub::raw(move |mut stream| while answers(&mut stream, answer) {})
+/// A site that gives the same response to every request, on a connection that it keeps.
+fn keeping(response: &'static str) -> Stub {
+    Stub::raw(move |mut stream| while responses(&mut stream, response) {})
 }
 
 /// One request and its response; `false`: no request came.
-fn answers(stream: &mut TcpStream, answer: &str) -> bool {
+fn responses(stream: &mut TcpStream, response: &str) -> bool {
     let _ = stream.set_read_timeout(Some(PATIENCE));
     let _ = stream.set_nodelay(true);
     let Some(head) = read_head(stream) else { return false };
@@ -29,7 +29,7 @@ fn answers(stream: &mut TcpStream, answer: &str) -> bool {
         .nth(1)
         .map_or(0, |rest| rest.split("\r\n").next().and_then(|n| n.parse().ok()).expect("a length"));
     let mut body = vec![0; length];
-    stream.read_exact(&mut body).is_ok() && stream.write_all(answer.as_bytes()).is_ok()
+    stream.read_exact(&mut body).is_ok() && stream.write_all(response.as_bytes()).is_ok()
 }
 
 /// A client that keeps connections longer than any test lasts.
@@ -42,26 +42,26 @@ fn url(stub: &Stub) -> String {
 }
 
 /// Fetches twice, one after the other; returns the number of connections.
-fn connections_for_two(answer: &'static str) -> usize {
-    let (stub, mut fetcher) = (keeping(answer), client());
+fn connections_for_two(response: &'static str) -> usize {
+    let (stub, mut fetcher) = (keeping(response), client());
     for _ in 0..2 {
-        assert_eq!(fetcher.fetch(&url(&stub), |fetch| fetch).as_deref(), Ok("hello"), "{answer}");
+        assert_eq!(fetcher.fetch(&url(&stub), |fetch| fetch).as_deref(), Ok("hello"), "{response}");
     }
     stub.met()
 }
 
 #[test]
 fn connection_is_reused_only_after_a_clear_end() {
-    for answer in [
+    for response in [
         HELLO,
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA: b\r\n\r\n",
         "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
         "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello",
     ] {
-        assert_eq!(connections_for_two(answer), 1, "{answer:?}");
+        assert_eq!(connections_for_two(response), 1, "{response:?}");
     }
-    for answer in [
+    for response in [
         // Bytes after the response would be taken for the next one.
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloworld",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n",
@@ -70,7 +70,7 @@ fn connection_is_reused_only_after_a_clear_end() {
         "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
         "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",
     ] {
-        assert_eq!(connections_for_two(answer), 2, "{answer:?}");
+        assert_eq!(connections_for_two(response), 2, "{response:?}");
     }
 }
 
@@ -80,8 +80,8 @@ fn leaving(leave: fn(TcpStream)) -> Stub {
     let met = AtomicUsize::new(0);
     Stub::raw(move |mut stream| {
         if met.fetch_add(1, SeqCst) > 0 {
-            while answers(&mut stream, HELLO) {}
-        } else if answers(&mut stream, HELLO) {
+            while responses(&mut stream, HELLO) {}
+        } else if responses(&mut stream, HELLO) {
             leave(stream);
         }
     })
@@ -124,11 +124,11 @@ fn request_on_a_dying_connection_is_retried_once() {
 
 #[test]
 fn a_request_is_tried_twice_at_most() {
-    // The first answer is the only one: every other request meets a reset.
+    // The first response is the only one: every other request meets a reset.
     let met = AtomicUsize::new(0);
     let stub = Stub::raw(move |mut stream| {
         if met.fetch_add(1, SeqCst) == 0 {
-            answers(&mut stream, HELLO);
+            responses(&mut stream, HELLO);
         }
         read_head(&mut stream);
         super::ways::reset(stream);
@@ -167,12 +167,12 @@ fn a_begun_response_is_not_requested_again() {
 
 #[test]
 fn an_unrequested_response_is_dropped() {
-    // It comes after the first answer, when the connection is kept already.
+    // It comes after the first response, when the connection is kept already.
     let (tell, told) = channel::<()>();
     let (told, met) = (Mutex::new(told), AtomicUsize::new(0));
     let stub = Stub::raw(move |mut stream| {
         let is_first = met.fetch_add(1, SeqCst) == 0;
-        if answers(&mut stream, HELLO) && is_first {
+        if responses(&mut stream, HELLO) && is_first {
             told.lock().expect("one at a time").recv().expect("it is told");
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
         }
@@ -196,9 +196,9 @@ fn timing_out(late: &'static str, everywhere: bool) -> Stub {
     Stub::raw(move |mut stream| {
         let is_first = met.fetch_add(1, SeqCst) == 0;
         if is_first {
-            answers(&mut stream, HELLO);
+            responses(&mut stream, HELLO);
         }
-        while answers(&mut stream, if is_first || everywhere { late } else { HELLO }) {}
+        while responses(&mut stream, if is_first || everywhere { late } else { HELLO }) {}
     })
 }
 

@@ -5,7 +5,7 @@ use super::ways::Play::{Raw, RawTls};
 use super::ways::{LATE_BODY, Way, hold, way};
 use super::{Recorder, limits};
 use crate::support::tls_site::{Authority, Secured, authority, certificate, good, self_signed, valid_between};
-use crate::support::{Answer, Dir, PATIENCE, Site, Stub, get, ms, wait_for};
+use crate::support::{Dir, PATIENCE, Response, Site, Stub, get, ms, wait_for};
 use rcgen::ExtendedKeyUsagePurpose;
 use rustls::{ServerConfig, ServerConnection};
 use squall::config::Limits;
@@ -288,36 +288,36 @@ fn stops(stream: TcpStream) {
     }
 }
 
-/// The answer to a search at a site that is asked over https.
-fn searched(play: fn(TcpStream), limits: Limits) -> Answer {
+/// The response to a search at a site that is asked over https.
+fn searched(play: fn(TcpStream), limits: Limits) -> Response {
     searched_at("/search?wd=x", play, limits)
 }
 
 /// The same, by the way that this target goes.
-fn searched_at(target: &str, play: fn(TcpStream), limits: Limits) -> Answer {
+fn searched_at(target: &str, play: fn(TcpStream), limits: Limits) -> Response {
     let (stub, roots) = (Stub::raw(play), Dir::new());
     roots.write("ca.pem", authority().pem());
     let ca_file = roots.path().join("ca.pem");
     let url = format!("https://{}/?q={{}}", stub.address);
     let site = Site::start(limits, &["--lab", "--search-url", &url, "--ca-file", ca_file.to_str().expect("text")]);
-    let answer = get(site.address, target);
+    let response = get(site.address, target);
     site.wait_until_empty();
     wait_for("the site to be left", || (stub.open() == 0).then_some(()));
-    answer
+    response
 }
 
 #[test]
 fn a_search_over_https_is_relayed() {
-    let answer = searched(until_close, limits());
-    assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
+    let response = searched(until_close, limits());
+    assert_eq!((response.status, response.text().as_str()), (200, "hello"));
 }
 
 #[test]
 fn blocking_search_is_as_strict_over_https() {
     let sync = |play| searched_at("/search-sync?wd=x", play, limits());
     for (play, status, text) in [(until_close as fn(TcpStream), 200, "hello"), (foreign, 502, UNKNOWN)] {
-        let answer = sync(play);
-        assert_eq!((answer.status, answer.text().contains(text)), (status, true), "{}", answer.text());
+        let response = sync(play);
+        assert_eq!((response.status, response.text().contains(text)), (status, true), "{}", response.text());
     }
     assert_eq!(sync(closes_behind_hello).status, 502);
 }
@@ -333,8 +333,8 @@ fn the_page_of_a_search_that_failed_over_https_says_why() {
         (stops_behind_its_hello, 504, "no secure connection to 127.0.0.1 within 0.3 s"),
     ] {
         let connect_within = if status == 504 { ms(300) } else { limits().connect_within };
-        let answer = searched(play, Limits { connect_within, ..limits() });
-        assert_eq!((answer.status, answer.text().contains(cause)), (status, true), "{cause}: {}", answer.text());
+        let response = searched(play, Limits { connect_within, ..limits() });
+        assert_eq!((response.status, response.text().contains(cause)), (status, true), "{cause}: {}", response.text());
     }
 }
 
@@ -348,8 +348,8 @@ fn a_redirect_from_http_to_https_is_followed_and_verified() {
         let ca_file = roots.path().join("ca.pem");
         let flag = plain.flag();
         let site = Site::start(limits(), &[&flag[0], &flag[1], "--ca-file", ca_file.to_str().expect("text")]);
-        let answer = get(site.address, "/search?wd=x");
-        assert_eq!((answer.status, answer.text().contains(text)), (status, true), "{}", answer.text());
+        let response = get(site.address, "/search?wd=x");
+        assert_eq!((response.status, response.text().contains(text)), (status, true), "{}", response.text());
         site.wait_until_empty();
     }
 }

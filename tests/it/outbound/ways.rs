@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// What is said of an answer that is not whole in [`WITHIN`].
+/// What is said of a response that is not whole in [`WITHIN`].
 const LATE: &str = "no complete answer within 0.6 s";
 /// And how far it has come.
 pub const SILENT: &str = "no complete answer within 0.6 s: nothing came";
@@ -17,7 +17,7 @@ pub const LATE_HEAD: &str = "no complete answer within 0.6 s: its head was still
 pub const LATE_BODY: &str = "no complete answer within 0.6 s: its body was still coming";
 
 /// Texts that several ways share, because to a client they are the same thing: time that ran out says only how far
-/// the answer had come, a reset has no reason, and what is not HTTP is not HTTP in many ways.
+/// the response had come, a reset has no reason, and what is not HTTP is not HTTP in many ways.
 pub const SHARED: &[&str] = &[
     LATE_HEAD,
     LATE_BODY,

@@ -21,10 +21,10 @@ fn all_at_once(site: &Child) -> Duration {
         client.write_all(ask.as_bytes()).expect("room for a request");
     }
     for (n, client) in clients.into_iter().enumerate() {
-        let mut answer = String::new();
-        BufReader::new(client).read_to_string(&mut answer).expect("a whole answer");
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(answer.contains(&format!("&amp;wd={n}\">")), "{n} got the response of another");
+        let mut response = String::new();
+        BufReader::new(client).read_to_string(&mut response).expect("a whole response");
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+        assert!(response.contains(&format!("&amp;wd={n}\">")), "{n} got the response of another");
     }
     began.elapsed()
 }

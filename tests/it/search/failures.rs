@@ -6,9 +6,9 @@ use squall::config::Limits;
 
 #[track_caller]
 fn failed(site: &Site, status: u16, cause: &str) {
-    let answer = get(site.address, "/search?wd=x");
-    assert_eq!(answer.status, status, "{}", answer.text());
-    assert!(answer.text().contains(cause), "{}", answer.text());
+    let response = get(site.address, "/search?wd=x");
+    assert_eq!(response.status, status, "{}", response.text());
+    assert!(response.text().contains(cause), "{}", response.text());
     site.wait_until_empty();
 }
 
@@ -16,10 +16,10 @@ fn failed(site: &Site, status: u16, cause: &str) {
 fn page_of_a_failed_search_may_be_framed_by_us() {
     let stub = Stub::saying("nonsense");
     let site = with_defaults(&stub);
-    let answer = search_html(&site, "x");
-    assert_eq!((answer.status, answer.text().contains("The search failed")), (502, true));
-    assert_eq!(answer.field("content-type"), Some("text/html; charset=utf-8"));
-    assert!(answer.field("content-security-policy").unwrap().contains("frame-ancestors 'self'"));
+    let response = search_html(&site, "x");
+    assert_eq!((response.status, response.text().contains("The search failed")), (502, true));
+    assert_eq!(response.field("content-type"), Some("text/html; charset=utf-8"));
+    assert!(response.field("content-security-policy").unwrap().contains("frame-ancestors 'self'"));
     // A client that does not accept HTML gets a sentence.
     assert_eq!(
         get(site.address, "/search?wd=x").text(),
@@ -53,13 +53,13 @@ fn a_redirect_to_https_is_502_where_that_is_not_built_in() {
 
 #[test]
 fn an_end_before_or_within_the_head_is_502() {
-    for (answer, cause) in [
+    for (response, cause) in [
         ("", "the connection was closed without an answer"),
         ("HTTP/1.1 200 O", "the connection was closed within the head"),
         ("HTTP/1.1 100 Continue\r\n\r\n", "the connection was closed within the head"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "the connection was closed within the head"),
     ] {
-        failed(&with_defaults(&Stub::saying(answer)), 502, cause);
+        failed(&with_defaults(&Stub::saying(response)), 502, cause);
     }
 }
 
@@ -81,16 +81,16 @@ fn a_reset_is_502_whenever_it_comes() {
             client.send("GET /search?wd=x HTTP/1.1\r\nHost: squall\r\n\r\n");
         }
         for client in &mut clients {
-            let answer = client.answer();
-            assert_eq!(answer.status, 502, "{}", answer.text());
+            let response = client.response();
+            assert_eq!(response.status, 502, "{}", response.text());
         }
     }
     site.wait_until_empty();
 }
 
 #[test]
-fn an_answer_that_makes_no_sense_is_502() {
-    for (answer, cause) in [
+fn a_response_that_makes_no_sense_is_502() {
+    for (response, cause) in [
         ("SSH-2.0-OpenSSH\r\n", "it is not HTTP/1"),
         ("HTTP/1.1 abc\r\n\r\n", "its status line makes no sense"),
         ("HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", "its head has a NUL or a bare CR in it"),
@@ -98,7 +98,7 @@ fn an_answer_that_makes_no_sense_is_502() {
         ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", "Content-Length is not one number"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "a transfer coding other than chunked"),
     ] {
-        failed(&with_defaults(&Stub::saying(answer)), 502, cause);
+        failed(&with_defaults(&Stub::saying(response)), 502, cause);
     }
     let limits = Limits::default().http;
     let (head_max, body_max) = (limits.response_head_bytes_max, limits.response_body_bytes_max);
@@ -110,12 +110,12 @@ fn an_answer_that_makes_no_sense_is_502() {
 
 #[test]
 fn truncated_body_is_relayed_as_truncated() {
-    for (answer, relayed) in [
+    for (response, relayed) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "hello"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "5\r\nhello\r\n"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nx", "5\r\nhello\r\n"),
     ] {
-        let stub = Stub::saying(answer);
+        let stub = Stub::saying(response);
         let site = with_defaults(&stub);
         let mut client = Client::connect(site.address);
         client.send("GET /search?wd=x HTTP/1.1\r\nHost: squall\r\n\r\n");
@@ -182,14 +182,14 @@ fn a_body_over_the_limit_is_cut() {
 #[test]
 fn eight_mebibytes_are_relayed() {
     let body = vec![b'x'; 8 << 20];
-    let answer = [b"HTTP/1.1 200 OK\r\nContent-Length: 8388608\r\n\r\n", body.as_slice()].concat();
-    let stub = Stub::saying(answer);
+    let response = [b"HTTP/1.1 200 OK\r\nContent-Length: 8388608\r\n\r\n", body.as_slice()].concat();
+    let stub = Stub::saying(response);
     let site = with_defaults(&stub);
     assert!(search_html(&site, "x").body == body);
 }
 
 #[test]
-fn a_site_that_never_answers_is_504() {
+fn a_silent_site_is_504() {
     let stub = Stub::start(|mut asked| assert!(asked.wait_for_the_end()));
     let site = asking(&stub, Limits { search_within: ms(200), ..Limits::default() }, &[]);
     failed(&site, 504, "no complete answer within 0.2 s");
@@ -197,7 +197,7 @@ fn a_site_that_never_answers_is_504() {
 }
 
 #[test]
-fn a_site_that_answers_too_slowly_is_cut_at_the_deadline() {
+fn a_slow_site_is_cut_at_the_deadline() {
     let stub = Stub::start(|mut asked| {
         asked.say("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
         let until = std::time::Instant::now() + PATIENCE;

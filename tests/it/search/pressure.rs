@@ -165,7 +165,7 @@ fn searches_over_the_limit_wait_and_are_answered() {
     site.wait_until("a queue", |c| c.fetches == 5 && c.fetches_running == 2);
     assert_eq!(get(site.address, "/plaintext").status, 200, "others do not wait");
     for client in &mut clients {
-        assert_eq!(client.answer().text(), "hello");
+        assert_eq!(client.response().text(), "hello");
     }
     assert_eq!(most.load(SeqCst), 2);
     drop(clients);
@@ -184,8 +184,8 @@ fn time_in_the_queue_counts() {
     second.send(SEARCH);
     site.wait_until("the second", |c| (c.fetches, c.fetches_running) == (2, 1));
     for client in [&mut first, &mut second] {
-        let answer = client.answer();
-        assert_eq!((answer.status, answer.text().contains("within 0.3 s")), (504, true), "{}", answer.text());
+        let response = client.response();
+        assert_eq!((response.status, response.text().contains("within 0.3 s")), (504, true), "{}", response.text());
     }
     drop((first, second));
     site.wait_until_empty();
@@ -219,8 +219,8 @@ fn a_full_queue_is_503() {
         client.send(SEARCH);
         site.wait_until("the queue", |c| c.fetches == n + 1);
     }
-    let answer = search_html(&site, "x");
-    assert_eq!((answer.status, answer.text().contains("too many fetches")), (503, true), "{}", answer.text());
+    let response = search_html(&site, "x");
+    assert_eq!((response.status, response.text().contains("too many fetches")), (503, true), "{}", response.text());
     drop(clients);
     site.wait_until_empty();
 }
@@ -234,9 +234,9 @@ fn a_pipelined_request_behind_a_search_waits_for_it() {
     let site = with_defaults(&stub);
     let mut client = Client::connect(site.address);
     client.send(format!("{SEARCH}GET /plaintext HTTP/1.1\r\nHost: squall\r\n\r\n{SEARCH}"));
-    assert_eq!(client.answer().text(), "hello");
-    assert_eq!(client.answer().text(), "Hello, World!");
-    assert_eq!(client.answer().text(), "hello");
+    assert_eq!(client.response().text(), "hello");
+    assert_eq!(client.response().text(), "Hello, World!");
+    assert_eq!(client.response().text(), "hello");
 }
 
 #[test]
@@ -250,8 +250,8 @@ fn a_search_under_way_is_finished_while_draining() {
     client.send(SEARCH);
     site.wait_until("the search", |c| c.fetches == 1);
     site.drain();
-    let answer = client.answer();
-    assert_eq!((answer.text().as_str(), answer.field("connection")), ("hello", Some("close")));
+    let response = client.response();
+    assert_eq!((response.text().as_str(), response.field("connection")), ("hello", Some("close")));
     wait_for("the end of the loop", || site.is_over().then_some(()));
     assert!(TcpStream::connect(site.address).is_err());
 }
@@ -301,8 +301,8 @@ fn redirect_keeps_its_place_before_waiting_searches() {
     tell.send(()).unwrap();
     let targets = ["/s?wd=first", "/there", "/s?wd=second", "/s?wd=third"];
     for (client, target) in clients.iter_mut().zip(&targets[1..]) {
-        let answer = client.answer();
-        assert_eq!((answer.status, answer.text().as_str()), (200, *target));
+        let response = client.response();
+        assert_eq!((response.status, response.text().as_str()), (200, *target));
     }
     let requests = stub.requests();
     let asked: Vec<&str> = requests.iter().filter_map(|request| request.split(' ').nth(1)).collect();

@@ -21,9 +21,9 @@ fn start() -> (Site, Dir, u64) {
 /// Whether these Cookie fields open the chat page; else they lead to the login.
 #[track_caller]
 fn opens(site: &Site, fields: &str) -> bool {
-    let answer = ask(site.address, "GET /chat/", fields);
-    assert!(answer.status == 200 || answer.field("location") == Some("/login?next=/chat/"), "{}", answer.head);
-    answer.status == 200
+    let response = ask(site.address, "GET /chat/", fields);
+    assert!(response.status == 200 || response.field("location") == Some("/login?next=/chat/"), "{}", response.head);
+    response.status == 200
 }
 
 #[test]
@@ -84,8 +84,8 @@ fn login_always_signs_a_new_cookie() {
     let (site, _files, now) = start();
     let planted = Signer::new(SECRET).sign("username", b"mallory", now);
     let fields = format!("Cookie: username={planted}\r\n");
-    let answer = super::post(site.address, "/login", &fields, "username=ann");
-    let cookie = answer.field("set-cookie").unwrap();
+    let response = super::post(site.address, "/login", &fields, "username=ann");
+    let cookie = response.field("set-cookie").unwrap();
     assert!(cookie.contains("|8:username|4:YW5u|") && cookie.contains("; HttpOnly; SameSite=Lax"), "{cookie}");
     let bad = super::post(site.address, "/login", &fields, "username=a%3Ab");
     assert_eq!((bad.status, bad.field("set-cookie")), (400, None), "nothing is renewed for who has failed");

@@ -37,8 +37,8 @@ fn no_foreign_origin_opens_a_websocket() {
     for path in ["/chat/", "/echo"] {
         for origin in FOREIGN {
             let fields = format!("{cookie}Origin: {origin}\r\n");
-            let answer = Client::connect(site.address).ask(handshake(path, &fields));
-            assert_eq!(answer.status, 403, "{path} {origin:?}");
+            let response = Client::connect(site.address).ask(handshake(path, &fields));
+            assert_eq!(response.status, 403, "{path} {origin:?}");
         }
         for origin in ["http://squall", "HTTP://SQUALL", "http://squall:80", "https://squall", "https://squall:443"] {
             let fields = format!("{cookie}Origin: {origin}\r\n");
@@ -92,8 +92,8 @@ fn no_foreign_page_logs_anybody_in_or_out() {
     for origin in FOREIGN {
         for (path, form) in [("/login", "username=mallory"), ("/logout", "")] {
             for accept in ["", HTML] {
-                let answer = post(site.address, path, &format!("{accept}Origin: {origin}\r\n"), form);
-                assert_eq!((answer.status, answer.field("set-cookie")), (403, None), "{path} {origin:?}");
+                let response = post(site.address, path, &format!("{accept}Origin: {origin}\r\n"), form);
+                assert_eq!((response.status, response.field("set-cookie")), (403, None), "{path} {origin:?}");
             }
         }
     }

@@ -23,8 +23,8 @@ fn a_path_leaves_the_folder_in_no_spelling() {
                 format!("/static/{up}{slash}{up}{slash}{up}{slash}{up}{slash}etc{slash}passwd"),
                 format!("/static/in/side.txt{slash}{up}{slash}{up}{slash}{up}{slash}secret.txt"),
             ] {
-                let answer = ask(site.address, &format!("GET {target}"), "");
-                assert!([400, 404].contains(&answer.status), "{target}: {} {}", answer.status, answer.text());
+                let response = ask(site.address, &format!("GET {target}"), "");
+                assert!([400, 404].contains(&response.status), "{target}: {} {}", response.status, response.text());
             }
         }
     }
@@ -95,9 +95,9 @@ fn an_unreadable_file_is_403_and_logged_once_a_minute() {
         [("loop", 403), ("ping", 403), ("pong/x", 403), ("chat.js", 403), ("large.bin", 500), ("none.txt", 404)];
     for _ in 0..20 {
         for (name, status) in cases {
-            let answer = client.ask(format!("GET /static/{name} HTTP/1.1\r\nHost: squall\r\n\r\n"));
-            assert_eq!(answer.status, status, "{name}");
-            assert!(status == 404 || answer.text() == "This file cannot be read.\n", "{}", answer.text());
+            let response = client.ask(format!("GET /static/{name} HTTP/1.1\r\nHost: squall\r\n\r\n"));
+            assert_eq!(response.status, status, "{name}");
+            assert!(status == 404 || response.text() == "This file cannot be read.\n", "{}", response.text());
         }
     }
     let stderr = child.last_words();
@@ -115,8 +115,8 @@ fn names_in_an_unreadable_folder_do_not_fill_the_log() {
     let child = Child::start(&["--www", www.arg()], &[]);
     let mut client = Client::connect(child.address);
     for n in 0..1_000 {
-        let answer = client.ask(format!("GET /static/loop/{n} HTTP/1.1\r\nHost: squall\r\n\r\n"));
-        assert_eq!(answer.status, 403);
+        let response = client.ask(format!("GET /static/loop/{n} HTTP/1.1\r\nHost: squall\r\n\r\n"));
+        assert_eq!(response.status, 403);
     }
     let lines = complaints(&child.last_words(), "static/loop/");
     assert!((1..=65).contains(&lines), "{lines} lines");

@@ -16,7 +16,7 @@
 use super::{HTML, ask};
 use crate::support::client::transcript;
 use crate::support::frames::handshake;
-use crate::support::{Answer, Client, Dir, Site, Stub, WsClient, login, ms, wait_for};
+use crate::support::{Client, Dir, Response, Site, Stub, WsClient, login, ms, wait_for};
 use squall::config::Limits;
 use std::collections::BTreeSet;
 use std::net::TcpStream;
@@ -73,8 +73,8 @@ fn file(kind: &str, further: &[&str]) -> Fields {
     [first, list(&["Cache-Control: no-cache", "Accept-Ranges: none", NOSNIFF]), list(further)].concat()
 }
 
-/// All fields but those of every answer and of its framing; what is different each time is masked.
-fn fields(answer: &Answer) -> Fields {
+/// All fields but those of every response and of its framing; what is different each time is masked.
+fn fields(response: &Response) -> Fields {
     let mask = |line: &str| match line.split_once(": ").map_or(line, |(name, _)| name) {
         name @ ("ETag" | "Last-Modified") => format!("{name}: *"),
         "Set-Cookie" if !line.contains("username=;") => {
@@ -82,7 +82,7 @@ fn fields(answer: &Answer) -> Fields {
         }
         _ => line.to_owned(),
     };
-    let lines: Fields = transcript(answer.head.as_bytes()).split("\r\n").skip(1).map(mask).collect();
+    let lines: Fields = transcript(response.head.as_bytes()).split("\r\n").skip(1).map(mask).collect();
     assert_eq!(lines[..2], ["Server: squall", "Date: *"]);
     let framing = ["Content-Length: ", "Transfer-Encoding: ", "Connection: close"];
     lines.into_iter().skip(2).filter(|line| !framing.iter().any(|begin| line.starts_with(begin))).collect()
@@ -201,15 +201,15 @@ fn every_route_has_exactly_these_fields_at_every_status() {
         let head = if asked.contains("\r\n\r\n") { asked.clone() } else { format!("{asked}\r\n") };
         let mut client = Client::connect(site.address);
         client.send(format!("{line} HTTP/1.1\r\nHost: squall\r\n{head}"));
-        let answer = client.answer();
-        assert_eq!((answer.status, &fields(&answer)), (*status, expected), "{line} {asked}");
-        if line.starts_with("GET ") && answer.status != 101 {
+        let response = client.response();
+        assert_eq!((response.status, &fields(&response)), (*status, expected), "{line} {asked}");
+        if line.starts_with("GET ") && response.status != 101 {
             client.send(format!("HEAD{} HTTP/1.1\r\nHost: squall\r\n{head}", &line[3..]));
             let head = client.head();
             let upgrade = asked.contains("Upgrade");
             assert!(upgrade || (head.status, &fields(&head)) == (*status, expected), "HEAD of {line}: {}", head.head);
         }
-        linked.extend(paths_in(&answer.text()));
+        linked.extend(paths_in(&response.text()));
         walked.insert(line.split([' ', '?']).nth(1).unwrap().to_owned());
     }
     assert!(linked.len() > 10, "{linked:?}");
@@ -220,7 +220,7 @@ fn every_route_has_exactly_these_fields_at_every_status() {
 #[test]
 fn an_upgrade_has_the_fields_of_the_handshake_only() {
     let site = Site::with_defaults();
-    let switched = WsClient::echo(site.address).answer;
+    let switched = WsClient::echo(site.address).response;
     let accept = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
     assert_eq!(fields(&switched), ["Upgrade: websocket", "Connection: Upgrade", accept]);
 }
@@ -242,8 +242,8 @@ fn refusals_of_the_server_are_plain_text() {
     ] {
         let mut client = Client::connect(site.address);
         client.send(request);
-        let answer = client.answer();
-        assert_eq!((answer.status, fields(&answer)), (status, words(&[])), "{}", answer.text());
+        let response = client.response();
+        assert_eq!((response.status, fields(&response)), (status, words(&[])), "{}", response.text());
     }
 }
 
@@ -261,8 +261,8 @@ fn refusals_while_draining_are_plain_text() {
     site.drain();
     wait_for("the closed door", || TcpStream::connect(site.address).err());
     for (client, rest) in &mut late {
-        let answer = client.ask(rest);
-        assert_eq!((answer.status, fields(&answer)), (503, words(&[])));
+        let response = client.ask(rest);
+        assert_eq!((response.status, fields(&response)), (503, words(&[])));
     }
 }
 
@@ -294,7 +294,7 @@ fn a_redirect_to_https_is_words_with_a_place() {
     let location = format!("Location: https://squall:{port}/x%0d%0aA:b?c=%0d%0a");
     assert_eq!(fields(&ask(plain, "GET /x%0d%0aA:b?c=%0d%0a", "")), words(&[&location]));
     for host in ["a\tb", "a/b", "a?b", "a#b", "a@b", "a\\b", "<b>", "a\"b", "a b", "é", "a%0d%0a"] {
-        let answer = Client::connect(plain).ask(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
-        assert_eq!((answer.status, fields(&answer)), (400, words(&[])), "{host:?}");
+        let response = Client::connect(plain).ask(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!((response.status, fields(&response)), (400, words(&[])), "{host:?}");
     }
 }

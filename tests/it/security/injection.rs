@@ -40,10 +40,10 @@ fn markup_is_escaped_on_every_page() {
 #[test]
 fn an_error_in_words_quotes_its_request_as_plain_text_only() {
     let site = Site::with_defaults();
-    let answer = post(site.address, "/logout", &format!("Origin: {MARKUP}\r\n"), "");
-    assert!(answer.text().contains(MARKUP));
-    assert_eq!(answer.field("content-type"), Some("text/plain; charset=utf-8"));
-    assert_eq!(answer.field("x-content-type-options"), Some("nosniff"));
+    let response = post(site.address, "/logout", &format!("Origin: {MARKUP}\r\n"), "");
+    assert!(response.text().contains(MARKUP));
+    assert_eq!(response.field("content-type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(response.field("x-content-type-options"), Some("nosniff"));
 }
 
 #[test]
@@ -109,8 +109,8 @@ fn a_login_leads_nowhere_else() {
         "",
     ] {
         let form = format!("username=ann&next={}", encoded(next));
-        let answer = post(site.address, "/login", "", &form);
-        assert_eq!(answer.field("location"), Some("/chat/"), "{next:?}");
+        let response = post(site.address, "/login", "", &form);
+        assert_eq!(response.field("location"), Some("/chat/"), "{next:?}");
         let page = ask(site.address, &format!("GET /login?next={}", encoded(next)), HTML);
         assert!(page.text().contains("name=\"next\" value=\"&#x2f;chat&#x2f;\""), "{next:?}");
     }
@@ -128,7 +128,7 @@ fn access_log_lines_cannot_be_forged() {
     for request in [format!("GET /{evil} HTTP/1.1\r\n\r\n"), format!("{evil}\nGET / HTTP/1.1\r\n\r\n")] {
         let mut client = Client::connect(site.address);
         client.send(&request);
-        assert_eq!(client.answer().status, 400);
+        assert_eq!(client.response().status, 400);
     }
     let logged = wait_for("three lines", || {
         let said = site.stderr();

@@ -1,7 +1,7 @@
 //! The site that a search asks, as an enemy: where it sends us, and what it wants our browsers to take for ours.
 
 use super::{ask, encoded, post};
-use crate::support::{Answer, Site, Stub};
+use crate::support::{Response, Site, Stub};
 use squall::config::Limits;
 use std::io::Write;
 
@@ -66,40 +66,44 @@ fn no_spelling_of_a_private_address_is_met() {
         "255.255.255.255",
     ] {
         for way in ["search", "search-sync"] {
-            let answer = ask(site.address, &format!("GET /{way}?wd={}", encoded(format!("{host}:{port}"))), "");
-            assert_eq!(answer.status, 502, "{way} {host}: {}", answer.text());
-            assert!(answer.text().contains("which is not a public address"), "{way} {host}: {}", answer.text());
+            let response = ask(site.address, &format!("GET /{way}?wd={}", encoded(format!("{host}:{port}"))), "");
+            assert_eq!(response.status, 502, "{way} {host}: {}", response.text());
+            assert!(response.text().contains("which is not a public address"), "{way} {host}: {}", response.text());
         }
     }
     for host in ["127.0.0.1%00", "u@127.0.0.1", "[::1%25lo]", "[127.0.0.1]", "127.0.0.1.0.1"] {
-        let answer = ask(site.address, &format!("GET /search?wd={}", encoded(host)), "");
-        assert!(answer.status == 502 && answer.text().contains("the site redirects to"), "{host}: {}", answer.text());
+        let response = ask(site.address, &format!("GET /search?wd={}", encoded(host)), "");
+        assert!(
+            response.status == 502 && response.text().contains("the site redirects to"),
+            "{host}: {}",
+            response.text()
+        );
     }
     assert_eq!(inside.met(), 0);
 }
 
-/// The raw answer of the other site, relayed.
+/// The raw response of the other site, relayed.
 #[track_caller]
-fn relayed(answer: &'static [u8]) -> Answer {
-    let stub = Stub::saying(answer);
+fn relayed(response: &'static [u8]) -> Response {
+    let stub = Stub::saying(response);
     ask(asking(&stub, &[]).address, "GET /search?wd=x", "")
 }
 
 #[test]
 fn a_field_with_a_line_end_in_it_is_not_relayed() {
     for field in [&b"Content-Language: en\rSet-Cookie: a=b"[..], b"Content-Language: e\0n"] {
-        let answer = [b"HTTP/1.1 200 OK\r\n", field, b"\r\nContent-Length: 0\r\n\r\n"].concat();
-        assert_eq!(relayed(answer.leak()).status, 502, "{}", field.escape_ascii());
+        let response = [b"HTTP/1.1 200 OK\r\n", field, b"\r\nContent-Length: 0\r\n\r\n"].concat();
+        assert_eq!(relayed(response.leak()).status, 502, "{}", field.escape_ascii());
     }
-    for answer in [
+    for response in [
         &b"HTTP/1.1 200 OK\r\nContent-Language: en\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"[..],
         b"HTTP/1.1 200 OK\r\nContent-Language: en\r\n Set-Cookie: a=b\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Language: e\x1bn\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\nSet-Cookie : a=b\nContent-Language: \xff\xfe\nContent-Length: 0\n\n",
     ] {
-        let answer = relayed(answer);
-        assert_eq!((answer.status, answer.field("set-cookie")), (200, None), "{}", answer.head);
-        assert!(!answer.head.contains('\x1b'), "{}", answer.head);
+        let response = relayed(response);
+        assert_eq!((response.status, response.field("set-cookie")), (200, None), "{}", response.head);
+        assert!(!response.head.contains('\x1b'), "{}", response.head);
     }
 }
 
@@ -112,26 +116,26 @@ fn relayed_scripts_and_styles_do_not_run() {
         "multipart/x-mixed-replace; boundary=x",
         "text/html, text/javascript",
     ] {
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: 8\r\n\r\nalert(1)");
-        let answer = relayed(answer.leak().as_bytes());
-        assert_eq!(answer.field("content-type"), Some("application/octet-stream"), "{kind}");
-        assert_eq!(answer.field("x-content-type-options"), Some("nosniff"));
-        assert_eq!(answer.field("content-security-policy"), Some("sandbox; frame-ancestors 'self'"));
+        let response = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: 8\r\n\r\nalert(1)");
+        let response = relayed(response.leak().as_bytes());
+        assert_eq!(response.field("content-type"), Some("application/octet-stream"), "{kind}");
+        assert_eq!(response.field("x-content-type-options"), Some("nosniff"));
+        assert_eq!(response.field("content-security-policy"), Some("sandbox; frame-ancestors 'self'"));
     }
 }
 
 /// A stored block of deflate, over and over: many zeros in few bytes are for the browser to unfold, not for us.
 #[test]
-fn a_compressed_answer_is_relayed_as_it_is() {
+fn a_compressed_response_is_relayed_as_it_is() {
     let bomb = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff".repeat(1000);
     let stub = Stub::start(move |mut asked| {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", bomb.len());
         asked.say([head.as_bytes(), &bomb].concat());
     });
     for way in ["search", "search-sync"] {
-        let answer = ask(asking(&stub, &["--lab"]).address, &format!("GET /{way}?wd=x"), "");
-        assert_eq!((answer.status, answer.body.len()), (200, 10_000), "{way}");
-        assert_eq!(answer.field("content-encoding"), Some("gzip"));
+        let response = ask(asking(&stub, &["--lab"]).address, &format!("GET /{way}?wd=x"), "");
+        assert_eq!((response.status, response.body.len()), (200, 10_000), "{way}");
+        assert_eq!(response.field("content-encoding"), Some("gzip"));
     }
     assert!(stub.requests().iter().all(|request| request.contains("\r\nAccept-Encoding: identity\r\n")));
 }
@@ -139,14 +143,14 @@ fn a_compressed_answer_is_relayed_as_it_is() {
 #[test]
 fn a_compressed_request_is_never_inflated() {
     let site = Site::with_defaults();
-    let answer = post(site.address, "/login", "Content-Encoding: gzip\r\n", "\x1f\x08username=ann");
-    assert_eq!((answer.status, answer.field("set-cookie")), (415, None));
+    let response = post(site.address, "/login", "Content-Encoding: gzip\r\n", "\x1f\x08username=ann");
+    assert_eq!((response.status, response.field("set-cookie")), (415, None));
     let fields = "Transfer-Encoding: gzip, chunked\r\n";
     assert_eq!(ask(site.address, "POST /login", fields).status, 501);
 }
 
 #[test]
-fn an_answer_without_end_is_cut() {
+fn a_response_without_end_is_cut() {
     let stub = Stub::start(|mut asked| {
         asked.say("HTTP/1.1 200 OK\r\n\r\n");
         while asked.stream.write_all(&[b'x'; 64 << 10]).is_ok() {}
@@ -160,5 +164,5 @@ fn an_answer_without_end_is_cut() {
     let mut client = crate::support::Client::connect(site.address);
     client.send("GET /search?wd=x HTTP/1.1\r\nHost: squall\r\n\r\n");
     let rest = client.rest();
-    assert!(rest.len() < 2 << 20 && !rest.ends_with(b"\r\n0\r\n\r\n"), "{} bytes, and a whole answer", rest.len());
+    assert!(rest.len() < 2 << 20 && !rest.ends_with(b"\r\n0\r\n\r\n"), "{} bytes, and a whole response", rest.len());
 }

@@ -19,7 +19,7 @@ pub struct Browser {
     pub gone: bool,
 }
 
-/// How an answer ends that is the next in `got`.
+/// How a response ends that is the next in `got`.
 enum End {
     /// After this many bytes.
     Whole(usize),
@@ -99,20 +99,20 @@ impl Browser {
                 // Not relayed: no condition was sent.
                 502 if last_plan(seed, first).1.status == 304 => {}
                 408 | 502..=504 => assert!(!all, "{first}: {head}"),
-                _ => check_answer(seed, first, is_head, status, &body, matches!(end, End::Whole(_))),
+                _ => check_response(seed, first, is_head, status, &body, matches!(end, End::Whole(_))),
             }
             match end {
                 End::Whole(used) => rest = &rest[head.len() + 4 + used..],
                 End::Open => {
-                    assert!(!all, "{first}: the answer is not whole");
+                    assert!(!all, "{first}: the response is not whole");
                     return;
                 }
             }
         }
-        assert!(!all || asked.next().is_none() && rest.is_empty(), "answers are missing");
+        assert!(!all || asked.next().is_none() && rest.is_empty(), "responses are missing");
     }
 
-    /// The body of an answer as far as it is there.
+    /// The body of a response as far as it is there.
     fn body(&self, head: &str, is_head: bool, rest: &[u8]) -> (Vec<u8>, End) {
         let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
         let length = field("Content-Length: ").map(|length| length.parse::<usize>().expect("a number"));
@@ -150,7 +150,7 @@ fn last_plan(seed: u64, first: u64) -> (u64, Plan) {
 }
 
 /// Follows the chain of redirects to its end, and compares.
-fn check_answer(seed: u64, first: u64, is_head: bool, status: u16, body: &[u8], is_whole: bool) {
+fn check_response(seed: u64, first: u64, is_head: bool, status: u16, body: &[u8], is_whole: bool) {
     let (last, plan) = last_plan(seed, first);
     assert_eq!(status, plan.status, "{first}");
     let expected = if is_head { vec![] } else { plan.relayed(seed, last) };

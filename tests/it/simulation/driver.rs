@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// What a drain may take after its deadline, for the last words.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// As a hash sees it, the Date of every answer.
+/// As a hash sees it, the Date of every response.
 const NO_DATE: &[u8; 29] = b"Thu, 01 Jan 1970 00:00:00 GMT";
 
 pub fn ms(n: usize) -> Duration {

@@ -136,7 +136,7 @@ impl Book {
         assert!(holds, "{} {}: {error}", live.fetch.method, live.number);
     }
 
-    /// What the application has asked for: fetches begin, and an answer that is whole ends the one after it.
+    /// What the application has asked for: fetches begin, and a response that is whole ends the one after it.
     fn note(&mut self, effects: &[Effect], now: Instant) {
         for effect in effects {
             match effect {

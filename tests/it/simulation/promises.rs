@@ -12,8 +12,8 @@ use std::rc::Rc;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Waiting {
-    /// For an answer, or for the rest of one.
-    Answer,
+    /// For a response, or for the rest of one.
+    Response,
     /// A session is open.
     Session,
 }
@@ -31,11 +31,11 @@ impl Open {
         let state = self.0.get(&from).copied();
         match event {
             Event::Request(..) => {
-                assert_eq!(state, None, "{from:?} asks again before it has its answer");
-                self.0.insert(from, Waiting::Answer);
+                assert_eq!(state, None, "{from:?} asks again before it has its response");
+                self.0.insert(from, Waiting::Response);
             }
             Event::Message(..) => assert_eq!(state, Some(Waiting::Session), "{from:?} speaks out of its session"),
-            Event::Woke | Event::Fetched(_) => assert_eq!(state, Some(Waiting::Answer), "{from:?} waits for nothing"),
+            Event::Woke | Event::Fetched(_) => assert_eq!(state, Some(Waiting::Response), "{from:?} waits for nothing"),
             Event::Left => assert!(self.0.remove(&from).is_some(), "{from:?} leaves twice"),
             Event::Finished(_) | Event::Draining | Event::Stalled(_) => {}
         }

@@ -35,7 +35,7 @@ enum Framing {
     UntilClose,
 }
 
-/// The answer to one request.
+/// The response to one request.
 pub struct Plan {
     pub status: u16,
     pub body: Vec<u8>,
@@ -112,7 +112,7 @@ impl Plan {
         self.framing == Framing::Length
     }
 
-    /// The bytes of the answer.
+    /// The bytes of the response.
     fn encode(&self, number: u64, is_head: bool, close: bool) -> Vec<u8> {
         let mut head = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n".repeat(self.interim);
         let kind = if self.is_html { "text/html" } else { "text/plain" };
@@ -187,7 +187,7 @@ impl Seen {
                 assert_ne!(method, "POST", "{number} was asked twice");
                 assert!(*times == 1, "{number} was asked {} times", times + 1);
                 assert!(first.reused, "{number} was asked again, and not because of a kept connection");
-                assert_eq!(first.pipe.borrow().read, first.read, "{number} was asked again behind an answer");
+                assert_eq!(first.pipe.borrow().read, first.read, "{number} was asked again behind a response");
                 2
             }
         };
@@ -199,13 +199,13 @@ impl Seen {
 struct Asked {
     /// Bytes of its body that are not there yet.
     missing: usize,
-    answers_early: bool,
-    /// Looks until the answer begins; never, if there is none.
+    responds_early: bool,
+    /// Looks until the response begins; never, if there is none.
     delay: Option<usize>,
-    answer: VecDeque<u8>,
+    response: VecDeque<u8>,
     begun: bool,
     drips: bool,
-    /// Comes together with the last byte of the answer.
+    /// Comes together with the last byte of the response.
     behind: &'static [u8],
     ends_with_connection: bool,
     closes: bool,
@@ -257,18 +257,18 @@ impl Line {
         };
         match &mut asked.delay {
             None => return waits,
-            Some(0) if asked.missing == 0 || asked.answers_early => {}
+            Some(0) if asked.missing == 0 || asked.responds_early => {}
             Some(looks) => {
                 *looks = looks.saturating_sub(1);
                 return true;
             }
         }
-        if !asked.answer.is_empty() && dice.one_in(2) {
+        if !asked.response.is_empty() && dice.one_in(2) {
             let most = if asked.drips { 3 } else { [20, 300, 5000][dice.below(3)] };
-            let n = (1 + dice.below(most)).min(asked.answer.len());
+            let n = (1 + dice.below(most)).min(asked.response.len());
             asked.begun = true;
-            pipe.put(asked.answer.drain(..n));
-            if asked.answer.is_empty() {
+            pipe.put(asked.response.drain(..n));
+            if asked.response.is_empty() {
                 pipe.put(asked.behind.iter().copied());
                 if asked.ends_with_connection || asked.closes && dice.one_in(2) {
                     pipe.fin();
@@ -280,9 +280,9 @@ impl Line {
         true
     }
 
-    /// The request and its answer are whole: another one may come.
+    /// The request and its response are whole: another one may come.
     fn finish(&mut self) {
-        if let Some(asked) = self.asked.take_if(|asked| asked.answer.is_empty() && asked.missing == 0) {
+        if let Some(asked) = self.asked.take_if(|asked| asked.response.is_empty() && asked.missing == 0) {
             self.is_last = asked.closes || !asked.behind.is_empty();
             let mut pipe = self.pipe.borrow_mut();
             pipe.idle = !self.is_last && !pipe.peer_fin && self.inbox.is_empty();
@@ -353,7 +353,7 @@ impl Line {
         }
         self.finish();
         if self.asked.is_some() {
-            assert!(self.inbox.is_empty(), "asked again before the answer was whole");
+            assert!(self.inbox.is_empty(), "asked again before the response was whole");
         } else if let Some(end) = self.inbox.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8(self.inbox.drain(..end + 4).collect()).expect("the requests are ASCII");
             self.begin(&head, dice, seen);
@@ -361,7 +361,7 @@ impl Line {
     }
 
     fn begin(&mut self, head: &str, dice: &mut Dice, seen: &mut Seen) {
-        assert!(!self.is_last || self.pipe.borrow().useless, "asked behind the last answer");
+        assert!(!self.is_last || self.pipe.borrow().useless, "asked behind the last response");
         let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         let (method, rest) = head.split_once(' ').expect("a method");
         let number = rest.strip_prefix("/s?wd=").and_then(|rest| rest.split(' ').next()).expect("our target");
@@ -382,9 +382,9 @@ impl Line {
         assert!(self.inbox.is_empty(), "asked twice at once");
         self.asked = Some(Asked {
             missing: length - n,
-            answers_early: dice.one_in(3),
+            responds_early: dice.one_in(3),
             delay: (!wild || !dice.one_in(12)).then(|| dice.below(2) * dice.below(12)),
-            answer: plan.encode(number, is_head, closes).into(),
+            response: plan.encode(number, is_head, closes).into(),
             begun: false,
             drips: wild && dice.one_in(12),
             behind: if wild && dice.one_in(12) && !plan.ends_with_connection(is_head) { EVIL } else { b"" },

@@ -275,7 +275,7 @@ impl Stranger {
             rest = &rest[end + 4..];
             let is_head = match expected.peek() {
                 _ if status == 100 => continue,
-                Some(Expected::Answer(statuses, is_head)) if statuses.contains(&status) => *is_head,
+                Some(Expected::Response(statuses, is_head)) if statuses.contains(&status) => *is_head,
                 due => {
                     assert!(!all && matches!(status, 408 | 503), "{head}\nwhere {due:?} is due");
                     assert!(rest.len() <= length, "something follows the last word");

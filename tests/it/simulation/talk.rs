@@ -16,8 +16,8 @@ const COMPRESSED: u8 = 0x40;
 /// The next thing that a stranger must hear.
 #[derive(Debug)]
 pub enum Expected {
-    /// An answer with one of these; with 101, what follows are frames. `true`: it has no body in spite of its length.
-    Answer(&'static [u16], bool),
+    /// A response with one of these; with 101, what follows are frames. `true`: it has no body in spite of its length.
+    Response(&'static [u16], bool),
     /// The same message.
     Message(Kind, Vec<u8>),
     /// The last frame.
@@ -37,7 +37,7 @@ pub struct Talk {
     pub is_mutated: bool,
 }
 
-/// Requests with one answer each, after which the connection goes on. `#` becomes a number.
+/// Requests with one response each, after which the connection goes on. `#` becomes a number.
 const REQUESTS: [(&str, &[u16]); 17] = [
     ("GET / HTTP/1.1\r\nHost: sim\r\n\r\n", &[200]),
     ("GET /plaintext HTTP/1.1\r\nHost: sim\r\n\r\n", &[200]),
@@ -98,7 +98,7 @@ pub fn offer(dice: &mut Dice) -> Option<&'static str> {
     (dice.one_in(2) && cfg!(feature = "deflate")).then_some(offer)
 }
 
-/// The client's session after an answer with this head, and what it may have to inflate with.
+/// The client's session after a response with this head, and what it may have to inflate with.
 pub fn session(head: &str) -> (Session, Codec) {
     let agreed = head.lines().filter_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
     let agreement = negotiate(agreed.map(str::as_bytes), false);
@@ -147,7 +147,7 @@ impl Talk {
     fn say(&mut self, text: &str, statuses: &'static [u16]) {
         self.bytes.extend_from_slice(text.as_bytes());
         self.must_stay |= text.contains("/search");
-        self.expected.push(Expected::Answer(statuses, text.starts_with("HEAD")));
+        self.expected.push(Expected::Response(statuses, text.starts_with("HEAD")));
     }
 
     fn request(&mut self, (text, statuses): (&str, &'static [u16]), dice: &mut Dice) {

@@ -10,16 +10,16 @@ pub struct Client<S = TcpStream> {
     kept: Vec<u8>,
 }
 
-/// One answer.
+/// One response.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     /// Status line and fields as they came, without the empty line.
     pub head: String,
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// The value of the only field of this name.
     #[track_caller]
     pub fn field(&self, name: &str) -> Option<&str> {
@@ -110,29 +110,29 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// The next answer, to anything but HEAD.
+    /// The next response, to anything but HEAD.
     #[track_caller]
-    pub fn answer(&mut self) -> Answer {
-        let mut answer = self.head();
-        answer.body = match (answer.status, answer.field("transfer-encoding"), answer.field("content-length")) {
+    pub fn response(&mut self) -> Response {
+        let mut response = self.head();
+        response.body = match (response.status, response.field("transfer-encoding"), response.field("content-length")) {
             (100..=199 | 204 | 304, _, _) => Vec::new(),
             (_, Some("chunked"), None) => self.chunked(),
             (_, None, Some(length)) => self.take(length.parse().expect("a number")),
             (_, None, None) => self.rest(),
             framing => panic!("framed twice: {framing:?}"),
         };
-        answer
+        response
     }
 
-    /// The next answer's head, which is all of an answer to HEAD.
+    /// The next response's head, which is all of a response to HEAD.
     #[track_caller]
-    pub fn head(&mut self) -> Answer {
+    pub fn head(&mut self) -> Response {
         let mut head = self.line();
         let status = head.split(' ').nth(1).and_then(|s| s.parse().ok());
         let status = status.unwrap_or_else(|| panic!("no status line: {head:?}"));
         loop {
             match self.line() {
-                line if line.is_empty() => return Answer { status, head, body: Vec::new() },
+                line if line.is_empty() => return Response { status, head, body: Vec::new() },
                 line => head += &format!("\r\n{line}"),
             }
         }
@@ -150,11 +150,11 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// Sends a request and reads its answer.
+    /// Sends a request and reads its response.
     #[track_caller]
-    pub fn ask(&mut self, request: impl AsRef<[u8]>) -> Answer {
+    pub fn ask(&mut self, request: impl AsRef<[u8]>) -> Response {
         self.send(request);
-        self.answer()
+        self.response()
     }
 
     /// Everything until the server closes.
@@ -209,22 +209,22 @@ pub fn transcript(bytes: &[u8]) -> String {
 
 /// One GET on a connection of its own.
 #[track_caller]
-pub fn get(address: SocketAddr, target: &str) -> Answer {
+pub fn get(address: SocketAddr, target: &str) -> Response {
     Client::connect(address).ask(format!("GET {target} HTTP/1.1\r\nHost: squall\r\nConnection: close\r\n\r\n"))
 }
 
 /// Logs in; returns the Cookie field's value.
 #[track_caller]
 pub fn login(address: SocketAddr, name: &str) -> String {
-    let answer = post_login(address, name, "");
-    assert_eq!(answer.status, 303, "{}", answer.text());
-    let cookie = answer.field("set-cookie").expect("a cookie");
+    let response = post_login(address, name, "");
+    assert_eq!(response.status, 303, "{}", response.text());
+    let cookie = response.field("set-cookie").expect("a cookie");
     cookie.split(';').next().expect("it has a value").to_owned()
 }
 
 /// One `POST /login` with this name and further fields.
 #[track_caller]
-pub fn post_login(address: SocketAddr, name: &str, fields: &str) -> Answer {
+pub fn post_login(address: SocketAddr, name: &str, fields: &str) -> Response {
     let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
     let body = format!("username={name}");
     Client::connect(address).ask(format!(

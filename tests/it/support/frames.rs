@@ -1,6 +1,6 @@
 //! WebSocket by hand: frames as bytes (RFC 6455 section 5.2).
 
-use super::{Answer, Client};
+use super::{Client, Response};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -69,7 +69,7 @@ pub fn text(text: &str) -> Said {
 /// A client whose connection has been switched.
 pub struct WsClient<S = TcpStream> {
     pub client: Client<S>,
-    pub answer: Answer,
+    pub response: Response,
 }
 
 impl WsClient {
@@ -96,9 +96,9 @@ impl<S: Read + Write> WsClient<S> {
     #[track_caller]
     pub fn switch(mut client: Client<S>, path: &str, fields: &str) -> WsClient<S> {
         client.send(handshake(path, fields));
-        let answer = client.answer();
-        assert_eq!(answer.status, 101, "{} {}", answer.head, answer.text());
-        WsClient { client, answer }
+        let response = client.response();
+        assert_eq!(response.status, 101, "{} {}", response.head, response.text());
+        WsClient { client, response }
     }
 
     #[track_caller]

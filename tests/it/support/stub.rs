@@ -83,9 +83,9 @@ impl Stub {
     }
 
     /// A site that gives everyone these bytes and closes.
-    pub fn saying(answer: impl Into<Vec<u8>>) -> Stub {
-        let answer = answer.into();
-        Stub::start(move |mut asked| asked.say(&answer))
+    pub fn saying(response: impl Into<Vec<u8>>) -> Stub {
+        let response = response.into();
+        Stub::start(move |mut asked| asked.say(&response))
     }
 
     /// The flag `--search-url` and its value.

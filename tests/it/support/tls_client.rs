@@ -60,11 +60,11 @@ pub fn shake_hands<S: Read + Write>(tls: &mut Tls<S>) -> std::io::Result<()> {
 /// Logs in over https; returns the Cookie field's value.
 #[track_caller]
 pub fn login(address: SocketAddr, name: &str) -> String {
-    let answer = connect(address).ask(format!(
+    let response = connect(address).ask(format!(
         "POST /login HTTP/1.1\r\nHost: squall\r\nConnection: close\r\nContent-Length: {}\r\n\r\nusername={name}",
         "username=".len() + name.len()
     ));
-    let cookie = answer.field("set-cookie").expect("a cookie");
+    let cookie = response.field("set-cookie").expect("a cookie");
     cookie.split(';').next().expect("it has a value").to_owned()
 }
 

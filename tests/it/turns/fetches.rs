@@ -276,7 +276,7 @@ fn responses_that_come_together_are_heard_in_one_turn() {
 }
 
 #[test]
-fn input_of_an_idle_connection_answers_no_new_request() {
+fn input_of_an_idle_connection_is_no_response() {
     let (now, mut left) = (Instant::now(), 2);
     // The first of them may have the connection whose end it is.
     let on_done = Box::new(move |out: &mut Effects| {

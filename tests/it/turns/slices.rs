@@ -66,13 +66,13 @@ impl App for Pages {
 
 #[test]
 fn a_response_uses_up_its_slice_by_its_bytes() {
-    for (page, answers) in [(10, 57), (10 << 10, 6)] {
+    for (page, responses) in [(10, 57), (10 << 10, 6)] {
         let asked = Rc::default();
         let limits = Limits { slice_steps_max: 64, slice_bytes_max: 64 << 10, ..Limits::default() };
         let (mut server, ids, peers) = meet(Pages(page, Rc::clone(&asked)), limits, 1);
         say(&peers[0], ASK.repeat(200));
         server.turn(&[readable(ids[0])], Now::read());
-        assert_eq!(asked.get(), answers, "answers of {page} bytes in one turn");
+        assert_eq!(asked.get(), responses, "responses of {page} bytes in one turn");
         let mut turns = 1;
         while asked.get() < 200 {
             server.turn(&[], Now::read());

@@ -41,7 +41,7 @@ fn open(address: SocketAddr, path: &str, offer: &str, cookie: &str) -> WsClient 
 }
 
 fn agreed(client: &WsClient) -> Option<&str> {
-    client.answer.field("sec-websocket-extensions")
+    client.response.field("sec-websocket-extensions")
 }
 
 fn words() -> String {

@@ -15,7 +15,7 @@ enum Framed {
 
 const FRAMED: [Framed; 4] = [Framed::Length, Framed::Chunks(1), Framed::Chunks(7), Framed::UntilClose];
 
-fn answer(fields: &str, body: &[u8], framed: Framed) -> Vec<u8> {
+fn response(fields: &str, body: &[u8], framed: Framed) -> Vec<u8> {
     let mut wire = format!("HTTP/1.1 200 OK\r\n{fields}").into_bytes();
     match framed {
         Framed::Length => {
@@ -36,7 +36,7 @@ fn answer(fields: &str, body: &[u8], framed: Framed) -> Vec<u8> {
 }
 
 /// Reads at every split with decoding.
-fn decoded_with(wire: &[u8], limits: &Limits) -> Result<Answer, ExchangeError> {
+fn decoded_with(wire: &[u8], limits: &Limits) -> Result<Response, ExchangeError> {
     let expected = read_split(wire, 0, Exchange::new(false, true), limits);
     for split in 0..=wire.len() {
         assert_eq!(read_split(wire, split, Exchange::new(false, true), limits), expected, "split at {split}");
@@ -45,7 +45,7 @@ fn decoded_with(wire: &[u8], limits: &Limits) -> Result<Answer, ExchangeError> {
 }
 
 fn decoded(wire: &[u8]) -> Result<Vec<u8>, ExchangeError> {
-    decoded_with(wire, &Limits::default()).map(|answer| answer.body)
+    decoded_with(wire, &Limits::default()).map(|response| response.body)
 }
 
 const TEXT: &[u8] = b"to be, or not to be, that is the question: whether to be or not to be";
@@ -62,7 +62,7 @@ fn a_coding_is_taken_off_however_the_body_is_framed() {
             ("gzip", [gzip(TEXT), b"\0\0".to_vec()].concat()),
             ("deflate", [zlib(TEXT), b"\r\n".to_vec()].concat()),
         ] {
-            let wire = answer(&format!("Content-Encoding: {coding}\r\n"), &body, framed);
+            let wire = response(&format!("Content-Encoding: {coding}\r\n"), &body, framed);
             let got = decoded_with(&wire, &Limits::default()).expect("valid");
             assert_eq!((got.body.as_slice(), got.used), (TEXT, wire.len()), "{coding} {framed:?}");
             assert_eq!(got.kept, !matches!(framed, Framed::UntilClose));
@@ -73,7 +73,7 @@ fn a_coding_is_taken_off_however_the_body_is_framed() {
 #[test]
 fn content_length_counts_compressed_bytes() {
     let body = gzip(TEXT);
-    let wire = [answer("Content-Encoding: gzip\r\n", &body, Framed::Length), b"HTTP/1.1 ".to_vec()].concat();
+    let wire = [response("Content-Encoding: gzip\r\n", &body, Framed::Length), b"HTTP/1.1 ".to_vec()].concat();
     let got = decoded_with(&wire, &Limits::default()).expect("valid");
     assert_eq!((got.length, got.used, got.body.as_slice()), (Some(body.len() as u64), wire.len() - 9, TEXT));
 }
@@ -90,19 +90,19 @@ fn other_codings_and_several_of_them_are_passed_through() {
         "Content-Encoding: gzip\r\nContent-Encoding: identity\r\n",
         "Content-Encoding: gzip;q=1\r\n",
     ] {
-        assert_eq!(decoded(&answer(fields, &body, Framed::Length)), Ok(body.clone()), "{fields:?}");
+        assert_eq!(decoded(&response(fields, &body, Framed::Length)), Ok(body.clone()), "{fields:?}");
     }
-    let wire = answer("Content-Encoding: gzip\r\n", &body, Framed::Length);
+    let wire = response("Content-Encoding: gzip\r\n", &body, Framed::Length);
     let plain = read_split(&wire, 0, Exchange::new(false, false), &Limits::default());
-    assert_eq!(plain.map(|answer| answer.body), Ok(body), "unless asked for");
+    assert_eq!(plain.map(|response| response.body), Ok(body), "unless asked for");
 }
 
 #[test]
 fn where_there_is_no_body_nothing_is_taken_off() {
-    let wire = answer("Content-Encoding: gzip\r\n", b"", Framed::Length);
+    let wire = response("Content-Encoding: gzip\r\n", b"", Framed::Length);
     assert_eq!(decoded(&wire), Ok(vec![]), "nothing is compressed to nothing");
     for framed in FRAMED {
-        assert_eq!(decoded(&answer("Content-Encoding: deflate\r\n", b"", framed)), Ok(vec![]), "{framed:?}");
+        assert_eq!(decoded(&response("Content-Encoding: deflate\r\n", b"", framed)), Ok(vec![]), "{framed:?}");
     }
     for (status, head) in [("200 OK", true), ("204 No Content", false), ("304 Not Modified", false)] {
         let wire = format!("HTTP/1.1 {status}\r\nContent-Encoding: gzip\r\nContent-Length: 0\r\n\r\nx");
@@ -123,18 +123,18 @@ fn a_broken_or_cut_coding_is_an_error_in_any_framing() {
         (TEXT, InflateError::Broken("incorrect header check")),
     ] {
         for framed in FRAMED {
-            let wire = answer("Content-Encoding: gzip\r\n", body, framed);
+            let wire = response("Content-Encoding: gzip\r\n", body, framed);
             assert_eq!(decoded(&wire), Err(ExchangeError::Coding(error)), "{framed:?}");
         }
     }
-    let wire = answer("Content-Encoding: gzip\r\n", &whole, Framed::Length);
+    let wire = response("Content-Encoding: gzip\r\n", &whole, Framed::Length);
     assert_eq!(decoded(&wire[..wire.len() - 1]), Err(ExchangeError::EarlyEof(Stage::Body)));
 }
 
 #[test]
 fn a_bomb_costs_one_piece_of_memory_and_ends_at_the_limit() {
     let body = gzip(&vec![0; 4 << 20]);
-    let wire = answer("Content-Encoding: gzip\r\n", &body, Framed::Length);
+    let wire = response("Content-Encoding: gzip\r\n", &body, Framed::Length);
     let limits = Limits { inflated_bytes_max: 1 << 20, ..Limits::default() };
     let mut exchange = Exchange::new(false, true);
     let (mut at, mut inflated) = (0, 0);
@@ -160,7 +160,7 @@ fn a_bomb_costs_one_piece_of_memory_and_ends_at_the_limit() {
 #[test]
 fn what_compressed_bytes_stand_for_comes_without_further_input() {
     let body = gzip(&[7; 3 * PIECE_BYTES_MAX]);
-    let wire = answer("Content-Encoding: gzip\r\n", &body, Framed::Length);
+    let wire = response("Content-Encoding: gzip\r\n", &body, Framed::Length);
     // All but the last bytes of the checksum are there, and no more will come for a while.
     let (mut exchange, mut at, mut inflated) = (Exchange::new(false, true), 0, 0);
     loop {
@@ -187,10 +187,10 @@ proptest::proptest! {
         let body: Vec<u8> = pieces.iter().flat_map(|(piece, times)| piece.repeat(*times)).collect();
         let (name, coded) = [("gzip", gzip(&body)), ("deflate", zlib(&body)), ("deflate", bare(&body))][coding].clone();
         let framed = [Framed::Length, Framed::Chunks(chunk), Framed::UntilClose][framing];
-        let wire = answer(&format!("Content-Encoding: {name}\r\n"), &coded, framed);
+        let wire = response(&format!("Content-Encoding: {name}\r\n"), &coded, framed);
         for split in (0..=wire.len()).step_by(1 + wire.len() / 16) {
             let got = read_split(&wire, split, Exchange::new(false, true), &Limits::default());
-            let got = got.map(|answer| answer.body.len() == body.len() && answer.body == body);
+            let got = got.map(|response| response.body.len() == body.len() && response.body == body);
             proptest::prop_assert_eq!(got, Ok(true), "split at {}", split);
         }
     }

@@ -5,9 +5,9 @@ use super::*;
 
 /// The body of a response that is read, and whose connection must not be used again.
 fn doubtful_body(wire: &str) -> String {
-    let answer = read(wire).unwrap_or_else(|e| panic!("{wire:?}: {e}"));
-    assert!(!answer.kept, "{wire:?}");
-    String::from_utf8(answer.body).expect("tests answer in text")
+    let response = read(wire).unwrap_or_else(|e| panic!("{wire:?}: {e}"));
+    assert!(!response.kept, "{wire:?}");
+    String::from_utf8(response.body).expect("tests answer in text")
 }
 
 fn chunked(chunks: &str) -> String {
@@ -168,8 +168,8 @@ fn only_the_bytes_of_a_head_are_counted() {
     let many = |n: usize| with_fields(&"A: b\r\n".repeat(n));
     for n in [100, 101, 1500] {
         let wire = many(n);
-        let answer = read_split(wire.as_bytes(), 40, Exchange::new(false, false), &Limits::default()).expect("read");
-        assert!(answer.kept && answer.body == b"hello", "{n} fields");
+        let response = read_split(wire.as_bytes(), 40, Exchange::new(false, false), &Limits::default()).expect("read");
+        assert!(response.kept && response.body == b"hello", "{n} fields");
     }
     let max = Limits::default().response_head_bytes_max;
     let wire = many(max / 6);
@@ -197,7 +197,7 @@ fn a_status_line_is_read_as_curl_and_browsers_do() {
     }
     for interim in ["http/1.1 100 Continue", "HTTP/1.2 103 Hints", "HTTP/1.1  100  Continue", "HTTP/1.1 100"] {
         let wire = format!("{interim}\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
-        assert_eq!(read(&wire).map(|answer| answer.body), Ok(b"hello".to_vec()), "{interim:?}");
+        assert_eq!(read(&wire).map(|response| response.body), Ok(b"hello".to_vec()), "{interim:?}");
     }
     for line in
         ["HTTP/1.10 200", "HTTP/1 200", "HTTP/1. 200", "HTTP/01.1 200", "HTTP/3.0 200", "HTTP/0.9 200", "ICY 200"]
@@ -240,8 +240,8 @@ fn a_length_means_nothing_where_no_body_can_be() {
             assert_eq!(doubtful_body(&format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n")), "");
         }
         let wire = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
-        let answer = read_with(&wire, true, &Limits::default()).expect("HEAD has no body");
-        assert_eq!((answer.length, answer.kept), (None, false), "{length:?}");
+        let response = read_with(&wire, true, &Limits::default()).expect("HEAD has no body");
+        assert_eq!((response.length, response.kept), (None, false), "{length:?}");
         assert_eq!(read(&wire), Err(ExchangeError::BadLength), "RFC 9112 section 6.3: discard the response");
     }
 }

@@ -34,7 +34,7 @@ fn a_page_gets_a_base_element_and_nothing_else_is_touched() {
         let mut bench = Bench::new();
         bench.ask(conn(0), "HEAD /search?wd=x", &[]);
         let length = if has_base { None } else { Some(10) };
-        assert_eq!(answer(&hear(&mut bench, &head)).body, Body::Stream(length), "{fields}");
+        assert_eq!(response(&hear(&mut bench, &head)).body, Body::Stream(length), "{fields}");
         assert!(is_forgotten(&bench));
     }
 }
@@ -75,6 +75,6 @@ fn a_page_that_breaks_off_in_its_head_is_502() {
     hear(&mut bench, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n");
     bench.tell(conn(0), Event::Fetched(Fetched::Body(b"<!doctype html><title>x")));
     let out = fail(&mut bench, FetchError::Broken { why: "reset".into() });
-    assert_eq!(answer(&out).status, 502);
+    assert_eq!(response(&out).status, 502);
     assert!(is_forgotten(&bench));
 }

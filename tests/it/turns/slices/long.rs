@@ -4,7 +4,7 @@ use super::*;
 use squall::blocks::{BLOCK_BYTES, Blocks};
 
 const LONG: usize = 20 * BLOCK_BYTES;
-/// The header of a frame, or the head of an answer.
+/// The header of a frame, or the head of a response.
 const HEAD_BYTES_MAX: usize = 300;
 
 /// Sends every message back, and responds to `/long` with a body in blocks.

@@ -161,9 +161,9 @@ fn requests_do_not_wait_for_a_busy_room() {
     let mut stage = Stage::new(Limits { said_bytes_max: 1, ..limits() }, 1);
     stage.says(0, text());
     stage.says(MEMBERS + 10, "GET /7 HTTP/1.1\r\nHost: squall\r\n\r\n".repeat(100));
-    let answers = stage.told(MEMBERS + 10);
+    let responses = stage.told(MEMBERS + 10);
     stage.turn(&[]);
-    assert_eq!((stage.told(MEMBERS + 10), answers > 0), (answers, true), "all hundred in one slice");
+    assert_eq!((stage.told(MEMBERS + 10), responses > 0), (responses, true), "all hundred in one slice");
 }
 
 #[test]

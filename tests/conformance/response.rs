@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// One final answer, or 101.
+/// One final response, or 101.
 #[derive(Debug, Clone, Default)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     /// Status line and fields.
     pub head: String,
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// The value of the first field of this name.
     pub fn field(&self, name: &str) -> Option<&str> {
         let fields = self.head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
@@ -34,33 +34,33 @@ pub enum End {
 /// Everything that came back.
 #[derive(Debug, Clone)]
 pub struct Transcript {
-    pub answers: Vec<Answer>,
+    pub responses: Vec<Response>,
     /// Responses with 100 to 199 but for 101.
     pub interims: usize,
     pub end: End,
-    /// Why some bytes are not an answer.
+    /// Why some bytes are not a response.
     pub garbled: Option<String>,
-    /// An answer has begun and is not whole.
+    /// A response has begun and is not whole.
     pub partial: bool,
 }
 
 impl Transcript {
-    /// Takes apart what has come so far. `head_at`: that answer has no body, for it is one to HEAD.
+    /// Takes apart what has come so far. `head_at`: that response has no body, for it is one to HEAD.
     pub fn parse(bytes: &[u8], head_at: Option<usize>, end: End) -> Transcript {
-        let mut transcript = Transcript { answers: vec![], interims: 0, end, garbled: None, partial: false };
+        let mut transcript = Transcript { responses: vec![], interims: 0, end, garbled: None, partial: false };
         let mut rest = bytes;
         while !rest.is_empty() {
-            let is_head = head_at == Some(transcript.answers.len());
-            match next_answer(rest, is_head, end == End::Closed) {
-                Ok(Some((answer, used))) => {
+            let is_head = head_at == Some(transcript.responses.len());
+            match next_response(rest, is_head, end == End::Closed) {
+                Ok(Some((response, used))) => {
                     rest = &rest[used..];
-                    match answer.status {
+                    match response.status {
                         100 | 102..=199 => transcript.interims += 1,
                         101 => {
-                            transcript.answers.push(answer);
+                            transcript.responses.push(response);
                             return transcript;
                         }
-                        _ => transcript.answers.push(answer),
+                        _ => transcript.responses.push(response),
                     }
                 }
                 Ok(None) if end == End::Open => {
@@ -83,39 +83,39 @@ impl Transcript {
 
 impl fmt::Display for Transcript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for answer in &self.answers {
-            write!(f, "{} ", answer.status)?;
+        for response in &self.responses {
+            write!(f, "{} ", response.status)?;
         }
         f.write_str(if self.partial { "(and a part) " } else { "" })?;
         f.write_str(if self.end == End::Open { "open" } else { "close" })
     }
 }
 
-/// The answer at the front and the bytes it takes; nothing if it is not whole yet.
-fn next_answer(bytes: &[u8], is_head: bool, closed: bool) -> Result<Option<(Answer, usize)>, String> {
+/// The response at the front and the bytes it takes; nothing if it is not whole yet.
+fn next_response(bytes: &[u8], is_head: bool, closed: bool) -> Result<Option<(Response, usize)>, String> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
         let begins_well = bytes.starts_with(b"HTTP/1.") || b"HTTP/1.".starts_with(bytes);
         return if begins_well { Ok(None) } else { Err(format!("{:?}", String::from_utf8_lossy(bytes))) };
     };
     let head = std::str::from_utf8(&bytes[..end]).map_err(|_| "a head that is not ASCII".to_owned())?;
-    let mut answer = Answer { status: status_of(head)?, head: head.to_owned(), body: vec![] };
+    let mut response = Response { status: status_of(head)?, head: head.to_owned(), body: vec![] };
     for line in head.split("\r\n").skip(1) {
         let name = line.split_once(':').map_or("", |field| field.0);
         if name.is_empty() || name.contains([' ', '\t']) || line.contains(['\r', '\n']) {
             return Err(format!("the field line {line:?}"));
         }
     }
-    let (length, coding) = (answer.field("content-length"), answer.field("transfer-encoding"));
+    let (length, coding) = (response.field("content-length"), response.field("transfer-encoding"));
     let body = &bytes[end + 4..];
-    let used = match (answer.status, coding, length) {
+    let used = match (response.status, coding, length) {
         (100..=199 | 204, None, None) => 0,
-        (100..=199 | 204, ..) => return Err(format!("{} with a field that frames a body", answer.status)),
-        (_, Some(_), Some(_)) => return Err("Content-Length and Transfer-Encoding in one answer".into()),
+        (100..=199 | 204, ..) => return Err(format!("{} with a field that frames a body", response.status)),
+        (_, Some(_), Some(_)) => return Err("Content-Length and Transfer-Encoding in one response".into()),
         (304, ..) => 0,
         _ if is_head => 0,
         (_, Some(coding), None) if coding.eq_ignore_ascii_case("chunked") => match chunked(body)? {
             Some((data, used)) => {
-                answer.body = data;
+                response.body = data;
                 used
             }
             None => return Ok(None),
@@ -124,17 +124,17 @@ fn next_answer(bytes: &[u8], is_head: bool, closed: bool) -> Result<Option<(Answ
         (_, None, Some(length)) => {
             let length = length.parse::<usize>().map_err(|_| format!("Content-Length: {length}"))?;
             let Some(data) = body.get(..length) else { return Ok(None) };
-            answer.body = data.to_vec();
+            response.body = data.to_vec();
             length
         }
         (_, None, None) if closed => {
-            answer.body = body.to_vec();
+            response.body = body.to_vec();
             body.len()
         }
         (_, None, None) => return Ok(None),
     };
-    debug_assert!(used == 0 || answer.has("content-length") || answer.has("transfer-encoding") || closed);
-    Ok(Some((answer, end + 4 + used)))
+    debug_assert!(used == 0 || response.has("content-length") || response.has("transfer-encoding") || closed);
+    Ok(Some((response, end + 4 + used)))
 }
 
 /// RFC 9112 section 4: the space after the status is there even without a reason.
