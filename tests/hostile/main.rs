@@ -15,6 +15,8 @@
 
 #[path = "../it/support/dice.rs"]
 mod dice;
+#[path = "../it/support/masked.rs"]
+mod masked;
 mod probe;
 mod scenarios;
 mod server;

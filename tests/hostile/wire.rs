@@ -1,14 +1,10 @@
 //! What the clients say, and the few exchanges that wait for their response: a login, a switch to WebSocket.
 
+use crate::masked;
+pub use crate::masked::{BINARY, CLOSE, CONTINUATION, PING, TEXT, fragment as frame};
 use std::io::{self, Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
-
-pub const CONTINUATION: u8 = 0;
-pub const TEXT: u8 = 1;
-pub const BINARY: u8 = 2;
-pub const CLOSE: u8 = 8;
-pub const PING: u8 = 9;
 
 /// Deadline for a well-behaved response.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,34 +15,10 @@ pub fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: squall\r\n\r\n").into_bytes()
 }
 
-/// The handshake of RFC 6455 section 1.3, with this Cookie field if there is one.
+/// The handshake, with this Cookie field if there is one.
 pub fn handshake(path: &str, cookie: Option<&str>) -> Vec<u8> {
     let cookie = cookie.map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
-    format!(
-        "GET {path} HTTP/1.1\r\nHost: squall\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{cookie}\r\n"
-    )
-    .into_bytes()
-}
-
-/// One masked frame (RFC 6455 section 5.2); `fin`: the last of its message.
-pub fn frame(opcode: u8, fin: bool, payload: &[u8]) -> Vec<u8> {
-    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-    let mut out = vec![opcode | if fin { 0x80 } else { 0 }];
-    match payload.len() {
-        n @ 0..=125 => out.push(0x80 | n as u8),
-        n @ 126..=0xffff => {
-            out.push(0x80 | 126);
-            out.extend_from_slice(&(n as u16).to_be_bytes());
-        }
-        n => {
-            out.push(0x80 | 127);
-            out.extend_from_slice(&(n as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(&MASK);
-    out.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    out
+    masked::handshake(path, &cookie).into_bytes()
 }
 
 /// A socket that blocks, but not for ever.

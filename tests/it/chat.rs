@@ -211,9 +211,9 @@ fn a_deaf_member_is_cut_before_all_buffers_are_full() {
 }
 
 /// Ann sends 2.4 MB: more than the kernel keeps for a member that does not read, less than the default lag. She and bob
-/// hear all of it. Returns how many of the two hear that `deaf` leaves meanwhile.
+/// hear all of it, and both hear that `deaf` leaves meanwhile.
 #[track_caller]
-pub fn talk_past_the_deaf<S: Read + Write>(ann: &mut WsClient<S>, bob: &mut WsClient<S>) -> usize {
+pub fn cut_the_deaf<S: Read + Write>(site: &Site, ann: &mut WsClient<S>, bob: &mut WsClient<S>) {
     let mut left = 0;
     for n in 0..600 {
         let line = format!("{n} {}", "x".repeat(4000));
@@ -227,7 +227,10 @@ pub fn talk_past_the_deaf<S: Read + Write>(ann: &mut WsClient<S>, bob: &mut WsCl
             assert_eq!(heard, Said::Text(format!("ann:{line}")), "line {n}");
         }
     }
-    left
+    let counts = site.wait_until("the cut", |c| c.cut == 1 && c.members == 2 && c.connections == 2);
+    assert_eq!(left, 2, "both have seen it leave: {counts:?}");
+    // A room that is talking keeps its last chunk; the laggard's are gone.
+    site.wait_until("the feed to shrink", |c| c.booked <= 64 << 10);
 }
 
 fn cut_the_deaf_one_by(flag: &str, bytes: &str) {
@@ -238,11 +241,7 @@ fn cut_the_deaf_one_by(flag: &str, bytes: &str) {
     let mut ann = enter(&site, "ann");
     let mut bob = enter(&site, "bob");
     assert_eq!(ann.heard(), text("bob enter room"));
-    let left = talk_past_the_deaf(&mut ann, &mut bob);
-    let counts = site.wait_until("the cut", |c| c.cut == 1 && c.members == 2 && c.connections == 2);
-    assert_eq!(left, 2, "both have seen it leave: {counts:?}");
-    // A room that is talking keeps its last chunk; the laggard's are gone.
-    site.wait_until("the feed to shrink", |c| c.booked <= 64 << 10);
+    cut_the_deaf(&site, &mut ann, &mut bob);
     // Its socket was reset, so that the kernel gives its send buffer back.
     assert!(deaf.client.rest_until_reset().is_err());
 }

@@ -7,6 +7,7 @@ pub mod child;
 pub mod client;
 pub mod dice;
 pub mod frames;
+pub mod masked;
 pub mod network;
 pub mod stub;
 #[cfg(feature = "tls")]

@@ -1,7 +1,7 @@
 //! wss: echo, the room, pings, origins.
 
 use super::{Secure, connect};
-use crate::chat::talk_past_the_deaf;
+use crate::chat::cut_the_deaf;
 use crate::support::client::patient;
 use crate::support::frames::{BINARY, PING, PONG, Said, TEXT, close, handshake, text};
 use crate::support::tls_client::{Tls, login, open, secure, shake_hands};
@@ -81,10 +81,7 @@ fn a_deaf_member_is_cut_and_the_others_get_everything() {
     let mut ann = enter(&site, "ann");
     let mut bob = enter(&site, "bob");
     assert_eq!(ann.heard(), text("bob enter room"));
-    let left = talk_past_the_deaf(&mut ann, &mut bob);
-    let counts = site.wait_until("the cut", |c| c.cut == 1 && c.members == 2 && c.connections == 2);
-    assert_eq!(left, 2, "both have seen it leave: {counts:?}");
-    site.wait_until("the feed to shrink", |c| c.booked <= 64 << 10);
+    cut_the_deaf(&site, &mut ann, &mut bob);
     let mut deaf = deaf.client;
     assert!(deaf.rest_until_reset().is_err(), "its socket was reset");
 }
