@@ -43,7 +43,7 @@ pub enum Method {
     Options,
     Trace,
     Connect,
-    /// Any other token; answer 501.
+    /// Any other token; the response is 501.
     Other,
 }
 
@@ -65,7 +65,7 @@ pub struct Request<'b> {
     wants_upgrade: bool,
 }
 
-/// Why a request is refused. Answer [`status`](HttpError::status) and close: where the next one begins is unknown.
+/// Why a request is refused. Respond with [`status`](HttpError::status) and close: where the next request begins is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpError {
     /// Not a request by the grammar; the text says where (400).
@@ -179,14 +179,14 @@ impl<'b> Request<'b> {
         self.wants_upgrade
     }
 
-    /// What the answer must keep to.
+    /// What the response must keep to.
     pub fn terms(&self) -> Terms {
         Terms { head: self.method == Method::Head, http_1_0: self.http_1_0, keep_alive: self.keeps_alive() }
     }
 }
 
 impl HttpError {
-    /// What to answer.
+    /// The status to respond with.
     pub fn status(self) -> u16 {
         match self {
             HttpError::Malformed(_) | HttpError::Ambiguous(_) | HttpError::BadHost(_) => 400,
@@ -221,7 +221,7 @@ impl std::error::Error for HttpError {}
 /// `head`.
 ///
 /// # Errors
-/// Any [`HttpError`]: answer its status and close; the connection's input must not be parsed again.
+/// Any [`HttpError`]: respond with its status and close; the connection's input must not be parsed again.
 pub fn parse_request<'b>(head: &'b [u8], limits: &Limits) -> Result<Request<'b>, HttpError> {
     let fields_max = fields_max(limits);
     let mut slots = [const { MaybeUninit::uninit() }; FIELDS_MAX];

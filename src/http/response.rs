@@ -17,7 +17,7 @@ use crate::blocks::Blocks;
 use crate::http::url::encode_reference;
 use std::borrow::Cow;
 
-/// One answer. Content-Length, Date, Server, Connection and Transfer-Encoding are added by the encoder.
+/// One response. Content-Length, Date, Server, Connection and Transfer-Encoding are added by the encoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,
@@ -55,21 +55,21 @@ impl Body {
     }
 }
 
-/// What a request demands of its answer; kept by the connection until then, also for a late one.
+/// What a request demands of its response; the connection keeps it until then, also for a late response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
     /// HEAD: no body, but its framing fields.
     pub head: bool,
     /// The request was HTTP/1.0: no chunked coding, and keep-alive must be said.
     pub http_1_0: bool,
-    /// The connection may serve another request after this answer.
+    /// The connection may serve another request after this response.
     pub keep_alive: bool,
 }
 
 /// What [`encode_response`] has promised to the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sent {
-    /// `false`: the answer said `Connection: close`; close once it is flushed.
+    /// `false`: the response said `Connection: close`; close once it is flushed.
     pub keep_alive: bool,
     /// How the pieces of a stream, or the blocks of a body, must be written.
     pub body: BodyCoding,
@@ -88,16 +88,16 @@ pub enum BodyCoding {
     UntilClose,
 }
 
-/// The interim answer to `Expect: 100-continue` (RFC 9110 section 10.1.1).
+/// The interim response to `Expect: 100-continue` (RFC 9110 section 10.1.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Response {
-    /// An answer with this body. An empty `content_type` means none.
+    /// A response with this body. An empty `content_type` means none.
     pub fn new(status: u16, content_type: impl Into<Cow<'static, str>>, body: Body) -> Response {
         Response { status, content_type: content_type.into(), headers: Vec::new(), body }
     }
 
-    /// A short answer in plain text, UTF-8, which no browser may take for anything else (it may quote its request).
+    /// A short response in plain text, UTF-8. No browser may guess another type, because it may quote its request.
     pub fn text(status: u16, text: impl Into<Cow<'static, str>>) -> Response {
         let body = match text.into() {
             Cow::Borrowed(text) => Body::Static(text.as_bytes()),
@@ -106,7 +106,7 @@ impl Response {
         Response::new(status, "text/plain; charset=utf-8", body).header("X-Content-Type-Options", "nosniff")
     }
 
-    /// A redirect (301, 302, 303, 307, 308) with a Location and a line of text for those who do not follow. An owned
+    /// A redirect (301, 302, 303, 307, 308) with a Location and a line of text for clients that do not follow. An owned
     /// location is percent-encoded where it is no URI reference.
     pub fn redirect(status: u16, location: impl Into<Cow<'static, str>>) -> Response {
         let location = match location.into() {
@@ -128,13 +128,13 @@ pub fn is_field_value(value: &str) -> bool {
     memchr::memchr3(b'\r', b'\n', 0, value.as_bytes()).is_none()
 }
 
-/// Appends the head of an answer to `out`, and its body unless that is a stream or lies in blocks.
+/// Appends the head of a response to `out`, and its body unless that is a stream or lies in blocks.
 ///
-/// `date` is an IMF-fixdate (RFC 9110 section 5.6.7). Content-Length is on every answer but 204, 304 and
+/// `date` is an IMF-fixdate (RFC 9110 section 5.6.7). Content-Length is on every response but 204, 304 and
 /// streams of unknown length; `Connection` is said only where it differs from what the request's version implies.
 /// Not for 1xx: see [`CONTINUE`] and [`encode_switching`].
 pub fn encode_response(r: &Response, terms: Terms, date: &[u8; 29], out: &mut Vec<u8>) -> Sent {
-    debug_assert!(r.status >= 200, "an interim answer has no framing");
+    debug_assert!(r.status >= 200, "an interim response has no framing");
     let bytes: &[u8] = match &r.body {
         Body::Static(bytes) => bytes,
         Body::Owned(bytes) => bytes,
@@ -279,7 +279,7 @@ fn encode_decimal(n: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// Of every answer the same follows behind the status line: up to the value of Date.
+/// The same in every response: what follows the status line, up to the value of Date.
 fn encode_status_line(status: u16, out: &mut Vec<u8>) {
     if status == 200 {
         out.extend_from_slice(b"HTTP/1.1 200 OK\r\nServer: squall\r\nDate: ");

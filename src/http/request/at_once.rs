@@ -9,7 +9,7 @@ use super::{Line, Method, Request, fields_max};
 use crate::http::Limits;
 use crate::http::words::{TCHAR, span, span_in};
 
-/// Finds and parses such a head at the front of `buf`; answers its bytes, and the request in them.
+/// Finds and parses such a head at the front of `buf`; returns its length in bytes, and the request.
 ///
 /// `None`: it is not whole, or it is for others to look at: a method other than GET, HEAD and POST, a target that is
 /// not a path in ASCII, a tab in a value, an empty line before the head, a limit that is exceeded, another minor
