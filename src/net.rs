@@ -12,6 +12,7 @@ pub mod tls;
 pub mod wire;
 
 use crate::id::ConnId;
+use listeners::Service;
 use mio::Token;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -95,11 +96,11 @@ pub fn write_some(stream: &mut impl Stream, bytes: &[u8], writable: &mut bool) -
 pub trait Network {
     type Stream: Stream;
 
-    /// The next connection of listener number `listener`.
+    /// The next connection of listener number `listener`, and what that listener is for.
     ///
     /// # Errors
     /// `WouldBlock` when there is none; a shortage of descriptors or memory (accept(2)); or one client's own failure.
-    fn accept(&mut self, listener: usize) -> io::Result<Self::Stream>;
+    fn accept(&mut self, listener: usize) -> io::Result<(Self::Stream, Service)>;
     /// Starts to connect; the stream becomes writable when that is decided.
     ///
     /// # Errors

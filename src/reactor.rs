@@ -32,11 +32,11 @@ pub use run::Loop;
 
 use crate::clock::Now;
 use crate::config::Limits;
-use crate::conn::http::{Http, Service};
+use crate::conn::http::Http;
 use crate::conn::{Connection, Protocol};
 use crate::event::{App, Effects, Event};
 use crate::id::ConnId;
-use crate::net::listeners::{Accepted, Acceptor};
+use crate::net::listeners::{Accepted, Acceptor, Service};
 use crate::net::{Network, Ready, Source, Stream};
 use crate::workers::line_log::LineLog;
 use access::AccessLog;
@@ -58,7 +58,7 @@ pub struct Server<N: Network, A: App> {
     engine: Engine<N>,
     batch: Batch,
     acceptor: Acceptor,
-    /// The listener that only redirects to https, if there is one.
+    /// Where the listeners that redirect to https send their peers.
     to_https: Option<ToHttps>,
     /// A thread may have a result.
     has_results: bool,
@@ -179,8 +179,8 @@ impl<N: Network, A: App> Server<N, A> {
         self.engine.log.reopen();
     }
 
-    /// From now on a listener redirects to https, and serves nothing but challenges.
-    pub(super) fn redirect_to_https(&mut self, to: ToHttps) {
+    /// Where the listeners that redirect to https send their peers; of the application they serve nothing but challenges.
+    pub fn redirect_to_https(&mut self, to: ToHttps) {
         self.to_https = Some(to);
     }
 
@@ -221,7 +221,7 @@ impl<N: Network, A: App> Server<N, A> {
         for _ in 0..self.engine.limits.accepts_per_turn {
             let accepted = self.engine.conns.accepted();
             match self.acceptor.next(&mut self.engine.network, accepted, &self.engine.limits, self.engine.clock.now) {
-                Accepted::Stream(stream, listener) => self.welcome(stream, listener),
+                Accepted::Stream(stream, service) => self.welcome(stream, service),
                 Accepted::Nothing => return,
                 Accepted::Shortage => {
                     log::warn!("out of descriptors or kernel memory: new clients wait in the backlog meanwhile");
@@ -232,9 +232,7 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     /// A connection was accepted: it has the time of a head to send something.
-    fn welcome(&mut self, stream: N::Stream, listener: usize) {
-        let is_redirect = self.to_https.as_ref().is_some_and(|to| to.listener == listener);
-        let service = if is_redirect { Service::Redirect } else { Service::Site };
+    fn welcome(&mut self, stream: N::Stream, service: Service) {
         let conn = Connection::new(Some(stream), Protocol::Http(Http::new(service)));
         let id = self.engine.conns.insert(conn, self.engine.clock.now + self.engine.limits.head_within);
         let stream = self.engine.conns.get_mut(id).and_then(|conn| conn.stream.as_mut());

@@ -1,11 +1,11 @@
 //! `squall serve`: a server from its flags, with its listeners, its files and its certificate.
 
 use crate::config::{CookieSecure, Limits, Serve};
+use crate::net::listeners::{Listener, Service, Transport};
 use crate::reactor::Loop;
 use crate::reactor::https::{TlsFiles, ToHttps};
 use crate::site::{self, Settings, Site};
 use crate::workers::line_log::LineLog;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 /// Listens, reads the pages and the secret, and is ready to run.
@@ -28,24 +28,29 @@ pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<Site>, String> {
     }
     let site = Site::new(settings, &limits, Instant::now())?;
     let log_lines_max = limits.log_lines_max;
-    let addresses: Vec<SocketAddr> = serve.listen.iter().copied().chain(serve.redirect_http).collect();
-    let mut running = Loop::new(&addresses, site, limits)?;
+    let mut running = Loop::new(&listeners(serve), site, limits)?;
     if let Some(path) = &serve.ca_file {
         running.trust(path)?;
     }
     if let (Some(cert), Some(key)) = (&serve.tls_cert, &serve.tls_key) {
-        let listeners = serve.listen.len();
-        let files = TlsFiles { cert: cert.clone(), key: key.clone(), listeners };
-        running.serve_tls(files)?;
-        if serve.redirect_http.is_some() {
-            let (port, challenges) =
-                (running.addresses()[0].port(), serve.www.as_ref().map(|_| site::files::CHALLENGES));
-            running.redirect_to_https(ToHttps { listener: listeners, port, challenges });
-        }
+        running.serve_tls(TlsFiles { cert: cert.clone(), key: key.clone() })?;
+    }
+    let https = running.listeners().iter().find(|listener| listener.transport == Transport::Tls);
+    if let Some(port) = https.map(|listener| listener.address.port()) {
+        let challenges = serve.www.as_ref().map(|_| site::files::CHALLENGES);
+        running.redirect_to_https(ToHttps { port, challenges });
     }
     if let Some(path) = &serve.access_log {
         let log = LineLog::open(path, log_lines_max);
         running.log_to(log.map_err(|e| format!("--access-log {}: {e}", path.display()))?);
     }
     Ok(running)
+}
+
+/// The listeners that the flags ask for.
+fn listeners(serve: &Serve) -> Vec<Listener> {
+    let transport = if serve.tls_cert.is_some() { Transport::Tls } else { Transport::Tcp };
+    let site = |&address| Listener { address, transport, service: Service::Site };
+    let redirect = |address| Listener { address, transport: Transport::Tcp, service: Service::Redirect };
+    serve.listen.iter().map(site).chain(serve.redirect_http.map(redirect)).collect()
 }

@@ -21,6 +21,7 @@ use crate::http::request::{Framing, HeadScan, HttpError, Request, parse_at_once,
 use crate::http::response::{BodyCoding, Response, Terms, encode_response};
 use crate::id::ConnId;
 use crate::net::Stream;
+use crate::net::listeners::Service;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -38,16 +39,6 @@ pub struct Http {
     pub service: Service,
     /// The line of the request under way, if there is an access log.
     pub line: Option<Box<LogLine>>,
-}
-
-/// What a listener is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Service {
-    /// The application.
-    #[default]
-    Site,
-    /// Redirects to https.
-    Redirect,
 }
 
 /// Where in the exchange of messages the connection is.

@@ -374,8 +374,9 @@ fn count<'a>(ids: impl IntoIterator<Item = &'a ConnId>) -> HashMap<ConnId, usize
 
 #[cfg(test)]
 mod tests {
-    use super::super::http::{Http, Service};
+    use super::super::http::Http;
     use super::*;
+    use crate::net::listeners::Service;
     use crate::net::wire::Wire;
 
     fn table() -> (Connections<Wire>, ConnId) {

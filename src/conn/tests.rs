@@ -1,6 +1,6 @@
-use super::http::Service;
 use super::*;
 use crate::feed::Feed;
+use crate::net::listeners::Service;
 use crate::testing::network::{FakeStream, Pipe, READABLE, WRITABLE};
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,9 +1,10 @@
 //! The kernel's network, by mio: listeners, connections, and what epoll says of them.
 //!
 //! With the feature `tls` it also holds what TLS needs: our certificate for connections that we accept, and the trusted authorities where
-//! we go out. Which listeners speak TLS is decided at start; a connection keeps what it began with.
+//! we go out. The description of a listener says whether it speaks TLS; a connection keeps what it began with.
 
 use crate::id::ConnId;
+use crate::net::listeners::{Listener, Service, Transport};
 #[cfg(feature = "tls")]
 use crate::net::tls::{self, TlsStream};
 use crate::net::wire::Wire;
@@ -49,29 +50,30 @@ pub fn readiness(event: &Event) -> (Source, Ready) {
 /// The kernel's network.
 pub struct Kernel {
     registry: Registry,
-    listeners: Vec<TcpListener>,
-    /// For what the first listeners accept, this many; those behind them are plain.
+    listeners: Vec<(TcpListener, Listener)>,
+    /// For what the listeners accept that speak TLS.
     #[cfg(feature = "tls")]
-    tls_server: Option<(Arc<ServerConfig>, usize)>,
+    tls_server: Option<Arc<ServerConfig>>,
     /// For what we connect to; made when it is first needed.
     #[cfg(feature = "tls")]
     tls_client: Option<Arc<ClientConfig>>,
 }
 
 impl Kernel {
-    /// Listens on every address.
+    /// Opens every listener.
     ///
     /// # Errors
     /// The address that could not be bound, and why.
-    pub fn new(registry: Registry, addresses: &[SocketAddr]) -> Result<Kernel, (SocketAddr, io::Error)> {
+    pub fn new(registry: Registry, described: &[Listener]) -> Result<Kernel, (SocketAddr, io::Error)> {
         let mut listeners = Vec::new();
-        for (n, &address) in addresses.iter().enumerate() {
+        for (n, &listener) in described.iter().enumerate() {
             let listen = || {
-                let mut listener = listen(address)?;
-                registry.register(&mut listener, Source::Listener(n).token(), Interest::READABLE)?;
-                Ok(listener)
+                let mut socket = listen(listener.address)?;
+                registry.register(&mut socket, Source::Listener(n).token(), Interest::READABLE)?;
+                let address = socket.local_addr()?;
+                Ok((socket, Listener { address, ..listener }))
             };
-            listeners.push(listen().map_err(|e| (address, e))?);
+            listeners.push(listen().map_err(|e| (listener.address, e))?);
         }
         Ok(Kernel {
             registry,
@@ -83,15 +85,28 @@ impl Kernel {
         })
     }
 
-    /// The addresses that were bound, with the port the kernel chose for 0.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(|l| l.local_addr().ok()).collect()
+    /// The listeners, with the ports the kernel chose for 0.
+    pub fn described(&self) -> Vec<Listener> {
+        self.listeners.iter().map(|&(_, listener)| listener).collect()
     }
 
-    /// From now on the first `listeners` listeners speak TLS; connections that are there keep what they have.
+    /// From now on the listeners that speak TLS use this; connections that are there keep what they have.
     #[cfg(feature = "tls")]
-    pub fn speak_tls(&mut self, config: Arc<ServerConfig>, listeners: usize) {
-        self.tls_server = Some((config, listeners));
+    pub fn speak_tls(&mut self, config: Arc<ServerConfig>) {
+        self.tls_server = Some(config);
+    }
+
+    /// Puts TLS on a stream that was accepted.
+    #[cfg(feature = "tls")]
+    fn secure(&self, stream: TcpStream) -> io::Result<Wire> {
+        let config = self.tls_server.as_ref().ok_or(ErrorKind::Unsupported)?;
+        Ok(Wire::Tls(Box::new(TlsStream::server(stream, config)?)))
+    }
+
+    /// The same without the feature.
+    #[cfg(not(feature = "tls"))]
+    fn secure(&self, _: TcpStream) -> io::Result<Wire> {
+        Err(ErrorKind::Unsupported.into())
     }
 
     /// From now on this says which sites are trusted that we connect to by https.
@@ -130,14 +145,14 @@ fn keep_back(socket: &Socket) -> io::Result<()> {
 impl Network for Kernel {
     type Stream = Wire;
 
-    fn accept(&mut self, n: usize) -> io::Result<Wire> {
-        let Some(listener) = self.listeners.get(n) else { return Err(ErrorKind::WouldBlock.into()) };
-        let (stream, _) = listener.accept()?;
-        #[cfg(feature = "tls")]
-        if let Some((config, _)) = self.tls_server.as_ref().filter(|(_, listeners)| n < *listeners) {
-            return Ok(Wire::Tls(Box::new(TlsStream::server(stream, config)?)));
-        }
-        Ok(Wire::Plain(stream))
+    fn accept(&mut self, n: usize) -> io::Result<(Wire, Service)> {
+        let Some((socket, listener)) = self.listeners.get(n) else { return Err(ErrorKind::WouldBlock.into()) };
+        let (stream, _) = socket.accept()?;
+        let wire = match listener.transport {
+            Transport::Tcp => Wire::Plain(stream),
+            Transport::Tls => self.secure(stream)?,
+        };
+        Ok((wire, listener.service))
     }
 
     fn connect(&mut self, to: SocketAddr) -> io::Result<Wire> {

@@ -8,7 +8,34 @@
 use crate::config::Limits;
 use crate::net::Network;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+/// A listener, as it is described at start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    /// With port 0, the kernel chooses one.
+    pub address: SocketAddr,
+    pub transport: Transport,
+    pub service: Service,
+}
+
+/// What carries the bytes of the connections of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Tcp,
+    Tls,
+}
+
+/// What a listener is for. The network hands it on with each connection, and never looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Service {
+    /// The application.
+    #[default]
+    Site,
+    /// Redirects to https.
+    Redirect,
+}
 
 /// The state of all listeners.
 #[derive(Debug)]
@@ -25,8 +52,8 @@ pub struct Acceptor {
 /// How one attempt ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Accepted<S> {
-    /// A connection, and the number of its listener.
-    Stream(S, usize),
+    /// A connection, and what its listener is for.
+    Stream(S, Service),
     /// Nothing more now.
     Nothing,
     /// No descriptor, or no memory of the kernel, is left; said once per shortage.
@@ -67,11 +94,11 @@ impl Acceptor {
         let mut failures = 0;
         while let Some(n) = self.next_ready() {
             match network.accept(n) {
-                Ok(stream) => {
+                Ok((stream, service)) => {
                     self.retry_at = None;
                     // The next listener is asked first next time: one whose backlog is never empty does not starve the others.
                     self.turn = n + 1;
-                    return Accepted::Stream(stream, n);
+                    return Accepted::Stream(stream, service);
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     self.ready[n] = false;
@@ -177,7 +204,7 @@ mod tests {
     }
 
     fn accepted(port: u16) -> Accepted<u16> {
-        Accepted::Stream(port, 0)
+        Accepted::Stream(port, Service::Site)
     }
 
     fn shortage() -> io::Result<u16> {
@@ -201,6 +228,18 @@ mod tests {
         let mut door = Door::new(vec![(0..100).map(Ok).collect(), vec![Ok(1000), Ok(1001)], vec![Ok(2000)]]);
         let round: Vec<_> = (0..7).map(|_| door.next()).collect();
         assert_eq!(round, [0, 1000, 2000, 1, 1001, 2, 3].map(accepted));
+    }
+
+    #[test]
+    fn a_connection_comes_with_the_service_of_its_listener() {
+        let Door { mut acceptor, mut network, limits, living, now } = Door::new(vec![vec![Ok(1), Ok(2)], vec![Ok(3)]]);
+        network.0.borrow_mut().services = vec![Service::Site, Service::Redirect];
+        let mut services = || match acceptor.next(&mut network, living, &limits, now) {
+            Accepted::Stream(stream, service) => (stream.peer_addr().expect("it is connected").port(), service),
+            _ => panic!("there are three clients"),
+        };
+        let wanted = [(1, Service::Site), (3, Service::Redirect), (2, Service::Site)];
+        assert_eq!([services(), services(), services()], wanted);
     }
 
     #[test]

@@ -15,8 +15,6 @@ use std::path::{Path, PathBuf};
 
 /// The way to https.
 pub struct ToHttps {
-    /// The number of that listener.
-    pub listener: usize,
     /// Where https is served.
     pub port: u16,
     /// Below this path an ACME client's challenges are served, if there is a `--www` that may hold them.
@@ -52,11 +50,10 @@ impl ToHttps {
     }
 }
 
-/// Where certificate and key are, and how many listeners use them.
+/// Where certificate and key are.
 pub struct TlsFiles {
     pub cert: PathBuf,
     pub key: PathBuf,
-    pub listeners: usize,
 }
 
 impl<A: App> Loop<A> {
@@ -76,7 +73,7 @@ impl<A: App> Loop<A> {
         Err(format!("--ca-file {}: {}", ca_file.display(), FetchError::NoTls))
     }
 
-    /// From now on the first listeners speak TLS. Certificate and key are read now, and again on SIGHUP.
+    /// The certificate and the key of the listeners that speak TLS. They are read now, and again on SIGHUP.
     ///
     /// # Errors
     /// A sentence: a file cannot be read, they do not belong together, or this program has no TLS.
@@ -86,12 +83,12 @@ impl<A: App> Loop<A> {
         Ok(())
     }
 
-    /// From now on a listener redirects to https.
+    /// Where the listeners that redirect to https send their peers.
     pub fn redirect_to_https(&mut self, to: ToHttps) {
         self.server.redirect_to_https(to);
     }
 
-    /// The first listeners speak TLS with the certificate and the key of these files.
+    /// From now on the listeners that speak TLS use the certificate and the key of these files.
     pub(super) fn speak_tls(&mut self, files: &TlsFiles) -> Result<(), String> {
         #[cfg(feature = "tls")]
         {
@@ -100,7 +97,7 @@ impl<A: App> Loop<A> {
             let config = tls::server_config(chain, key).map_err(|why| {
                 format!("--tls-cert {}, --tls-key {}: {why}", files.cert.display(), files.key.display())
             })?;
-            self.server.network().speak_tls(config, files.listeners);
+            self.server.network().speak_tls(config);
             Ok(())
         }
         #[cfg(not(feature = "tls"))]
@@ -134,7 +131,7 @@ mod tests {
     /// Status and Location for a request to port 80 of a server with https on `port`.
     fn response(port: u16, head: &str) -> (u16, Option<String>) {
         let request = parse_request(head.as_bytes(), &Limits::default()).expect("a request");
-        let response = ToHttps { listener: 1, port, challenges: None }.response(&request);
+        let response = ToHttps { port, challenges: None }.response(&request);
         let location = response.headers.iter().find(|(name, _)| *name == "Location");
         (response.status, location.map(|(_, value)| value.to_string()))
     }
@@ -162,8 +159,7 @@ mod tests {
         let lets_through = |line: &str, has_www: bool| {
             let head = format!("{line} HTTP/1.1\r\nHost: example.org\r\n\r\n");
             let request = parse_request(head.as_bytes(), &Limits::default()).expect("a request");
-            ToHttps { listener: 1, port: 443, challenges: has_www.then_some(".well-known/acme-challenge/") }
-                .lets_through(&request)
+            ToHttps { port: 443, challenges: has_www.then_some(".well-known/acme-challenge/") }.lets_through(&request)
         };
         let path = "/.well-known/acme-challenge/";
         for line in ["GET {}a-B_9", "HEAD {}a-B_9", "GET {}a.txt", "GET http://example.org:81{}a?b=c", "GET {}a?b=c"] {

@@ -7,6 +7,7 @@ use crate::clock::Now;
 use crate::config::Limits;
 use crate::event::App;
 use crate::net::kernel::{Kernel, readiness};
+use crate::net::listeners::{Listener, Service, Transport};
 use crate::net::{Ready, Source};
 use crate::workers::line_log::LineLog;
 use mio::{Events, Interest, Poll, Waker};
@@ -27,7 +28,7 @@ pub struct Loop<A: App> {
     poll: Poll,
     events: Events,
     readiness: Vec<(Source, Ready)>,
-    addresses: Vec<SocketAddr>,
+    listeners: Vec<Listener>,
     signals: Option<Signals>,
     pub(super) tls: Option<TlsFiles>,
     pub(super) server: Server<Kernel, A>,
@@ -35,11 +36,11 @@ pub struct Loop<A: App> {
 }
 
 impl<A: App> Loop<A> {
-    /// A loop that listens on `addresses`, perhaps none, and runs `app`.
+    /// A loop with these listeners, perhaps none, that runs `app`.
     ///
     /// # Errors
     /// A sentence that says what is wrong and what to do.
-    pub fn new(addresses: &[SocketAddr], app: A, limits: Limits) -> Result<Loop<A>, String> {
+    pub fn new(listeners: &[Listener], app: A, limits: Limits) -> Result<Loop<A>, String> {
         let poll = Poll::new().map_err(|e| format!("the kernel gives no poll: {e}"))?;
         let registry = poll.registry().try_clone().map_err(|e| format!("the kernel gives no poll: {e}"))?;
         let waker = Waker::new(poll.registry(), Source::Jobs.token()).map_err(|e| format!("no waker: {e}"))?;
@@ -48,28 +49,27 @@ impl<A: App> Loop<A> {
                 log::error!("the loop cannot be woken: {e}");
             }
         };
-        let kernel = Kernel::new(registry, addresses).map_err(|(address, e)| why_not_bound(address, &e))?;
-        let addresses = kernel.addresses();
+        let kernel = Kernel::new(registry, listeners).map_err(|(address, e)| why_not_bound(address, &e))?;
+        let listeners = kernel.described();
         let server = Server::new(kernel, app, limits, Arc::new(wake), Instant::now());
         let (events, readiness) = (Events::with_capacity(EVENTS_MAX), Vec::with_capacity(EVENTS_MAX));
         // The listeners may have clients from before they were watched.
-        Ok(Loop { poll, events, readiness, addresses, signals: None, tls: None, server, wait: Some(Duration::ZERO) })
+        Ok(Loop { poll, events, readiness, listeners, signals: None, tls: None, server, wait: Some(Duration::ZERO) })
     }
 
     /// A line for each listener: what it serves, and where.
     pub fn lines(&self) -> Vec<String> {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let listeners = self.tls.as_ref().map_or(self.addresses.len(), |tls| tls.listeners);
-        let line = |(n, address)| match n < listeners {
-            true => format!("squall listening on {scheme}://{address}/"),
-            false => format!("squall redirecting http://{address}/ to https"),
+        let line = |&Listener { address, transport, service }: &Listener| match (service, transport) {
+            (Service::Site, Transport::Tcp) => format!("squall listening on http://{address}/"),
+            (Service::Site, Transport::Tls) => format!("squall listening on https://{address}/"),
+            (Service::Redirect, _) => format!("squall redirecting http://{address}/ to https"),
         };
-        self.addresses.iter().enumerate().map(line).collect()
+        self.listeners.iter().map(line).collect()
     }
 
-    /// The addresses that are listened on, with the port the kernel chose for 0.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    /// The listeners, with the ports the kernel chose for 0.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
     }
 
     /// From now on every response is a line of `log`.

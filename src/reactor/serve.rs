@@ -15,12 +15,12 @@ use super::batch::Slice;
 use super::engine::{Engine, cx};
 use crate::config::Limits;
 use crate::conn::closing::Closing;
-use crate::conn::http::Service;
 use crate::conn::upstream::{End, State};
 use crate::conn::{Connection, Filled, Protocol, Step};
 use crate::event::{App, Event, Fetched};
 use crate::http::response::CONTINUE;
 use crate::id::ConnId;
+use crate::net::listeners::Service;
 use crate::net::{Network, Stream};
 use std::ops::Range;
 

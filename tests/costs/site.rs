@@ -47,7 +47,7 @@ impl Site {
         let ((orders, ordered), (report, reports)) = (channel(), channel());
         let thread = std::thread::spawn(move || {
             let mut running = bind(&cli.serve, Limits::default()).unwrap_or_else(|e| panic!("{e}"));
-            tell.send(running.addresses()[0]).expect("the test waits for the address");
+            tell.send(running.listeners()[0].address).expect("the test waits for the address");
             loop {
                 running.once(Some(LOOKS_EVERY)).expect("the poll works");
                 match ordered.try_recv() {

@@ -116,7 +116,7 @@ impl Site {
             let shared = shared.clone();
             move || {
                 let mut running = bind(&cli.serve, limits).unwrap_or_else(|e| panic!("{e}"));
-                tell.send(running.addresses()[0]).expect("the test waits for the address");
+                tell.send(running.listeners()[0].address).expect("the test waits for the address");
                 run(&mut running, &shared);
             }
         });

@@ -2,13 +2,14 @@
 
 use super::cuts::{Cuts, Next, feed};
 use squall::conn::Step;
-use squall::conn::http::{Begun, Http, Service};
+use squall::conn::http::{Begun, Http};
 use squall::event::Response;
 use squall::http::Limits;
 use squall::http::body::{BodyError, BodyReader};
 use squall::http::chunked::Piece;
 use squall::http::exchange::{Exchange, ExchangeError, ExchangeEvent};
 use squall::http::request::{Framing, HeadScan, HttpError, Request, parse_request};
+use squall::net::listeners::Service;
 use squall::zlib::PIECE_BYTES_MAX;
 
 /// Names and values of fields.

@@ -7,6 +7,7 @@
 
 use super::dice::Dice;
 use squall::id::ConnId;
+use squall::net::listeners::Service;
 use squall::net::{Network, Ready, Source, Stream};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -160,6 +161,8 @@ pub struct World {
     pub pipes: Vec<PipeRef>,
     /// One for each listener.
     pub backlogs: Vec<Backlog>,
+    /// What each listener is for; the application, where none is given.
+    pub services: Vec<Service>,
     /// A client has connected, and the kernel has not reported it.
     pub has_arrival: bool,
     /// Accepts that fail with EMFILE before the next one works.
@@ -178,6 +181,7 @@ impl Default for World {
         World {
             pipes: vec![],
             backlogs: vec![Backlog::default()],
+            services: vec![],
             has_arrival: false,
             shortage: 0,
             dials: Dials::default(),
@@ -349,7 +353,7 @@ impl FakeNetwork {
 impl Network for FakeNetwork {
     type Stream = FakeStream;
 
-    fn accept(&mut self, listener: usize) -> io::Result<FakeStream> {
+    fn accept(&mut self, listener: usize) -> io::Result<(FakeStream, Service)> {
         let mut world = self.0.borrow_mut();
         assert!(!world.is_closed, "accepted while draining");
         if world.shortage > 0 && !world.backlogs[listener].is_empty() {
@@ -358,7 +362,8 @@ impl Network for FakeNetwork {
         }
         let pipe = world.backlogs[listener].pop_front().ok_or(ErrorKind::WouldBlock)??;
         world.pipes.push(pipe.clone());
-        Ok(FakeStream(pipe))
+        let service = world.services.get(listener).copied().unwrap_or_default();
+        Ok((FakeStream(pipe), service))
     }
 
     fn connect(&mut self, to: SocketAddr) -> io::Result<FakeStream> {
