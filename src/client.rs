@@ -22,7 +22,7 @@ use crate::event::{Event, Fetch, FetchError, Fetched, Inbox};
 use crate::http::exchange::encode_request;
 use crate::id::ConnId;
 use crate::net::{Network, Stream};
-use crate::workers::names::Names;
+use crate::workers::names::{Names, Resolved};
 use dial::{Dialled, Dialler};
 use places::Places;
 use std::collections::{HashMap, VecDeque};
@@ -136,20 +136,20 @@ impl Client {
         self.dialled(conns, inbox, id, dialled, cx);
     }
 
-    /// The next name that a thread has looked up; returns whether there was one.
+    /// A thread has looked up a name.
     pub fn take_name<N: Network>(
         &mut self,
         conns: &mut Connections<N::Stream>,
         network: &mut N,
         inbox: &mut Inbox,
+        resolved: Resolved,
         cx: Cx,
-    ) -> bool {
-        let Some((askers, found)) = self.dialler.names.next_result(cx.now) else { return false };
+    ) {
+        let (askers, found) = self.dialler.names.take(resolved, cx.now);
         for id in askers {
             let dialled = self.dialler.resolved(conns, network, id, &found, cx);
             self.dialled(conns, inbox, id, dialled, cx);
         }
-        true
     }
 
     fn dialled<S: Stream>(

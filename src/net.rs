@@ -136,7 +136,7 @@ pub trait Network {
 pub enum Source {
     Connection(ConnId),
     Listener(usize),
-    /// The pool has results.
+    /// Threads have results.
     Jobs,
     /// A signal came.
     Signals,

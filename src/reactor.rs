@@ -22,6 +22,7 @@ mod codecs;
 mod engine;
 pub mod https;
 mod output;
+mod results;
 mod rooms;
 pub mod run;
 mod serve;
@@ -44,6 +45,7 @@ use apply::Told;
 use batch::{Batch, READ_BUFFER_BYTES};
 use engine::{Engine, Life, cx};
 use https::ToHttps;
+use results::{FromThread, Results};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,8 +62,7 @@ pub struct Server<N: Network, A: App> {
     acceptor: Acceptor,
     /// Where the listeners that redirect to https send their peers.
     to_https: Option<ToHttps>,
-    /// A thread may have a result.
-    has_results: bool,
+    results: Results,
 }
 
 /// What is there at the moment; a server at rest has zeros.
@@ -95,14 +96,15 @@ impl<N: Network, A: App> Server<N, A> {
     pub fn new(network: N, app: A, limits: Limits, wake: Arc<dyn Fn() + Send + Sync>, now: Instant) -> Server<N, A> {
         let heads = limits.http.head_bytes_max.max(limits.http.response_head_bytes_max);
         assert!(heads < READ_BUFFER_BYTES, "a head must fit the read buffer");
+        let (sender, results) = results::results(&limits, wake);
         Server {
             app,
             effects: Effects::default(),
             acceptor: Acceptor::new(network.listeners()),
-            engine: Engine::new(network, limits, wake, now),
+            engine: Engine::new(network, limits, &sender, now),
             batch: Batch::new(),
             to_https: None,
-            has_results: false,
+            results,
         }
     }
 
@@ -208,7 +210,7 @@ impl<N: Network, A: App> Server<N, A> {
         match source {
             Source::Connection(id) => self.engine.conns.note(id, ready),
             Source::Listener(n) => self.acceptor.note(n),
-            Source::Jobs => self.has_results = true,
+            Source::Jobs => self.results.note_wake(),
             Source::Signals => {}
         }
     }
@@ -246,19 +248,11 @@ impl<N: Network, A: App> Server<N, A> {
     /// Takes the results of threads, within the budget of a turn.
     fn collect(&mut self) {
         for _ in 0..self.engine.limits.results_per_turn {
-            if !self.has_results {
-                return;
-            }
-            if let Some((id, finished)) = self.engine.jobs.next_result() {
-                self.engine.inbox.push_back((id, Event::Finished(finished)));
-            } else {
-                let cx = cx(&self.engine.limits, &self.engine.clock);
-                self.has_results = self.engine.client.take_name(
-                    &mut self.engine.conns,
-                    &mut self.engine.network,
-                    &mut self.engine.inbox,
-                    cx,
-                );
+            let Some(result) = self.results.take() else { return };
+            let Engine { client, conns, network, inbox, limits, clock, .. } = &mut self.engine;
+            match result {
+                FromThread::Job(id, finished) => inbox.push_back((id, Event::Finished(finished))),
+                FromThread::Name(resolved) => client.take_name(conns, network, inbox, resolved, cx(limits, clock)),
             }
             self.tell();
             // A file is a large response: it is booked, and what is too much is freed, before the next one is taken.
@@ -375,7 +369,7 @@ impl<N: Network, A: App> Server<N, A> {
 
     fn wait(&self) -> Option<Duration> {
         let now = self.engine.clock.now;
-        if self.has_results || self.engine.rooms.are_dirty() || self.engine.is_over() {
+        if self.results.may_have_more() || self.engine.rooms.are_dirty() || self.engine.is_over() {
             return Some(Duration::ZERO);
         }
         let own = match self.engine.life {

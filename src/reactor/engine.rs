@@ -5,6 +5,7 @@ use super::access::AccessLog;
 use super::clock::Clock;
 use super::codecs::Codecs;
 use super::output::Output;
+use super::results::{FromThread, Sender};
 use super::rooms::Rooms;
 use crate::client::{Client, Cx};
 use crate::config::Limits;
@@ -14,7 +15,6 @@ use crate::id::ConnId;
 use crate::net::Network;
 use crate::workers::jobs::Jobs;
 use crate::workers::names::Names;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// Connections, rooms, fetches and threads, and what effects do to them (`apply.rs`, `settle.rs`).
@@ -48,15 +48,18 @@ pub(super) enum Life {
 }
 
 impl<N: Network> Engine<N> {
-    /// An engine without connections. `wake` ends the wait of the loop.
-    pub fn new(network: N, limits: Limits, wake: Arc<dyn Fn() + Send + Sync>, now: Instant) -> Engine<N> {
+    /// An engine without connections. Its threads hand over to `sender`.
+    pub fn new(network: N, limits: Limits, sender: &Sender, now: Instant) -> Engine<N> {
+        let (of_jobs, of_names) = (sender.clone(), sender.clone());
+        let names = Names::new(&limits, move |resolved| of_names.send(FromThread::Name(resolved)));
+        let hand_over = move |(id, finished)| of_jobs.send(FromThread::Job(id, finished));
         Engine {
             network,
             conns: Connections::new(now),
             output: Output::default(),
             rooms: Rooms::default(),
-            client: Client::new(Names::new(&limits, wake.clone())),
-            jobs: Jobs::new(limits.job_threads, limits.jobs_waiting_max, wake),
+            client: Client::new(names),
+            jobs: Jobs::new(limits.job_threads, limits.jobs_waiting_max, hand_over),
             inbox: Inbox::new(),
             codecs: Codecs::new(&limits),
             clock: Clock::new(now),

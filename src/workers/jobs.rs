@@ -1,33 +1,26 @@
 //! A pool of threads for blocking calls: name resolution, files.
 //!
-//! Closures go in through a bounded queue. Results come out in the loop after a wake, through a bounded queue as well:
-//! a thread that cannot hand over its result waits, so results never pile up. Wakes coalesce, so the order is: queue
-//! the result, then wake; after a wake, drain to empty. A thread starts when a job comes and all others are busy, up to
-//! the maximum; when that is lowered, the next idle threads end. A job that panics loses its result, not its thread:
-//! the connection that waits for it has a deadline. A dropped pool leaves its threads asleep: it lives as long as the
+//! Closures go in through a bounded queue. Each result is handed over on its thread, to the loop's own queue: there a
+//! thread waits while that is full, so results never pile up. A thread starts when a job comes and all others are busy,
+//! up to the maximum; when that is lowered, the next idle threads end. A job that panics loses its result, not its
+//! thread: the connection that waits for it has a deadline. A dropped pool leaves its threads asleep: it lives as long as the
 //! process.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 type Work<T> = Box<dyn FnOnce() -> T + Send>;
-type Wake = Arc<dyn Fn() + Send + Sync>;
+type HandOver<T> = Arc<dyn Fn(T) + Send + Sync>;
 
 /// The pool; `T` is the result of a job.
 pub struct Jobs<T> {
     queue: Arc<Queue<T>>,
-    /// `None` is from a job that panicked.
-    results: Receiver<Option<T>>,
-    done: SyncSender<Option<T>>,
-    wake: Wake,
+    hand_over: HandOver<T>,
     /// Threads without those that have been told to end.
     threads: usize,
     threads_max: usize,
     waiting_max: usize,
-    /// Jobs submitted whose result has not been taken.
-    unfinished: usize,
     /// The system refused the last thread; logged once.
     refused: bool,
 }
@@ -40,6 +33,8 @@ struct Queue<T> {
 /// What free threads are to do.
 struct Tasks<T> {
     work: VecDeque<Work<T>>,
+    /// Jobs that wait or run.
+    unfinished: usize,
     /// Threads that are to end as soon as they are free.
     ending: usize,
 }
@@ -49,12 +44,12 @@ struct Tasks<T> {
 pub struct Full;
 
 impl<T: Send + 'static> Jobs<T> {
-    /// A pool of at most `threads_max` threads and `waiting_max` queued jobs; `wake` ends the loop's wait.
-    pub fn new(threads_max: usize, waiting_max: usize, wake: Wake) -> Jobs<T> {
-        let (done, results) = sync_channel(threads_max);
-        let tasks = Mutex::new(Tasks { work: VecDeque::new(), ending: 0 });
+    /// A pool of at most `threads_max` threads and `waiting_max` queued jobs; `hand_over` takes each result, on its
+    /// thread.
+    pub fn new(threads_max: usize, waiting_max: usize, hand_over: impl Fn(T) + Send + Sync + 'static) -> Jobs<T> {
+        let tasks = Mutex::new(Tasks { work: VecDeque::new(), unfinished: 0, ending: 0 });
         let queue = Arc::new(Queue { tasks, more: Condvar::new() });
-        Jobs { queue, results, done, wake, threads: 0, threads_max, waiting_max, unfinished: 0, refused: false }
+        Jobs { queue, hand_over: Arc::new(hand_over), threads: 0, threads_max, waiting_max, refused: false }
     }
 
     /// Queues one closure.
@@ -68,15 +63,15 @@ impl<T: Send + 'static> Jobs<T> {
             return Err(Full);
         }
         tasks.work.push_back(Box::new(work));
+        tasks.unfinished += 1;
         drop(tasks);
-        self.unfinished += 1;
         self.queue.more.notify_one();
         Ok(())
     }
 
     /// Whether a job that is submitted now starts at once; starts a thread for it where that is allowed.
     pub fn ensure_free_thread(&mut self) -> bool {
-        while self.unfinished >= self.threads {
+        while self.queue.lock().unfinished >= self.threads {
             if self.threads >= self.threads_max || !self.add_thread() {
                 return false;
             }
@@ -100,17 +95,6 @@ impl<T: Send + 'static> Jobs<T> {
         self.threads
     }
 
-    /// The next result, if there is one.
-    pub fn next_result(&mut self) -> Option<T> {
-        while let Ok(result) = self.results.try_recv() {
-            self.unfinished -= 1;
-            if result.is_some() {
-                return result;
-            }
-        }
-        None
-    }
-
     /// Keeps a thread that was about to end, or starts a new one.
     fn add_thread(&mut self) -> bool {
         let added = self.queue.keep_one() || self.start_thread();
@@ -119,14 +103,16 @@ impl<T: Send + 'static> Jobs<T> {
     }
 
     fn start_thread(&mut self) -> bool {
-        let (queue, done, wake) = (self.queue.clone(), self.done.clone(), self.wake.clone());
+        let (queue, hand_over) = (self.queue.clone(), self.hand_over.clone());
         let thread = std::thread::Builder::new().name("squall-job".into());
         let started = thread.spawn(move || {
             while let Some(work) = queue.take() {
-                if done.send(catch_unwind(AssertUnwindSafe(work)).ok()).is_err() {
-                    return;
+                let result = catch_unwind(AssertUnwindSafe(work));
+                // Free before the loop hears of it, or what it submits then would start another thread.
+                queue.lock().unfinished -= 1;
+                if let Ok(result) = result {
+                    hand_over(result);
                 }
-                wake();
             }
         });
         if let Err(e) = &started

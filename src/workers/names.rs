@@ -32,9 +32,16 @@ pub type Resolve = Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>;
 pub type Found = Result<Vec<IpAddr>, String>;
 type Name = Arc<str>;
 
+/// A look-up that has ended, on its way from its thread to [`Names::take`].
+#[derive(Debug)]
+pub struct Resolved {
+    name: Name,
+    found: Found,
+}
+
 /// The look-ups under way, and the cache.
 pub struct Names {
-    jobs: Jobs<(Name, Found)>,
+    jobs: Jobs<Resolved>,
     resolve: Resolve,
     limits: Limits,
     look_ups: HashMap<Name, LookUp>,
@@ -52,7 +59,7 @@ pub enum Answer {
     Known(Vec<IpAddr>),
     /// There is none, for this reason.
     Failed(String),
-    /// [`Names::next_result`] will return the result.
+    /// Its thread will hand over the result, for [`Names::take`].
     Asked,
     /// `names_waiting_max` names wait for a thread already; nothing was queued.
     Full,
@@ -80,18 +87,22 @@ struct Known {
 }
 
 impl Names {
-    /// With the system's resolver (getaddrinfo). `wake` ends the loop's wait when there is a result.
-    pub fn new(limits: &Limits, wake: Arc<dyn Fn() + Send + Sync>) -> Names {
+    /// With the system's resolver (getaddrinfo). `hand_over` takes each result, on its thread.
+    pub fn new(limits: &Limits, hand_over: impl Fn(Resolved) + Send + Sync + 'static) -> Names {
         let system = |name: &str| Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect());
-        Names::with_resolver(limits, wake, Arc::new(system))
+        Names::with_resolver(limits, hand_over, Arc::new(system))
     }
 
     /// With another resolver, which a test can let hang. It runs on several threads at once.
-    pub fn with_resolver(limits: &Limits, wake: Arc<dyn Fn() + Send + Sync>, resolve: Resolve) -> Names {
+    pub fn with_resolver(
+        limits: &Limits,
+        hand_over: impl Fn(Resolved) + Send + Sync + 'static,
+        resolve: Resolve,
+    ) -> Names {
         // The pool's own queue holds at most what its free threads are about to take.
         let waiting_max = limits.name_threads_max.max(limits.name_threads);
         Names {
-            jobs: Jobs::new(limits.name_threads, waiting_max, wake),
+            jobs: Jobs::new(limits.name_threads, waiting_max, hand_over),
             resolve,
             limits: limits.clone(),
             look_ups: HashMap::new(),
@@ -104,8 +115,8 @@ impl Names {
 
     /// Looks up a name in lower case, or an address (IPv6 without brackets), for connection `id`.
     ///
-    /// After [`Answer::Asked`] the connection waits until [`Names::next_result`] returns its id or [`Names::forget`] is
-    /// called for it; it must not look up anything before.
+    /// After [`Answer::Asked`] the connection waits until [`Names::take`] returns its id or [`Names::forget`] is called
+    /// for it; it must not look up anything before.
     pub fn look_up(&mut self, host: &str, id: ConnId, now: Instant) -> Answer {
         if let Ok(address) = host.parse() {
             return Answer::Known(vec![address]);
@@ -132,10 +143,9 @@ impl Names {
         Answer::Asked
     }
 
-    /// The next finished look-up: the connections that wait for it, in order, and its result. After a wake, call it
-    /// until it returns `None`.
-    pub fn next_result(&mut self, now: Instant) -> Option<(Vec<ConnId>, Found)> {
-        let (name, found) = self.jobs.next_result()?;
+    /// Takes a look-up that has ended: the connections that wait for it, in order, and its result.
+    pub fn take(&mut self, resolved: Resolved, now: Instant) -> (Vec<ConnId>, Found) {
+        let Resolved { name, found } = resolved;
         let look_up = self.look_ups.remove(&name).expect("only its result ends a look-up that runs");
         if matches!(look_up.progress, Progress::Stuck) {
             self.stuck -= 1;
@@ -143,7 +153,7 @@ impl Names {
         }
         self.start_next();
         self.remember(name, &found, now);
-        Some((look_up.waiting, found))
+        (look_up.waiting, found)
     }
 
     /// Connection `id` no longer waits for `host`. `late`: because its deadline has passed; a thread that runs the
@@ -192,7 +202,7 @@ impl Names {
             let (resolve, most) = (self.resolve.clone(), self.limits.name_addresses_max);
             let work = move || {
                 let found = find(&resolve, &name, most);
-                (name, found)
+                Resolved { name, found }
             };
             self.jobs.submit(work).expect("the pool's queue has room for each free thread");
         }

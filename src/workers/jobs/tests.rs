@@ -1,6 +1,6 @@
 use super::*;
 use std::cell::RefCell;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::time::Duration;
 
 /// Longer than any test takes: only a failure waits this long.
@@ -8,7 +8,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Pool {
     jobs: Jobs<u32>,
-    wakes: Receiver<()>,
+    /// It takes as many results as there may be threads.
+    results: Receiver<u32>,
     last_word: Sender<()>,
     /// One message for each thread that began a job by [`Pool::begin`] and has ended.
     ended: Receiver<()>,
@@ -28,20 +29,15 @@ impl Drop for LastWord {
 }
 
 fn pool(threads: usize, waiting: usize) -> Pool {
-    let (woken, wakes) = channel();
+    let (done, results) = sync_channel(threads);
     let (last_word, ended) = channel();
-    let jobs = Jobs::new(threads, waiting, Arc::new(move || woken.send(()).unwrap_or(())));
-    Pool { jobs, wakes, last_word, ended }
+    let jobs = Jobs::new(threads, waiting, move |n| done.send(n).unwrap_or(()));
+    Pool { jobs, results, last_word, ended }
 }
 
 impl Pool {
     fn result(&mut self) -> u32 {
-        loop {
-            match self.jobs.next_result() {
-                Some(n) => return n,
-                None => self.wakes.recv_timeout(PATIENCE).expect("a result comes with a wake"),
-            }
-        }
+        self.results.recv_timeout(PATIENCE).expect("a result is handed over")
     }
 
     /// Waits until a thread has begun a job, which ends with `n` when the sender is dropped.
@@ -58,14 +54,6 @@ impl Pool {
         running.recv_timeout(PATIENCE).expect("a thread is free");
         go
     }
-}
-
-#[test]
-fn a_result_is_queued_before_the_wake() {
-    let Pool { mut jobs, wakes, .. } = pool(1, 10);
-    jobs.submit(|| 7).unwrap();
-    wakes.recv_timeout(PATIENCE).unwrap();
-    assert_eq!((jobs.next_result(), jobs.next_result()), (Some(7), None));
 }
 
 #[test]
@@ -149,8 +137,7 @@ fn a_thread_waits_until_its_result_is_taken() {
         let made = made.clone();
         pool.jobs.submit(move || made.send(n).map_or(0, |()| n)).unwrap();
     }
-    pool.wakes.recv_timeout(PATIENCE).unwrap();
-    // One result is in the channel; the thread waits with the next one until the first is taken.
+    // One result is in the queue; the thread waits with the next one until the first is taken.
     assert_eq!((count.recv().unwrap(), count.recv().unwrap()), (0, 1));
     assert_eq!([0; 5].map(|_| pool.result()), [0, 1, 2, 3, 4]);
 }

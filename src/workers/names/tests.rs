@@ -26,13 +26,13 @@ impl Call {
 
 struct Bench {
     names: Names,
-    wakes: Receiver<()>,
+    results: Receiver<Resolved>,
     calls: Receiver<Call>,
     now: Instant,
 }
 
 fn bench(limits: Limits) -> Bench {
-    let (woken, wakes) = channel();
+    let (done, results) = channel();
     let (called, calls) = channel();
     let resolve = move |name: &str| {
         let (answer, answered) = channel();
@@ -43,8 +43,9 @@ fn bench(limits: Limits) -> Bench {
             Reply::Panic => panic!("a resolver may break down"),
         }
     };
-    let names = Names::with_resolver(&limits, Arc::new(move || woken.send(()).unwrap_or(())), Arc::new(resolve));
-    Bench { names, wakes, calls, now: Instant::now() }
+    let hand_over = move |resolved| done.send(resolved).unwrap_or(());
+    let names = Names::with_resolver(&limits, hand_over, Arc::new(resolve));
+    Bench { names, results, calls, now: Instant::now() }
 }
 
 impl Bench {
@@ -62,12 +63,8 @@ impl Bench {
     }
 
     fn result(&mut self) -> (Vec<ConnId>, Found) {
-        loop {
-            match self.names.next_result(self.now) {
-                Some(result) => return result,
-                None => self.wakes.recv_timeout(PATIENCE).expect("a result comes with a wake"),
-            }
-        }
+        let resolved = self.results.recv_timeout(PATIENCE).expect("a result is handed over");
+        self.names.take(resolved, self.now)
     }
 
     /// Asks, lets the resolver reply, and takes the result.
@@ -112,13 +109,13 @@ fn an_address_resolves_to_itself() {
 
 #[test]
 fn the_system_resolves_localhost_and_explains_failures() {
-    let (woken, wakes) = channel();
-    let mut names = Names::new(&Limits::default(), Arc::new(move || woken.send(()).unwrap_or(())));
+    let (done, results) = channel();
+    let mut names = Names::new(&Limits::default(), move |resolved| done.send(resolved).unwrap_or(()));
     // An empty label: refused without a query on the network.
     for name in ["localhost", "a..b"] {
         assert_eq!(names.look_up(name, id(1), Instant::now()), Answer::Asked);
-        wakes.recv_timeout(PATIENCE).expect("a result comes");
-        let (_, found) = names.next_result(Instant::now()).expect("it is there before the wake");
+        let resolved = results.recv_timeout(PATIENCE).expect("a result comes");
+        let (_, found) = names.take(resolved, Instant::now());
         match found {
             Ok(addresses) => assert!(name == "localhost" && addresses.iter().all(IpAddr::is_loopback)),
             Err(why) => assert!(name == "a..b" && !why.contains("failed to"), "{why}"),
