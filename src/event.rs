@@ -120,8 +120,16 @@ pub enum Effect {
     Piece(ConnId, Range<usize>),
     /// The end of the streamed body.
     End(ConnId, StreamEnd),
-    /// 101 with this Sec-WebSocket-Accept; then messages may be compressed as agreed, and have at most `message_bytes_max` bytes.
-    Upgrade { to: ConnId, accept: [u8; 28], compression: Option<Agreement>, message_bytes_max: usize },
+    /// 101 with this Sec-WebSocket-Accept; then messages may be compressed as agreed, and have at most
+    /// `message_bytes_max` bytes. The subprotocol is one that the client has offered
+    /// ([`choose_subprotocol`](crate::ws::handshake::choose_subprotocol)).
+    Upgrade {
+        to: ConnId,
+        accept: [u8; 28],
+        subprotocol: Option<&'static str>,
+        compression: Option<Agreement>,
+        message_bytes_max: usize,
+    },
     /// One message to one WebSocket.
     Send(ConnId, Kind, Range<usize>),
     /// The same with a long message, which is not copied.

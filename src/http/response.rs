@@ -196,12 +196,28 @@ fn encode_fields(r: &Response, date: &[u8; 29], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends 101 with this Sec-WebSocket-Accept (RFC 6455 section 4.2.2).
-pub fn encode_switching(accept: &[u8; 28], extensions: Option<&str>, date: &[u8; 29], out: &mut Vec<u8>) {
+/// What the 101 of a WebSocket says.
+#[derive(Debug, Clone, Copy)]
+pub struct Switching<'a> {
+    /// The value of Sec-WebSocket-Accept.
+    pub accept: &'a [u8; 28],
+    /// The one that was chosen of those offered; `None`: none was offered, or none was chosen.
+    pub subprotocol: Option<&'static str>,
+    /// The value of Sec-WebSocket-Extensions.
+    pub extensions: Option<&'a str>,
+}
+
+/// Appends 101 (RFC 6455 section 4.2.2).
+pub fn encode_switching(switching: Switching<'_>, date: &[u8; 29], out: &mut Vec<u8>) {
+    let Switching { accept, subprotocol, extensions } = switching;
     out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nServer: squall\r\nDate: ");
     out.extend_from_slice(date);
     out.extend_from_slice(b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
     out.extend_from_slice(accept);
+    if let Some(subprotocol) = subprotocol {
+        out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+        out.extend_from_slice(subprotocol.as_bytes());
+    }
     if let Some(extensions) = extensions {
         out.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
         out.extend_from_slice(extensions.as_bytes());

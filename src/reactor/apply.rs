@@ -11,7 +11,7 @@ use crate::conn::http::{Begun, Clock, Ended};
 use crate::conn::ws::Ws;
 use crate::conn::{Connection, Protocol, Rest};
 use crate::event::{Agreement, Blocking, Body, Effect, Effects, Event, Job, Response, StreamEnd};
-use crate::http::response::encode_switching;
+use crate::http::response::{Switching, encode_switching};
 use crate::id::{ConnId, FeedId};
 use crate::net::Network;
 use crate::ws::frame::{self, Opcode};
@@ -29,8 +29,8 @@ impl<N: Network> Engine<N> {
                 Effect::Respond(id, response) => self.respond(*id, response),
                 Effect::Piece(id, range) => self.stream_piece(*id, &bytes[range.clone()]),
                 Effect::End(id, body) => self.stream_end(*id, *body),
-                Effect::Upgrade { to, accept, compression, message_bytes_max } => {
-                    self.upgrade(*to, accept, *compression, *message_bytes_max);
+                Effect::Upgrade { to, accept, subprotocol, compression, message_bytes_max } => {
+                    self.upgrade(*to, accept, *subprotocol, *compression, *message_bytes_max);
                 }
                 Effect::Send(id, kind, range) => self.send_frame(*id, kind.opcode(), &bytes[range.clone()]),
                 Effect::SendBlocks(id, kind, blocks) => self.send_blocks(*id, *kind, std::mem::take(blocks)),
@@ -149,7 +149,14 @@ impl<N: Network> Engine<N> {
     }
 
     /// Writes 101. From the next byte on the connection is a WebSocket.
-    fn upgrade(&mut self, id: ConnId, accept: &[u8; 28], compression: Option<Agreement>, message_bytes_max: usize) {
+    fn upgrade(
+        &mut self,
+        id: ConnId,
+        accept: &[u8; 28],
+        subprotocol: Option<&'static str>,
+        compression: Option<Agreement>,
+        message_bytes_max: usize,
+    ) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Some(http) = conn.http().filter(|http| http.awaits_response()) else { return };
         let line = http.line.take();
@@ -160,7 +167,8 @@ impl<N: Network> Engine<N> {
         self.conns.set_deadline(id, heartbeat);
         let (extensions, date) = (compression.map(Agreement::to_field), self.clock.date());
         self.output.write(&mut self.conns, &self.rooms, id, |_, out| {
-            encode_switching(accept, extensions.as_deref(), date, out);
+            let switching = Switching { accept, subprotocol, extensions: extensions.as_deref() };
+            encode_switching(switching, date, out);
         });
         if let Some(mut line) = line {
             line.status = 101;

@@ -62,7 +62,7 @@ impl Upgrades {
         };
         // Without windows that are kept, a message is compressed once for the whole room.
         let (compression, message_bytes_max) = (negotiate(cx.request, true), self.chat_message_bytes_max);
-        out.push(Effect::Upgrade { to: cx.from, accept, compression, message_bytes_max });
+        out.push(Effect::Upgrade { to: cx.from, accept, subprotocol: None, compression, message_bytes_max });
         chat.enter(cx.from, claim, cx.now.instant, out);
     }
 
@@ -72,7 +72,7 @@ impl Upgrades {
         match self.check(cx.request, user, origins, pages) {
             Ok(accept) => {
                 let (compression, message_bytes_max) = (negotiate(cx.request, false), self.echo_message_bytes_max);
-                out.push(Effect::Upgrade { to: cx.from, accept, compression, message_bytes_max });
+                out.push(Effect::Upgrade { to: cx.from, accept, subprotocol: None, compression, message_bytes_max });
             }
             Err(response) => out.respond(cx.from, response),
         }

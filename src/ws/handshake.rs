@@ -2,11 +2,12 @@
 //!
 //! A request head goes in, the value of `Sec-WebSocket-Accept` comes out, or the status to refuse with. Of the
 //! checks in their order (head and key 400, version 426, Origin 403, cookie 401) the first two are made here; the
-//! other two are the application's. Subprotocols are not read: none is agreed on. Of extensions there is one,
-//! [`deflate`](super::deflate), which negotiates; here only the grammar is checked.
+//! other two are the application's, and so is the choice of a subprotocol ([`choose_subprotocol`]). Of extensions there
+//! is one, [`deflate`](super::deflate), which negotiates; here only the grammar is checked.
 
 use super::extensions;
 use crate::http::request::{Method, Request};
+use crate::http::words::{elements, is_token};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
@@ -68,6 +69,25 @@ pub fn check(request: &Request) -> Result<[u8; 28], UpgradeError> {
         return Err(UpgradeError::Required);
     }
     Ok(accept_of(key))
+}
+
+/// The first subprotocol of the client's list that is one of `ours`: the client names the one that it likes best first
+/// (RFC 6455 section 4.1). The list may be spread over several fields, and may have empty elements. `None`: the session
+/// has no subprotocol, and the client may end it.
+///
+/// # Errors
+/// `Malformed`: the list has an element that is no token (RFC 6455 section 4.1).
+pub fn choose_subprotocol(request: &Request, ours: &[&'static str]) -> Result<Option<&'static str>, UpgradeError> {
+    let mut chosen = None;
+    let offered = request.headers_named("sec-websocket-protocol").flat_map(elements);
+    for name in offered.filter(|name| !name.is_empty()) {
+        let Some(name) = str::from_utf8(name).ok().filter(|name| is_token(name)) else {
+            return Err(UpgradeError::Malformed("Sec-WebSocket-Protocol is not a list of tokens"));
+        };
+        // Case matters: a name is only compared.
+        chosen = chosen.or_else(|| ours.iter().copied().find(|our| *our == name));
+    }
+    Ok(chosen)
 }
 
 /// The `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
@@ -193,6 +213,41 @@ mod tests {
         ] {
             let why = "Sec-WebSocket-Extensions is not a list of extensions";
             assert_eq!(refused("Version: 13", &offering(value)), why, "{value}");
+        }
+    }
+
+    /// What is chosen of `ours` when these fields stand in the handshake of the RFC.
+    fn chosen(fields: &str, ours: &[&'static str]) -> Result<Option<&'static str>, UpgradeError> {
+        let head = HANDSHAKE.replacen("Origin: ", &format!("{fields}Origin: "), 1);
+        choose_subprotocol(&parse_request(head.as_bytes(), &Limits::default()).expect("a request"), ours)
+    }
+
+    #[test]
+    fn the_first_offered_subprotocol_that_is_ours_is_chosen() {
+        let ours = ["squall.v1", "superchat"];
+        for (fields, wanted) in [
+            ("", None),
+            ("Sec-WebSocket-Protocol: chat, superchat\r\n", Some("superchat")),
+            ("Sec-WebSocket-Protocol: superchat,squall.v1\r\n", Some("superchat")),
+            ("Sec-WebSocket-Protocol: chat\r\nsec-websocket-protocol: squall.v1 \r\n", Some("squall.v1")),
+            ("Sec-WebSocket-Protocol: squall.v1, squall.v1\r\n", Some("squall.v1")),
+            ("Sec-WebSocket-Protocol: , ,\tsuperchat ,\r\n", Some("superchat")),
+            ("Sec-WebSocket-Protocol: Superchat, squall, squall.v1x\r\n", None),
+            ("Sec-WebSocket-Protocol:\r\n", None),
+        ] {
+            assert_eq!(chosen(fields, &ours), Ok(wanted), "{fields}");
+            assert_eq!(chosen(fields, &[]), Ok(None), "{fields}");
+        }
+    }
+
+    #[test]
+    fn subprotocols_are_tokens() {
+        let why = UpgradeError::Malformed("Sec-WebSocket-Protocol is not a list of tokens");
+        for list in
+            ["a b", "superchat, a/b", "a;b", "\"superchat\"", "superchat,\r\nSec-WebSocket-Protocol: a b", "\u{e9}"]
+        {
+            let fields = format!("Sec-WebSocket-Protocol: {list}\r\n");
+            assert_eq!(chosen(&fields, &["superchat"]), Err(why), "{list}");
         }
     }
 

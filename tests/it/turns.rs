@@ -3,6 +3,7 @@
 mod fetches;
 mod services;
 mod slices;
+mod subprotocols;
 
 use crate::support::network::{Dials, FakeNetwork, Pipe, PipeRef, READABLE, WRITABLE};
 use crate::support::{Dir, at, wait_for};

@@ -121,15 +121,19 @@ fn a_redirect_names_its_target() {
 #[test]
 fn switching_protocols_has_no_length() {
     let mut out = Vec::new();
-    encode_switching(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", None, DATE, &mut out);
+    let plain = Switching { accept: b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", subprotocol: None, extensions: None };
+    encode_switching(plain, DATE, &mut out);
     assert_eq!(
         String::from_utf8_lossy(&out),
         "HTTP/1.1 101 Switching Protocols\r\nServer: squall\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
          Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
     );
     out.clear();
-    encode_switching(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", Some("permessage-deflate"), DATE, &mut out);
+    encode_switching(Switching { extensions: Some("permessage-deflate"), ..plain }, DATE, &mut out);
     assert!(out.ends_with(b"K+xOo=\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"));
+    out.clear();
+    encode_switching(Switching { subprotocol: Some("chat.v1"), ..plain }, DATE, &mut out);
+    assert!(out.ends_with(b"K+xOo=\r\nSec-WebSocket-Protocol: chat.v1\r\n\r\n"));
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn a_valid_upgrade_enters_the_chat() {
     let out = Bench::new().ask(conn(0), "GET /chat/", &fields);
     let message_bytes_max = Limits::default().chat_message_bytes_max;
     let entered = [
-        Effect::Upgrade { to: conn(0), accept: ACCEPT, compression: None, message_bytes_max },
+        Effect::Upgrade { to: conn(0), accept: ACCEPT, subprotocol: None, compression: None, message_bytes_max },
         Effect::Join(conn(0), FeedId(0)),
         Effect::Publish(FeedId(0), 0..16),
     ];
@@ -82,7 +82,10 @@ fn echo_needs_no_login() {
     let mut bench = Bench::new();
     let message_bytes_max = Limits::default().echo_message_bytes_max;
     let out = bench.ask(conn(0), "GET /echo", &HANDSHAKE);
-    assert_eq!(out.list, [Effect::Upgrade { to: conn(0), accept: ACCEPT, compression: None, message_bytes_max }]);
+    assert_eq!(
+        out.list,
+        [Effect::Upgrade { to: conn(0), accept: ACCEPT, subprotocol: None, compression: None, message_bytes_max }]
+    );
     assert!(bench.tell(conn(0), Event::Left).list.is_empty());
     for fields in [&[][..], &[HTML]] {
         let out = bench.ask(conn(0), "GET /echo", fields);

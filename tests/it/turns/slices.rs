@@ -91,7 +91,7 @@ impl App for OneRoom {
         match event {
             Event::Request(request, _) if request.wants_upgrade() => {
                 let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
-                out.push(Effect::Upgrade { to: from, accept, compression: None, message_bytes_max });
+                out.push(Effect::Upgrade { to: from, accept, subprotocol: None, compression: None, message_bytes_max });
                 out.push(Effect::Join(from, FeedId(0)));
             }
             Event::Request(..) => out.respond(from, Response::text(200, "hello")),

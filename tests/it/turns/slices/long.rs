@@ -15,7 +15,7 @@ impl App for Echo {
         match event {
             Event::Request(request, _) if request.wants_upgrade() => {
                 let (accept, message_bytes_max) = ([b'a'; 28], LONG);
-                out.push(Effect::Upgrade { to: from, accept, compression: None, message_bytes_max });
+                out.push(Effect::Upgrade { to: from, accept, subprotocol: None, compression: None, message_bytes_max });
             }
             Event::Request(request, _) if request.path() == "/long" => {
                 let mut body = Blocks::default();

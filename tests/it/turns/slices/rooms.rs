@@ -16,7 +16,13 @@ impl App for Halls {
                 let feed = FeedId(request.path()[1..].parse().expect("a number"));
                 if request.wants_upgrade() {
                     let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
-                    out.push(Effect::Upgrade { to: from, accept, compression: None, message_bytes_max });
+                    out.push(Effect::Upgrade {
+                        to: from,
+                        accept,
+                        subprotocol: None,
+                        compression: None,
+                        message_bytes_max,
+                    });
                     out.push(Effect::Join(from, feed));
                     self.inside.insert(from, feed);
                 } else {
@@ -297,7 +303,7 @@ fn entering_is_answered_in_one_write() {
         fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
             if let Event::Request(..) = event {
                 let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
-                out.push(Effect::Upgrade { to: from, accept, compression: None, message_bytes_max });
+                out.push(Effect::Upgrade { to: from, accept, subprotocol: None, compression: None, message_bytes_max });
                 out.push(Effect::Join(from, FeedId(0)));
                 let hello = out.write(|bytes| bytes.extend_from_slice(b"hello"));
                 out.push(Effect::Send(from, Kind::Text, hello));
