@@ -10,6 +10,7 @@
 //! socket did not take waits in `outbox`, and both give their memory back.
 
 pub mod closing;
+pub mod encoding;
 pub mod http;
 pub mod race;
 pub mod table;
@@ -28,6 +29,7 @@ use crate::ws::deflate::Codec;
 use crate::ws::frame::WsError;
 use crate::ws::session::{Kind, Payload};
 use closing::Closing;
+use encoding::Encoding;
 use http::{Http, LogLine};
 use std::io::{self, ErrorKind};
 use table::Marks;
@@ -78,18 +80,10 @@ impl Input {
     }
 }
 
-/// Which of a room's feeds a member reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coding {
-    Plain,
-    /// Long messages are compressed, once for all readers.
-    Deflated,
-}
-
 /// A connection's place among the readers of a room's feed.
 pub struct Subscription {
     pub feed: FeedId,
-    pub coding: Coding,
+    pub encoding: Encoding,
     /// Index in the room's list of members.
     pub index: u32,
     pub lane: Lane,

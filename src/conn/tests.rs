@@ -242,7 +242,7 @@ fn a_member_that_takes_nothing_is_not_read_from() {
     let mut lane = Lane::new(feed.join());
     lane.send(&feed, b"12345678".to_vec());
     conn.protocol = Protocol::Ws(Box::new(Ws::new(100, None, std::time::Instant::now())));
-    conn.subscription = Some(Subscription { feed: FeedId(0), coding: Coding::Plain, index: 0, lane });
+    conn.subscription = Some(Subscription { feed: FeedId(0), encoding: Encoding::Frames, index: 0, lane });
     let wants_input = |high_water| conn.wants_input(0, &Limits { high_water, ..Limits::default() });
     assert!(wants_input(9) && !wants_input(8));
     assert_eq!(conn.held(), 8);

@@ -3,7 +3,8 @@
 //! The session (`ws::session`) turns bytes into messages. While output waits, only the latest ping is answered (RFC 6455
 //! section 5.5.3).
 
-use super::{Coding, Step};
+use super::Step;
+use super::encoding::Encoding;
 use crate::config::Limits;
 use crate::ws::deflate::{Agreement, Codec};
 use crate::ws::frame::{self, Opcode};
@@ -56,11 +57,11 @@ impl Ws {
         }
     }
 
-    /// The feed that suits the peer.
-    pub fn coding(&self) -> Coding {
+    /// The encoding of a room's log that suits the peer.
+    pub fn encoding(&self) -> Encoding {
         match self.session.agreement() {
-            Some(agreement) if agreement.is_broadcast() => Coding::Deflated,
-            _ => Coding::Plain,
+            Some(agreement) if agreement.is_broadcast() => Encoding::DeflatedFrames,
+            _ => Encoding::Frames,
         }
     }
 

@@ -222,8 +222,8 @@ impl<N: Network> Engine<N> {
     fn join(&mut self, id: ConnId, feed: FeedId) {
         self.leave(id);
         let Some(ws) = self.conns.get_mut(id).and_then(Connection::ws) else { return };
-        let coding = ws.coding();
-        self.rooms.join(&mut self.conns, id, feed, coding);
+        let encoding = ws.encoding();
+        self.rooms.join(&mut self.conns, id, feed, encoding);
     }
 
     /// The connection stops being a member of its room, if it is one.
@@ -238,7 +238,7 @@ impl<N: Network> Engine<N> {
     fn publish(&mut self, feed: FeedId, text: &[u8]) {
         log::trace!("{feed:?} gets {} bytes", text.len());
         let codecs = &mut self.codecs;
-        self.rooms.publish(feed, text.len(), |coding, out| codecs.encode_text(coding, text, out));
+        self.rooms.publish(feed, text.len(), |encoding, out| codecs.encode_text(encoding, text, out));
     }
 
     fn sleep(&mut self, id: ConnId, until: Instant) {

@@ -1,7 +1,7 @@
 //! The compressors of the loop, and the number of sessions that may keep windows of their own.
 
 use crate::config::Limits;
-use crate::conn::Coding;
+use crate::conn::encoding::Encoding;
 use crate::event::Agreement;
 use crate::ws::deflate::Codec;
 use crate::ws::frame::{self, Opcode};
@@ -42,10 +42,16 @@ impl Codecs {
         self.windows
     }
 
-    /// Encodes one text message for the readers of a room's feed.
-    pub fn encode_text(&mut self, coding: Coding, text: &[u8], out: &mut Vec<u8>) {
-        let deflated = if coding == Coding::Deflated { self.codec.deflate(text) } else { None };
-        match deflated {
+    /// Encodes one text message for a room's log in this encoding.
+    pub fn encode_text(&mut self, encoding: Encoding, text: &[u8], out: &mut Vec<u8>) {
+        match encoding {
+            Encoding::Frames => frame::encode(Opcode::Text, text, out),
+            Encoding::DeflatedFrames => self.encode_deflated(text, out),
+        }
+    }
+
+    fn encode_deflated(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        match self.codec.deflate(text) {
             Some(deflated) => frame::encode_compressed(Opcode::Text, deflated, out),
             None => frame::encode(Opcode::Text, text, out),
         }

@@ -1,9 +1,9 @@
 //! The rooms: their feeds, the members that read them, and the flush at the end of the turn.
 //!
-//! A room is made at the first join and dropped with its last member. It has two feeds of the same messages: one as they
-//! are, one with long ones compressed. Publishing appends one frame to each that has readers and touches no member. The
-//! flush then writes to each writable member, in member order, the bytes from its cursor on: to the end of the feed,
-//! unless that is more than two rounds may say. A member that is still behind goes on by itself, a slice a turn.
+//! A room is made at the first join and dropped with its last member. It has a feed of the same messages for each
+//! encoding. Publishing appends one frame to each that has readers and touches no member. The flush then writes to each
+//! writable member, in member order, the bytes from its cursor on: to the end of the feed, unless that is more than two
+//! rounds may say. A member that is still behind goes on by itself, a slice a turn.
 //!
 //! The flush has a budget for each turn: a large room is flushed in several turns, and rooms take turns. It begins with
 //! the first member and goes round. What is said meanwhile lets it go on, and a member that it reaches late has all of it
@@ -11,8 +11,9 @@
 //! more is held until then, and comes before those that were just heard.
 
 use crate::config::Limits;
+use crate::conn::encoding::Encoding;
 use crate::conn::table::Connections;
-use crate::conn::{Coding, Connection, Subscription};
+use crate::conn::{Connection, Subscription};
 use crate::feed::Feed;
 use crate::feed::lane::Lane;
 use crate::id::{ConnId, FeedId};
@@ -35,8 +36,8 @@ pub struct Rooms {
 
 #[derive(Default)]
 struct Room {
-    plain: Feed,
-    deflated: Feed,
+    /// By the number of their encoding.
+    feeds: [Feed; Encoding::ALL.len()],
     members: Vec<ConnId>,
     /// Index of the member that the flush visits next.
     next: usize,
@@ -56,18 +57,12 @@ enum Visit {
 }
 
 impl Room {
-    fn feed(&self, coding: Coding) -> &Feed {
-        match coding {
-            Coding::Plain => &self.plain,
-            Coding::Deflated => &self.deflated,
-        }
+    fn feed(&self, encoding: Encoding) -> &Feed {
+        &self.feeds[encoding as usize]
     }
 
-    fn feed_mut(&mut self, coding: Coding) -> &mut Feed {
-        match coding {
-            Coding::Plain => &mut self.plain,
-            Coding::Deflated => &mut self.deflated,
-        }
+    fn feed_mut(&mut self, encoding: Encoding) -> &mut Feed {
+        &mut self.feeds[encoding as usize]
     }
 
     /// Whether the flush that is under way still comes to the member with this index.
@@ -99,7 +94,7 @@ impl Rooms {
 
     /// Bytes that the feeds hold for members that have not got them yet.
     pub fn held(&self) -> usize {
-        self.rooms.values().map(|room| room.plain.held() + room.deflated.held()).sum()
+        self.rooms.values().flat_map(|room| &room.feeds).map(Feed::held).sum()
     }
 
     /// Members found to lag too far, since the start.
@@ -115,7 +110,7 @@ impl Rooms {
 
     /// The feed that a member reads.
     pub fn feed_of(&self, member: &Subscription) -> Option<&Feed> {
-        self.rooms.get(&member.feed).map(|room| room.feed(member.coding))
+        self.rooms.get(&member.feed).map(|room| room.feed(member.encoding))
     }
 
     /// Whether the flush that is under way still comes to this member.
@@ -124,14 +119,14 @@ impl Rooms {
     }
 
     /// Makes the connection a reader of the feed, from here on.
-    pub fn join<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId, feed: FeedId, coding: Coding) {
+    pub fn join<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId, feed: FeedId, encoding: Encoding) {
         let Some(conn) = conns.get_mut(id) else { return };
         let room = self.rooms.entry(feed).or_default();
         let index = room.members.len() as u32;
         room.members.push(id);
         room.go_round_again();
-        let lane = Lane::new(room.feed_mut(coding).join());
-        conn.subscription = Some(Subscription { feed, coding, index, lane });
+        let lane = Lane::new(room.feed_mut(encoding).join());
+        conn.subscription = Some(Subscription { feed, encoding, index, lane });
     }
 
     /// The connection stops being a reader. What was said before still goes out, as far as the socket takes it, and in
@@ -145,7 +140,7 @@ impl Rooms {
         let Some(conn) = conns.get_mut(id) else { return };
         let Some(member) = conn.subscription.take() else { return };
         if let Some(room) = self.rooms.get_mut(&member.feed) {
-            conn.outbox.push(&member.lane.cut(room.feed_mut(member.coding)));
+            conn.outbox.push(&member.lane.cut(room.feed_mut(member.encoding)));
         }
         self.vacate(conns, member.feed, member.index);
     }
@@ -153,7 +148,7 @@ impl Rooms {
     /// The member is gone with its socket.
     pub fn forget<S: Stream>(&mut self, conns: &mut Connections<S>, member: Subscription) {
         if let Some(room) = self.rooms.get_mut(&member.feed) {
-            member.lane.leave(room.feed_mut(member.coding));
+            member.lane.leave(room.feed_mut(member.encoding));
         }
         self.vacate(conns, member.feed, member.index);
     }
@@ -176,10 +171,11 @@ impl Rooms {
 
     /// Appends one frame to each feed of the room that has readers. They get it at the end of the turn. `said` is its
     /// length in bytes before it was encoded.
-    pub fn publish(&mut self, id: FeedId, said: usize, mut encode: impl FnMut(Coding, &mut Vec<u8>)) {
+    pub fn publish(&mut self, id: FeedId, said: usize, mut encode: impl FnMut(Encoding, &mut Vec<u8>)) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        room.plain.append(|out| encode(Coding::Plain, out));
-        room.deflated.append(|out| encode(Coding::Deflated, out));
+        for encoding in Encoding::ALL {
+            room.feed_mut(encoding).append(|out| encode(encoding, out));
+        }
         room.said += said;
         if room.left == 0 {
             room.next = 0;
@@ -226,7 +222,7 @@ impl Rooms {
                 self.dirty.push_back(id);
             }
             // A room without laggards never searches for them, and others do once or twice a round.
-            let may_lag = room.plain.span().max(room.deflated.span()) > limits.feed_bytes_max() as u64;
+            let may_lag = room.feeds.iter().any(|feed| feed.span() > limits.feed_bytes_max() as u64);
             if may_lag && (came_round || room.left == 0) {
                 laggards.extend(self.laggards(conns, id, limits));
             }
@@ -288,7 +284,8 @@ impl Rooms {
             if has_more && !self.dirty.contains(&id) {
                 return Err(format!("{id:?} has something to do, and no flush will come to it"));
             }
-            let (readers, members) = (room.plain.readers() + room.deflated.readers(), room.members.len());
+            let readers: usize = room.feeds.iter().map(Feed::readers).sum();
+            let members = room.members.len();
             if members == 0 || readers != members {
                 return Err(format!("{id:?} has {readers} cursors for {members} members"));
             }
@@ -345,7 +342,7 @@ fn flush_lane<S: Stream>(conn: &mut Connection<S>, room: &mut Room, most: usize)
     let Connection { stream: Some(stream), writable, outbox, subscription: Some(member), .. } = conn else {
         return Ok(0);
     };
-    let feed = room.feed_mut(member.coding);
+    let feed = room.feed_mut(member.encoding);
     while *writable && outbox.is_empty() && written < most && !member.lane.is_at_end(feed) {
         let bytes = member.lane.next(feed);
         let sent = write_some(stream, &bytes[..bytes.len().min(most - written)], writable)?;

@@ -1,8 +1,9 @@
 use super::*;
 use crate::clock::{Now, UnixTime};
 use crate::config::Limits;
+use crate::conn::Input;
+use crate::conn::encoding::Encoding;
 use crate::conn::ws::Ws;
-use crate::conn::{Coding, Input};
 use crate::event::{Effects, Event};
 use crate::id::FeedId;
 use crate::testing::network::{FakeNetwork, FakeStream, Pipe};
@@ -31,7 +32,7 @@ fn server() -> (Audited, [ConnId; 2]) {
     let ids = server.engine.conns.ids().try_into().expect("two connections");
     for id in ids {
         server.engine.conns.get_mut(id).expect("it lives").protocol = Protocol::Ws(Box::new(Ws::new(100, None, now)));
-        server.engine.rooms.join(&mut server.engine.conns, id, FeedId(0), Coding::Plain);
+        server.engine.rooms.join(&mut server.engine.conns, id, FeedId(0), Encoding::Frames);
     }
     assert_eq!(server.audit(), Ok(()));
     (server, ids)
