@@ -118,7 +118,7 @@ pub enum Effect {
     Respond(ConnId, Response),
     /// The next bytes of a streamed body.
     Piece(ConnId, Range<usize>),
-    /// The end of the streamed body.
+    /// The end of the streamed body. What its feed still had for it, and the socket does not take, is dropped.
     End(ConnId, StreamEnd),
     /// 101 with this Sec-WebSocket-Accept; then messages may be compressed as agreed, and have at most
     /// `message_bytes_max` bytes. The subprotocol is one that the client has offered
@@ -136,7 +136,8 @@ pub enum Effect {
     SendBlocks(ConnId, Kind, Blocks),
     /// Close a WebSocket with a code and a reason; it leaves its feed, and the session is over for the application.
     Close(ConnId, u16, &'static str),
-    /// The connection becomes a reader of the feed, from here on.
+    /// The connection becomes a reader of the feed, from here on: a WebSocket, or a response with [`Body::Stream`] of
+    /// unknown length, which then gets each message as a Server-Sent Event, until `End`.
     Join(ConnId, FeedId),
     /// One text message to every reader of the feed.
     Publish(FeedId, Range<usize>),

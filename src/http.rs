@@ -5,6 +5,7 @@
 
 pub mod body;
 pub mod chunked;
+pub mod event_stream;
 pub mod exchange;
 pub mod inflate;
 mod limits;

@@ -20,6 +20,7 @@ mod blocking;
 mod clock;
 mod codecs;
 mod engine;
+mod follow;
 pub mod https;
 mod output;
 mod results;
@@ -331,6 +332,7 @@ impl<N: Network, A: App> Server<N, A> {
         for id in self.engine.conns.ids() {
             let Some(conn) = self.engine.conns.get(id) else { continue };
             match &conn.protocol {
+                Protocol::Http(http) if http.is_following() => self.engine.end_follower(id),
                 Protocol::Http(_) => self.engine.conns.touch(id),
                 Protocol::Ws(_) => self.engine.close(id, Some(1001), "server restarts", Told::Later),
                 Protocol::Upstream(_) | Protocol::Discarding(_) => {}

@@ -35,7 +35,7 @@ pub struct Limits {
     pub message_rate: f64,
     /// Messages that a member may send at once before the rate counts.
     pub message_burst: f64,
-    /// Interval of the pings to an idle WebSocket.
+    /// Interval of the pings to an idle WebSocket, and of the comments to a response that follows a room.
     pub ping_every: Duration,
     /// Time without a byte from a WebSocket after which it is closed.
     pub silent_for: Duration,

@@ -8,11 +8,16 @@ pub enum Encoding {
     Frames,
     /// WebSocket frames, of which long ones are compressed.
     DeflatedFrames,
+    /// Server-Sent Events, each of them one chunk of a chunked body.
+    EventChunks,
+    /// Server-Sent Events, as they are: the body ends with the connection.
+    Events,
 }
 
 impl Encoding {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Encoding; 2] = [Encoding::Frames, Encoding::DeflatedFrames];
+    pub const ALL: [Encoding; 4] =
+        [Encoding::Frames, Encoding::DeflatedFrames, Encoding::EventChunks, Encoding::Events];
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //!   └─ body missing ─▶ Body ─┘ └── head of a stream ──▶ Streaming ── end ──▶ Head
 //!
 //! Head, Body ── refused ──▶ Owed          Owed ── Upgrade ──▶ not HTTP any more
+//! Streaming ── Join ──▶ Following ── end ──▶ Head
 //! ```
 //!
 //! While a response is owed nothing is parsed, so pipelined requests keep their order. A request borrows the read buffer.
@@ -12,6 +13,7 @@
 //! is told in [`closing`](super::closing).
 
 use super::Step;
+use super::encoding::Encoding;
 use crate::blocks::Blocks;
 use crate::config::Limits;
 use crate::event::StreamEnd;
@@ -52,6 +54,27 @@ enum Phase {
     Owed,
     /// The head of the response is out, its body comes in pieces.
     Streaming(BodyCoding),
+    /// The same, and the body is what a room says.
+    Following(Box<Following>),
+}
+
+/// A body that is the log of a room.
+#[derive(Debug)]
+struct Following {
+    coding: BodyCoding,
+    /// What the peer lacked began here when it was last looked at; `None`: it lacked nothing.
+    place: Option<u64>,
+}
+
+impl Phase {
+    /// How the body is written that comes in pieces.
+    fn coding(&mut self) -> Option<&mut BodyCoding> {
+        match self {
+            Phase::Streaming(coding) => Some(coding),
+            Phase::Following(following) => Some(&mut following.coding),
+            Phase::Head | Phase::Body(_) | Phase::Owed => None,
+        }
+    }
 }
 
 /// A request that did not arrive in one piece.
@@ -77,6 +100,8 @@ pub enum Clock {
     Owed,
     /// Unsent output: since the peer last took some.
     Writing,
+    /// The response follows a room: until it is looked at.
+    Following,
 }
 
 /// One line of the access log, before its status and size are known.
@@ -138,7 +163,7 @@ impl Http {
         match self.phase {
             Phase::Head => self.head(buf, limits),
             Phase::Body(_) => self.body(buf, limits),
-            Phase::Owed | Phase::Streaming(_) => (0, Step::Starved),
+            Phase::Owed | Phase::Streaming(_) | Phase::Following(_) => (0, Step::Starved),
         }
     }
 
@@ -266,7 +291,7 @@ impl Http {
 
     /// Writes the next bytes of a streamed body as its head has promised them. What exceeds a promised length is dropped.
     pub fn encode_piece(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        let Phase::Streaming(coding) = &mut self.phase else { return };
+        let Some(coding) = self.phase.coding() else { return };
         if let Some(line) = &mut self.line {
             line.bytes += bytes.len() as u64;
         }
@@ -295,7 +320,7 @@ impl Http {
 
     /// Writes the end of a streamed body.
     pub fn end_stream(&mut self, body: StreamEnd, out: &mut Vec<u8>) -> Ended {
-        let Phase::Streaming(coding) = self.phase else { return Ended::NotStreaming };
+        let Some(&mut coding) = self.phase.coding() else { return Ended::NotStreaming };
         let is_whole = body == StreamEnd::Whole;
         if !is_whole && coding == BodyCoding::UntilClose {
             return Ended::Cut;
@@ -306,6 +331,31 @@ impl Http {
         let is_complete = is_whole && !matches!(coding, BodyCoding::Length(1..));
         self.phase = Phase::Head;
         Ended::Whole { keep_alive: self.terms.keep_alive && is_complete }
+    }
+
+    /// From now on the body under way is what a room says. Returns the encoding of the room's log; `None`: no body of
+    /// unknown length is under way.
+    pub fn follow(&mut self) -> Option<Encoding> {
+        let coding = *self.phase.coding()?;
+        let encoding = match coding {
+            BodyCoding::Chunked => Encoding::EventChunks,
+            BodyCoding::UntilClose => Encoding::Events,
+            BodyCoding::Whole | BodyCoding::Length(_) => return None,
+        };
+        self.phase = Phase::Following(Box::new(Following { coding, place: None }));
+        Some(encoding)
+    }
+
+    /// Whether the body under way is what a room says.
+    pub fn is_following(&self) -> bool {
+        matches!(self.phase, Phase::Following(_))
+    }
+
+    /// Notes where begins what the peer lacks of its room. Returns whether it was the same the last time.
+    pub fn has_stood_still(&mut self, place: Option<u64>) -> bool {
+        let Phase::Following(following) = &mut self.phase else { return false };
+        let before = std::mem::replace(&mut following.place, place);
+        place.is_some() && before == place
     }
 
     /// Whether more input is of use now.
@@ -327,7 +377,7 @@ impl Http {
 
     /// Whether the response is not whole yet.
     pub fn is_responding(&self) -> bool {
-        matches!(self.phase, Phase::Owed | Phase::Streaming(_))
+        matches!(self.phase, Phase::Owed | Phase::Streaming(_) | Phase::Following(_))
     }
 
     /// Whether no request and no response is under way.
@@ -337,7 +387,11 @@ impl Http {
 
     /// Whether only the end of the connection can be the end of the body under way.
     pub fn ends_with_connection(&self) -> bool {
-        matches!(self.phase, Phase::Streaming(BodyCoding::UntilClose))
+        match &self.phase {
+            Phase::Streaming(coding) => *coding == BodyCoding::UntilClose,
+            Phase::Following(following) => following.coding == BodyCoding::UntilClose,
+            Phase::Head | Phase::Body(_) | Phase::Owed => false,
+        }
     }
 
     /// What the deadline should stand for: a pure function of the state.
@@ -345,6 +399,7 @@ impl Http {
         match self.phase {
             Phase::Owed if self.clock == Clock::Asleep => Clock::Asleep,
             Phase::Owed => Clock::Owed,
+            Phase::Following(_) => Clock::Following,
             _ if output_waits => Clock::Writing,
             Phase::Streaming(_) => Clock::Owed,
             Phase::Body(_) => Clock::Body,
@@ -380,6 +435,7 @@ impl Clock {
             Clock::Head => limits.head_within,
             Clock::Body => limits.body_within,
             Clock::Writing => limits.write_stall,
+            Clock::Following => limits.ping_every,
             Clock::Asleep | Clock::Owed => limits.answer_within,
         }
     }

@@ -92,7 +92,7 @@ impl<N: Network> Engine<N> {
     }
 
     /// The next piece of a streamed body.
-    fn stream_piece(&mut self, id: ConnId, piece: &[u8]) {
+    pub(super) fn stream_piece(&mut self, id: ConnId, piece: &[u8]) {
         self.output.write(&mut self.conns, &self.rooms, id, |conn, out| {
             if let Some(http) = conn.http() {
                 http.encode_piece(piece, out);
@@ -101,7 +101,11 @@ impl<N: Network> Engine<N> {
     }
 
     /// The streamed body is whole, or it broke off: then cutting the connection is the only way to say so.
-    fn stream_end(&mut self, id: ConnId, body: StreamEnd) {
+    pub(super) fn stream_end(&mut self, id: ConnId, mut body: StreamEnd) {
+        let http = self.conns.get_mut(id).and_then(Connection::http);
+        if http.is_some_and(|http| http.is_following()) && self.leave(id) > 0 {
+            body = StreamEnd::Truncated;
+        }
         let may_keep = matches!(self.life, Life::Serving);
         let ended = self.output.write(&mut self.conns, &self.rooms, id, |conn, out| {
             let http = conn.http()?;
@@ -221,17 +225,26 @@ impl<N: Network> Engine<N> {
 
     fn join(&mut self, id: ConnId, feed: FeedId) {
         self.leave(id);
-        let Some(ws) = self.conns.get_mut(id).and_then(Connection::ws) else { return };
-        let encoding = ws.encoding();
+        let encoding = match self.conns.get_mut(id).map(|conn| &mut conn.protocol) {
+            Some(Protocol::Ws(ws)) => Some(ws.encoding()),
+            Some(Protocol::Http(http)) => http.follow(),
+            Some(Protocol::Upstream(_) | Protocol::Discarding(_)) | None => None,
+        };
+        let Some(encoding) = encoding else { return };
         self.rooms.join(&mut self.conns, id, feed, encoding);
+        // The deadline of a response has another meaning from here on.
+        if self.conns.get_mut(id).and_then(Connection::http).is_some() {
+            self.conns.touch(id);
+        }
     }
 
-    /// The connection stops being a member of its room, if it is one.
-    pub fn leave(&mut self, id: ConnId) {
-        if self.conns.get(id).is_some_and(|conn| conn.subscription.is_some()) {
-            self.output.send_of(&mut self.conns, id);
-            self.rooms.leave(&mut self.conns, id);
+    /// The connection stops being a member of its room, if it is one. Returns the number of bytes that it will not get.
+    pub fn leave(&mut self, id: ConnId) -> u64 {
+        if self.conns.get(id).is_none_or(|conn| conn.subscription.is_none()) {
+            return 0;
         }
+        self.output.send_of(&mut self.conns, id);
+        self.rooms.leave(&mut self.conns, id)
     }
 
     /// Appends one text message to the room's feeds.

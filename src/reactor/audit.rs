@@ -90,6 +90,7 @@ fn patience<N: Network>(engine: &Engine<N>, conn: &Connection<N::Stream>) -> Opt
         Protocol::Http(http) if matches!(http.clock, Clock::Owed | Clock::Asleep) => return None,
         // A new connection has the time of a head to begin with.
         Protocol::Http(http) if http.clock == Clock::Idle => limits.idle_for.max(limits.head_within),
+        Protocol::Http(http) if http.clock == Clock::Following => limits.ping_every.max(limits.write_stall),
         Protocol::Http(http) => http.clock.limit(limits),
         Protocol::Ws(ws) if ws.is_open() && !conn.input.has_ended() => limits.ping_every,
         Protocol::Ws(_) => limits.close_within,
@@ -112,9 +113,11 @@ fn audit_http<N: Network>(engine: &Engine<N>, id: ConnId, conn: &Connection<N::S
     let (is_flushed, is_closing) = (conn.is_flushed(), conn.closing != Closing::No);
     let waits_in_vain = conn.input.has_ended() && !conn.unparsed && http.wants_input() && !is_closing;
     ensure!(!waits_in_vain, "its input has ended, and it waits for more");
+    ensure!(http.is_following() == conn.subscription.is_some(), "it follows a room and is no member, or the reverse");
     if conn.is_listed() || conn.is_securing() {
         return Ok(());
     }
+    audit_member(engine, conn)?;
     ensure!(!is_closing || !is_flushed || http.is_responding(), "its last response is out, and it is not closed");
     let clock = http.clock_wanted(&conn.kept, !is_flushed);
     ensure!(http.clock == clock, "its clock is {:?}, and should be {clock:?}", http.clock);
@@ -129,6 +132,13 @@ fn audit_ws<N: Network>(engine: &Engine<N>, conn: &Connection<N::Stream>, ws: &W
         return Ok(());
     }
     ensure!(!(ws.is_finished() || has_ended) || !conn.is_flushed(), "all is said, and it is not closed");
+    let output_waits = !conn.outbox.is_empty() || audit_member(engine, conn)? > 0;
+    ensure!(ws.ping.is_none() || output_waits, "a ping waits for nothing");
+    Ok(())
+}
+
+/// Returns the bytes that a member has still to be sent.
+fn audit_member<N: Network>(engine: &Engine<N>, conn: &Connection<N::Stream>) -> Result<u64, String> {
     let room = conn.subscription.as_ref().and_then(|member| Some((member, engine.rooms.feed_of(member)?)));
     let behind = room.map_or(0, |(member, feed)| member.lane.behind(feed));
     let is_flushed_later = room.is_some_and(|(member, _)| engine.rooms.comes_to(member));
@@ -136,9 +146,7 @@ fn audit_ws<N: Network>(engine: &Engine<N>, conn: &Connection<N::Stream>, ws: &W
     let behind_room = room.map_or(0, |(member, _)| behind - member.lane.own_bytes() as u64);
     let is_late = behind_room > engine.limits.feed_bytes_max() as u64;
     ensure!(!is_late || engine.rooms.are_dirty(), "it is {behind_room} bytes behind its room");
-    let output_waits = !conn.outbox.is_empty() || behind > 0;
-    ensure!(ws.ping.is_none() || output_waits, "a ping waits for nothing");
-    Ok(())
+    Ok(behind)
 }
 
 fn audit_upstream<S>(conn: &Connection<S>, upstream: &Upstream<S>) -> Verdict

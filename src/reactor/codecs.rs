@@ -1,14 +1,18 @@
-//! The compressors of the loop, and the number of sessions that may keep windows of their own.
+//! The encoders of the rooms' logs, the compressors of the loop, and the number of sessions that may keep windows of their own.
 
 use crate::config::Limits;
 use crate::conn::encoding::Encoding;
 use crate::event::Agreement;
+use crate::http::chunked::encode_chunk;
+use crate::http::event_stream::encode_event;
 use crate::ws::deflate::Codec;
 use crate::ws::frame::{self, Opcode};
 
-/// Compresses and inflates for all sessions that keep no window.
+/// Encodes for all rooms; compresses and inflates for all sessions that keep no window.
 pub struct Codecs {
     codec: Codec,
+    /// The event that is made a chunk.
+    event: Vec<u8>,
     /// Sessions that may keep windows of their own.
     windows: usize,
     windows_max: usize,
@@ -17,7 +21,7 @@ pub struct Codecs {
 impl Codecs {
     /// Compressors that are made when they are first needed.
     pub fn new(limits: &Limits) -> Codecs {
-        Codecs { codec: Codec::new(&limits.ws), windows: 0, windows_max: limits.deflate_windows_max }
+        Codecs { codec: Codec::new(&limits.ws), event: Vec::new(), windows: 0, windows_max: limits.deflate_windows_max }
     }
 
     /// Those that are shared.
@@ -47,6 +51,12 @@ impl Codecs {
         match encoding {
             Encoding::Frames => frame::encode(Opcode::Text, text, out),
             Encoding::DeflatedFrames => self.encode_deflated(text, out),
+            Encoding::EventChunks => {
+                self.event.clear();
+                encode_event(text, &mut self.event);
+                encode_chunk(&self.event, out);
+            }
+            Encoding::Events => encode_event(text, out),
         }
     }
 

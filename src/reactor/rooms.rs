@@ -130,19 +130,25 @@ impl Rooms {
     }
 
     /// The connection stops being a reader. What was said before still goes out, as far as the socket takes it, and in
-    /// any case the rest of a frame that is under way.
-    pub fn leave<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId) {
+    /// any case the rest of a frame that is under way. Returns the number of bytes that are dropped.
+    pub fn leave<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId) -> u64 {
         if conns.get(id).is_none_or(|conn| conn.subscription.is_none()) {
-            return;
+            return 0;
         }
         // Without a budget: it happens once, and the lag has a limit.
         self.write_to(conns, id, usize::MAX);
-        let Some(conn) = conns.get_mut(id) else { return };
-        let Some(member) = conn.subscription.take() else { return };
+        let Some(conn) = conns.get_mut(id) else { return 0 };
+        let Some(member) = conn.subscription.take() else { return 0 };
+        let mut dropped = 0;
         if let Some(room) = self.rooms.get_mut(&member.feed) {
-            conn.outbox.push(&member.lane.cut(room.feed_mut(member.encoding)));
+            let feed = room.feed_mut(member.encoding);
+            let behind = member.lane.behind(feed);
+            let rest = member.lane.cut(feed);
+            dropped = behind - rest.len() as u64;
+            conn.outbox.push(&rest);
         }
         self.vacate(conns, member.feed, member.index);
+        dropped
     }
 
     /// The member is gone with its socket.

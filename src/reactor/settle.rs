@@ -35,21 +35,21 @@ impl<N: Network> Engine<N> {
             return self.on_socket_error(id, &e);
         }
         let (progress, is_flushed, is_http) = (conn.unsent() < waited, conn.is_flushed(), conn.http().is_some());
-        let is_ws = match conn.ws() {
-            Some(ws) if progress && !is_flushed => {
-                // It reads, slowly: above high water nothing is read from it, and our ping waits behind what it is getting.
-                ws.heard = self.clock.now;
-                true
-            }
-            ws => ws.is_some(),
-        };
+        let (is_ws, is_member) = (conn.ws().is_some(), conn.subscription.is_some());
+        if let Some(ws) = conn.ws()
+            && progress
+            && !is_flushed
+        {
+            // It reads, slowly: above high water nothing is read from it, and our ping waits behind what it is getting.
+            ws.heard = self.clock.now;
+        }
         if self.is_done(id) {
             return self.conns.bury(id);
         }
+        if is_member && self.rooms.flush_member(&mut self.conns, id, &self.limits) {
+            self.cut(id);
+        }
         if is_ws {
-            if self.rooms.flush_member(&mut self.conns, id, &self.limits) {
-                self.cut(id);
-            }
             self.answer_ping(id);
         }
         self.advance_closing(id);
@@ -84,8 +84,8 @@ impl<N: Network> Engine<N> {
         }
     }
 
-    /// Whether the peer has left and nothing it sent can still be handled; while it waits for a search, its FIN alone
-    /// means so. While draining, whether nothing is under way.
+    /// Whether the peer has left and nothing it sent can still be handled; while it waits for a search, or follows a room,
+    /// its FIN alone means so. While draining, whether nothing is under way.
     pub fn is_done(&self, id: ConnId) -> bool {
         let Some(conn) = self.conns.get(id) else { return false };
         let gone = conn.broken && !self.wants_input(conn, 0);
@@ -93,8 +93,8 @@ impl<N: Network> Engine<N> {
             Protocol::Http(http) => {
                 let is_between = http.is_between_requests() && matches!(conn.closing, Closing::No);
                 let idle = is_between && conn.kept.is_empty() && conn.is_flushed() && !conn.input.is_readable();
-                gone || conn.input.has_fin() && self.conns.get(http.fetch).is_some()
-                    || idle && !matches!(self.life, Life::Serving)
+                let waits = http.is_following() || self.conns.get(http.fetch).is_some();
+                gone || conn.input.has_fin() && waits || idle && !matches!(self.life, Life::Serving)
             }
             Protocol::Ws(_) | Protocol::Discarding(_) => gone,
             Protocol::Upstream(_) => false,
@@ -164,7 +164,10 @@ impl<N: Network> Engine<N> {
     /// A member lags too far behind its room.
     pub fn cut(&mut self, id: ConnId) {
         log::info!("{id:?} is more than {} bytes behind its room and is cut", self.limits.feed_bytes_max());
-        self.close(id, Some(1013), "too slow", Told::Later);
+        match self.conns.get(id).map(|conn| &conn.protocol) {
+            Some(Protocol::Http(_)) => self.cut_follower(id),
+            _ => self.close(id, Some(1013), "too slow", Told::Later),
+        }
     }
 
     /// Sends the pong for the latest ping, as soon as no output waits.
@@ -245,6 +248,7 @@ impl<N: Network> Engine<N> {
                 self.respond_plainly(id, 503, "The answer took too long.\n");
                 self.inbox.push_back((id, Event::Left));
             }
+            Protocol::Http(http) if http.clock == Clock::Following => self.look_at_follower(id),
             Protocol::Http(http) if matches!(http.clock, Clock::Head | Clock::Body) => {
                 self.refuse(id, 408, "The request did not arrive in time.\n");
             }

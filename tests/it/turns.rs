@@ -1,6 +1,7 @@
 //! Single turns of the loop over a network in memory: races that no real socket repeats.
 
 mod fetches;
+mod followers;
 mod services;
 mod slices;
 mod subprotocols;
