@@ -3,8 +3,8 @@
 //! Closures go in through a bounded queue. Each result is handed over on its thread, to the loop's own queue: there a
 //! thread waits while that is full, so results never pile up. A thread starts when a job comes and all others are busy,
 //! up to the maximum; when that is lowered, the next idle threads end. A job that panics loses its result, not its
-//! thread: the connection that waits for it has a deadline. A dropped pool leaves its threads asleep: it lives as long as the
-//! process.
+//! thread: the connection that waits for it has a deadline. The threads of a dropped pool end, the busy ones after their
+//! job.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -122,6 +122,14 @@ impl<T: Send + 'static> Jobs<T> {
         }
         self.refused = started.is_err();
         started.is_ok()
+    }
+}
+
+impl<T> Drop for Jobs<T> {
+    fn drop(&mut self) {
+        // One that waits to hand over its result ends because nothing receives it.
+        self.queue.lock().ending += self.threads;
+        self.queue.more.notify_all();
     }
 }
 

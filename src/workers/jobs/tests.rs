@@ -116,6 +116,22 @@ fn idle_threads_above_the_maximum_end_at_once() {
 }
 
 #[test]
+fn the_threads_of_a_dropped_pool_end() {
+    let mut pool = pool(3, 10);
+    let [first, second, third] = [1, 2, 3].map(|n| pool.begin(n));
+    drop(first);
+    assert_eq!(pool.result(), 1);
+    let Pool { jobs, ended, .. } = pool;
+    drop(jobs);
+    ended.recv_timeout(PATIENCE).expect("the idle thread ends");
+    assert!(ended.try_recv().is_err(), "the busy ones do not");
+    drop((second, third));
+    for _ in 0..2 {
+        ended.recv_timeout(PATIENCE).expect("the others end after their jobs");
+    }
+}
+
+#[test]
 fn a_thread_about_to_end_is_kept_before_one_is_started() {
     let mut pool = pool(2, 10);
     let gates = [pool.begin(1), pool.begin(2)];
