@@ -7,14 +7,15 @@
 //! ```
 //!
 //! At most `fetches_max` run, and `origin_fetches_max` of them to one origin; `fetches_waiting_max` wait, each up to
-//! `fetch_queue_within`. The owner is told exactly one end: `Done` or `Failed`. A kept connection that turns out to be
-//! closed, or that brings 408, is no business of the owner: the request is asked once more on a new connection.
+//! `fetch_queue_within`. The owner is told exactly one end: `Done` or `Failed`. A redirect is followed in the same place, and
+//! perhaps on the same connection. A kept connection that turns out to be closed, or that brings 408, is no business of
+//! the owner: the request is asked once more on a new connection.
 
 pub mod dial;
+pub mod owners;
 pub mod places;
 
 use crate::config::Limits;
-use crate::conn::http::Clock;
 use crate::conn::table::Connections;
 use crate::conn::upstream::{State, Upstream};
 use crate::conn::{Connection, Input, Protocol};
@@ -24,8 +25,9 @@ use crate::id::ConnId;
 use crate::net::{Network, Stream};
 use crate::workers::names::{Names, Resolved};
 use dial::{Dialled, Dialler};
+use owners::Owners;
 use places::Places;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 
@@ -43,8 +45,7 @@ pub struct Client {
     waiting: VecDeque<ConnId>,
     /// Connections without a request, the one used last at the end.
     kept: Vec<ConnId>,
-    /// The fetches of owners that are no connections.
-    of_outside: HashMap<ConnId, ConnId>,
+    owners: Owners,
     dialler: Dialler,
     /// No connection is kept any more.
     is_closing: bool,
@@ -57,14 +58,13 @@ impl Client {
             places: Places::default(),
             waiting: VecDeque::new(),
             kept: Vec::new(),
-            of_outside: HashMap::new(),
+            owners: Owners::default(),
             dialler: Dialler { names },
             is_closing: false,
         }
     }
 
-    /// Starts or queues a fetch for `owner`. One that it had before (a redirect) is dropped, and leaves its place to
-    /// the new one.
+    /// Starts or queues a fetch for `owner`. One that it had before is dropped, and leaves its place to the new one.
     pub fn start<S: Stream>(&mut self, conns: &mut Connections<S>, owner: ConnId, fetch: Box<Fetch>, cx: Cx) {
         let had_place = self.drop_fetch_of(conns, owner);
         if self.places.is_free_for(&fetch.url, cx.limits) && (had_place || self.waiting.is_empty()) {
@@ -97,7 +97,7 @@ impl Client {
         log::trace!("{owner:?} fetches {}", fetch.url);
         let kept = if reusing == Reusing::Allowed { self.take_kept(conns, &fetch) } else { None };
         if let Some(id) = kept {
-            adopt(&mut self.of_outside, conns, owner, id, fetch.deadline, cx);
+            self.owners.adopt(conns, owner, id, fetch.deadline, cx);
             if let Some(upstream) = conns.get_mut(id).and_then(Connection::upstream) {
                 upstream.reuse(owner, fetch, cx.now);
             }
@@ -119,7 +119,7 @@ impl Client {
         let deadline = fetch.deadline;
         let upstream = Upstream::new(owner, fetch, state, cx.now);
         let id = conns.insert(Connection::new(None, Protocol::Upstream(Box::new(upstream))), deadline);
-        adopt(&mut self.of_outside, conns, owner, id, deadline, cx);
+        self.owners.adopt(conns, owner, id, deadline, cx);
         id
     }
 
@@ -225,6 +225,9 @@ impl Client {
         if upstream.may_retry(&error) {
             return self.ask_anew(conns, id, cx);
         }
+        if upstream.may_follow(&error) {
+            return self.follow(conns, id, false, cx);
+        }
         let (owner, was_queued) = (upstream.owner, upstream.state() == State::Queued);
         if !upstream.end() {
             return;
@@ -236,8 +239,17 @@ impl Client {
         inbox.push_back((owner, Event::Fetched(Fetched::Failed(error))));
     }
 
+    /// The response was a redirect, and no more is read of it: the next fetch takes over the place of this one, and
+    /// perhaps the connection.
+    pub fn follow<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId, is_quiet: bool, cx: Cx) {
+        let Some(next) = conns.living(id).and_then(Connection::upstream).and_then(Upstream::take_next) else { return };
+        let Some(owner) = self.finish(conns, id, is_quiet, cx.limits) else { return };
+        self.start(conns, owner, next, cx);
+        self.release(conns, id, owner, cx);
+    }
+
     /// The response is whole; returns its owner, which is to be told now. Until [`Client::release`] the fetch has its place:
-    /// a redirect, which the owner asks for when it is told, takes that over, and perhaps the connection.
+    /// another one, which the owner asks for when it is told, takes that over, and perhaps the connection.
     pub fn finish<S: Stream>(
         &mut self,
         conns: &mut Connections<S>,
@@ -268,7 +280,7 @@ impl Client {
         }
         upstream.owner = ConnId::NOBODY;
         conns.set_deadline(id, cx.now + cx.limits.upstream_idle_for);
-        self.disown(conns, owner, id);
+        self.owners.disown(conns, owner, id);
         self.give_up_place(conns, id);
         self.start_waiting(conns, cx);
         while self.kept.len() > cx.limits.upstreams_kept_max {
@@ -284,30 +296,14 @@ impl Client {
         self.launch(conns, owner, fetch, Reusing::Forbidden, cx);
     }
 
-    /// The owner waits for `id` no longer.
-    fn disown<S: Stream>(&mut self, conns: &mut Connections<S>, owner: ConnId, id: ConnId) {
-        if owner.is_outside() {
-            if self.of_outside.get(&owner) == Some(&id) {
-                self.of_outside.remove(&owner);
-            }
-        } else if let Some(http) = conns.get_mut(owner).and_then(Connection::http)
-            && http.fetch == id
-        {
-            http.fetch = ConnId::NOBODY;
-        }
-    }
-
     /// Ends the owner's fetch without telling it; returns whether that had a place.
     fn drop_fetch_of<S: Stream>(&mut self, conns: &mut Connections<S>, owner: ConnId) -> bool {
-        let id = match conns.get(owner).map(|conn| &conn.protocol) {
-            Some(Protocol::Http(http)) => http.fetch,
-            _ => self.of_outside.get(&owner).copied().unwrap_or(ConnId::NOBODY),
-        };
+        let id = self.owners.fetch_of(conns, owner);
         let upstream = conns.get_mut(id).and_then(Connection::upstream);
         let Some(upstream) = upstream.filter(|upstream| upstream.owner == owner) else { return false };
         let is_kept = upstream.state() == State::Kept;
         let had_place = self.give_up_place(conns, id);
-        self.disown(conns, owner, id);
+        self.owners.disown(conns, owner, id);
         if !is_kept {
             conns.bury(id);
         }
@@ -357,7 +353,7 @@ impl Client {
         // While the end of its last response is being told, it still has an owner and a place.
         let owner = conns.get_mut(id)?.upstream()?.owner;
         self.give_up_place(conns, id);
-        self.disown(conns, owner, id);
+        self.owners.disown(conns, owner, id);
         Some(id)
     }
 
@@ -372,7 +368,7 @@ impl Client {
         if upstream.running {
             self.places.free(&upstream.fetch.url);
         }
-        self.disown(conns, upstream.owner, id);
+        self.owners.disown(conns, upstream.owner, id);
         self.start_waiting(conns, cx);
     }
 
@@ -429,10 +425,7 @@ impl Client {
             if conn.is_dead() || state == State::Kept {
                 continue;
             }
-            let owned = match conns.get(owner).map(|conn| &conn.protocol) {
-                Some(Protocol::Http(http)) => http.fetch,
-                _ => self.of_outside.get(&owner).copied().unwrap_or(ConnId::NOBODY),
-            };
+            let owned = self.owners.fetch_of(conns, owner);
             if owned != id {
                 return Err(format!("{id:?}: its owner {owner:?} waits for {owned:?}"));
             }
@@ -446,9 +439,9 @@ impl Client {
         if places != self.places || places.running() > limits.fetches_max {
             return Err(format!("{places:?} are taken, {:?} are counted", self.places));
         }
-        for (owner, &id) in &self.of_outside {
+        for (owner, id) in self.owners.outside() {
             let upstream = conns.get(id).map(|conn| &conn.protocol);
-            if !matches!(upstream, Some(Protocol::Upstream(upstream)) if upstream.owner == *owner) {
+            if !matches!(upstream, Some(Protocol::Upstream(upstream)) if upstream.owner == owner) {
                 return Err(format!("{owner:?} waits for {id:?}, whose owner it is not"));
             }
         }
@@ -461,24 +454,6 @@ impl Client {
 enum Reusing {
     Allowed,
     Forbidden,
-}
-
-/// The owner's response now waits for this fetch.
-fn adopt<S: Stream>(
-    of_outside: &mut HashMap<ConnId, ConnId>,
-    conns: &mut Connections<S>,
-    owner: ConnId,
-    id: ConnId,
-    deadline: Instant,
-    cx: Cx,
-) {
-    if owner.is_outside() {
-        of_outside.insert(owner, id);
-    } else if let Some(http) = conns.get_mut(owner).and_then(Connection::http) {
-        (http.clock, http.fetch) = (Clock::Owed, id);
-        // Its end comes as an event; this is only for the case that no event ever came.
-        conns.set_deadline(owner, deadline + cx.limits.answer_within);
-    }
 }
 
 /// The request goes out at the end of this turn. The response has what is left of the time of the whole.

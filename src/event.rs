@@ -16,7 +16,7 @@ pub use crate::http::url::Url;
 use crate::id::{ConnId, FeedId};
 pub use crate::ws::deflate::Agreement;
 pub use crate::ws::session::{Kind, Payload};
-pub use fetch::{Fetch, FetchError, Fetched, Journey, Reached};
+pub use fetch::{Fetch, FetchError, Fetched, Journey, Leads, Reached, Side};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -69,35 +69,22 @@ pub enum Job {
     ReadFile { path: PathBuf },
 }
 
-/// Work that does block, on the loop itself, which stops every connection ([`Effect::RunBlocking`], `--lab`). It comes
-/// back as [`Event::Finished`].
+/// Work that does block, on the loop itself, which stops every connection ([`Effect::RunBlocking`], `--lab`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Blocking {
-    /// Does nothing for a while.
+    /// Does nothing for a while, then [`Event::Finished`].
     Sleep(Duration),
-    /// The whole fetch, with sockets that wait.
+    /// The whole fetch: its events come one after the other, and what they led to is done when it is over.
     Fetch(Box<Fetch>),
 }
 
-/// What a [`Job`] found, or what came of [`Blocking`] work.
+/// What a [`Job`] found, or that [`Blocking`] work is done.
 #[derive(Debug)]
 pub enum Finished {
     /// Of [`Job::ReadFile`].
     File(std::io::Result<FileRead>),
     /// Of [`Blocking::Sleep`].
     Blocked,
-    /// Of [`Blocking::Fetch`].
-    FetchedBlocking(Result<WholeAnswer, FetchError>),
-}
-
-/// An upstream's response, all of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct WholeAnswer {
-    pub status: u16,
-    /// Names as sent, values as bytes, in order.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// Transfer coding removed.
-    pub body: Vec<u8>,
 }
 
 /// The bytes of a file and what conditional requests need.
@@ -148,7 +135,7 @@ pub enum Effect {
     Fetch(ConnId, Box<Fetch>),
     /// Run on the pool; [`Event::Finished`] goes to this connection.
     Run(ConnId, Job),
-    /// Run on the loop itself, while every connection waits (`--lab`).
+    /// Run on the loop itself, while every connection waits (`--lab`); one at a time for a connection, which waits for it.
     RunBlocking(ConnId, Blocking),
     /// Leave the loop.
     Quit,
@@ -205,6 +192,15 @@ impl Effects {
             }
         };
         self.list.push(effect);
+    }
+
+    /// Drops the response to `to`, and what there is of its body, if it is still in the list; returns whether it was.
+    pub fn take_back(&mut self, to: ConnId) -> bool {
+        let is_there = self.list.iter().any(|effect| matches!(effect, Effect::Respond(id, _) if *id == to));
+        if is_there {
+            self.list.retain(|effect| !matches!(effect, Effect::Respond(id, _) | Effect::Piece(id, _) if *id == to));
+        }
+        is_there
     }
 
     /// Forgets list and bytes when they are applied. Keeps the memory, unless one large message has grown it.

@@ -74,7 +74,7 @@
 //! reactor/settle.rs   `settle`       end of the turn: one write, of a slice at most
 //! conn/upstream.rs    `step`         the response, read like any other input, goes to the exchange
 //! http/exchange.rs    `receive`      a head, a piece of the body, the end: `ExchangeEvent`, borrowed
-//! site/search.rs      `on_fetched`   `Effect::Respond`, `Effect::Piece`; a redirect asks for the next fetch
+//! site/search.rs      `on_fetched`   `Effect::Respond`, `Effect::Piece`; a redirect only moves the base URL
 //! reactor/apply.rs    `stream_piece` to the browser; while it is slow, `wants_input` leaves the site unread
 //! client.rs           `finish`       the owner is told the end, once; the connection is kept or freed
 //! ```

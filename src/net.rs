@@ -16,7 +16,6 @@ use listeners::Service;
 use mio::Token;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 /// A non-blocking byte stream.
 pub trait Stream: Read + Write {
@@ -46,13 +45,6 @@ pub trait Stream: Read + Write {
     /// Whether it is known how the input ends: the next read tells, and no event will call for it.
     fn input_ended(&self) -> bool {
         false
-    }
-    /// Of a stream that waits: a read waits this long at most, and then returns `WouldBlock`.
-    ///
-    /// # Errors
-    /// The kernel refuses, or it is a stream that never waits.
-    fn wait_at_most(&self, _within: Duration) -> io::Result<()> {
-        Err(ErrorKind::Unsupported.into())
     }
     /// Tells the peer that this was all, where the stream has a word for it; FIN alone, which the drop sends, might be
     /// from an attacker (RFC 8446 section 6.1).
@@ -106,13 +98,6 @@ pub trait Network {
     /// # Errors
     /// No descriptor, no route, or no permission (connect(2)).
     fn connect(&mut self, to: SocketAddr) -> io::Result<Self::Stream>;
-    /// Connects and waits for it; the stream it gives waits, too, and is never watched.
-    ///
-    /// # Errors
-    /// As connect(2), `TimedOut` after `within`; or this network has no streams that wait.
-    fn connect_and_wait(&mut self, _to: SocketAddr, _within: Duration) -> io::Result<Self::Stream> {
-        Err(ErrorKind::Unsupported.into())
-    }
     /// Puts TLS on a stream that has just been connected to `host`, a name or an address; [`Stream::secure`] drives it.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ mod codecs;
 mod engine;
 mod follow;
 pub mod https;
+mod jobs;
 mod output;
 mod results;
 mod rooms;
@@ -371,7 +372,7 @@ impl<N: Network, A: App> Server<N, A> {
 
     fn wait(&self) -> Option<Duration> {
         let now = self.engine.clock.now;
-        if self.results.may_have_more() || self.engine.rooms.are_dirty() || self.engine.is_over() {
+        if self.results.may_have_more() || self.engine.has_work() || self.engine.is_over() {
             return Some(Duration::ZERO);
         }
         let own = match self.engine.life {

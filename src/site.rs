@@ -22,7 +22,7 @@ pub mod upgrade;
 
 use crate::clock::Now;
 use crate::config::Limits;
-use crate::event::{App, Body, Effects, Fetched, Finished, Kind, Payload, Request, Response};
+use crate::event::{App, Blocking, Body, Effect, Effects, Fetched, Finished, Kind, Payload, Request, Response};
 use crate::http::request::Method;
 use crate::http::url::{Form, NotUtf8};
 use crate::id::ConnId;
@@ -35,7 +35,7 @@ use login::Login;
 use origins::Origins;
 use pages::Pages;
 use router::{Found, Route, Router};
-use search::{Search, Way};
+use search::Search;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use upgrade::Upgrades;
@@ -131,8 +131,11 @@ impl Site {
             }
             Route::ChatWithoutSlash => Response::redirect(308, "/chat/"),
             Route::Echo => return self.upgrades.echo(cx, &user, &self.origins, pages, out),
-            Route::Search => return self.search.request(cx, user, query, Way::Loop, pages, out),
-            Route::SearchSync => return self.search.request(cx, user, query, Way::Blocking, pages, out),
+            Route::Search => return self.search.request(cx, user, query, Effect::Fetch, pages, out),
+            Route::SearchSync => {
+                let start: search::Start = |id, fetch| Effect::RunBlocking(id, Blocking::Fetch(fetch));
+                return self.search.request(cx, user, query, start, pages, out);
+            }
             Route::Static => return self.files.request(cx, user, path, pages, out),
         };
         out.respond(cx.from, response);
@@ -160,7 +163,6 @@ impl App for Site {
         match finished {
             Finished::File(read) => self.files.on_finished(from, read, now, &self.pages, out),
             Finished::Blocked => self.index.resume(from, &self.pages, out),
-            Finished::FetchedBlocking(result) => self.search.on_fetched_blocking(from, result, &self.pages, out),
         }
     }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The list is an [`App`] whose loop has no listener. Each of the `--concurrency` slots has one target under way and
-//! owns its fetch: the next fetch of a slot, of a redirect or of another target, drops the rest of the one before. A
+//! owns its fetch: the next fetch of a slot drops the rest of the one before. A
 //! response is reported when it is complete, so the order is that of the sites' speed. No step looks at more than one
 //! target.
 
@@ -166,9 +166,8 @@ impl<O: Write, E: Write> FetchList<O, E> {
             match url_of(target) {
                 Ok(url) => {
                     let file_name = self.plan.output.is_some().then(|| part::file_name(n, self.targets.len(), &url));
-                    let fetch = self.plan.fetch(url, now);
-                    out.push(Effect::Fetch(ConnId::outside(slot), Box::new(fetch.clone())));
-                    self.slots[slot] = Some(Trip::new(n, fetch, file_name, now));
+                    self.slots[slot] = Some(Trip::new(n, url.clone(), file_name, now));
+                    out.push(Effect::Fetch(ConnId::outside(slot), Box::new(self.plan.fetch(url, now))));
                     return;
                 }
                 Err(e) => self.ended(n, Outcome { error: Some(e.to_string()), ..Outcome::default() }),
@@ -221,7 +220,6 @@ impl<O: Write, E: Write> App for FetchList<O, E> {
         let Some(trip) = slot else { return };
         let end = match trip.on_fetched(fetched, &self.plan) {
             Next::Wait => return,
-            Next::Fetch(fetch) => return out.push(Effect::Fetch(from, fetch)),
             Next::Over(end) => end,
         };
         if let Some(trip) = slot.take() {

@@ -4,6 +4,7 @@
 //! Placed ─▶ Resolving (unless known) ─▶ Connecting ─▶ Securing (https) ─▶ Exchanging ─ whole response ─▶ Kept
 //!                                                                             ▲                           │
 //! Queued: for a place, then anew: Placed, or on a Kept one                    └────── the next fetch ─────┘
+//!                                                                                  perhaps of a redirect
 //! TurnedAway: not even that          all but Kept ─ whole response, error, deadline ─▶ Over
 //! ```
 //!
@@ -14,9 +15,9 @@
 use super::{Input, Step};
 use crate::config::Limits;
 use crate::conn::race::Race;
-use crate::event::{Fetch, FetchError, Fetched, Journey, Reached};
+use crate::event::{Fetch, FetchError, Fetched, Journey, Reached, Side};
 use crate::http::exchange::{Exchange, ExchangeError, ExchangeEvent, ResponseHead, Stage};
-use crate::http::redirect::same_origin;
+use crate::http::redirect::{BODY_BYTES_MAX, same_origin};
 use crate::http::url::Scheme;
 use crate::id::ConnId;
 use crate::net::Stream;
@@ -35,6 +36,7 @@ pub struct Upstream<S> {
     pub running: bool,
     /// Reads the response.
     pub exchange: Exchange,
+    redirect: Redirect,
     /// The connects under way, while there is no stream.
     pub race: Option<Box<Race<S>>>,
     /// It has carried a response before, so the peer may have closed it before our request was there.
@@ -68,11 +70,24 @@ pub enum State {
     Over,
 }
 
+/// Whether the response is a redirect.
+#[derive(Debug)]
+enum Redirect {
+    /// It is for the owner; or its head has not come.
+    No,
+    /// It leads to this fetch, once its body is read; that many bytes were.
+    To(Box<Fetch>, usize),
+    /// It is not followed.
+    Failed(FetchError),
+}
+
 /// How a response ended.
 #[derive(Debug)]
 pub enum End {
     /// It is whole. `is_quiet`: the request was sent, nothing came behind the response, and the connection is open.
     Whole { is_quiet: bool },
+    /// The same of a redirect; or its body is too long to wait for, then it is not quiet.
+    Redirect { is_quiet: bool },
     /// It never will be.
     Failed(FetchError),
     /// It is the server's 408 to a kept connection: ask once more, on a new one.
@@ -90,6 +105,7 @@ impl<S> Upstream<S> {
         Upstream {
             owner,
             exchange: Exchange::new(fetch.is_head(), fetch.decode),
+            redirect: Redirect::No,
             fetch,
             state,
             running: state == State::Placed,
@@ -166,6 +182,9 @@ impl<S> Upstream<S> {
             // Nothing was asked, so whatever comes has no meaning.
             return if input.is_empty() { (0, Step::Starved) } else { (input.len(), Step::Over) };
         }
+        if let Redirect::Failed(error) = &self.redirect {
+            return (0, Step::FetchEnd(End::Failed(error.clone())));
+        }
         if !input.is_empty() && !self.exchange.has_begun() {
             self.journey.first_byte = now.saturating_duration_since(self.phase_began);
         }
@@ -182,14 +201,31 @@ impl<S> Upstream<S> {
             Some(ExchangeEvent::Head(head)) if may_ask_anew && is_idle_timeout(&head) => {
                 (input.len(), Step::FetchEnd(End::AskAnew))
             }
-            Some(ExchangeEvent::Head(head)) => (used, Step::Fetched(owner, Fetched::Head(head, journey))),
-            Some(ExchangeEvent::Body(piece)) => (used, Step::Fetched(owner, Fetched::Body(piece))),
+            Some(ExchangeEvent::Head(head)) => {
+                let from = if is_public(journey.address.ip()) { Side::Public } else { Side::Private };
+                self.redirect = match self.fetch.redirected(head.status, head.header("location"), from) {
+                    Ok(None) => return (used, Step::Fetched(owner, Fetched::Head(head, journey))),
+                    Ok(Some(next)) => Redirect::To(Box::new(next), 0),
+                    Err(error) => Redirect::Failed(error),
+                };
+                let next = if let Redirect::To(next, _) = &self.redirect { Some(&next.url) } else { None };
+                (used, Step::Fetched(owner, Fetched::Redirect(head, journey, next)))
+            }
+            Some(ExchangeEvent::Body(piece)) => match &mut self.redirect {
+                Redirect::To(_, bytes) => {
+                    *bytes += piece.len();
+                    let is_short = *bytes <= BODY_BYTES_MAX;
+                    (used, if is_short { Step::Quiet } else { Step::FetchEnd(End::Redirect { is_quiet: false }) })
+                }
+                _ => (used, Step::Fetched(owner, Fetched::Body(piece))),
+            },
             Some(ExchangeEvent::Done) if is_cut => {
                 (0, Step::FetchEnd(End::Failed(FetchError::Broken { why: CUT_SHORT.into() })))
             }
             Some(ExchangeEvent::Done) => {
                 let is_quiet = used == input.len() && !has_ended && is_flushed;
-                (used, Step::FetchEnd(End::Whole { is_quiet }))
+                let is_redirect = matches!(self.redirect, Redirect::To(..));
+                (used, Step::FetchEnd(if is_redirect { End::Redirect { is_quiet } } else { End::Whole { is_quiet } }))
             }
         }
     }
@@ -210,6 +246,20 @@ impl<S> Upstream<S> {
         (now + limits.connect_within).min(self.fetch.deadline)
     }
 
+    /// Takes the fetch that the response leads to, if it is a redirect.
+    pub fn take_next(&mut self) -> Option<Box<Fetch>> {
+        match std::mem::replace(&mut self.redirect, Redirect::No) {
+            Redirect::To(next, _) => Some(next),
+            _ => None,
+        }
+    }
+
+    /// Whether a redirect was read, and its target is to be fetched although reading has failed now: where it leads is
+    /// known, and how its body ends does not matter. Without any time left it does.
+    pub fn may_follow(&self, error: &FetchError) -> bool {
+        matches!(self.redirect, Redirect::To(..)) && !matches!(error, FetchError::Timeout { .. })
+    }
+
     /// The fetch is over; returns whether it was not before, so that its owner is told one end.
     pub fn end(&mut self) -> bool {
         std::mem::replace(&mut self.state, State::Over) != State::Over
@@ -224,7 +274,7 @@ impl<S> Upstream<S> {
 
     /// A kept connection gets its next request.
     pub fn reuse(&mut self, owner: ConnId, fetch: Box<Fetch>, now: Instant) {
-        self.exchange = Exchange::new(fetch.is_head(), fetch.decode);
+        (self.exchange, self.redirect) = (Exchange::new(fetch.is_head(), fetch.decode), Redirect::No);
         self.journey = Journey { dns: None, connect: None, tls: None, ..self.journey };
         (self.owner, self.fetch, self.reused, self.running) = (owner, fetch, true, true);
         self.begin_exchange(now);
@@ -256,8 +306,8 @@ impl<S> Upstream<S> {
         if self.state == State::Kept {
             return 0;
         }
-        let fields: usize = self.fetch.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        self.fetch.url.host.len() + self.fetch.url.target.len() + fields + self.fetch.body.len()
+        let next = if let Redirect::To(next, _) = &self.redirect { next.held() } else { 0 };
+        self.fetch.held() + next
     }
 
     /// Whether bytes of the peer mean anything: a response, or the end of a kept connection.

@@ -1,7 +1,10 @@
 //! One outbound request as the application sees it: what to ask for, what comes back, and why it may not.
+//!
+//! Redirects are followed by the client. What of a request goes into the next one is decided here ([`Fetch::redirected`]).
 
 use crate::http::exchange::{Asking, ExchangeError, ResponseHead, Stage};
-use crate::http::url::Url;
+use crate::http::redirect::{self, Target};
+use crate::http::url::{Url, UrlError};
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -20,16 +23,40 @@ pub struct Fetch {
     pub body: Vec<u8>,
     /// Ask for gzip and deflate, and take them off the response.
     pub decode: bool,
-    /// Refuse addresses that are not public: set for a redirect that leaves its site.
+    /// Refuse addresses that are not public: set by a redirect, see [`Leads`].
     pub public_only: bool,
-    /// All of it must be done by then: queue, name, connect, TLS and the last byte of the response.
+    /// Redirects that may be followed; 0: a redirect is a response like any other.
+    pub redirects_max: u8,
+    /// Redirects that were followed.
+    pub redirects: u8,
+    /// Where they may lead.
+    pub leads: Leads,
+    /// All of it must be done by then: queue, name, connect, TLS, redirects and the last byte of the response.
     pub deadline: Instant,
     /// How long that is from its beginning; only for the text of [`FetchError::Timeout`].
     pub within: Duration,
 }
 
+/// Where the redirects of a fetch may lead. Once they must lead to public addresses, all further ones must.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leads {
+    Anywhere,
+    /// A response from a public address must not lead to one that is not.
+    PublicFromPublic,
+    /// Every host but this one must be public.
+    PublicBut(String),
+}
+
+/// The side of the network on which a response was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Public,
+    /// A private, loopback or otherwise special address.
+    Private,
+}
+
 impl Fetch {
-    /// A plain GET, done `within` this time from `now`.
+    /// A plain GET without redirects, done `within` this time from `now`.
     pub fn get(url: Url, now: Instant, within: Duration) -> Fetch {
         Fetch {
             url,
@@ -38,14 +65,59 @@ impl Fetch {
             body: Vec::new(),
             decode: false,
             public_only: false,
+            redirects_max: 0,
+            redirects: 0,
+            leads: Leads::Anywhere,
             deadline: now + within,
             within,
         }
     }
 
+    /// The next fetch, if a response with this status and Location redirects this one; `None`: it is a response like any
+    /// other. What of the request goes along: RFC 9110 section 15.4.
+    ///
+    /// # Errors
+    /// The redirect cannot be followed.
+    pub fn redirected(&self, status: u16, location: Option<&[u8]>, from: Side) -> Result<Option<Fetch>, FetchError> {
+        if self.redirects_max == 0 {
+            return Ok(None);
+        }
+        let url = match redirect::target(&self.url, status, location) {
+            Target::None => return Ok(None),
+            Target::Bad(why, location) => return Err(FetchError::BadLocation { location, why }),
+            Target::To(_) if self.redirects >= self.redirects_max => {
+                return Err(FetchError::TooManyRedirects { max: self.redirects_max });
+            }
+            Target::To(url) => url,
+        };
+        let mut next = self.clone();
+        if !redirect::keeps_method(status, &self.method) {
+            (next.method, next.body) = ("GET".into(), Vec::new());
+            next.headers.retain(|(name, _)| !redirect::describes_body(name));
+        }
+        if !redirect::same_origin(&self.url, &url) {
+            // A given Host means the site it was given for.
+            next.headers.retain(|(name, _)| !redirect::is_credential(name) && !name.eq_ignore_ascii_case("Host"));
+        }
+        next.public_only |= match &self.leads {
+            Leads::Anywhere => false,
+            // Also on the same host: its name may mean another address by now.
+            Leads::PublicFromPublic => from == Side::Public,
+            Leads::PublicBut(host) => url.host != *host,
+        };
+        (next.url, next.redirects) = (url, self.redirects + 1);
+        Ok(Some(next))
+    }
+
     /// What its request says; `close`: on a connection that will not be used again.
     pub fn asking(&self, close: bool) -> Asking<'_> {
         Asking { method: &self.method, headers: &self.headers, body: &self.body, decode: self.decode, close }
+    }
+
+    /// Memory held for the request, bytes.
+    pub fn held(&self) -> usize {
+        let fields: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.url.host.len() + self.url.target.len() + fields + self.body.len()
     }
 
     /// Whether the response has no body, whatever its fields say.
@@ -59,9 +131,11 @@ impl Fetch {
     }
 }
 
-/// Steps of one fetch, in order: `Head`, any number of `Body`, `Done`; or `Failed` at any point.
+/// Steps of one fetch, in order: any number of `Redirect`, `Head`, any number of `Body`, `Done`; or `Failed` at any point.
 #[derive(Debug)]
 pub enum Fetched<'a> {
+    /// A redirect, and the URL at which the fetch goes on; `None`: it is not followed, and `Failed` says why.
+    Redirect(ResponseHead<'a>, Journey, Option<&'a Url>),
     /// Final status and fields (1xx are swallowed), and how the fetch came there.
     Head(ResponseHead<'a>, Journey),
     /// The next piece of the body, transfer coding removed, and content coding where [`Fetch::decode`] was set.
@@ -129,6 +203,10 @@ pub enum FetchError {
     Broken { why: String },
     /// The response is not HTTP, breaks a limit, or ends too early.
     Protocol(ExchangeError),
+    /// The response redirects once more than `max` times.
+    TooManyRedirects { max: u8 },
+    /// The response redirects to something that cannot be fetched.
+    BadLocation { location: String, why: UrlError },
     /// Not done by [`Fetch::deadline`]; `reached` is how far it had come.
     Timeout { after: Duration, reached: Reached },
 }
@@ -175,6 +253,8 @@ impl std::fmt::Display for FetchError {
             FetchError::Protocol(e @ ExchangeError::EarlyEof(_)) => write!(f, "the answer is not whole: {e}"),
             FetchError::Protocol(e) if e.is_limit() => write!(f, "the answer is refused: {e}"),
             FetchError::Protocol(e) => write!(f, "the answer makes no sense: {e}"),
+            FetchError::TooManyRedirects { max } => write!(f, "it redirects more than {max} times"),
+            FetchError::BadLocation { location, why } => write!(f, "it redirects to {location}: {why}"),
             FetchError::Timeout { after, reached } => {
                 write!(f, "no complete answer within {} s: ", after.as_secs_f64())?;
                 f.write_str(match reached {
@@ -192,65 +272,4 @@ impl std::fmt::Display for FetchError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_failure_of_a_fetch_has_its_status_and_names_its_cause() {
-        let (host, address) = (|| "a.test".to_owned(), || "192.0.2.1:80".to_owned());
-        let (why, after) = (|| "because".to_owned(), Duration::from_millis(2500));
-        for (error, status, text) in [
-            (FetchError::Resolve { host: host(), why: why() }, 502, "the name a.test could not be resolved: because"),
-            (FetchError::ResolveTimeout { host: host(), after }, 504, "the name a.test was not resolved within 2.5 s"),
-            (FetchError::Busy, 503, "too many fetches are under way, try again in a moment"),
-            (
-                FetchError::QueueTimeout { after },
-                503,
-                "too many fetches are under way: no place became free within 2.5 s",
-            ),
-            (FetchError::Forbidden { host: host() }, 502, "a redirect leads to a.test, which is not a public address"),
-            (FetchError::Connect { address: address(), why: why() }, 502, "no connection to 192.0.2.1:80: because"),
-            (FetchError::ConnectTimeout { after }, 504, "no connection within 2.5 s"),
-            (FetchError::NoTls, 502, "this program was built without https (its feature is `tls`)"),
-            (FetchError::Tls { host: host(), why: why() }, 502, "no secure connection to a.test: because"),
-            (FetchError::TlsTimeout { host: host(), after }, 504, "no secure connection to a.test within 2.5 s"),
-            (FetchError::Broken { why: why() }, 502, "the connection broke before the answer was whole: because"),
-            (
-                FetchError::Protocol(ExchangeError::EarlyEof(Stage::Head)),
-                502,
-                "the answer is not whole: the connection was closed within the head",
-            ),
-            (FetchError::Protocol(ExchangeError::NotHttp), 502, "the answer makes no sense: it is not HTTP/1"),
-            (
-                FetchError::Protocol(ExchangeError::HeadTooLong(9)),
-                502,
-                "the answer is refused: its head is longer than 9 bytes",
-            ),
-        ] {
-            assert_eq!((error.status(), error.to_string().as_str()), (status, text));
-        }
-        for (reached, text) in [
-            (Reached::Queue, "too many fetches were under way"),
-            (Reached::Name, "the name was still being looked up"),
-            (Reached::Connect, "the connection was not there yet"),
-            (Reached::Handshake, "the TLS handshake was still under way"),
-            (Reached::Answer(Stage::Start), "nothing came"),
-            (Reached::Answer(Stage::Head), "its head was still coming"),
-            (Reached::Answer(Stage::Body), "its body was still coming"),
-        ] {
-            let error = FetchError::Timeout { after, reached };
-            let text = format!("no complete answer within 2.5 s: {text}");
-            assert_eq!((error.status(), error.to_string()), (504, text));
-        }
-    }
-
-    #[test]
-    fn only_what_may_be_asked_twice_is_idempotent() {
-        let url = Url::parse("http://a.test/").expect("a URL");
-        let fetch = Fetch::get(url, Instant::now(), Duration::from_secs(1));
-        assert!(fetch.is_idempotent() && !fetch.is_head());
-        assert!(Fetch { method: "HEAD".into(), ..fetch.clone() }.is_head());
-        assert!(!Fetch { method: "POST".into(), ..fetch.clone() }.is_idempotent());
-        assert!(!Fetch { method: "get".into(), ..fetch }.is_idempotent(), "a method is case-sensitive");
-    }
-}
+mod tests;

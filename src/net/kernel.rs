@@ -21,7 +21,6 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Connections that the kernel has completed and that are not accepted yet; mio alone would ask for 128.
 const BACKLOG: i32 = 4096;
@@ -114,6 +113,14 @@ impl Kernel {
     pub fn trust(&mut self, config: Arc<ClientConfig>) {
         self.tls_client = Some(config);
     }
+
+    /// From now on the same sites are trusted as by `other`.
+    pub fn trust_like(&mut self, other: &Kernel) {
+        #[cfg(feature = "tls")]
+        self.tls_client.clone_from(&other.tls_client);
+        #[cfg(not(feature = "tls"))]
+        let _ = other;
+    }
 }
 
 /// Options set on a listener are inherited by what it accepts (tcp(7)), so an accept is one system call.
@@ -159,11 +166,6 @@ impl Network for Kernel {
         let stream = TcpStream::connect(to)?;
         stream.set_nodelay(true)?;
         Ok(Wire::Plain(stream))
-    }
-
-    fn connect_and_wait(&mut self, to: SocketAddr, within: Duration) -> io::Result<Wire> {
-        let stream = std::net::TcpStream::connect_timeout(&to, within)?;
-        Ok(Wire::Plain(TcpStream::from_std(stream)))
     }
 
     #[cfg(feature = "tls")]

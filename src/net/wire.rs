@@ -123,10 +123,6 @@ impl Stream for Wire {
         }
     }
 
-    fn wait_at_most(&self, within: Duration) -> io::Result<()> {
-        SockRef::from(self.tcp()).set_read_timeout(Some(within))
-    }
-
     fn say_goodbye(&mut self) {
         #[cfg(feature = "tls")]
         if let Wire::Tls(stream) = self {

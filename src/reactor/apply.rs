@@ -3,14 +3,14 @@
 //! Applying an effect never raises an event. What has to be told later, such as a fetch that cannot start, goes into the
 //! inbox, and the turn tells it.
 
-use super::blocking;
 use super::engine::{Engine, Life, cx};
+use super::jobs;
 use crate::blocks::Blocks;
 use crate::conn::closing::Closing;
 use crate::conn::http::{Begun, Clock, Ended};
 use crate::conn::ws::Ws;
 use crate::conn::{Connection, Protocol, Rest};
-use crate::event::{Agreement, Blocking, Body, Effect, Effects, Event, Job, Response, StreamEnd};
+use crate::event::{Agreement, Body, Effect, Effects, Event, Job, Response, StreamEnd};
 use crate::http::response::{Switching, encode_switching};
 use crate::id::{ConnId, FeedId};
 use crate::net::Network;
@@ -53,7 +53,7 @@ impl<N: Network> Engine<N> {
         match effect {
             Effect::Fetch(id, fetch) => self.client.start(&mut self.conns, id, fetch, cx(&self.limits, &self.clock)),
             Effect::Run(id, job) => self.run(id, job),
-            Effect::RunBlocking(id, work) => self.block(id, work),
+            Effect::RunBlocking(id, work) => self.blocking.push_back((id, work)),
             _ => {}
         }
     }
@@ -264,16 +264,10 @@ impl<N: Network> Engine<N> {
     /// Hands a job to the pool, or responds 503 if the pool's queue is full.
     fn run(&mut self, id: ConnId, job: Job) {
         let limits = self.limits.clone();
-        if self.jobs.submit(move || (id, blocking::run(job, &limits))).is_err() {
+        if self.jobs.submit(move || (id, jobs::run(job, &limits))).is_err() {
             self.respond_plainly(id, 503, "Too much work is waiting. Try again in a moment.\n");
             self.inbox.push_back((id, Event::Left));
         }
-    }
-
-    /// Does work on the loop itself, which blocks every connection (`--lab`).
-    fn block(&mut self, id: ConnId, work: Blocking) {
-        let finished = blocking::block(work, &mut self.network, &self.limits);
-        self.inbox.push_back((id, Event::Finished(finished)));
     }
 }
 

@@ -9,12 +9,14 @@ use super::results::{FromThread, Sender};
 use super::rooms::Rooms;
 use crate::client::{Client, Cx};
 use crate::config::Limits;
+use crate::conn::Connection;
 use crate::conn::table::Connections;
-use crate::event::{Finished, Inbox};
+use crate::event::{Blocking, Finished, Inbox};
 use crate::id::ConnId;
 use crate::net::Network;
 use crate::workers::jobs::Jobs;
 use crate::workers::names::Names;
+use std::collections::VecDeque;
 use std::time::Instant;
 
 /// Connections, rooms, fetches and threads, and what effects do to them (`apply.rs`, `settle.rs`).
@@ -27,6 +29,8 @@ pub(super) struct Engine<N: Network> {
     pub client: Client,
     /// Files; work that takes the time of a disk.
     pub jobs: Jobs<(ConnId, Finished)>,
+    /// Work that will block the loop, at most one piece for each connection.
+    pub blocking: VecDeque<(ConnId, Blocking)>,
     /// What the application has to be told.
     pub inbox: Inbox,
     pub codecs: Codecs,
@@ -60,6 +64,7 @@ impl<N: Network> Engine<N> {
             rooms: Rooms::default(),
             client: Client::new(names),
             jobs: Jobs::new(limits.job_threads, limits.jobs_waiting_max, hand_over),
+            blocking: VecDeque::new(),
             inbox: Inbox::new(),
             codecs: Codecs::new(&limits),
             clock: Clock::new(now),
@@ -67,6 +72,21 @@ impl<N: Network> Engine<N> {
             life: Life::Serving,
             limits,
         }
+    }
+
+    /// Takes the next work that will block the loop. What waits for it may be gone meanwhile, or have a response.
+    pub fn next_blocking(&mut self) -> Option<(ConnId, Blocking)> {
+        while let Some((id, work)) = self.blocking.pop_front() {
+            if self.conns.living(id).and_then(Connection::http).is_some_and(|http| http.awaits_response()) {
+                return Some((id, work));
+            }
+        }
+        None
+    }
+
+    /// Whether the next turn has something to do that no event and no deadline of a connection announces.
+    pub fn has_work(&self) -> bool {
+        self.rooms.are_dirty() || !self.blocking.is_empty()
     }
 
     /// Whether the loop has come to its end: the application has quit, or the drain is complete.

@@ -2,7 +2,7 @@
 //! and its certificate.
 
 use super::https::TlsFiles;
-use super::{Counts, Server};
+use super::{Counts, Server, blocking};
 use crate::clock::Now;
 use crate::config::Limits;
 use crate::event::App;
@@ -122,6 +122,9 @@ impl<A: App> Loop<A> {
                     }
                 }
             }
+        }
+        if !self.server.is_over() {
+            blocking::run_next(&mut self.server);
         }
         Ok(!self.server.is_over())
     }

@@ -253,6 +253,7 @@ impl<N: Network, A: App> Server<N, A> {
         let Engine { client, conns, inbox, limits, clock, .. } = &mut self.engine;
         let is_quiet = match end {
             End::Whole { is_quiet } => is_quiet,
+            End::Redirect { is_quiet } => return client.follow(conns, id, is_quiet, cx(limits, clock)),
             End::Failed(error) => return client.fail(conns, inbox, id, error, cx(limits, clock)),
             End::AskAnew => return client.ask_anew(conns, id, cx(limits, clock)),
         };

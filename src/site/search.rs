@@ -1,14 +1,12 @@
 //! The search: a request to another site, whose response is relayed as it comes.
 //!
 //! ```text
-//! request ──▶ Fetch ── Head ──▶ redirect? ── Done ──▶ Fetch … (5 at most)
-//!                        ├────▶ Respond(stream) ── Body ──▶ Piece … ── Done ──▶ End
+//! request ──▶ Fetch ── Head ──▶ Respond(stream) ── Body ──▶ Piece … ── Done ──▶ End
 //!                        └────▶ HTML: Body … until the base element is inserted ──▶ Respond, Piece …
 //! ```
 //!
 //! A relayed response acts on our own origin, so fields pass by an allow-list and the page is sandboxed; HTML gets a
-//! base element ([`Opening`]). A redirect's own body is read to its end, so that its connection can be used again.
-//! Sockets, names, deadlines and backpressure are the server's.
+//! base element ([`Opening`]). Sockets, names, redirects, deadlines and backpressure are the server's.
 
 use super::Settings;
 use super::base::{Opening, is_utf_16_label};
@@ -17,9 +15,8 @@ use super::language::Localized;
 use super::pages::{Layout, Page, Pages};
 use crate::config::{Limits, parse_template};
 use crate::event::{
-    Blocking, Body, Effect, Effects, Fetch, FetchError, Fetched, Request, Response, StreamEnd, Url, WholeAnswer,
+    Body, Effect, Effects, Fetch, FetchError, Fetched, Leads, Request, Response, ResponseHead, StreamEnd, Url,
 };
-use crate::http::redirect::{self, Target};
 use crate::http::request::Method;
 use crate::http::response::reason;
 use crate::http::url::{Form, Scheme, insert_words};
@@ -62,20 +59,14 @@ pub struct Search {
 /// What all searches have in common.
 struct SearchSite {
     template: String,
-    host: String,
-    allow_private: bool,
     within: Duration,
     redirects_max: u8,
+    /// The configured host is trusted; any other that a redirect leads to must be public.
+    leads: Leads,
 }
 
-/// How a search is fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// By the loop, beside everything else.
-    Loop,
-    /// On the loop, while everything else waits (`--lab`).
-    Blocking,
-}
+/// The effect that starts the fetch of a search, for this connection.
+pub type Start = fn(ConnId, Box<Fetch>) -> Effect;
 
 /// One search under way.
 #[derive(Debug)]
@@ -83,8 +74,9 @@ struct UnderWay {
     user: User,
     /// How its failure is shown.
     layout: Layout,
-    fetch: Fetch,
-    redirects_left: u8,
+    /// What is asked for, through all redirects.
+    url: Url,
+    is_head: bool,
     phase: Phase,
 }
 
@@ -92,19 +84,10 @@ struct UnderWay {
 enum Phase {
     /// No head yet.
     Asking,
-    /// The head was a redirect: its target, and bytes of its body so far.
-    Leaving(Url, usize),
     /// HTML has begun: its head and its length wait for the base element.
     Opening(Box<Opening>, Box<Response>, Option<u64>),
     /// The head is relayed, pieces follow.
     Relaying,
-}
-
-/// What the head of a response leads to.
-enum Next {
-    Redirect(Url),
-    Relay,
-    Fail(Localized),
 }
 
 impl SearchSite {
@@ -117,29 +100,8 @@ impl SearchSite {
         }
         headers.push(("Accept-Encoding".into(), "identity".to_owned()));
         let method = if cx.request.method == Method::Head { "HEAD".into() } else { "GET".into() };
-        Ok(Fetch { method, headers, ..Fetch::get(url, cx.now.instant, self.within) })
-    }
-
-    /// Where a response leads: to another site, to the browser, or to an error.
-    fn next(&self, search: &UnderWay, status: u16, location: Option<&[u8]>) -> Next {
-        match redirect::target(&search.fetch.url, status, location) {
-            Target::None if NOT_RELAYED.contains(&status) => {
-                Next::Fail(Localized::new("why_status", [&status, &reason(status)]))
-            }
-            Target::None => Next::Relay,
-            _ if search.redirects_left == 0 => Next::Fail(Localized::new("why_redirects", [&self.redirects_max])),
-            Target::To(url) => Next::Redirect(url),
-            Target::Bad(e, location) => Next::Fail(Localized::new("why_location", [&location]).because(e)),
-        }
-    }
-
-    /// The same request to another URL. The configured host is trusted; any other must be public, and so must every one
-    /// that it redirects to.
-    fn redirect(&self, search: &mut UnderWay, url: Url) -> Fetch {
-        search.redirects_left -= 1;
-        search.fetch.public_only |= !self.allow_private && url.host != self.host;
-        search.fetch.url = url;
-        search.fetch.clone()
+        let (redirects_max, leads) = (self.redirects_max, self.leads.clone());
+        Ok(Fetch { method, headers, redirects_max, leads, ..Fetch::get(url, cx.now.instant, self.within) })
     }
 }
 
@@ -174,18 +136,13 @@ impl Search {
             return Err(wrong(&FetchError::NoTls.to_string()));
         }
         let (within, redirects_max) = (limits.search_within, limits.redirects_max);
-        let site = SearchSite {
-            template: template.clone(),
-            host: url.host,
-            allow_private: *allow_private,
-            within,
-            redirects_max,
-        };
+        let leads = if *allow_private { Leads::Anywhere } else { Leads::PublicBut(url.host) };
+        let site = SearchSite { template: template.clone(), within, redirects_max, leads };
         Ok(Search { site, under_way: HashMap::new() })
     }
 
     /// `/search?wd=WORDS`: starts a search, or shows the form.
-    pub fn request(&mut self, cx: Context, user: User, query: Form, way: Way, pages: &Pages, out: &mut Effects) {
+    pub fn request(&mut self, cx: Context, user: User, query: Form, start: Start, pages: &Pages, out: &mut Effects) {
         let Some(words) = query.value("wd").filter(|words| !words.trim().is_empty()) else {
             return out.respond(cx.from, pages.render(&Page::Search, &user, 200));
         };
@@ -194,12 +151,9 @@ impl Search {
             Ok(fetch) => fetch,
             Err(why) => return out.respond(cx.from, failure(layout, &user, 502, &why, pages)),
         };
-        out.push(match way {
-            Way::Blocking => Effect::RunBlocking(cx.from, Blocking::Fetch(Box::new(fetch.clone()))),
-            Way::Loop => Effect::Fetch(cx.from, Box::new(fetch.clone())),
-        });
-        let redirects_left = self.site.redirects_max;
-        self.under_way.insert(cx.from, UnderWay { user, layout, fetch, redirects_left, phase: Phase::Asking });
+        let (url, is_head) = (fetch.url.clone(), fetch.is_head());
+        out.push(start(cx.from, Box::new(fetch)));
+        self.under_way.insert(cx.from, UnderWay { user, layout, url, is_head, phase: Phase::Asking });
     }
 
     /// The connection has ended.
@@ -217,32 +171,36 @@ impl Search {
     pub fn on_fetched(&mut self, from: ConnId, fetched: Fetched<'_>, pages: &Pages, out: &mut Effects) {
         let Some(search) = self.under_way.get_mut(&from) else { return };
         match fetched {
-            Fetched::Head(head, _) => match self.site.next(search, head.status, head.header("location")) {
-                Next::Redirect(url) => search.phase = Phase::Leaving(url, 0),
-                Next::Relay => {
-                    let field = |name: &str| head.header(name);
-                    // Such a response is whole with its head: the server drops the fetch, and no event tells its end.
-                    let is_whole = search.fetch.is_head() || head.status == 204;
-                    let opening = opening_of(&search.fetch.url, field);
-                    let is_html = opening.is_some();
-                    match opening {
-                        Some(opening) if !is_whole => {
-                            let response = relayed(head.status, field, Body::Stream(None));
-                            search.phase = Phase::Opening(Box::new(opening), Box::new(response), head.length);
-                        }
-                        _ => {
-                            // What a base element adds to a page is known with the page only.
-                            let length = head.length.filter(|_| !is_html);
-                            out.respond(from, relayed(head.status, field, Body::Stream(length)));
-                            search.phase = Phase::Relaying;
-                        }
+            Fetched::Redirect(_, _, next) => {
+                if let Some(url) = next {
+                    search.url = url.clone();
+                }
+            }
+            Fetched::Head(head, _) if NOT_RELAYED.contains(&head.status) => {
+                let why = Localized::new("why_status", [&head.status, &reason(head.status)]);
+                self.fail(from, 502, &why, pages, out);
+            }
+            Fetched::Head(head, _) => {
+                // Such a response is whole with its head: the server drops the fetch, and no event tells its end.
+                let is_whole = search.is_head || head.status == 204;
+                let opening = opening_of(&search.url, &head);
+                let is_html = opening.is_some();
+                match opening {
+                    Some(opening) if !is_whole => {
+                        let response = relayed(&head, Body::Stream(None));
+                        search.phase = Phase::Opening(Box::new(opening), Box::new(response), head.length);
                     }
-                    if is_whole {
-                        self.under_way.remove(&from);
+                    _ => {
+                        // What a base element adds to a page is known with the page only.
+                        let length = head.length.filter(|_| !is_html);
+                        out.respond(from, relayed(&head, Body::Stream(length)));
+                        search.phase = Phase::Relaying;
                     }
                 }
-                Next::Fail(why) => self.fail(from, 502, &why, pages, out),
-            },
+                if is_whole {
+                    self.under_way.remove(&from);
+                }
+            }
             Fetched::Body(piece) => match &mut search.phase {
                 Phase::Relaying => {
                     let piece = out.write(|bytes| bytes.extend_from_slice(piece));
@@ -255,8 +213,6 @@ impl Search {
                         search.open(from, begin, added, out);
                     }
                 }
-                Phase::Leaving(_, bytes) if *bytes + piece.len() <= redirect::BODY_BYTES_MAX => *bytes += piece.len(),
-                Phase::Leaving(..) => self.follow(from, out),
                 Phase::Asking => {}
             },
             Fetched::Done => match &mut search.phase {
@@ -267,75 +223,22 @@ impl Search {
                     search.open(from, page, added, out);
                     self.relay_over(from, StreamEnd::Whole, out);
                 }
-                Phase::Leaving(..) => self.follow(from, out),
                 Phase::Asking => {}
             },
             Fetched::Failed(e) => match search.phase {
-                Phase::Relaying => {
+                // A response that was not sent yet, as of a blocking search, is taken back.
+                Phase::Relaying if !out.take_back(from) => {
                     log::info!("a search broke off: {e}");
                     self.relay_over(from, StreamEnd::Truncated, out);
                 }
-                // The target of the redirect is known, and nothing else was needed.
-                Phase::Leaving(..) if !matches!(e, FetchError::Timeout { .. }) => self.follow(from, out),
-                _ => self.fail(from, e.status(), &no_response(&e), pages, out),
+                _ => self.fail(from, e.status(), &why_failed(e), pages, out),
             },
-        }
-    }
-
-    /// Requests the target of the redirect.
-    fn follow(&mut self, from: ConnId, out: &mut Effects) {
-        let Some(search) = self.under_way.get_mut(&from) else { return };
-        if let Phase::Leaving(url, _) = std::mem::replace(&mut search.phase, Phase::Asking) {
-            let fetch = self.site.redirect(search, url);
-            out.push(Effect::Fetch(from, Box::new(fetch)));
         }
     }
 
     fn relay_over(&mut self, from: ConnId, end: StreamEnd, out: &mut Effects) {
         self.under_way.remove(&from);
         out.push(Effect::End(from, end));
-    }
-
-    /// Takes the whole response at once, of [`Way::Blocking`].
-    pub fn on_fetched_blocking(
-        &mut self,
-        from: ConnId,
-        result: Result<WholeAnswer, FetchError>,
-        pages: &Pages,
-        out: &mut Effects,
-    ) {
-        let Some(mut search) = self.under_way.remove(&from) else { return };
-        let answer = match result {
-            Ok(answer) => answer,
-            Err(e) => return out.respond(from, search.failure(e.status(), &no_response(&e), pages)),
-        };
-        let field = |name: &str| {
-            answer.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
-        };
-        match self.site.next(&search, answer.status, field("location")) {
-            Next::Redirect(url) => {
-                let fetch = self.site.redirect(&mut search, url);
-                out.push(Effect::RunBlocking(from, Blocking::Fetch(Box::new(fetch))));
-                self.under_way.insert(from, search);
-            }
-            Next::Relay => {
-                let opening = opening_of(&search.fetch.url, field);
-                let length = || std::str::from_utf8(field("content-length")?).ok()?.parse::<u64>().ok();
-                let body = match (search.fetch.is_head(), opening) {
-                    (true, opening) => Body::Stream(length().filter(|_| opening.is_none())),
-                    (false, None) => Body::Owned(answer.body),
-                    (false, Some(mut opening)) => {
-                        let mut page = Vec::with_capacity(answer.body.len() + (1 << 10));
-                        if opening.read(&answer.body, &mut page).is_none() {
-                            opening.end(&mut page);
-                        }
-                        Body::Owned(page)
-                    }
-                };
-                out.respond(from, relayed(answer.status, field, body));
-            }
-            Next::Fail(why) => out.respond(from, search.failure(502, &why, pages)),
-        }
     }
 
     fn fail(&mut self, from: ConnId, status: u16, why: &Localized, pages: &Pages, out: &mut Effects) {
@@ -358,28 +261,32 @@ fn failure(layout: Layout, user: &User, status: u16, why: &Localized, pages: &Pa
     if user.accepts_html { response } else { sandboxed(response) }
 }
 
-fn no_response(e: &FetchError) -> Localized {
-    Localized::new("why_search", []).because(e)
+fn why_failed(e: FetchError) -> Localized {
+    match e {
+        FetchError::TooManyRedirects { max } => Localized::new("why_redirects", [&max]),
+        FetchError::BadLocation { location, why } => Localized::new("why_location", [&location]).because(why),
+        e => Localized::new("why_search", []).because(e),
+    }
 }
 
 /// The start of an HTML page; `None` for any other type, and for encodings in which markup is not ASCII.
-fn opening_of<'a>(url: &Url, field: impl Fn(&str) -> Option<&'a [u8]>) -> Option<Opening> {
-    let kind = String::from_utf8_lossy(field("content-type").unwrap_or_default()).to_ascii_lowercase();
+fn opening_of(url: &Url, head: &ResponseHead) -> Option<Opening> {
+    let kind = String::from_utf8_lossy(head.header("content-type").unwrap_or_default()).to_ascii_lowercase();
     let mut parts = kind.split(';').map(str::trim);
     let is_html = parts.next() == Some("text/html");
     let label = parts.find_map(|part| part.strip_prefix("charset="));
-    let is_plain = field("content-encoding").is_none_or(|coding| coding.eq_ignore_ascii_case(b"identity"));
+    let is_plain = head.header("content-encoding").is_none_or(|coding| coding.eq_ignore_ascii_case(b"identity"));
     (is_html && is_plain && !label.is_some_and(is_utf_16_label)).then(|| Opening::new(url.clone()))
 }
 
 /// The response as it is passed on.
-fn relayed<'a>(status: u16, field: impl Fn(&str) -> Option<&'a [u8]>, body: Body) -> Response {
-    let text = |name: &str| Some(std::str::from_utf8(field(name)?).ok()?.to_owned());
-    let content_type = match field("content-type") {
+fn relayed(head: &ResponseHead, body: Body) -> Response {
+    let text = |name: &str| Some(std::str::from_utf8(head.header(name)?).ok()?.to_owned());
+    let content_type = match head.header("content-type") {
         None => String::new(),
         Some(_) => text("content-type").filter(|kind| is_shown(kind)).unwrap_or_else(|| BYTES.into()),
     };
-    let mut response = Response::new(status, content_type, body).header("X-Content-Type-Options", "nosniff");
+    let mut response = Response::new(head.status, content_type, body).header("X-Content-Type-Options", "nosniff");
     for (name, ours) in RELAYED {
         if let Some(value) = text(name) {
             response = response.header(ours, value);

@@ -82,6 +82,7 @@ impl App for Recorder {
         let told = &mut self.0[from.slot()];
         assert!(told.ends.is_empty(), "something comes behind the end: {told:?}");
         match fetched {
+            Fetched::Redirect(..) => {}
             Fetched::Head(head, _) => assert_eq!(told.status.replace(head.status), None, "a second head"),
             Fetched::Body(piece) => told.body.extend_from_slice(piece),
             Fetched::Done => told.ends.push(Ok(())),

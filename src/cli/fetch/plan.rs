@@ -1,8 +1,7 @@
-//! The plan for every target: its request, its redirects, and what is kept of the response.
+//! The plan for every target: its request, and what is kept of the response.
 
 use crate::config::FetchArgs;
-use crate::event::{Fetch, Url};
-use crate::http::redirect;
+use crate::event::{Fetch, Leads, Url};
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -16,7 +15,7 @@ pub struct Plan {
     decode: bool,
     within: Duration,
     /// Redirects that are followed; 0: a redirect is a response like any other.
-    pub redirects_max: u8,
+    redirects_max: u8,
     allow_private: bool,
     /// A status of 400 or more is a failure.
     pub fail: bool,
@@ -65,26 +64,10 @@ impl Plan {
             headers: self.headers.clone(),
             body: self.data.clone(),
             decode: self.decode,
+            redirects_max: self.redirects_max,
+            leads: if self.allow_private { Leads::Anywhere } else { Leads::PublicFromPublic },
             ..Fetch::get(url, now, self.within)
         }
-    }
-
-    /// Turns a request that was answered with a redirect into the next one, within the same deadline. `is_public`: the
-    /// answer came from a public address, from where no redirect may lead into a private network.
-    pub fn redirect(&self, fetch: &mut Fetch, status: u16, to: Url, is_public: bool) {
-        if !redirect::keeps_method(status, &fetch.method) {
-            fetch.method = "GET".into();
-            fetch.body = Vec::new();
-            fetch.headers.retain(|(name, _)| !redirect::describes_body(name));
-        }
-        if !redirect::same_origin(&fetch.url, &to) {
-            // A given Host means the site it was given for.
-            let stays = |name: &str| redirect::is_credential(name) || name.eq_ignore_ascii_case("Host");
-            fetch.headers.retain(|(name, _)| !stays(name));
-        }
-        // Also on the same host: its name may mean another address by now.
-        fetch.public_only |= is_public && !self.allow_private;
-        fetch.url = to;
     }
 }
 
@@ -136,56 +119,5 @@ mod tests {
         let (_, fetch) = fetch(&["-H", "accept: text/html", "-H", "Accept-Encoding: br", "--max-time", "0.5"]);
         assert_eq!((fields(&fetch).join("; "), fetch.decode), ("accept: text/html; Accept-Encoding: br".into(), false));
         assert_eq!(fetch.within, Duration::from_millis(500));
-    }
-
-    #[test]
-    fn a_redirect_to_get_drops_the_body_and_its_fields() {
-        let flags = ["--data", "a=b", "-H", "Content-Language: en", "-H", "X-Kept: y"];
-        for (status, method, left) in [
-            (303, "GET", vec!["Accept: */*", "X-Kept: y"]),
-            (302, "GET", vec!["Accept: */*", "X-Kept: y"]),
-            (
-                307,
-                "POST",
-                vec![
-                    "Accept: */*",
-                    "Content-Type: application/x-www-form-urlencoded",
-                    "Content-Language: en",
-                    "X-Kept: y",
-                ],
-            ),
-        ] {
-            let (plan, mut fetch) = fetch(&flags);
-            plan.redirect(&mut fetch, status, url("http://a.test/next"), false);
-            assert_eq!((&*fetch.method, fields(&fetch)), (method, left.into_iter().map(Into::into).collect()));
-            assert_eq!(fetch.body.is_empty(), method == "GET");
-            assert_eq!(fetch.url, url("http://a.test/next"));
-        }
-    }
-
-    #[test]
-    fn credentials_and_host_stay_with_their_origin() {
-        let flags = ["-H", "Authorization: Basic x", "-H", "cookie: a=b", "-H", "X-Kept: y", "-H", "host: www.test"];
-        let (plan, mut fetch) = fetch(&flags);
-        plan.redirect(&mut fetch, 302, url("http://a.test:80/elsewhere"), false);
-        assert_eq!(fields(&fetch).len(), 5, "the same origin");
-        plan.redirect(&mut fetch, 302, url("http://a.test:8080/"), false);
-        assert_eq!(fields(&fetch), ["Accept: */*", "X-Kept: y"]);
-        plan.redirect(&mut fetch, 302, url("http://a.test/"), false);
-        assert_eq!(fields(&fetch).len(), 2, "they do not come back");
-    }
-
-    #[test]
-    fn redirects_from_public_sites_must_stay_public() {
-        let (plan, mut fetch_) = fetch(&[]);
-        plan.redirect(&mut fetch_, 302, url("http://b.test/"), false);
-        assert!(!fetch_.public_only, "an intranet may redirect inside");
-        plan.redirect(&mut fetch_, 302, url("http://c.test/"), true);
-        assert!(fetch_.public_only);
-        plan.redirect(&mut fetch_, 302, url("http://d.test/"), false);
-        assert!(fetch_.public_only, "once public, always public");
-        let (plan, mut fetch) = fetch(&["--allow-private"]);
-        plan.redirect(&mut fetch, 302, url("http://b.test/"), true);
-        assert!(!fetch.public_only);
     }
 }

@@ -82,11 +82,14 @@ impl Bench {
     }
 
     pub fn head(&mut self, slot: usize, head: &[u8]) -> Vec<Effect> {
-        self.head_from(slot, head, journey())
+        with_head(head, |head| self.tell(slot, Fetched::Head(*head, journey())))
     }
 
-    pub fn head_from(&mut self, slot: usize, head: &[u8], journey: Journey) -> Vec<Effect> {
-        with_head(head, |head| self.tell(slot, Fetched::Head(*head, journey)))
+    /// A redirect that leads to `url`, or is not followed.
+    pub fn redirect(&mut self, slot: usize, url: Option<&str>) -> Vec<Effect> {
+        let url = url.map(|url| Url::parse(url).expect("a URL"));
+        let head = b"HTTP/1.1 302 Elsewhere\r\nLocation: x\r\n\r\n";
+        with_head(head, |head| self.tell(slot, Fetched::Redirect(*head, journey(), url.as_ref())))
     }
 
     pub fn body(&mut self, slot: usize, piece: &[u8]) -> Vec<Effect> {

@@ -1,18 +1,14 @@
 //! One target, through its redirects, to an outcome.
 //!
 //! ```text
-//! Asked ── head ──▶ Answered ── body ── its end ──▶ outcome
-//!   ▲        └────▶ Leaving ─┐
-//!   └─ the next request ◀────┴─ its body ends, fails, or is too long to wait for
+//! Asked ── redirects ──▶ Asked ── head ──▶ Answered ── body ── its end ──▶ outcome
 //! ```
 //!
-//! Steps of its fetches go in; the next action comes out. Other targets are unknown here.
+//! Steps of its fetch go in; whether it is over comes out. Other targets are unknown here.
 
 use super::part::Part;
 use super::plan::Plan;
-use crate::event::{Fetch, Fetched, Journey, ResponseHead, Url};
-use crate::http::redirect::{self, Target};
-use crate::net::address::is_public;
+use crate::event::{Fetched, Journey, ResponseHead, Url};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -22,8 +18,8 @@ pub struct Trip {
     /// Its number in the list.
     target: usize,
     began: Instant,
-    /// The request that is being answered, or, while leaving, the next one.
-    fetch: Fetch,
+    /// What is asked for, through all redirects.
+    url: Url,
     /// Redirects that were followed.
     redirects: u8,
     stage: Stage,
@@ -40,13 +36,11 @@ pub struct Trip {
 enum Stage {
     /// No head has come.
     Asked,
-    /// A redirect has come; bytes of its body so far.
-    Leaving(usize),
-    /// The final head has come.
+    /// The last head has come.
     Answered(Answer),
 }
 
-/// The head of a final response.
+/// The head of the last response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -62,8 +56,6 @@ pub struct Answer {
 pub enum Next {
     /// Nothing yet.
     Wait,
-    /// The next request; what is left of the one before is of no interest.
-    Fetch(Box<Fetch>),
     /// The end: `Err` says why it is a failure. What is left of the fetch is of no interest.
     Over(Result<(), String>),
 }
@@ -90,10 +82,10 @@ pub struct Outcome {
 }
 
 impl Trip {
-    /// The target of this number, whose first request starts now; its body may go to a file of this name.
-    pub fn new(target: usize, fetch: Fetch, file_name: Option<String>, now: Instant) -> Trip {
+    /// The target of this number, whose fetch starts now; its body may go to a file of this name.
+    pub fn new(target: usize, url: Url, file_name: Option<String>, now: Instant) -> Trip {
         let (redirects, bytes, stage) = (0, 0, Stage::Asked);
-        Trip { target, began: now, fetch, redirects, stage, bytes, body: None, file_name, file: None }
+        Trip { target, began: now, url, redirects, stage, bytes, body: None, file_name, file: None }
     }
 
     /// Its number in the list.
@@ -101,16 +93,18 @@ impl Trip {
         self.target
     }
 
-    /// Takes one step of the fetch that is under way.
+    /// Takes one step of the fetch.
     pub fn on_fetched(&mut self, fetched: Fetched<'_>, plan: &Plan) -> Next {
         match (&mut self.stage, fetched) {
-            (Stage::Asked, Fetched::Head(head, journey)) => self.on_head(&head, journey, plan),
-            (Stage::Leaving(bytes), Fetched::Body(piece)) => {
-                *bytes += piece.len();
-                if *bytes > redirect::BODY_BYTES_MAX { self.ask_again() } else { Next::Wait }
+            (_, Fetched::Redirect(_, _, Some(url))) => {
+                (self.url, self.redirects) = (url.clone(), self.redirects + 1);
+                Next::Wait
             }
-            // Where it leads is known; how its body ended does not matter.
-            (Stage::Leaving(_), Fetched::Done | Fetched::Failed(_)) => self.ask_again(),
+            (_, Fetched::Redirect(head, journey, None)) => {
+                self.stage = Stage::Answered(Answer::new(&head, journey));
+                Next::Wait
+            }
+            (_, Fetched::Head(head, journey)) => self.on_head(&head, journey, plan),
             (Stage::Answered(_), Fetched::Body(piece)) => self.on_body(piece),
             (Stage::Answered(answer), Fetched::Done) if plan.fail && answer.status >= 400 => {
                 Next::Over(Err(format!("the answer is {}", status_line(answer))))
@@ -122,31 +116,10 @@ impl Trip {
     }
 
     fn on_head(&mut self, head: &ResponseHead<'_>, journey: Journey, plan: &Plan) -> Next {
-        let leads_to = match plan.redirects_max {
-            0 => Target::None,
-            _ => redirect::target(&self.fetch.url, head.status, head.header("location")),
-        };
-        match leads_to {
-            Target::To(url) if self.redirects < plan.redirects_max => {
-                plan.redirect(&mut self.fetch, head.status, url, is_public(journey.address.ip()));
-                self.redirects += 1;
-                self.stage = Stage::Leaving(0);
-                Next::Wait
-            }
-            leads_to => {
-                let answer = Answer::new(head, journey);
-                let kept = if plan.fail && answer.status >= 400 { Ok(()) } else { self.keep_body(plan) };
-                self.stage = Stage::Answered(answer);
-                match (leads_to, kept) {
-                    (Target::To(_), _) => {
-                        Next::Over(Err(format!("it redirects more than {} times", plan.redirects_max)))
-                    }
-                    (Target::Bad(e, location), _) => Next::Over(Err(format!("it redirects to {location}: {e}"))),
-                    (Target::None, Err(why)) => Next::Over(Err(why)),
-                    (Target::None, Ok(())) => Next::Wait,
-                }
-            }
-        }
+        let answer = Answer::new(head, journey);
+        let kept = if plan.fail && answer.status >= 400 { Ok(()) } else { self.keep_body(plan) };
+        self.stage = Stage::Answered(answer);
+        kept.map_or_else(|why| Next::Over(Err(why)), |()| Next::Wait)
     }
 
     fn keep_body(&mut self, plan: &Plan) -> Result<(), String> {
@@ -168,11 +141,6 @@ impl Trip {
         }
     }
 
-    fn ask_again(&mut self) -> Next {
-        self.stage = Stage::Asked;
-        Next::Fetch(Box::new(self.fetch.clone()))
-    }
-
     /// Ends the trip: a whole body's file gets its name, a broken one's goes away.
     pub fn end(self, end: Result<(), String>, now: Instant) -> Outcome {
         let file = match (end, self.file) {
@@ -180,11 +148,11 @@ impl Trip {
             (end, _) => end.map(|()| None),
         };
         Outcome {
-            url: Some(self.fetch.url),
+            url: Some(self.url),
             redirects: self.redirects,
             answer: match self.stage {
                 Stage::Answered(answer) => Some(answer),
-                Stage::Asked | Stage::Leaving(_) => None,
+                Stage::Asked => None,
             },
             bytes: self.bytes,
             body: self.body.filter(|_| file.is_ok()),

@@ -1,5 +1,6 @@
 use super::*;
-use crate::event::{Reached, Url};
+use crate::event::{Leads, Reached, Url};
+use crate::http::url::UrlError;
 use crate::net::wire::Wire;
 
 const WITHIN: Duration = Duration::from_secs(20);
@@ -75,6 +76,88 @@ fn a_connect_never_outlives_its_fetch() {
     let race = upstream.race.as_mut().expect("a race");
     race.next(now);
     assert_eq!(race.due(), upstream.fetch.deadline);
+}
+
+/// One that asks for http://a.test/ and follows redirects; its connection leads to a private address.
+fn asking(now: Instant) -> Upstream<Wire> {
+    let fetch = Fetch { redirects_max: 1, leads: Leads::PublicFromPublic, ..*fetch("http://a.test/", now) };
+    let mut upstream = Upstream::new(ConnId::new(0, 1), Box::new(fetch), State::Placed, now);
+    upstream.connected(addresses(&["10.0.0.1:80"])[0], now);
+    upstream.begin_exchange(now);
+    upstream
+}
+
+/// Takes a step over `input`, of which all is used.
+fn step<'b>(upstream: &'b mut Upstream<Wire>, input: &'b [u8]) -> Step<'b> {
+    match upstream.step(input, Input::Drained, true, &Limits::default(), Instant::now()) {
+        (used, step) if used == input.len() => step,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn redirect(location: &str, length: usize) -> Vec<u8> {
+    format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: {length}\r\n\r\n").into_bytes()
+}
+
+#[test]
+fn a_redirect_is_told_and_its_body_is_not() {
+    let mut upstream = asking(Instant::now());
+    let head = redirect("/x", 4);
+    let Step::Fetched(_, Fetched::Redirect(head, _, Some(url))) = step(&mut upstream, &head) else {
+        panic!("a redirect")
+    };
+    assert_eq!((head.status, url.to_string()), (302, "http://a.test/x".to_owned()));
+    assert!(matches!(step(&mut upstream, b"here"), Step::Quiet));
+    assert!(matches!(step(&mut upstream, b""), Step::FetchEnd(End::Redirect { is_quiet: true })));
+    let next = upstream.take_next().expect("the next fetch");
+    assert_eq!((next.url.target.as_str(), next.redirects, next.public_only), ("/x", 1, false));
+    assert!(upstream.take_next().is_none(), "it is followed once");
+}
+
+#[test]
+fn a_redirects_body_is_read_to_64_kib() {
+    for pieces in [&[BODY_BYTES_MAX + 1][..], &[BODY_BYTES_MAX, 1]] {
+        let mut upstream = asking(Instant::now());
+        step(&mut upstream, &redirect("/x", 1 << 20));
+        let (last, before) = pieces.split_last().expect("a piece");
+        for &piece in before {
+            assert!(matches!(step(&mut upstream, &vec![b'x'; piece]), Step::Quiet));
+        }
+        let last = vec![b'x'; *last];
+        assert!(matches!(step(&mut upstream, &last), Step::FetchEnd(End::Redirect { is_quiet: false })));
+    }
+}
+
+#[test]
+fn a_redirect_whose_body_fails_is_followed_in_time() {
+    let now = Instant::now();
+    let (broken, late) = (
+        FetchError::Broken { why: "reset".into() },
+        FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Body) },
+    );
+    let mut upstream = asking(now);
+    assert!(!upstream.may_follow(&broken), "nothing has come");
+    step(&mut upstream, &redirect("/x", 4));
+    assert!(upstream.may_follow(&broken) && !upstream.may_follow(&late), "there is no time left to go there");
+}
+
+#[test]
+fn a_redirect_that_is_not_followed_is_told_with_its_reason() {
+    let bad = FetchError::BadLocation { location: "ftp://a.test/".into(), why: UrlError::UnknownScheme("ftp".into()) };
+    for (location, redirects, error) in [("ftp://a.test/", 0, bad), ("/x", 1, FetchError::TooManyRedirects { max: 1 })]
+    {
+        let mut upstream = asking(Instant::now());
+        upstream.fetch.redirects = redirects;
+        let head = redirect(location, 4);
+        assert!(matches!(step(&mut upstream, &head), Step::Fetched(_, Fetched::Redirect(_, _, None))));
+        let (_, Step::FetchEnd(End::Failed(why))) =
+            upstream.step(b"here", Input::Drained, true, &Limits::default(), Instant::now())
+        else {
+            panic!("it fails")
+        };
+        assert_eq!(why, error);
+        assert!(!upstream.may_follow(&why) && upstream.take_next().is_none());
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 mod pages;
 
 use super::*;
-use crate::event::{Event, Finished, Journey, Reached};
+use crate::event::{App, Blocking, Event, Journey, Reached};
 use crate::http::exchange::{Exchange, ExchangeEvent, Stage};
+use crate::http::url::UrlError;
 use crate::site::testing::{Bench, HTML, conn, field, response, settings, text};
 
 const WITHIN: Duration = Duration::from_secs(20);
@@ -18,7 +19,8 @@ fn journey() -> Journey {
 fn fetch_of(bench: &Bench, url: &str) -> Fetch {
     let url = Url::parse(url).expect("a URL");
     let headers = vec![("Accept-Encoding".into(), "identity".to_owned())];
-    Fetch { headers, ..Fetch::get(url, bench.now.instant, WITHIN) }
+    let leads = Leads::PublicBut("search.test".into());
+    Fetch { headers, redirects_max: 5, leads, ..Fetch::get(url, bench.now.instant, WITHIN) }
 }
 
 fn search(bench: &mut Bench) -> Fetch {
@@ -34,12 +36,17 @@ fn fetched(out: &Effects) -> Fetch {
     }
 }
 
-/// The other site responds with this head.
-fn hear(bench: &mut Bench, head: &str) -> Effects {
+/// Parses a head and passes it on.
+fn with_head<T>(head: &str, take: impl FnOnce(ResponseHead) -> T) -> T {
     match Exchange::new(false, false).receive(head.as_bytes(), false, &Limits::default().http) {
-        Ok((_, Some(ExchangeEvent::Head(head)))) => bench.tell(conn(0), Event::Fetched(Fetched::Head(head, journey()))),
+        Ok((_, Some(ExchangeEvent::Head(head)))) => take(head),
         other => panic!("the test writes a head: {other:?}"),
     }
+}
+
+/// The other site responds with this head.
+fn hear(bench: &mut Bench, head: &str) -> Effects {
+    with_head(head, |head| bench.tell(conn(0), Event::Fetched(Fetched::Head(head, journey()))))
 }
 
 /// The head of a response whose body follows.
@@ -55,10 +62,13 @@ fn done(bench: &mut Bench) -> Effects {
     bench.tell(conn(0), Event::Fetched(Fetched::Done))
 }
 
-/// A whole redirect, and the effects at its head, else at its end.
-fn redirect(bench: &mut Bench, location: &str) -> Effects {
-    let out = hear(bench, &format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n"));
-    if out.list.is_empty() { done(bench) } else { out }
+/// The other site redirects, and the fetch goes on at this URL.
+fn redirect(bench: &mut Bench, url: &str) {
+    let url = Url::parse(url).expect("a URL");
+    let head = "HTTP/1.1 302 Found\r\nLocation: x\r\n\r\n";
+    let out =
+        with_head(head, |head| bench.tell(conn(0), Event::Fetched(Fetched::Redirect(head, journey(), Some(&url)))));
+    assert!(out.list.is_empty(), "{:?}", out.list);
 }
 
 fn fail(bench: &mut Bench, error: FetchError) -> Effects {
@@ -220,93 +230,46 @@ fn a_body_of_unknown_length_is_streamed_until_it_is_done() {
 }
 
 #[test]
-fn five_redirects_are_followed_and_the_sixth_is_502() {
-    let mut bench = Bench::new();
-    search(&mut bench);
-    let first = bench.now.instant + WITHIN;
-    for n in 1..=5 {
-        bench.later(Duration::from_secs(1));
-        let fetch = fetched(&redirect(&mut bench, &format!("/{n}")));
-        assert_eq!(fetch.url, Url::parse(&format!("http://search.test/{n}")).unwrap());
-        assert_eq!((fetch.deadline, fetch.public_only), (first, false), "one deadline for all");
-    }
-    let out = redirect(&mut bench, "/6");
-    assert_eq!(response(&out).status, 502);
-    assert_eq!(text(response(&out)), "The search failed: the site redirects more than 5 times.\n");
-    assert!(is_forgotten(&bench));
-}
-
-#[test]
-fn each_redirect_status_is_followed_and_no_other() {
-    for status in [301, 302, 303, 307, 308, 300, 305, 201, 200] {
-        let mut bench = Bench::new();
-        search(&mut bench);
-        let out = hear(&mut bench, &format!("HTTP/1.1 {status} x\r\nLocation: /next\r\n\r\n"));
-        match status {
-            301 | 302 | 303 | 307 | 308 => {
-                assert!(out.list.is_empty(), "its body is read first");
-                assert_eq!(fetched(&done(&mut bench)).url.target, "/next", "{status}");
-            }
-            _ => assert_eq!((response(&out).status, field(response(&out), "Location")), (status, None)),
-        }
-    }
-    let mut bench = Bench::new();
-    search(&mut bench);
-    assert_eq!(response(&hear(&mut bench, "HTTP/1.1 302 Found\r\n\r\n")).status, 302, "no Location: nothing to follow");
-}
-
-#[test]
-fn another_host_must_be_public_unless_private_ones_are_allowed() {
-    for allow_private in [false, true] {
+fn five_redirects_may_lead_to_public_hosts() {
+    for (allow_private, leads) in [(false, Leads::PublicBut("search.test".into())), (true, Leads::Anywhere)] {
         let mut bench = Bench::with(|settings| settings.allow_private = allow_private);
-        assert!(!search(&mut bench).public_only, "the template's host is trusted");
-        for (location, public_only) in [
-            ("http://SEARCH.test:8080/", false),
-            ("http://other.test/", true),
-            ("/still-there", true),
-            ("http://127.0.0.1/", true),
-            ("//search.test/back", true),
-        ] {
-            let fetch = fetched(&redirect(&mut bench, location));
-            assert_eq!(fetch.public_only, public_only && !allow_private, "{location}");
-        }
+        let fetch = search(&mut bench);
+        assert_eq!((fetch.redirects_max, fetch.leads, fetch.public_only), (5, leads, false));
     }
 }
 
 #[test]
-fn a_redirect_that_cannot_be_followed_is_502_and_says_why() {
-    for (location, why) in [
-        ("ftp://search.test/", "the site redirects to ftp://search.test/: "),
-        ("http://user@search.test/", "the site redirects to http://user@search.test/: "),
+fn a_page_behind_redirects_has_the_last_url_as_its_base() {
+    let mut bench = Bench::new();
+    search(&mut bench);
+    redirect(&mut bench, "http://other.test/a/");
+    redirect(&mut bench, "http://other.test/b/c");
+    let mut out = hear(&mut bench, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n");
+    assert!(out.list.is_empty());
+    out = bench.tell(conn(0), Event::Fetched(Fetched::Body(b"<p>found")));
+    assert_eq!(out.bytes, b"<base href=\"http://other.test/b/c\"><p>found");
+}
+
+#[test]
+fn a_redirect_that_is_not_followed_is_502_and_says_why() {
+    let bad = |location: &str, why| FetchError::BadLocation { location: location.into(), why };
+    for (error, why) in [
+        (FetchError::TooManyRedirects { max: 5 }, "The search failed: the site redirects more than 5 times.\n"),
+        (
+            bad("http://me@search.test/", UrlError::UserInfo),
+            "The search failed: the site redirects to http://me@search.test/: the URL has a user name or password, which \
+             are not supported.\n",
+        ),
     ] {
         let mut bench = Bench::new();
         search(&mut bench);
-        let out = redirect(&mut bench, location);
-        assert_eq!(response(&out).status, 502, "{location}");
-        assert!(text(response(&out)).contains(why), "{}", text(response(&out)));
+        let head = "HTTP/1.1 302 Found\r\nLocation: x\r\n\r\n";
+        let out = with_head(head, |head| bench.tell(conn(0), Event::Fetched(Fetched::Redirect(head, journey(), None))));
+        assert!(out.list.is_empty(), "{:?}", out.list);
+        let out = fail(&mut bench, error);
+        assert_eq!((response(&out).status, text(response(&out))), (502, why));
         assert!(is_forgotten(&bench));
     }
-}
-
-#[test]
-fn a_redirect_with_a_long_or_broken_body_is_followed() {
-    let long = [b'x'; redirect::BODY_BYTES_MAX];
-    let ends: [fn(&mut Bench) -> Effects; 2] = [
-        |bench| bench.tell(conn(0), Event::Fetched(Fetched::Body(b"one more"))),
-        |bench| fail(bench, FetchError::Broken { why: "reset".into() }),
-    ];
-    for end in ends {
-        let mut bench = Bench::new();
-        search(&mut bench);
-        assert!(hear(&mut bench, "HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n").list.is_empty());
-        assert!(bench.tell(conn(0), Event::Fetched(Fetched::Body(&long))).list.is_empty());
-        assert_eq!(fetched(&end(&mut bench)).url.target, "/next");
-    }
-    let mut bench = Bench::new();
-    search(&mut bench);
-    hear(&mut bench, "HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n");
-    let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) });
-    assert_eq!(response(&out).status, 504, "there is no time left to go there");
 }
 
 #[test]
@@ -319,11 +282,9 @@ fn a_search_site_of_https_needs_the_feature() {
 
 #[test]
 #[cfg(feature = "tls")]
-fn a_search_site_and_a_redirect_may_be_https() {
+fn a_search_site_may_be_https() {
     let mut bench = Bench::with(|settings| settings.search_url = "https://search.test/?q={}".into());
     assert_eq!(search(&mut bench).url, Url::parse("https://search.test/?q=x").unwrap());
-    let fetch = fetched(&redirect(&mut bench, "http://search.test/"));
-    assert_eq!(fetch.url, Url::parse("http://search.test/").unwrap());
 }
 
 #[test]
@@ -406,35 +367,26 @@ fn a_search_ends_with_its_connection() {
 }
 
 #[test]
-fn the_blocking_search_follows_redirects_and_relays() {
+fn the_blocking_search_asks_for_the_same_fetch() {
     let mut bench = Bench::with(|settings| settings.lab = true);
-    let finished = |response| Event::Finished(Finished::FetchedBlocking(response));
-    let blocking = |fetch| Effect::RunBlocking(conn(0), Blocking::Fetch(Box::new(fetch)));
-    let first = fetch_of(&bench, "http://search.test/s?wd=x");
-    assert_eq!(bench.ask(conn(0), "GET /search-sync?wd=x", &[]).list, [blocking(first)]);
-    let moved =
-        WholeAnswer { status: 302, headers: vec![("LOCATION".into(), b"http://other.test/".into())], body: vec![] };
-    let second = Fetch { public_only: true, ..fetch_of(&bench, "http://other.test/") };
-    assert_eq!(bench.tell(conn(0), finished(Ok(moved))).list, [blocking(second)]);
-    let headers = vec![("content-type".into(), b"text/html".into()), ("set-cookie".into(), b"x".into())];
-    let out = bench.tell(conn(0), finished(Ok(WholeAnswer { status: 200, headers, body: b"found".into() })));
-    let page = b"<base href=\"http://other.test/\">found";
-    let relayed = Response::new(200, "text/html", Body::Owned(page.into()))
-        .header("X-Content-Type-Options", "nosniff")
-        .header("Content-Security-Policy", "sandbox; frame-ancestors 'self'")
-        .header("Referrer-Policy", "same-origin");
-    assert_eq!(out.list, [Effect::Respond(conn(0), relayed)]);
-    assert!(is_forgotten(&bench));
+    let fetch = search(&mut bench);
+    let blocking = Effect::RunBlocking(conn(0), Blocking::Fetch(Box::new(fetch)));
+    assert_eq!(bench.ask(conn(0), "GET /search-sync?wd=x", &[]).list, [blocking]);
+}
 
-    let fetch = Fetch { method: "HEAD".into(), ..fetch_of(&bench, "http://search.test/s?wd=x") };
-    assert_eq!(bench.ask(conn(0), "HEAD /search-sync?wd=x", &[]).list, [blocking(fetch)]);
-    let headers = vec![("content-length".into(), b"7".into())];
-    let out = bench.tell(conn(0), finished(Ok(WholeAnswer { status: 200, headers, body: vec![] })));
-    assert_eq!(response(&out).body, Body::Stream(Some(7)), "the length that GET would have");
-
-    bench.ask(conn(0), "GET /search-sync?wd=x", &[]);
-    let out = bench
-        .tell(conn(0), finished(Err(FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) })));
-    assert_eq!(response(&out).status, 504);
+/// As of the blocking search, whose events come one after the other, and its effects are done at the end.
+#[test]
+fn a_failure_takes_a_response_back_that_was_not_sent() {
+    let mut bench = Bench::new();
+    search(&mut bench);
+    let mut out = hear(&mut bench, OK);
+    let tell = |bench: &mut Bench, fetched, out: &mut Effects| {
+        bench.site.on_event(conn(0), Event::Fetched(fetched), bench.now, out);
+    };
+    tell(&mut bench, Fetched::Body(b"hello"), &mut out);
+    assert_eq!(out.list.len(), 2);
+    tell(&mut bench, Fetched::Failed(FetchError::Broken { why: "reset".into() }), &mut out);
+    assert_eq!(response(&out).status, 502);
+    assert!(text(response(&out)).contains("the connection broke"), "{}", text(response(&out)));
     assert!(is_forgotten(&bench));
 }

@@ -5,7 +5,7 @@ use super::sites::{HOPS, ORIGINS, Plan, Weather};
 use crate::support::dice::Dice;
 use squall::clock::Now;
 use squall::config::Limits;
-use squall::event::{App, Body, Effect, Effects, Event, Fetch, FetchError, Fetched, Url};
+use squall::event::{App, Body, Effect, Effects, Event, Fetch, FetchError, Fetched, Leads, Url};
 use squall::id::ConnId;
 use squall::site::Site;
 use std::cell::RefCell;
@@ -19,6 +19,8 @@ pub struct Live {
     pub fetch: Fetch,
     begun: Instant,
     plan: Plan,
+    /// The address of the site that has redirected it, where it has its place until the redirect is read.
+    led_by: Option<String>,
     has_head: bool,
     /// Bytes of the body that have come.
     got: usize,
@@ -63,15 +65,15 @@ impl Book {
         let within =
             Duration::from_millis(if self.weather == Weather::Wild { 50 + dice.below(1500) } else { HOUR } as u64);
         let url = Url::parse(&url).expect("a URL");
-        let public_only = dice.one_in(8);
-        let fetch = Fetch { method: method.into(), body, public_only, ..Fetch::get(url, now, within) };
+        let (public_only, redirects_max) = (dice.one_in(8), dice.below(4) as u8);
+        let fetch = Fetch { method: method.into(), body, public_only, redirects_max, ..Fetch::get(url, now, within) };
         out.push(Effect::Fetch(owner, Box::new(fetch)));
     }
 
     /// What an owner outside does about its news.
     fn react(&mut self, owner: ConnId, fetched: &Fetched, now: Instant, out: &mut Effects) {
         let odds = match fetched {
-            Fetched::Head(..) => 12,
+            Fetched::Head(..) | Fetched::Redirect(..) => 12,
             Fetched::Body(_) => 40,
             Fetched::Done | Fetched::Failed(_) => 3,
         };
@@ -84,7 +86,7 @@ impl Book {
     fn hear(&mut self, owner: ConnId, fetched: &Fetched, now: Instant) {
         let live = self.live.get_mut(&owner).expect("news of a fetch that is over");
         match fetched {
-            Fetched::Head(head, journey) => {
+            Fetched::Head(head, journey) | Fetched::Redirect(head, journey, _) => {
                 assert!(!std::mem::replace(&mut live.has_head, true), "two heads");
                 assert_eq!(
                     head.header("x-number"),
@@ -94,6 +96,17 @@ impl Book {
                 assert_eq!(head.status, live.plan.status);
                 assert_eq!(journey.address.to_string(), live.address());
                 assert!(!live.is_forbidden());
+                live.led_by = None;
+                let follows = live.plan.location.is_some() && live.fetch.redirects < live.fetch.redirects_max;
+                if let Fetched::Redirect(_, _, next) = fetched {
+                    let location = live.plan.location.take().filter(|_| follows);
+                    assert_eq!(*next, location.map(|url| Url::parse(&url).expect("a URL")).as_ref());
+                    if let Some(url) = next {
+                        live.follow(self.seed, url, now);
+                    }
+                } else {
+                    assert!(live.plan.location.is_none() || live.fetch.redirects_max == 0, "it was to be followed");
+                }
             }
             Fetched::Body(piece) => {
                 let end = live.got + piece.len();
@@ -120,6 +133,7 @@ impl Book {
         let passed = |limit: Duration| is_wild && now >= live.begun + limit;
         let holds = match error {
             FetchError::Forbidden { .. } => live.is_forbidden(),
+            FetchError::TooManyRedirects { max } => live.has_head && live.fetch.redirects == *max,
             FetchError::Busy => is_wild,
             FetchError::QueueTimeout { after } | FetchError::ConnectTimeout { after } => passed(*after),
             FetchError::Timeout { .. } => is_wild && now >= live.fetch.deadline,
@@ -141,11 +155,10 @@ impl Book {
         for effect in effects {
             match effect {
                 Effect::Fetch(owner, fetch) => {
-                    let number = fetch.url.target.strip_prefix("/s?wd=").and_then(|number| number.parse().ok());
-                    let number = number.expect("our target");
-                    let plan = Plan::of(self.seed, number);
-                    let fetch = Fetch::clone(fetch);
-                    self.live.insert(*owner, Live { number, fetch, begun: now, plan, has_head: false, got: 0 });
+                    let number = number_of(&fetch.url);
+                    let (plan, fetch) = (Plan::of(self.seed, number), Fetch::clone(fetch));
+                    let live = Live { number, fetch, begun: now, plan, led_by: None, has_head: false, got: 0 };
+                    self.live.insert(*owner, live);
                 }
                 Effect::Respond(owner, response) => {
                     let streams = matches!(response.body, Body::Stream(_)) && !matches!(response.status, 204 | 304);
@@ -158,11 +171,25 @@ impl Book {
         }
     }
 
-    /// How many fetches must be running once the loop has come to rest: as many as there are places for.
-    pub fn runnable(&self) -> usize {
+    /// Whether that many fetches may be running once the loop has come to rest: as many as there are places for. A fetch
+    /// that was redirected is still at the one site, or at the other already.
+    pub fn may_run(&self, running: usize) -> bool {
+        let led = self.live.values().filter(|live| live.led_by.is_some()).count();
+        (0..1_u32 << led).any(|gone| self.runnable(gone) == running)
+    }
+
+    /// How many must be running if of those that were redirected the ones in the bits of `gone` have left.
+    fn runnable(&self, mut gone: u32) -> usize {
         let mut at = HashMap::<_, usize>::new();
         for live in self.live.values() {
-            *at.entry(live.address()).or_default() += 1;
+            let mut address = live.address();
+            if let Some(led_by) = &live.led_by {
+                if gone & 1 == 0 {
+                    address.clone_from(led_by);
+                }
+                gone >>= 1;
+            }
+            *at.entry(address).or_default() += 1;
         }
         let most = self.limits.origin_fetches_max;
         at.values().map(|&n| n.min(most)).sum::<usize>().min(self.limits.fetches_max)
@@ -177,7 +204,22 @@ impl Book {
 /// Milliseconds: longer than any test waits.
 pub const HOUR: usize = 3_600_000;
 
+fn number_of(url: &Url) -> u64 {
+    url.target.strip_prefix("/s?wd=").and_then(|number| number.parse().ok()).expect("our target")
+}
+
 impl Live {
+    /// The fetch goes on there, by the rules of RFC 9110 section 15.4.
+    fn follow(&mut self, seed: u64, url: &Url, now: Instant) {
+        (self.led_by, self.number, self.begun) = (Some(self.address()), number_of(url), now);
+        (self.plan, self.has_head) = (Plan::of(seed, self.number), false);
+        if self.fetch.method == "POST" {
+            (self.fetch.method, self.fetch.body) = ("GET".into(), vec![]);
+        }
+        self.fetch.public_only |= matches!(&self.fetch.leads, Leads::PublicBut(host) if *host != url.host);
+        (self.fetch.url, self.fetch.redirects) = (url.clone(), self.fetch.redirects + 1);
+    }
+
     fn address(&self) -> String {
         format!("{}:{}", self.fetch.url.host, self.fetch.url.port)
     }

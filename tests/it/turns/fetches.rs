@@ -16,7 +16,7 @@ impl App for Recorder {
     fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
         let Event::Fetched(fetched) = event else { return };
         let what = match fetched {
-            Fetched::Head(..) => return,
+            Fetched::Head(..) | Fetched::Redirect(..) => return,
             Fetched::Body(piece) => format!("{} bytes", piece.len()),
             Fetched::Done => "done".to_owned(),
             Fetched::Failed(e) => e.to_string(),

@@ -1,25 +1,17 @@
-use super::super::testing::{Bench, Dir, OK, fetches, journey};
+use super::super::testing::{Bench, Dir, OK};
 use super::*;
-use crate::event::{Effect, FetchError};
+use crate::event::{Effect, FetchError, Leads};
 use std::process::ExitCode;
-
-fn redirect(status: u16, location: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status} Elsewhere\r\nLocation: {location}\r\n\r\n").into_bytes()
-}
 
 fn broken() -> Fetched<'static> {
     Fetched::Failed(FetchError::Broken { why: "reset".into() })
 }
 
 #[test]
-fn a_redirect_is_followed_after_its_body() {
+fn redirects_are_counted_and_the_last_url_is_told() {
     let (mut bench, _) = Bench::start(&["a.test/x"]);
-    let next = bench.fetches(0, "http://a.test/y?z#f");
-    assert_eq!(bench.head(0, &redirect(302, "y?z#f")), []);
-    assert_eq!(bench.body(0, b"moved"), []);
-    bench.later(100);
-    assert_eq!(bench.done(0), [next], "within the deadline of the first one");
-    bench.later(100);
+    assert_eq!(bench.redirect(0, Some("http://a.test/y?z#f")), []);
+    bench.later(200);
     assert_eq!(bench.answer(0), [Effect::Quit]);
     let expected = "a.test/x: 0.200 s\n  dns 1.2 ms, connect 10.0 ms, first byte 5.0 ms, total 200.0 ms\n  \
                     at http://a.test/y?z#f after 1 redirect; the phases are its own, the total is of all\nHTTP/1.1 200 OK\n";
@@ -27,43 +19,42 @@ fn a_redirect_is_followed_after_its_body() {
 }
 
 #[test]
-fn a_redirects_body_is_read_to_64_kib_and_may_fail() {
-    let most = redirect::BODY_BYTES_MAX;
-    for pieces in [vec![most + 1], vec![most, 1], vec![1; most + 1]] {
-        let (mut bench, _) = Bench::start(&["a.test"]);
-        bench.head(0, &redirect(301, "/y"));
-        let (last, all_but_one) = pieces.split_last().expect("a piece");
-        for &piece in all_but_one {
-            assert_eq!(bench.body(0, &vec![b'x'; piece]), []);
-        }
-        assert_eq!(bench.body(0, &vec![b'x'; *last]), [bench.fetches(0, "http://a.test/y")]);
-    }
+fn a_failure_behind_a_redirect_names_its_url() {
     let (mut bench, _) = Bench::start(&["a.test"]);
-    bench.head(0, &redirect(301, "/y"));
-    assert_eq!(bench.tell(0, broken()), [bench.fetches(0, "http://a.test/y")]);
+    bench.redirect(0, Some("http://a.test/y"));
     assert_eq!(bench.tell(0, broken()), [Effect::Quit]);
     let notes = bench.notes();
     assert!(notes.ends_with("whole: reset at http://a.test/y after 1 redirect\n"), "{notes}");
 }
 
 #[test]
-fn redirects_are_followed_up_to_the_limit() {
-    let (mut bench, _) = Bench::start(&["--redirects", "2", "a.test"]);
-    for _ in 0..2 {
-        assert_eq!(bench.head(0, &redirect(302, "/")), []);
-        assert_eq!(bench.done(0), [bench.fetches(0, "http://a.test/")]);
-    }
-    assert_eq!(bench.head(0, &redirect(302, "/")), [Effect::Quit], "its body does not matter");
-    let notes = bench.notes();
-    let why = "it redirects more than 2 times at http://a.test/ after 2 redirects\n";
-    assert!(notes.ends_with(why), "{notes}");
+fn a_redirect_that_is_not_followed_is_reported_with_its_head() {
+    let (mut bench, _) = Bench::start(&["--json", "--body", "a.test"]);
+    bench.redirect(0, Some("http://a.test/y"));
+    assert_eq!(bench.redirect(0, None), []);
+    let many = FetchError::TooManyRedirects { max: 1 };
+    assert_eq!(bench.tell(0, Fetched::Failed(many)), [Effect::Quit], "its body does not matter");
+    let line: serde_json::Value = serde_json::from_str(&bench.results()).expect("an object");
+    let facts =
+        ["error", "status", "headers", "redirects", "url", "address", "body"].map(|name| line[name].to_string());
+    let expected = [
+        "\"it redirects more than 1 times\"",
+        "302",
+        "[[\"Location\",\"x\"]]",
+        "1",
+        "\"http://a.test/y\"",
+        "\"192.0.2.1:80\"",
+        "null",
+    ];
+    assert_eq!(facts, expected);
     assert_eq!(bench.list.close(bench.now), Ok(ExitCode::FAILURE));
 }
 
 #[test]
 fn with_no_redirects_the_redirect_is_the_response() {
     let (mut bench, _) = Bench::start(&["--redirects", "0", "a.test"]);
-    assert_eq!(bench.head(0, &redirect(302, "http://b.test/")), []);
+    assert_eq!(bench.fetch("http://a.test/").redirects_max, 0);
+    assert_eq!(bench.head(0, b"HTTP/1.1 302 Elsewhere\r\nLocation: http://b.test/\r\n\r\n"), []);
     assert_eq!(bench.done(0), [Effect::Quit]);
     let results = bench.results();
     assert!(results.ends_with("HTTP/1.1 302 Elsewhere\nLocation: http://b.test/\n\n"), "{results}");
@@ -71,56 +62,11 @@ fn with_no_redirects_the_redirect_is_the_response() {
 }
 
 #[test]
-fn a_redirect_to_a_malformed_url_is_a_failure() {
-    for head in [&b"HTTP/1.1 302 Found\r\n\r\n"[..], b"HTTP/1.1 304 Not Modified\r\nLocation: /x\r\n\r\n"] {
-        let (mut bench, _) = Bench::start(&["a.test"]);
-        assert_eq!(bench.head(0, head), []);
-        assert_eq!(bench.done(0), [Effect::Quit]);
-        assert_eq!(bench.list.close(bench.now), Ok(ExitCode::SUCCESS));
-    }
-    let (mut bench, _) = Bench::start(&["a.test"]);
-    assert_eq!(bench.head(0, &redirect(302, "ftp://b.test/")), [Effect::Quit]);
-    let notes = bench.notes();
-    assert!(notes.contains("it redirects to ftp://b.test/: the scheme ftp is neither"), "{notes}");
-}
-
-#[test]
-fn redirects_keep_method_body_and_credentials_by_rfc() {
-    let line = ["--data", "a=b", "-H", "Authorization: x", "a.test"];
-    let (mut bench, effects) = Bench::start(&line);
-    let form = ("Content-Type".into(), "application/x-www-form-urlencoded".to_owned());
-    let (accept, mine) = (("Accept".into(), "*/*".to_owned()), ("Authorization".into(), "x".to_owned()));
-    let post = |url| Fetch { headers: vec![accept.clone(), form.clone(), mine.clone()], ..bench.fetch(url) };
-    let first = post("http://a.test/");
-    assert_eq!((&*first.method, first.body.as_slice()), ("POST", &b"a=b"[..]));
-    assert_eq!(effects, [fetches(0, first.clone())]);
-
-    let same = post("http://a.test/x");
-    bench.head(0, &redirect(307, "/x"));
-    assert_eq!(bench.done(0), [fetches(0, same)], "307 keeps all of it on its origin");
-
-    let elsewhere = Fetch { headers: vec![accept.clone(), form], ..bench.fetch("http://b.test/") };
-    bench.head(0, &redirect(308, "//b.test"));
-    assert_eq!(bench.done(0), [fetches(0, elsewhere)], "credentials stay");
-
-    bench.head(0, &redirect(303, "/done"));
-    let got = Fetch { method: "GET".into(), body: vec![], headers: vec![accept], ..bench.fetch("http://b.test/done") };
-    assert_eq!(bench.done(0), [fetches(0, got)], "303 is a GET without a body");
-}
-
-#[test]
-fn behind_a_public_site_addresses_must_be_public() {
-    let public = Journey { address: ([8, 8, 8, 8], 80).into(), ..journey() };
-    for (flags, is_bound) in [(&[][..], true), (&["--allow-private"], false)] {
-        let (mut bench, _) = Bench::start(&[flags, &["a.test"]].concat());
-        bench.head(0, &redirect(302, "http://b.test/"));
-        assert_eq!(bench.done(0), [bench.fetches(0, "http://b.test/")], "a.test is in the house");
-        bench.head_from(0, &redirect(302, "http://c.test/"), public);
-        let next = |url: &str| Fetch { public_only: is_bound, ..bench.fetch(url) };
-        let (c, d) = (next("http://c.test/"), next("http://d.test/"));
-        assert_eq!(bench.done(0), [fetches(0, c)]);
-        bench.head(0, &redirect(302, "http://d.test/"));
-        assert_eq!(bench.done(0), [fetches(0, d)]);
+fn redirects_from_public_sites_stay_public_unless_allowed() {
+    for (flags, leads) in [(&[][..], Leads::PublicFromPublic), (&["--allow-private"], Leads::Anywhere)] {
+        let (bench, _) = Bench::start(&[flags, &["a.test"]].concat());
+        let fetch = bench.fetch("http://a.test/");
+        assert_eq!((fetch.leads, fetch.redirects_max, fetch.public_only), (leads, 5, false));
     }
 }
 
@@ -184,10 +130,8 @@ fn files_get_their_names_when_bodies_are_whole() {
 fn a_redirected_body_is_in_the_file_of_the_given_target() {
     let dir = Dir::new();
     let (mut bench, _) = Bench::start(&["--output", dir.arg(), "a.test/x"]);
-    bench.head(0, &redirect(302, "http://b.test/y"));
-    bench.body(0, b"moved");
-    assert_eq!(dir.names(), [""; 0], "the body of a redirect is not kept");
-    bench.done(0);
+    bench.redirect(0, Some("http://b.test/y"));
+    assert_eq!(dir.names(), [""; 0], "a redirect has no file");
     bench.head(0, OK);
     bench.body(0, b"there");
     bench.done(0);
@@ -225,8 +169,7 @@ fn an_aborted_list_leaves_no_partial_file() {
 #[test]
 fn json_reports_responses_and_failures() {
     let (mut bench, _) = Bench::start(&["--json", "--body", "a.test", "b.test", "ftp://c.test"]);
-    bench.head(0, &redirect(302, "http://d.test/"));
-    bench.done(0);
+    bench.redirect(0, Some("http://d.test/"));
     bench.head(0, OK);
     bench.body(0, b"hello");
     bench.done(0);

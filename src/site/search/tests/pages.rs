@@ -44,7 +44,7 @@ fn a_page_is_sent_when_its_base_is_inserted() {
     let html = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n";
     let mut bench = Bench::new();
     search(&mut bench);
-    redirect(&mut bench, "/there?a=1&b=2#c");
+    redirect(&mut bench, "http://search.test/there?a=1&b=2#c");
     assert!(hear(&mut bench, html).list.is_empty());
     for piece in ["\u{feff}<!doctype ", "html><base href"] {
         assert!(bench.tell(conn(0), Event::Fetched(Fetched::Body(piece.as_bytes()))).list.is_empty(), "{piece}");
