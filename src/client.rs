@@ -31,202 +31,148 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 
-/// What every step needs besides its connections.
-#[derive(Clone, Copy)]
-pub struct Cx<'a> {
+/// What a step of the client touches besides its own state; where it may connect, the network comes beside it.
+pub struct Cx<'a, S> {
+    pub conns: &'a mut Connections<S>,
+    /// The owner of a fetch that fails is told by the turn.
+    pub inbox: &'a mut Inbox,
     pub limits: &'a Limits,
     /// The time of this turn.
     pub now: Instant,
 }
 
 /// The fetches that run, those that wait, and the connections that are kept.
-pub struct Client {
+pub struct Client<S> {
     places: Places,
     waiting: VecDeque<ConnId>,
     /// Connections without a request, the one used last at the end.
     kept: Vec<ConnId>,
     owners: Owners,
-    dialler: Dialler,
+    dialler: Dialler<S>,
     /// No connection is kept any more.
     is_closing: bool,
 }
 
-impl Client {
+impl<S: Stream> Client<S> {
     /// A client without fetches.
-    pub fn new(names: Names) -> Client {
+    pub fn new(names: Names) -> Client<S> {
         Client {
             places: Places::default(),
             waiting: VecDeque::new(),
             kept: Vec::new(),
             owners: Owners::default(),
-            dialler: Dialler { names },
+            dialler: Dialler::new(names),
             is_closing: false,
         }
     }
 
     /// Starts or queues a fetch for `owner`. One that it had before is dropped, and leaves its place to the new one.
-    pub fn start<S: Stream>(&mut self, conns: &mut Connections<S>, owner: ConnId, fetch: Box<Fetch>, cx: Cx) {
-        let had_place = self.drop_fetch_of(conns, owner);
+    pub fn start(&mut self, cx: &mut Cx<S>, owner: ConnId, fetch: Box<Fetch>) {
+        let had_place = self.drop_fetch_of(cx, owner);
         if self.places.is_free_for(&fetch.url, cx.limits) && (had_place || self.waiting.is_empty()) {
-            return self.launch(conns, owner, fetch, Reusing::Allowed, cx);
+            return self.launch(cx, owner, fetch, Reusing::Allowed);
         }
         let is_full = self.waiting.len() >= cx.limits.fetches_waiting_max;
         let until = fetch.deadline.min(cx.now + cx.limits.fetch_queue_within);
-        let id = self.insert(conns, owner, fetch, if is_full { State::TurnedAway } else { State::Queued }, cx);
+        let id = self.insert(cx, owner, fetch, if is_full { State::TurnedAway } else { State::Queued });
         if is_full {
-            return conns.enqueue(id);
+            return cx.conns.enqueue(id);
         }
-        conns.set_deadline(id, until);
+        cx.conns.set_deadline(id, until);
         self.waiting.push_back(id);
         // The request is held until then, and booked.
-        conns.touch(id);
+        cx.conns.touch(id);
         // Those before it may all wait for an origin that is full, and this one for another.
-        self.start_waiting(conns, cx);
+        self.start_waiting(cx);
     }
 
     /// Gives a fetch its place: on a kept connection, or on a new one, which begins in its own slice.
-    fn launch<S: Stream>(
-        &mut self,
-        conns: &mut Connections<S>,
-        owner: ConnId,
-        fetch: Box<Fetch>,
-        reusing: Reusing,
-        cx: Cx,
-    ) {
+    fn launch(&mut self, cx: &mut Cx<S>, owner: ConnId, fetch: Box<Fetch>, reusing: Reusing) {
         self.places.take(&fetch.url);
         log::trace!("{owner:?} fetches {}", fetch.url);
-        let kept = if reusing == Reusing::Allowed { self.take_kept(conns, &fetch) } else { None };
+        let kept = if reusing == Reusing::Allowed { self.take_kept(cx, &fetch) } else { None };
         if let Some(id) = kept {
-            self.owners.adopt(conns, owner, id, fetch.deadline, cx);
-            if let Some(upstream) = conns.get_mut(id).and_then(Connection::upstream) {
+            self.owners.adopt(cx, owner, id, fetch.deadline);
+            if let Some(upstream) = cx.conns.get_mut(id).and_then(Connection::upstream) {
                 upstream.reuse(owner, fetch, cx.now);
             }
-            return send_request(conns, id, cx);
+            return send_request(cx, id);
         }
-        let id = self.insert(conns, owner, fetch, State::Placed, cx);
-        conns.enqueue(id);
+        let id = self.insert(cx, owner, fetch, State::Placed);
+        cx.conns.enqueue(id);
     }
 
     /// A new entry in the table, with its deadline and its owner; it has no stream yet.
-    fn insert<S: Stream>(
-        &mut self,
-        conns: &mut Connections<S>,
-        owner: ConnId,
-        fetch: Box<Fetch>,
-        state: State,
-        cx: Cx,
-    ) -> ConnId {
+    fn insert(&mut self, cx: &mut Cx<S>, owner: ConnId, fetch: Box<Fetch>, state: State) -> ConnId {
         let deadline = fetch.deadline;
         let upstream = Upstream::new(owner, fetch, state, cx.now);
-        let id = conns.insert(Connection::new(None, Protocol::Upstream(Box::new(upstream))), deadline);
-        self.owners.adopt(conns, owner, id, deadline, cx);
+        let id = cx.conns.insert(Connection::new(None, Protocol::Upstream(Box::new(upstream))), deadline);
+        self.owners.adopt(cx, owner, id, deadline);
         id
     }
 
     /// Takes the next step of dialling, in the slice of a connection that is not there yet.
-    pub fn advance<N: Network>(
-        &mut self,
-        conns: &mut Connections<N::Stream>,
-        network: &mut N,
-        inbox: &mut Inbox,
-        id: ConnId,
-        cx: Cx,
-    ) {
-        let dialled = self.dialler.advance(conns, network, id, cx);
-        self.dialled(conns, inbox, id, dialled, cx);
+    pub fn advance(&mut self, cx: &mut Cx<S>, network: &mut impl Network<Stream = S>, id: ConnId) {
+        let dialled = self.dialler.advance(cx, network, id);
+        self.dialled(cx, id, dialled);
     }
 
     /// A thread has looked up a name.
-    pub fn take_name<N: Network>(
-        &mut self,
-        conns: &mut Connections<N::Stream>,
-        network: &mut N,
-        inbox: &mut Inbox,
-        resolved: Resolved,
-        cx: Cx,
-    ) {
-        let (askers, found) = self.dialler.names.take(resolved, cx.now);
+    pub fn take_name(&mut self, cx: &mut Cx<S>, network: &mut impl Network<Stream = S>, resolved: Resolved) {
+        let (askers, found) = self.dialler.take_name(resolved, cx.now);
         for id in askers {
-            let dialled = self.dialler.resolved(conns, network, id, &found, cx);
-            self.dialled(conns, inbox, id, dialled, cx);
+            let dialled = self.dialler.resolved(cx, network, id, &found);
+            self.dialled(cx, id, dialled);
         }
     }
 
-    fn dialled<S: Stream>(
-        &mut self,
-        conns: &mut Connections<S>,
-        inbox: &mut Inbox,
-        id: ConnId,
-        dialled: Dialled,
-        cx: Cx,
-    ) {
+    fn dialled(&mut self, cx: &mut Cx<S>, id: ConnId, dialled: Dialled) {
         match dialled {
             Dialled::Waiting => {}
-            Dialled::Connected => send_request(conns, id, cx),
-            Dialled::Failed(error) => self.fail(conns, inbox, id, error, cx),
+            Dialled::Connected => send_request(cx, id),
+            Dialled::Failed(error) => self.fail(cx, id, error),
         }
     }
 
     /// The deadline of an upstream: all of a fetch, its wait in the queue, or one of its phases has taken too long; the
     /// next connect of a race is due; or a kept connection has been idle for long enough.
-    pub fn on_deadline<N: Network>(
-        &mut self,
-        conns: &mut Connections<N::Stream>,
-        network: &mut N,
-        inbox: &mut Inbox,
-        id: ConnId,
-        cx: Cx,
-    ) {
-        let Some(upstream) = conns.get_mut(id).and_then(Connection::upstream) else { return };
+    pub fn on_deadline(&mut self, cx: &mut Cx<S>, network: &mut impl Network<Stream = S>, id: ConnId) {
+        let Some(upstream) = cx.conns.get_mut(id).and_then(Connection::upstream) else { return };
         let state = upstream.state();
         if state == State::Resolving {
-            self.dialler.names.forget(id, &upstream.fetch.url.host, true);
+            self.dialler.forget(id, &upstream.fetch.url.host, true);
         }
         let dialled = match state {
-            State::Kept => return conns.bury(id),
+            State::Kept => return cx.conns.bury(id),
             _ if cx.now >= upstream.fetch.deadline => {
                 let (after, reached) = (upstream.fetch.within, upstream.reached());
                 Dialled::Failed(FetchError::Timeout { after, reached })
             }
             State::Queued => Dialled::Failed(FetchError::QueueTimeout { after: cx.limits.fetch_queue_within }),
-            _ => self.dialler.on_deadline(conns, network, id, cx),
+            _ => self.dialler.on_deadline(cx, network, id),
         };
-        self.dialled(conns, inbox, id, dialled, cx);
+        self.dialled(cx, id, dialled);
     }
 
     /// Reading or writing has failed.
-    pub fn on_socket_error<S: Stream>(
-        &mut self,
-        conns: &mut Connections<S>,
-        inbox: &mut Inbox,
-        id: ConnId,
-        error: &io::Error,
-        cx: Cx,
-    ) {
-        let Some(upstream) = conns.get_mut(id).and_then(Connection::upstream) else { return };
+    pub fn on_socket_error(&mut self, cx: &mut Cx<S>, id: ConnId, error: &io::Error) {
+        let Some(upstream) = cx.conns.get_mut(id).and_then(Connection::upstream) else { return };
         let failure = match upstream.state() {
-            State::Kept => return conns.bury(id),
+            State::Kept => return cx.conns.bury(id),
             State::Securing => dial::tls_failed(upstream, error),
             _ => FetchError::Broken { why: error.to_string() },
         };
-        self.fail(conns, inbox, id, failure, cx);
+        self.fail(cx, id, failure);
     }
 
     /// A fetch has failed: it is asked once more where that is allowed, or its owner will be told why.
-    pub fn fail<S: Stream>(
-        &mut self,
-        conns: &mut Connections<S>,
-        inbox: &mut Inbox,
-        id: ConnId,
-        error: FetchError,
-        cx: Cx,
-    ) {
-        let Some(upstream) = conns.living(id).and_then(Connection::upstream) else { return };
+    pub fn fail(&mut self, cx: &mut Cx<S>, id: ConnId, error: FetchError) {
+        let Some(upstream) = cx.conns.living(id).and_then(Connection::upstream) else { return };
         if upstream.may_retry(&error) {
-            return self.ask_anew(conns, id, cx);
+            return self.ask_anew(cx, id);
         }
         if upstream.may_follow(&error) {
-            return self.follow(conns, id, false, cx);
+            return self.follow(cx, id, false);
         }
         let (owner, was_queued) = (upstream.owner, upstream.state() == State::Queued);
         if !upstream.end() {
@@ -235,30 +181,26 @@ impl Client {
         if was_queued {
             self.waiting.retain(|&waiting| waiting != id);
         }
-        conns.bury(id);
-        inbox.push_back((owner, Event::Fetched(Fetched::Failed(error))));
+        cx.conns.bury(id);
+        cx.inbox.push_back((owner, Event::Fetched(Fetched::Failed(error))));
     }
 
     /// The response was a redirect, and no more is read of it: the next fetch takes over the place of this one, and
     /// perhaps the connection.
-    pub fn follow<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId, is_quiet: bool, cx: Cx) {
-        let Some(next) = conns.living(id).and_then(Connection::upstream).and_then(Upstream::take_next) else { return };
-        let Some(owner) = self.finish(conns, id, is_quiet, cx.limits) else { return };
-        self.start(conns, owner, next, cx);
-        self.release(conns, id, owner, cx);
+    pub fn follow(&mut self, cx: &mut Cx<S>, id: ConnId, is_quiet: bool) {
+        let Some(next) = cx.conns.living(id).and_then(Connection::upstream).and_then(Upstream::take_next) else {
+            return;
+        };
+        let Some(owner) = self.finish(cx, id, is_quiet) else { return };
+        self.start(cx, owner, next);
+        self.release(cx, id, owner);
     }
 
     /// The response is whole; returns its owner, which is to be told now. Until [`Client::release`] the fetch has its place:
     /// another one, which the owner asks for when it is told, takes that over, and perhaps the connection.
-    pub fn finish<S: Stream>(
-        &mut self,
-        conns: &mut Connections<S>,
-        id: ConnId,
-        is_quiet: bool,
-        limits: &Limits,
-    ) -> Option<ConnId> {
-        let may_keep = is_quiet && !self.is_closing && limits.upstreams_kept_max > 0;
-        let upstream = conns.living(id)?.upstream()?;
+    pub fn finish(&mut self, cx: &mut Cx<S>, id: ConnId, is_quiet: bool) -> Option<ConnId> {
+        let may_keep = is_quiet && !self.is_closing && cx.limits.upstreams_kept_max > 0;
+        let upstream = cx.conns.living(id)?.upstream()?;
         let owner = upstream.owner;
         if !upstream.end() {
             return None;
@@ -267,52 +209,52 @@ impl Client {
             upstream.keep();
             self.kept.push(id);
         } else {
-            conns.bury(id);
+            cx.conns.bury(id);
         }
         Some(owner)
     }
 
     /// The owner has been told the end. Unless it has gone on with this very connection, that is now kept for others.
-    pub fn release<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId, owner: ConnId, cx: Cx) {
-        let Some(upstream) = conns.living(id).and_then(Connection::upstream) else { return };
+    pub fn release(&mut self, cx: &mut Cx<S>, id: ConnId, owner: ConnId) {
+        let Some(upstream) = cx.conns.living(id).and_then(Connection::upstream) else { return };
         if upstream.state() != State::Kept {
             return;
         }
         upstream.owner = ConnId::NOBODY;
-        conns.set_deadline(id, cx.now + cx.limits.upstream_idle_for);
-        self.owners.disown(conns, owner, id);
-        self.give_up_place(conns, id);
-        self.start_waiting(conns, cx);
+        cx.conns.set_deadline(id, cx.now + cx.limits.upstream_idle_for);
+        self.owners.disown(cx.conns, owner, id);
+        self.give_up_place(cx, id);
+        self.start_waiting(cx);
         while self.kept.len() > cx.limits.upstreams_kept_max {
-            conns.bury(self.kept.remove(0));
+            cx.conns.bury(self.kept.remove(0));
         }
     }
 
     /// Asks once more, on a new connection: this one ended, or was given up by its server, before the request was there.
-    pub fn ask_anew<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId, cx: Cx) {
-        let Some(upstream) = conns.get_mut(id).and_then(Connection::upstream) else { return };
+    pub fn ask_anew(&mut self, cx: &mut Cx<S>, id: ConnId) {
+        let Some(upstream) = cx.conns.get_mut(id).and_then(Connection::upstream) else { return };
         let (owner, fetch) = (upstream.owner, upstream.fetch.clone());
-        self.drop_fetch_of(conns, owner);
-        self.launch(conns, owner, fetch, Reusing::Forbidden, cx);
+        self.drop_fetch_of(cx, owner);
+        self.launch(cx, owner, fetch, Reusing::Forbidden);
     }
 
     /// Ends the owner's fetch without telling it; returns whether that had a place.
-    fn drop_fetch_of<S: Stream>(&mut self, conns: &mut Connections<S>, owner: ConnId) -> bool {
-        let id = self.owners.fetch_of(conns, owner);
-        let upstream = conns.get_mut(id).and_then(Connection::upstream);
+    fn drop_fetch_of(&mut self, cx: &mut Cx<S>, owner: ConnId) -> bool {
+        let id = self.owners.fetch_of(cx.conns, owner);
+        let upstream = cx.conns.get_mut(id).and_then(Connection::upstream);
         let Some(upstream) = upstream.filter(|upstream| upstream.owner == owner) else { return false };
         let is_kept = upstream.state() == State::Kept;
-        let had_place = self.give_up_place(conns, id);
-        self.owners.disown(conns, owner, id);
+        let had_place = self.give_up_place(cx, id);
+        self.owners.disown(cx.conns, owner, id);
         if !is_kept {
-            conns.bury(id);
+            cx.conns.bury(id);
         }
         had_place
     }
 
     /// Frees the place of a fetch; returns whether it had one.
-    fn give_up_place<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId) -> bool {
-        let upstream = conns.get_mut(id).and_then(Connection::upstream);
+    fn give_up_place(&mut self, cx: &mut Cx<S>, id: ConnId) -> bool {
+        let upstream = cx.conns.get_mut(id).and_then(Connection::upstream);
         let Some(upstream) = upstream.filter(|upstream| upstream.running) else { return false };
         upstream.running = false;
         self.places.free(&upstream.fetch.url);
@@ -320,11 +262,11 @@ impl Client {
     }
 
     /// Gives free places to fetches that wait, in their order as far as their origins have room.
-    fn start_waiting<S: Stream>(&mut self, conns: &mut Connections<S>, cx: Cx) {
+    fn start_waiting(&mut self, cx: &mut Cx<S>) {
         let mut at = 0;
         while !self.places.are_full(cx.limits) {
             let Some(&id) = self.waiting.get(at) else { return };
-            let Some(upstream) = conns.living(id).and_then(Connection::upstream) else {
+            let Some(upstream) = cx.conns.living(id).and_then(Connection::upstream) else {
                 // It was dropped, and must not come back although it is not freed yet.
                 self.waiting.remove(at);
                 continue;
@@ -335,45 +277,44 @@ impl Client {
             }
             self.waiting.remove(at);
             // Its entry was only its place in the queue: it has no stream, and goes on under another id.
-            if let Some(Connection { protocol: Protocol::Upstream(upstream), .. }) = conns.remove(id) {
-                self.launch(conns, upstream.owner, upstream.fetch, Reusing::Allowed, cx);
+            if let Some(Connection { protocol: Protocol::Upstream(upstream), .. }) = cx.conns.remove(id) {
+                self.launch(cx, upstream.owner, upstream.fetch, Reusing::Allowed);
             }
         }
     }
 
     /// Of the kept connections that lead where this fetch goes and from which nothing came, the one used last: the
     /// others may grow old.
-    fn take_kept<S: Stream>(&mut self, conns: &mut Connections<S>, fetch: &Fetch) -> Option<ConnId> {
+    fn take_kept(&mut self, cx: &mut Cx<S>, fetch: &Fetch) -> Option<ConnId> {
         let suits = |&id: &ConnId| {
-            let conn = conns.get(id).filter(|conn| !conn.is_dead() && conn.input == Input::Drained && !conn.broken);
+            let conn = cx.conns.get(id).filter(|conn| !conn.is_dead() && conn.input == Input::Drained && !conn.broken);
             conn.is_some_and(|conn| matches!(&conn.protocol, Protocol::Upstream(upstream) if upstream.suits(fetch)))
         };
         let at = self.kept.iter().rposition(suits)?;
         let id = self.kept.remove(at);
         // While the end of its last response is being told, it still has an owner and a place.
-        let owner = conns.get_mut(id)?.upstream()?.owner;
-        self.give_up_place(conns, id);
-        self.owners.disown(conns, owner, id);
+        let owner = cx.conns.get_mut(id)?.upstream()?.owner;
+        self.give_up_place(cx, id);
+        self.owners.disown(cx.conns, owner, id);
         Some(id)
     }
 
     /// A connection of ours was freed: its place is free.
-    pub fn gone<S: Stream>(&mut self, conns: &mut Connections<S>, id: ConnId, upstream: Upstream<S>, cx: Cx) {
+    pub fn gone(&mut self, cx: &mut Cx<S>, id: ConnId, upstream: Upstream) {
         match upstream.state() {
             State::Queued => self.waiting.retain(|&waiting| waiting != id),
             State::Kept => self.kept.retain(|&kept| kept != id),
-            State::Resolving => self.dialler.names.forget(id, &upstream.fetch.url.host, false),
-            _ => {}
+            _ => self.dialler.forget(id, &upstream.fetch.url.host, false),
         }
         if upstream.running {
             self.places.free(&upstream.fetch.url);
         }
-        self.owners.disown(conns, upstream.owner, id);
-        self.start_waiting(conns, cx);
+        self.owners.disown(cx.conns, upstream.owner, id);
+        self.start_waiting(cx);
     }
 
     /// The owner is gone, or has its whole response: what it waited for is dropped.
-    pub fn cancel<S: Stream>(&mut self, conns: &mut Connections<S>, owner: ConnId, id: ConnId) {
+    pub fn cancel(&mut self, conns: &mut Connections<S>, owner: ConnId, id: ConnId) {
         let upstream = conns.get_mut(id).and_then(Connection::upstream);
         if upstream.is_some_and(|upstream| upstream.owner == owner && upstream.state() != State::Kept) {
             conns.bury(id);
@@ -381,11 +322,16 @@ impl Client {
     }
 
     /// The server drains: closes the connections that are kept, and keeps none from now on.
-    pub fn close<S: Stream>(&mut self, conns: &mut Connections<S>) {
+    pub fn close(&mut self, conns: &mut Connections<S>) {
         self.is_closing = true;
         for id in std::mem::take(&mut self.kept) {
             conns.bury(id);
         }
+    }
+
+    /// Whether the race of a connection has taken too long; else its deadline is that of the next connect.
+    pub fn is_late(&self, id: ConnId, now: Instant) -> bool {
+        self.dialler.is_late(id, now)
     }
 
     /// Connections that are kept.
@@ -400,14 +346,14 @@ impl Client {
 
     /// Threads whose look-up of a name hangs.
     pub fn names_stuck(&self) -> usize {
-        self.dialler.names.stuck()
+        self.dialler.names_stuck()
     }
 
     /// Checks places, queue and kept connections, and that owners and their fetches name each other.
     ///
     /// # Errors
     /// A sentence about the first thing that does not hold.
-    pub fn audit<S: Stream>(&self, conns: &Connections<S>, limits: &Limits) -> Result<(), String> {
+    pub fn audit(&self, conns: &Connections<S>, limits: &Limits) -> Result<(), String> {
         let times = |list: &mut dyn Iterator<Item = &ConnId>, id| list.filter(|&&listed| listed == id).count();
         let mut places = Places::default();
         for (id, conn) in conns.iter() {
@@ -426,6 +372,9 @@ impl Client {
                 continue;
             }
             let owned = self.owners.fetch_of(conns, owner);
+            if self.dialler.is_racing(id) != (state == State::Connecting) {
+                return Err(format!("{id:?} is {state:?}, and it races: {}", self.dialler.is_racing(id)));
+            }
             if owned != id {
                 return Err(format!("{id:?}: its owner {owner:?} waits for {owned:?}"));
             }
@@ -457,11 +406,11 @@ enum Reusing {
 }
 
 /// The request goes out at the end of this turn. The response has what is left of the time of the whole.
-fn send_request<S: Stream>(conns: &mut Connections<S>, id: ConnId, cx: Cx) {
-    let Some(Connection { protocol: Protocol::Upstream(upstream), outbox, .. }) = conns.get_mut(id) else { return };
+fn send_request<S: Stream>(cx: &mut Cx<S>, id: ConnId) {
+    let Some(Connection { protocol: Protocol::Upstream(upstream), outbox, .. }) = cx.conns.get_mut(id) else { return };
     let (fetch, close) = (&upstream.fetch, cx.limits.upstreams_kept_max == 0);
     outbox.write(|out| encode_request(&fetch.url, &fetch.asking(close), out));
     let deadline = fetch.deadline;
-    conns.set_deadline(id, deadline);
-    conns.touch(id);
+    cx.conns.set_deadline(id, deadline);
+    cx.conns.touch(id);
 }

@@ -12,7 +12,6 @@
 pub mod closing;
 pub mod encoding;
 pub mod http;
-pub mod race;
 pub mod table;
 pub mod timers;
 pub mod upstream;
@@ -38,10 +37,10 @@ use upstream::{End, Upstream};
 use ws::Ws;
 
 /// What is spoken on a connection.
-pub enum Protocol<S> {
+pub enum Protocol {
     Http(Http),
     Ws(Box<Ws>),
-    Upstream(Box<Upstream<S>>),
+    Upstream(Box<Upstream>),
     /// Nothing any more: what the peer still sends is thrown away, at most this many bytes (see [`closing`]).
     Discarding(usize),
 }
@@ -112,7 +111,7 @@ pub struct Connection<S> {
     /// The one deadline; the protocol says what it means.
     pub(in crate::conn) timer: Timer,
     pub subscription: Option<Subscription>,
-    pub protocol: Protocol<S>,
+    pub protocol: Protocol,
 }
 
 /// How a [`Connection::fill`] ended.
@@ -162,7 +161,7 @@ pub enum Step<'b> {
 
 impl<S: Stream> Connection<S> {
     /// A connection that has just been accepted, or an upstream that has no stream yet.
-    pub fn new(stream: Option<S>, protocol: Protocol<S>) -> Connection<S> {
+    pub fn new(stream: Option<S>, protocol: Protocol) -> Connection<S> {
         Connection {
             input: Input::Drained,
             writable: stream.is_some(),
@@ -430,7 +429,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Its state as a client, if it is one that we opened.
-    pub fn upstream(&mut self) -> Option<&mut Upstream<S>> {
+    pub fn upstream(&mut self) -> Option<&mut Upstream> {
         match &mut self.protocol {
             Protocol::Upstream(upstream) => Some(upstream),
             _ => None,

@@ -68,7 +68,7 @@
 //! client/dial.rs      `look_up`      the host's addresses, from the cache …
 //! workers/names.rs    `look_up`      … or from a thread, which wakes the loop when it has them
 //! client/dial.rs      `race`         connects begin; the next one runs beside one that is slow
-//! conn/race.rs        `winner`       writable means decided: which address is connected?
+//! client/dial.rs      `winner`       writable means decided: which address is connected?
 //! client/dial.rs      `secure`       https only: the handshake goes as far as the socket allows
 //! client.rs           `send_request` the request goes into the outbox
 //! reactor/settle.rs   `settle`       end of the turn: one write, of a slice at most

@@ -45,7 +45,7 @@ use crate::workers::line_log::LineLog;
 use access::AccessLog;
 use apply::Told;
 use batch::{Batch, READ_BUFFER_BYTES};
-use engine::{Engine, Life, cx};
+use engine::{Engine, Life};
 use https::ToHttps;
 use results::{FromThread, Results};
 use std::sync::Arc;
@@ -251,10 +251,12 @@ impl<N: Network, A: App> Server<N, A> {
     fn collect(&mut self) {
         for _ in 0..self.engine.limits.results_per_turn {
             let Some(result) = self.results.take() else { return };
-            let Engine { client, conns, network, inbox, limits, clock, .. } = &mut self.engine;
             match result {
-                FromThread::Job(id, finished) => inbox.push_back((id, Event::Finished(finished))),
-                FromThread::Name(resolved) => client.take_name(conns, network, inbox, resolved, cx(limits, clock)),
+                FromThread::Job(id, finished) => self.engine.inbox.push_back((id, Event::Finished(finished))),
+                FromThread::Name(resolved) => {
+                    let (client, network, mut cx) = self.engine.outbound();
+                    client.take_name(&mut cx, network, resolved);
+                }
             }
             self.tell();
             // A file is a large response: it is booked, and what is too much is freed, before the next one is taken.
@@ -290,12 +292,8 @@ impl<N: Network, A: App> Server<N, A> {
         }
         let is_untold = match conn.protocol {
             Protocol::Upstream(upstream) => {
-                return self.engine.client.gone(
-                    &mut self.engine.conns,
-                    id,
-                    *upstream,
-                    cx(&self.engine.limits, &self.engine.clock),
-                );
+                let (client, _, mut cx) = self.engine.outbound();
+                return client.gone(&mut cx, id, *upstream);
             }
             Protocol::Http(http) => {
                 self.engine.client.cancel(&mut self.engine.conns, id, http.fetch);

@@ -26,20 +26,13 @@ impl Owners {
     }
 
     /// The owner's response now waits for this fetch, which ends at `deadline`.
-    pub fn adopt<S: Stream>(
-        &mut self,
-        conns: &mut Connections<S>,
-        owner: ConnId,
-        id: ConnId,
-        deadline: Instant,
-        cx: Cx,
-    ) {
+    pub fn adopt<S: Stream>(&mut self, cx: &mut Cx<S>, owner: ConnId, id: ConnId, deadline: Instant) {
         if owner.is_outside() {
             self.outside.insert(owner, id);
-        } else if let Some(http) = conns.get_mut(owner).and_then(Connection::http) {
+        } else if let Some(http) = cx.conns.get_mut(owner).and_then(Connection::http) {
             (http.clock, http.fetch) = (Clock::Owed, id);
             // Its end comes as an event; this is only for the case that no event ever came.
-            conns.set_deadline(owner, deadline + cx.limits.answer_within);
+            cx.conns.set_deadline(owner, deadline + cx.limits.answer_within);
         }
     }
 

@@ -14,19 +14,17 @@
 
 use super::{Input, Step};
 use crate::config::Limits;
-use crate::conn::race::Race;
 use crate::event::{Fetch, FetchError, Fetched, Journey, Reached, Side};
 use crate::http::exchange::{Exchange, ExchangeError, ExchangeEvent, ResponseHead, Stage};
 use crate::http::redirect::{BODY_BYTES_MAX, same_origin};
 use crate::http::url::Scheme;
 use crate::id::ConnId;
-use crate::net::Stream;
 use crate::net::address::is_public;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// The outbound state of one connection.
-pub struct Upstream<S> {
+pub struct Upstream {
     /// The owner, which gets the events; none of a kept connection.
     pub owner: ConnId,
     /// What is asked for; of a kept connection, what it was used for last.
@@ -37,8 +35,6 @@ pub struct Upstream<S> {
     /// Reads the response.
     pub exchange: Exchange,
     redirect: Redirect,
-    /// The connects under way, while there is no stream.
-    pub race: Option<Box<Race<S>>>,
     /// It has carried a response before, so the peer may have closed it before our request was there.
     reused: bool,
     /// How it came so far; complete once the response begins.
@@ -98,9 +94,9 @@ pub enum End {
 /// 6.1), so the end may have been cut off on the way.
 const CUT_SHORT: &str = "it ended without a TLS close_notify";
 
-impl<S> Upstream<S> {
+impl Upstream {
     /// A fetch at its beginning: queued, turned away, or with its place.
-    pub fn new(owner: ConnId, fetch: Box<Fetch>, state: State, now: Instant) -> Upstream<S> {
+    pub fn new(owner: ConnId, fetch: Box<Fetch>, state: State, now: Instant) -> Upstream {
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         Upstream {
             owner,
@@ -109,7 +105,6 @@ impl<S> Upstream<S> {
             fetch,
             state,
             running: state == State::Placed,
-            race: None,
             reused: false,
             journey: Journey { address: nowhere, dns: None, connect: None, tls: None, first_byte: Duration::ZERO },
             phase_began: now,
@@ -126,35 +121,25 @@ impl<S> Upstream<S> {
         (self.state, self.phase_began) = (State::Resolving, now);
     }
 
-    /// The host's addresses are known: the race between those that this fetch may connect to begins. It is decided by
-    /// `until` or by the deadline of the fetch.
+    /// The host's addresses are known. Returns those that this fetch may connect to, among which the race begins.
     ///
     /// # Errors
     /// `Forbidden`: only public addresses are allowed, and there is none.
-    pub fn begin_connecting(
-        &mut self,
-        mut addresses: Vec<SocketAddr>,
-        now: Instant,
-        until: Instant,
-    ) -> Result<(), FetchError>
-    where
-        S: Stream,
-    {
+    pub fn begin_connecting(&mut self, addresses: &[IpAddr], now: Instant) -> Result<Vec<SocketAddr>, FetchError> {
         if self.state == State::Resolving {
             self.journey.dns = Some(now.saturating_duration_since(self.phase_began));
         }
-        addresses.retain(|address| !self.fetch.public_only || is_public(address.ip()));
-        if addresses.is_empty() {
+        let allowed = addresses.iter().filter(|&&address| !self.fetch.public_only || is_public(address));
+        let allowed: Vec<_> = allowed.map(|&address| SocketAddr::new(address, self.fetch.url.port)).collect();
+        if allowed.is_empty() {
             return Err(FetchError::Forbidden { host: self.fetch.url.host.clone() });
         }
-        self.race = Some(Box::new(Race::new(addresses, now, until.min(self.fetch.deadline))));
         (self.state, self.phase_began) = (State::Connecting, now);
-        Ok(())
+        Ok(allowed)
     }
 
     /// Its stream is there, and leads to `address`. Next is TLS, or for http at once the exchange.
     pub fn connected(&mut self, address: SocketAddr, now: Instant) {
-        self.race = None;
         self.journey.address = address;
         self.journey.connect = Some(now.saturating_duration_since(self.phase_began));
         (self.state, self.phase_began) = (State::Securing, now);

@@ -3,7 +3,7 @@
 //! Applying an effect never raises an event. What has to be told later, such as a fetch that cannot start, goes into the
 //! inbox, and the turn tells it.
 
-use super::engine::{Engine, Life, cx};
+use super::engine::{Engine, Life};
 use super::jobs;
 use crate::blocks::Blocks;
 use crate::conn::closing::Closing;
@@ -51,7 +51,10 @@ impl<N: Network> Engine<N> {
     /// Work whose end comes as an event.
     fn begin_work(&mut self, effect: Effect) {
         match effect {
-            Effect::Fetch(id, fetch) => self.client.start(&mut self.conns, id, fetch, cx(&self.limits, &self.clock)),
+            Effect::Fetch(id, fetch) => {
+                let (client, _, mut cx) = self.outbound();
+                client.start(&mut cx, id, fetch);
+            }
             Effect::Run(id, job) => self.run(id, job),
             Effect::RunBlocking(id, work) => self.blocking.push_back((id, work)),
             _ => {}

@@ -16,7 +16,7 @@ use crate::conn::ws::Ws;
 use crate::conn::{Connection, Protocol};
 use crate::event::App;
 use crate::id::ConnId;
-use crate::net::Network;
+use crate::net::{Network, Stream};
 use std::time::Duration;
 
 type Verdict = Result<(), String>;
@@ -149,10 +149,7 @@ fn audit_member<N: Network>(engine: &Engine<N>, conn: &Connection<N::Stream>) ->
     Ok(behind)
 }
 
-fn audit_upstream<S>(conn: &Connection<S>, upstream: &Upstream<S>) -> Verdict
-where
-    S: crate::net::Stream,
-{
+fn audit_upstream(conn: &Connection<impl Stream>, upstream: &Upstream) -> Verdict {
     let state = upstream.state();
     let is_connected = matches!(state, State::Securing | State::Exchanging | State::Kept);
     ensure!(conn.stream.is_some() == is_connected, "{state:?}, its stream is there: {}", !is_connected);

@@ -26,7 +26,7 @@ pub(super) struct Engine<N: Network> {
     pub conns: Connections<N::Stream>,
     pub output: Output,
     pub rooms: Rooms,
-    pub client: Client,
+    pub client: Client<N::Stream>,
     /// Files; work that takes the time of a disk.
     pub jobs: Jobs<(ConnId, Finished)>,
     /// Work that will block the loop, at most one piece for each connection.
@@ -74,6 +74,12 @@ impl<N: Network> Engine<N> {
         }
     }
 
+    /// The client, where it may connect, and what it touches besides.
+    pub fn outbound(&mut self) -> (&mut Client<N::Stream>, &mut N, Cx<'_, N::Stream>) {
+        let Engine { client, network, conns, inbox, limits, clock, .. } = self;
+        (client, network, Cx { conns, inbox, limits, now: clock.now })
+    }
+
     /// Takes the next work that will block the loop. What waits for it may be gone meanwhile, or have a response.
     pub fn next_blocking(&mut self) -> Option<(ConnId, Blocking)> {
         while let Some((id, work)) = self.blocking.pop_front() {
@@ -97,9 +103,4 @@ impl<N: Network> Engine<N> {
             Life::Over => true,
         }
     }
-}
-
-/// What a step of the client needs.
-pub(super) fn cx<'a>(limits: &'a Limits, clock: &Clock) -> Cx<'a> {
-    Cx { limits, now: clock.now }
 }

@@ -12,7 +12,7 @@
 use super::Server;
 use super::apply::Told;
 use super::batch::Slice;
-use super::engine::{Engine, cx};
+use super::engine::Engine;
 use crate::config::Limits;
 use crate::conn::closing::Closing;
 use crate::conn::upstream::{End, State};
@@ -250,18 +250,18 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// A response to a fetch has ended.
     fn end_fetch(&mut self, id: ConnId, end: End) {
-        let Engine { client, conns, inbox, limits, clock, .. } = &mut self.engine;
+        let (client, _, mut cx) = self.engine.outbound();
         let is_quiet = match end {
             End::Whole { is_quiet } => is_quiet,
-            End::Redirect { is_quiet } => return client.follow(conns, id, is_quiet, cx(limits, clock)),
-            End::Failed(error) => return client.fail(conns, inbox, id, error, cx(limits, clock)),
-            End::AskAnew => return client.ask_anew(conns, id, cx(limits, clock)),
+            End::Redirect { is_quiet } => return client.follow(&mut cx, id, is_quiet),
+            End::Failed(error) => return client.fail(&mut cx, id, error),
+            End::AskAnew => return client.ask_anew(&mut cx, id),
         };
-        let Some(owner) = client.finish(conns, id, is_quiet, limits) else { return };
-        self.app.on_event(owner, Event::Fetched(Fetched::Done), clock.both(), &mut self.effects);
+        let Some(owner) = client.finish(&mut cx, id, is_quiet) else { return };
+        self.app.on_event(owner, Event::Fetched(Fetched::Done), self.engine.clock.both(), &mut self.effects);
         self.engine.apply(&mut self.effects);
-        let Engine { client, conns, limits, clock, .. } = &mut self.engine;
-        client.release(conns, id, owner, cx(limits, clock));
+        let (client, _, mut cx) = self.engine.outbound();
+        client.release(&mut cx, id, owner);
     }
 
     /// Tells the application what waits in the inbox.

@@ -4,7 +4,7 @@
 //! end of the turn if output was written for it elsewhere.
 
 use super::apply::Told;
-use super::engine::{Engine, Life, cx};
+use super::engine::{Engine, Life};
 use crate::conn::closing::{self, Closing, Next};
 use crate::conn::http::Clock;
 use crate::conn::upstream::State;
@@ -79,8 +79,8 @@ impl<N: Network> Engine<N> {
     /// Takes the next step of dialling, if this is a connection of ours that is not there yet.
     pub fn advance_dialling(&mut self, id: ConnId) {
         if matches!(self.conns.get(id).map(|conn| &conn.protocol), Some(Protocol::Upstream(_))) {
-            let cx = cx(&self.limits, &self.clock);
-            self.client.advance(&mut self.conns, &mut self.network, &mut self.inbox, id, cx);
+            let (client, network, mut cx) = self.outbound();
+            client.advance(&mut cx, network, id);
         }
     }
 
@@ -154,8 +154,8 @@ impl<N: Network> Engine<N> {
                 self.refuse(id, 503, "The server's buffers are full. Try again in a moment.\n");
             }
             Protocol::Upstream(upstream) if upstream.state() != State::Kept => {
-                let cx = cx(&self.limits, &self.clock);
-                self.client.fail(&mut self.conns, &mut self.inbox, id, FetchError::Busy, cx);
+                let (client, _, mut cx) = self.outbound();
+                client.fail(&mut cx, id, FetchError::Busy);
             }
             _ => self.conns.bury(id),
         }
@@ -183,8 +183,8 @@ impl<N: Network> Engine<N> {
     /// Reading or writing has failed: the peer is gone. The owner of a fetch is told why.
     pub fn on_socket_error(&mut self, id: ConnId, error: &std::io::Error) {
         if let Some(Protocol::Upstream(_)) = self.conns.get(id).map(|conn| &conn.protocol) {
-            let cx = cx(&self.limits, &self.clock);
-            self.client.on_socket_error(&mut self.conns, &mut self.inbox, id, error, cx);
+            let (client, _, mut cx) = self.outbound();
+            client.on_socket_error(&mut cx, id, error);
         } else {
             self.conns.bury(id);
         }
@@ -255,8 +255,8 @@ impl<N: Network> Engine<N> {
             Protocol::Http(_) | Protocol::Discarding(_) => self.conns.bury(id),
             Protocol::Ws(_) => self.on_heartbeat(id),
             Protocol::Upstream(_) => {
-                let cx = cx(&self.limits, &self.clock);
-                self.client.on_deadline(&mut self.conns, &mut self.network, &mut self.inbox, id, cx);
+                let (client, network, mut cx) = self.outbound();
+                client.on_deadline(&mut cx, network, id);
             }
         }
     }
@@ -292,7 +292,7 @@ impl<N: Network> Engine<N> {
             }
             Protocol::Upstream(upstream) => match upstream.state() {
                 State::Kept => false,
-                State::Connecting => upstream.race.as_ref().is_none_or(|race| race.is_late(self.clock.now)),
+                State::Connecting => self.client.is_late(id, self.clock.now),
                 _ => true,
             },
             Protocol::Discarding(_) => true,

@@ -1,7 +1,6 @@
 use super::*;
 use crate::event::{Leads, Reached, Url};
 use crate::http::url::UrlError;
-use crate::net::wire::Wire;
 
 const WITHIN: Duration = Duration::from_secs(20);
 
@@ -9,7 +8,7 @@ fn fetch(url: &str, now: Instant) -> Box<Fetch> {
     Box::new(Fetch::get(Url::parse(url).expect("a URL"), now, WITHIN))
 }
 
-fn upstream(url: &str, now: Instant) -> Upstream<Wire> {
+fn upstream(url: &str, now: Instant) -> Upstream {
     Upstream::new(ConnId::new(0, 1), fetch(url, now), State::Placed, now)
 }
 
@@ -18,7 +17,7 @@ fn addresses(of: &[&str]) -> Vec<SocketAddr> {
 }
 
 /// One that has been answered from `address`, and is kept.
-fn kept(url: &str, address: &str, now: Instant) -> Upstream<Wire> {
+fn kept(url: &str, address: &str, now: Instant) -> Upstream {
     let mut upstream = upstream(url, now);
     upstream.connected(addresses(&[address])[0], now);
     upstream.begin_exchange(now);
@@ -27,7 +26,7 @@ fn kept(url: &str, address: &str, now: Instant) -> Upstream<Wire> {
 }
 
 /// Reads the head of a response at this time.
-fn hear(upstream: &mut Upstream<Wire>, now: Instant) -> Journey {
+fn hear(upstream: &mut Upstream, now: Instant) -> Journey {
     let head = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     match upstream.step(head, Input::Drained, true, &Limits::default(), now) {
         (_, Step::Fetched(_, Fetched::Head(_, journey))) => journey,
@@ -42,7 +41,7 @@ fn each_phase_is_timed_if_it_happens() {
     let ms = |ms| Some(Duration::from_millis(ms));
     let mut upstream = upstream("https://a.test/", start);
     upstream.begin_resolving(at(1));
-    upstream.begin_connecting(addresses(&["192.0.2.1:443"]), at(4), at(5000)).expect("it may be tried");
+    upstream.begin_connecting(&[IpAddr::from([192, 0, 2, 1])], at(4)).expect("it may be tried");
     upstream.connected(addresses(&["192.0.2.1:443"])[0], at(10));
     upstream.begin_exchange(at(30));
     let journey = hear(&mut upstream, at(75));
@@ -59,7 +58,7 @@ fn each_phase_is_timed_if_it_happens() {
 fn plain_http_to_an_address_has_neither_a_name_nor_tls() {
     let now = Instant::now();
     let mut upstream = upstream("http://192.0.2.1/", now);
-    upstream.begin_connecting(addresses(&["192.0.2.1:80"]), now, now + WITHIN).expect("it may be tried");
+    upstream.begin_connecting(&[IpAddr::from([192, 0, 2, 1])], now).expect("it may be tried");
     upstream.connected(addresses(&["192.0.2.1:80"])[0], now);
     upstream.begin_exchange(now);
     let journey = hear(&mut upstream, now);
@@ -69,17 +68,13 @@ fn plain_http_to_an_address_has_neither_a_name_nor_tls() {
 #[test]
 fn a_connect_never_outlives_its_fetch() {
     let now = Instant::now();
-    let mut upstream = upstream("http://a.test/", now);
-    upstream
-        .begin_connecting(addresses(&["192.0.2.1:80"]), now, now + Duration::from_secs(60))
-        .expect("it may be tried");
-    let race = upstream.race.as_mut().expect("a race");
-    race.next(now);
-    assert_eq!(race.due(), upstream.fetch.deadline);
+    let limits = Limits { connect_within: Duration::from_secs(60), ..Limits::default() };
+    let upstream = upstream("http://a.test/", now);
+    assert_eq!(upstream.phase_deadline(now, &limits), upstream.fetch.deadline);
 }
 
 /// One that asks for http://a.test/ and follows redirects; its connection leads to a private address.
-fn asking(now: Instant) -> Upstream<Wire> {
+fn asking(now: Instant) -> Upstream {
     let fetch = Fetch { redirects_max: 1, leads: Leads::PublicFromPublic, ..*fetch("http://a.test/", now) };
     let mut upstream = Upstream::new(ConnId::new(0, 1), Box::new(fetch), State::Placed, now);
     upstream.connected(addresses(&["10.0.0.1:80"])[0], now);
@@ -88,7 +83,7 @@ fn asking(now: Instant) -> Upstream<Wire> {
 }
 
 /// Takes a step over `input`, of which all is used.
-fn step<'b>(upstream: &'b mut Upstream<Wire>, input: &'b [u8]) -> Step<'b> {
+fn step<'b>(upstream: &'b mut Upstream, input: &'b [u8]) -> Step<'b> {
     match upstream.step(input, Input::Drained, true, &Limits::default(), Instant::now()) {
         (used, step) if used == input.len() => step,
         other => panic!("{other:?}"),
@@ -165,12 +160,10 @@ fn a_foreign_redirect_needs_a_public_address() {
     let now = Instant::now();
     let mut upstream = upstream("http://a.test/", now);
     upstream.fetch.public_only = true;
-    let all = addresses(&["10.0.0.1:80", "1.1.1.1:80", "127.0.0.1:80"]);
-    upstream.begin_connecting(all, now, now + WITHIN).expect("one may be tried");
-    let race = upstream.race.as_mut().expect("a race");
-    assert_eq!((race.next(now), race.next(now)), (Some(addresses(&["1.1.1.1:80"])[0]), None));
+    let all = ["10.0.0.1", "1.1.1.1", "127.0.0.1"].map(|address| address.parse().expect("an address"));
+    assert_eq!(upstream.begin_connecting(&all, now), Ok(addresses(&["1.1.1.1:80"])));
     let forbidden = Err(FetchError::Forbidden { host: "a.test".into() });
-    assert_eq!(upstream.begin_connecting(addresses(&["10.0.0.1:80"]), now, now + WITHIN), forbidden);
+    assert_eq!(upstream.begin_connecting(&all[..1], now), forbidden);
 }
 
 #[test]
