@@ -290,6 +290,22 @@ mod tests {
     }
 
     #[test]
+    fn a_response_is_taken_back_with_its_pieces_only() {
+        let [mine, other] = [0, 1].map(|n| ConnId::new(n, 1));
+        let mut effects = Effects::default();
+        for to in [mine, other] {
+            effects.respond(to, Response::new(200, "", Body::Stream(None)));
+            effects.push(Effect::Piece(to, 0..1));
+        }
+        assert!(effects.take_back(mine) && !effects.take_back(mine));
+        let left = [Effect::Respond(other, Response::new(200, "", Body::Stream(None))), Effect::Piece(other, 0..1)];
+        assert_eq!(effects.list, left);
+        effects.push(Effect::Piece(mine, 0..1));
+        assert!(!effects.take_back(mine), "its head was sent");
+        assert_eq!(effects.list.len(), 3);
+    }
+
+    #[test]
     fn an_effect_is_small() {
         assert!(size_of::<Effect>() <= 120, "{} bytes", size_of::<Effect>());
     }

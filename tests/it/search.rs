@@ -285,6 +285,25 @@ fn blocking_search_gives_the_same_response() {
 }
 
 #[test]
+fn blocking_search_follows_five_redirects() {
+    let stub = redirecting();
+    let site = asking(&stub, Limits::default(), &["--lab"]);
+    assert_eq!(get(site.address, "/search-sync?wd=5").text(), "there");
+    assert_eq!(stub.requests().len(), 6);
+    let answer = get(site.address, "/search-sync?wd=6");
+    assert_eq!((answer.status, answer.text().contains("redirects more than 5 times")), (502, true));
+    site.wait_until_empty();
+}
+
+#[test]
+fn blocking_search_that_breaks_off_is_502_with_the_cause() {
+    let stub = Stub::saying("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello");
+    let answer = get(asking(&stub, Limits::default(), &["--lab"]).address, "/search-sync?wd=x");
+    let is_explained = answer.text().contains("the connection was closed before the body was whole");
+    assert_eq!((answer.status, is_explained), (502, true), "{}", answer.text());
+}
+
+#[test]
 fn searches_run_side_by_side() {
     let stub = Stub::start(|mut asked| {
         std::thread::sleep(ms(200));

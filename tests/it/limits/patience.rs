@@ -50,6 +50,21 @@ fn a_stopped_server_reads_before_it_judges() {
 }
 
 #[test]
+fn work_that_blocks_the_loop_is_noticed() {
+    let child = Child::start(&["--lab"], &[]);
+    let mut clients = [Client::connect(child.address), Client::connect(child.address)];
+    let begun = Instant::now();
+    for client in &mut clients {
+        client.send("GET /block?seconds=1.1 HTTP/1.1\r\nHost: squall\r\n\r\n");
+    }
+    for client in &mut clients {
+        assert_eq!(client.answer().status, 200);
+    }
+    assert!(begun.elapsed() >= ms(2200), "one after the other");
+    wait_for("the reason", || child.stderr().contains("the loop stood still").then_some(()));
+}
+
+#[test]
 fn a_silent_connection_is_kept_back_and_then_ends_as_idle() {
     let site = Site::start(Limits::default(), &["--keep-alive", "2"]);
     let begun = Instant::now();

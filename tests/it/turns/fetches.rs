@@ -223,6 +223,23 @@ fn fetch_begun_at_the_end_of_another_takes_one_place() {
 }
 
 #[test]
+fn a_redirect_keeps_its_place_and_its_connection() {
+    let mut world = World::with(Limits { fetches_max: 1, ..Limits::default() });
+    let first = Fetch { redirects_max: 1, ..*fetch("http://127.0.0.1/", world.now) };
+    world.server.start(|_, out| out.push(Effect::Fetch(ConnId::outside(0), Box::new(first))));
+    world.fetch(1, "http://127.0.0.1/waits");
+    world.turn(&[]);
+    world.says(0, b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 2\r\n\r\nno");
+    for (owner, asked) in [(0, "GET /there "), (1, "GET /waits ")] {
+        let heard = String::from_utf8_lossy(&world.site(0).borrow().heard()).into_owned();
+        assert!(heard.contains(asked), "{heard}");
+        world.says(0, OK.as_bytes());
+        assert_eq!(world.heard()[2 * owner..], [format!("{owner}: 2 bytes"), format!("{owner}: done")]);
+    }
+    assert_eq!(world.sites(), 1);
+}
+
+#[test]
 #[cfg(feature = "deflate")]
 fn inflated_bytes_count_for_the_slice() {
     use flate2::{Compression, write::GzEncoder};
