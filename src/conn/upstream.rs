@@ -3,8 +3,7 @@
 //! ```text
 //! Placed ─▶ Resolving (unless known) ─▶ Connecting ─▶ Securing (https) ─▶ Exchanging ─ whole response ─▶ Kept
 //!                                                                             ▲                           │
-//! Queued: for a place, then anew: Placed, or on a Kept one                    └────── the next fetch ─────┘
-//!                                                                                  perhaps of a redirect
+//! Queued: for a place, then anew: Placed, or on a Kept one                    └─ next fetch, or redirect ─┘
 //! TurnedAway: not even that          all but Kept ─ whole response, error, deadline ─▶ Over
 //! ```
 //!
