@@ -161,11 +161,7 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "These two block the loop itself. Open one and watch everybody else wait.",
         "这两个会阻塞事件循环本身。打开一个，看看所有人怎么一起等。",
     ),
-    (
-        "try_search_sync",
-        "The same search, while the whole loop waits for it.",
-        "同样的搜索，但整个事件循环停下来等它。",
-    ),
+    ("try_search_sync", "The same search, while the loop waits for it.", "同样的搜索，但事件循环停下来等它。"),
     ("try_block", "Stands still for three seconds, and everybody with it.", "停住三秒，所有人也跟着停住。"),
     // Login.
     ("login_title", "Pick a name", "取个名字"),
