@@ -62,13 +62,11 @@ pub enum Input {
 
 impl Input {
     /// Whether a read may return something, the end of input included.
-    #[inline]
     pub fn is_readable(self) -> bool {
         matches!(self, Input::Readable | Input::Ending)
     }
 
     /// Whether nothing more will come.
-    #[inline]
     pub fn has_ended(self) -> bool {
         matches!(self, Input::Ended | Input::Truncated)
     }
@@ -256,7 +254,6 @@ impl<S: Stream> Connection<S> {
 
     /// Whether reading is of use now, given the bytes of output that wait outside the outbox: a pure function of states.
     /// Of an upstream, how far its owner lags is the client's business.
-    #[inline]
     pub fn wants_input(&self, reply: usize, limits: &Limits) -> bool {
         if !matches!(self.closing, Closing::No) || self.marks.is_dead {
             return false;
@@ -330,7 +327,6 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Whether its TLS handshake is still under way.
-    #[inline]
     pub fn is_securing(&self) -> bool {
         self.stream.as_ref().is_some_and(Stream::is_securing)
     }
@@ -355,7 +351,6 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Whether there is something to read, from the socket or from what was kept.
-    #[inline]
     pub fn has_input(&self) -> bool {
         self.unparsed || self.input.is_readable()
     }
@@ -383,13 +378,11 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Whether it is to be freed; it is served and written to no more.
-    #[inline]
     pub fn is_dead(&self) -> bool {
         self.marks.is_dead
     }
 
     /// Whether it waits for a turn for its input.
-    #[inline]
     pub fn is_queued(&self) -> bool {
         self.marks.is_queued
     }

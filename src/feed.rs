@@ -160,7 +160,6 @@ impl Feed {
     }
 
     /// Whether this reader has read everything.
-    #[inline]
     pub fn is_at_end(&self, cursor: &Cursor) -> bool {
         let index = self.index(cursor);
         index + 1 == self.chunks.len() && self.chunks[index].bytes.len() == cursor.offset as usize
@@ -168,14 +167,12 @@ impl Feed {
 
     /// The next bytes for this reader, as many as lie together. Empty: it has read everything. Ends at a frame's
     /// border.
-    #[inline]
     pub fn pending(&mut self, cursor: &mut Cursor) -> &[u8] {
         self.step(cursor);
         &self.chunks[self.index(cursor)].bytes[cursor.offset as usize..]
     }
 
     /// Moves a reader on by `n` bytes, at most as many as were pending.
-    #[inline]
     pub fn advance(&mut self, cursor: &mut Cursor, n: usize) {
         debug_assert!(n <= self.chunks[self.index(cursor)].bytes.len() - cursor.offset as usize);
         cursor.offset += n as u32;
@@ -197,7 +194,6 @@ impl Feed {
     }
 
     /// Lets a cursor step to the next chunk if that has all it lacks: nearly always there is none.
-    #[inline]
     fn step(&mut self, cursor: &mut Cursor) {
         if self.index(cursor) + 1 < self.chunks.len() {
             self.step_on(cursor);

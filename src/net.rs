@@ -63,7 +63,6 @@ pub trait Stream: Read + Write {
 ///
 /// # Errors
 /// What the socket says besides `WouldBlock` and `Interrupted`: the peer is gone.
-#[inline]
 pub fn write_some(stream: &mut impl Stream, bytes: &[u8], writable: &mut bool) -> io::Result<usize> {
     loop {
         return match stream.write(bytes) {

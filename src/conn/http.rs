@@ -191,9 +191,6 @@ impl Http {
     }
 
     /// A request whose head is there, and whose body may be.
-    // Inlined, so that the request is made where it stays: 60 instructions a request (callgrind), of about 1,300 where
-    // 16 are pipelined.
-    #[inline(always)]
     fn on_head<'b>(
         &mut self,
         request: Request<'b>,
@@ -359,7 +356,6 @@ impl Http {
     }
 
     /// Whether more input is of use now.
-    #[inline]
     pub fn wants_input(&self) -> bool {
         matches!(self.phase, Phase::Head | Phase::Body(_))
     }
@@ -370,7 +366,6 @@ impl Http {
     }
 
     /// Whether the application has not responded yet.
-    #[inline]
     pub fn awaits_response(&self) -> bool {
         matches!(self.phase, Phase::Owed)
     }

@@ -86,21 +86,18 @@ impl<S: Stream> Connections<S> {
     }
 
     /// The connection of this id, if it is still there.
-    #[inline]
     pub fn get(&self, id: ConnId) -> Option<&Connection<S>> {
         let slot = self.slots.get(id.slot as usize)?;
         (slot.generation == id.generation).then_some(&slot.conn)
     }
 
     /// The same, to change it.
-    #[inline]
     pub fn get_mut(&mut self, id: ConnId) -> Option<&mut Connection<S>> {
         let slot = self.slots.get_mut(id.slot as usize)?;
         (slot.generation == id.generation).then_some(&mut slot.conn)
     }
 
     /// The connection of this id, unless it is to be freed.
-    #[inline]
     pub fn living(&mut self, id: ConnId) -> Option<&mut Connection<S>> {
         self.get_mut(id).filter(|conn| !conn.marks.is_dead)
     }
@@ -140,7 +137,6 @@ impl<S: Stream> Connections<S> {
     }
 
     /// Puts a connection at the back of the ready queue, if it is not queued.
-    #[inline]
     pub fn enqueue(&mut self, id: ConnId) {
         if self.mark_queued(id) {
             self.ready.push_back(id);
@@ -214,7 +210,6 @@ impl<S: Stream> Connections<S> {
 
     /// Has the state of a connection looked at before the turn ends, once: output was written for it outside its own
     /// slice, or a response is complete and the next pipelined request may be parsed. No edge will say so.
-    #[inline]
     pub fn touch(&mut self, id: ConnId) {
         if let Some(conn) = self.get_mut(id)
             && !std::mem::replace(&mut conn.marks.is_touched, true)
@@ -260,7 +255,6 @@ impl<S: Stream> Connections<S> {
     }
 
     /// Moves the deadline of a connection.
-    #[inline]
     pub fn set_deadline(&mut self, id: ConnId, at: Instant) {
         if let Some(slot) = self.slots.get_mut(id.slot as usize)
             && slot.generation == id.generation

@@ -45,7 +45,6 @@ impl Timers {
     }
 
     /// Sets the deadline of `id`, whose timer is `timer`.
-    #[inline]
     pub fn set(&mut self, id: ConnId, timer: &mut Timer, at: Instant) {
         if at != self.last.0 {
             let after = self.after_epoch(at);

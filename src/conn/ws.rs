@@ -71,7 +71,6 @@ impl Ws {
     }
 
     /// Whether more input is of use: the peer may still speak.
-    #[inline]
     pub fn wants_input(&self) -> bool {
         matches!(self.session.state(), State::Open | State::ClosedByUs)
     }

@@ -52,7 +52,6 @@ impl Lane {
     }
 
     /// The next bytes to write, as many as lie together. Empty: nothing is pending. Call [`Lane::sent`] next.
-    #[inline]
     pub fn next<'a>(&'a mut self, feed: &'a mut Feed) -> &'a [u8] {
         let Some(own) = &self.own else { return feed.pending(&mut self.cursor) };
         let until_own = (own.queue[0].at - feed.position(&self.cursor)) as usize;
@@ -64,7 +63,6 @@ impl Lane {
     }
 
     /// A write took `n` bytes of what [`Lane::next`] gave just before: any number, 0 and a part of a frame included.
-    #[inline]
     pub fn sent(&mut self, feed: &mut Feed, n: usize) {
         let Some(own) = self.own.as_mut().filter(|own| own.queue[0].at == feed.position(&self.cursor)) else {
             return feed.advance(&mut self.cursor, n);
@@ -80,7 +78,6 @@ impl Lane {
     }
 
     /// Whether nothing is pending.
-    #[inline]
     pub fn is_at_end(&self, feed: &Feed) -> bool {
         self.own.is_none() && feed.is_at_end(&self.cursor)
     }

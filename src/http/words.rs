@@ -2,7 +2,6 @@
 
 /// How many bytes in front of these are such. 16 are looked at in one go: a test made of nothing but comparisons
 /// becomes vector instructions.
-#[inline]
 pub fn span(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> usize {
     let (mut at, mut rest) = (0, bytes);
     while let Some((chunk, behind)) = rest.split_first_chunk::<16>() {
@@ -16,7 +15,6 @@ pub fn span(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> usize {
 }
 
 /// How many bytes in front of these are in this set, such as a [`set_of`] them. For short words.
-#[inline]
 pub fn span_in(bytes: &[u8], set: &[bool; 256]) -> usize {
     let is_other = |byte: &u8| !set[usize::from(*byte)];
     let (mut at, mut rest) = (0, bytes);

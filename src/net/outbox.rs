@@ -38,25 +38,21 @@ impl Outbox {
     }
 
     /// Bytes that still have to be sent.
-    #[inline]
     pub fn unsent(&self) -> usize {
         self.waiting.as_ref().map_or(0, |waiting| waiting.bytes.len() - waiting.sent)
     }
 
     /// Whether nothing waits.
-    #[inline]
     pub fn is_empty(&self) -> bool {
         self.waiting.is_none()
     }
 
     /// Memory held, bytes.
-    #[inline]
     pub fn held(&self) -> usize {
         self.waiting.as_ref().map_or(0, |waiting| waiting.bytes.held())
     }
 
     /// The bytes to write next, as many as lie together. Call [`Outbox::sent`] with what was taken of them.
-    #[inline]
     pub fn next(&self) -> &[u8] {
         self.waiting.as_ref().map_or(&[], |waiting| &waiting.bytes.front()[waiting.sent..])
     }

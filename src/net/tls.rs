@@ -139,7 +139,6 @@ impl<S: Read + Write> TlsStream<S> {
     }
 
     /// Whether the handshake is incomplete: no application byte has passed.
-    #[inline]
     pub fn is_securing(&self) -> bool {
         self.side.is_handshaking()
     }
@@ -150,31 +149,26 @@ impl<S: Read + Write> TlsStream<S> {
     }
 
     /// Memory of the buffers, bytes; 0 unless a record is incomplete, or something waits for the reader or the stream.
-    #[inline]
     pub fn held(&self) -> usize {
         self.incoming.capacity() + self.plain.held() + self.outgoing.held()
     }
 
     /// Ciphertext that the stream has not taken yet, bytes; `flush` sends it.
-    #[inline]
     pub fn unsent(&self) -> usize {
         self.outgoing.unsent()
     }
 
     /// Whether the end of the input is known: a read that finds no more plaintext returns it without an event.
-    #[inline]
     pub fn input_ended(&self) -> bool {
         self.end.is_some()
     }
 
     /// The stream below.
-    #[inline]
     pub fn inner(&self) -> &S {
         &self.stream
     }
 
     /// The stream below, to register it. Reading or writing there breaks the connection.
-    #[inline]
     pub fn inner_mut(&mut self) -> &mut S {
         &mut self.stream
     }

@@ -40,7 +40,6 @@ impl Wire {
 }
 
 impl Read for Wire {
-    #[inline]
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
             Wire::Plain(stream) => stream.read(buf),
@@ -51,7 +50,6 @@ impl Read for Wire {
 }
 
 impl Write for Wire {
-    #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Wire::Plain(stream) => stream.write(bytes),
@@ -78,7 +76,6 @@ impl Stream for Wire {
         }
     }
 
-    #[inline]
     fn is_securing(&self) -> bool {
         match self {
             Wire::Plain(_) => false,
@@ -87,7 +84,6 @@ impl Stream for Wire {
         }
     }
 
-    #[inline]
     fn unsent(&self) -> usize {
         match self {
             Wire::Plain(_) => 0,
@@ -96,7 +92,6 @@ impl Stream for Wire {
         }
     }
 
-    #[inline]
     fn held(&self) -> usize {
         match self {
             Wire::Plain(_) => 0,
@@ -105,7 +100,6 @@ impl Stream for Wire {
         }
     }
 
-    #[inline]
     fn wanted_room(&self) -> usize {
         match self {
             Wire::Plain(_) => 0,
@@ -114,7 +108,6 @@ impl Stream for Wire {
         }
     }
 
-    #[inline]
     fn input_ended(&self) -> bool {
         match self {
             Wire::Plain(_) => false,

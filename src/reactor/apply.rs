@@ -128,7 +128,6 @@ impl<N: Network> Engine<N> {
 
     /// A response is complete: its line is logged. A whole one (an error, HEAD, 204, 304) ends the fetch behind it, which
     /// may still be sending.
-    #[inline]
     fn end_response(&mut self, id: ConnId, rest: Rest) {
         if rest.fetch != ConnId::NOBODY {
             self.client.cancel(&mut self.conns, id, rest.fetch);

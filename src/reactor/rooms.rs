@@ -103,7 +103,6 @@ impl Rooms {
     }
 
     /// Whether a flush has something to do.
-    #[inline]
     pub fn are_dirty(&self) -> bool {
         !self.dirty.is_empty()
     }
@@ -191,7 +190,6 @@ impl Rooms {
     }
 
     /// The room of this connection, if enough has been said there for now.
-    #[inline]
     pub fn busy_room<S>(&self, conn: &Connection<S>, limits: &Limits) -> Option<FeedId> {
         // Nearly always no room is dirty while a connection is served, and nothing is looked up.
         let member = conn.subscription.as_ref().filter(|_| self.are_dirty())?;

@@ -45,7 +45,6 @@ impl StallWatch {
     }
 
     /// Until when no peer is judged late; `None`: they are.
-    #[inline]
     pub fn patient_until(&self, now: Instant) -> Option<Instant> {
         self.patient_until.filter(|&until| now < until)
     }

@@ -14,7 +14,6 @@ use crate::http::words::{TCHAR, span, span_in};
 /// `None`: it is not whole, or it is for others to look at: a method other than GET, HEAD and POST, a target that is
 /// not a path in ASCII, a tab in a value, an empty line before the head, a limit that is exceeded, another minor
 /// version, a mistake.
-#[inline]
 pub fn parse_at_once<'b>(buf: &'b [u8], limits: &Limits) -> Option<(usize, Request<'b>)> {
     let (line, behind_line) = usual_line(buf)?;
     let (mut fields, mut rest, mut left) = (Fields::default(), behind_line, fields_max(limits));
@@ -33,7 +32,6 @@ pub fn parse_at_once<'b>(buf: &'b [u8], limits: &Limits) -> Option<(usize, Reque
 }
 
 /// The request line, and what is behind it.
-#[inline]
 fn usual_line(buf: &[u8]) -> Option<(Line<'_>, &[u8])> {
     let (method, token, rest): (_, &[u8], _) = match buf {
         [b'G', b'E', b'T', b' ', rest @ ..] => (Method::Get, b"GET", rest),
@@ -60,7 +58,6 @@ fn usual_line(buf: &[u8]) -> Option<(Line<'_>, &[u8])> {
 }
 
 /// Name and value of the field whose line is first, and what is behind that line.
-#[inline]
 fn usual_field(lines: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (name, rest) = lines.split_at(span_in(lines, &TCHAR));
     if name.is_empty() {

@@ -43,8 +43,7 @@ pub(super) struct Fields<'b> {
 }
 
 impl<'b> Fields<'b> {
-    /// Takes one field into account. Inlined, since to hand its outcome back costs more than it does.
-    #[inline(always)]
+    /// Takes one field into account.
     pub fn note(&mut self, name: &[u8], value: &'b [u8]) -> Result<(), HttpError> {
         // Nearly always written so.
         if name == b"Host" { self.note_host(value) } else { self.note_other(name, value) }
@@ -75,7 +74,6 @@ impl<'b> Fields<'b> {
         Ok(())
     }
 
-    #[inline]
     fn note_host(&mut self, value: &'b [u8]) -> Result<(), HttpError> {
         if !is_authority(value) {
             return Err(HttpError::BadHost("the Host field is not a host with an optional port"));
@@ -119,7 +117,6 @@ impl<'b> Fields<'b> {
     }
 
     /// The request of this line, when all of its fields are noted.
-    #[inline]
     pub fn request(self, line: Line<'b>, fields: FieldLines<'b>, limits: &Limits) -> Result<Request<'b>, HttpError> {
         let Line { method, token, target, authority, path, query, http_1_0 } = line;
         let framing = self.framing(http_1_0, limits)?;

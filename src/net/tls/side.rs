@@ -62,7 +62,6 @@ pub enum Step {
 
 impl Side {
     /// Whether neither end may send data yet.
-    #[inline]
     pub fn is_handshaking(&self) -> bool {
         self.state().is_handshaking()
     }
