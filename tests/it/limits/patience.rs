@@ -58,7 +58,7 @@ fn work_that_blocks_the_loop_is_noticed() {
         client.send("GET /block?seconds=1.1 HTTP/1.1\r\nHost: squall\r\n\r\n");
     }
     for client in &mut clients {
-        assert_eq!(client.answer().status, 200);
+        assert_eq!(client.response().status, 200);
     }
     assert!(begun.elapsed() >= ms(2200), "one after the other");
     wait_for("the reason", || child.stderr().contains("the loop stood still").then_some(()));
