@@ -19,7 +19,7 @@ use crate::config::Limits;
 use crate::conn::table::Connections;
 use crate::conn::upstream::{State, Upstream};
 use crate::conn::{Connection, Input, Protocol};
-use crate::event::{Event, Fetch, FetchError, Fetched, Inbox};
+use crate::event::{Event, Fetch, FetchError, Inbox};
 use crate::http::exchange::encode_request;
 use crate::id::ConnId;
 use crate::net::{Network, Stream};
@@ -182,7 +182,7 @@ impl<S: Stream> Client<S> {
             self.waiting.retain(|&waiting| waiting != id);
         }
         cx.conns.bury(id);
-        cx.inbox.push_back((owner, Event::Fetched(Fetched::Failed(error))));
+        cx.inbox.push_back((owner, Event::FetchFailed(error)));
     }
 
     /// The response was a redirect, and no more is read of it: the next fetch takes over the place of this one, and

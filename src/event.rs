@@ -1,9 +1,10 @@
 //! The border between the protocols and the application, on one page; outbound requests have theirs in [`fetch`].
 //!
-//! [`Event`] goes in (a peer did something; it borrows the read buffer, or hands over a message that had to be put
-//! together), [`Effects`] come out (what the server is to do; they own what they name, or name a range of `bytes`).
+//! An application is an [`App`]: it has a method for each kind of event, holds no socket, is told the time, and is tested
+//! with values on both sides. A request, a message or a part of a response to a fetch goes up at once and borrows the read
+//! buffer, except for a message that had to be put together. Anything else is an [`Event`], which waits in the [`Inbox`].
+//! What the server is to do comes down as [`Effects`]. They own what they name, or name a range of `bytes`.
 //! [`Job`] is work that would block, for the pool.
-//! An application is an [`App`]: it holds no socket, is told the time, and is tested with values on both sides.
 
 pub mod fetch;
 
@@ -22,38 +23,74 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-/// What a connection, a timer, a job or a fetch has to tell the application.
-#[derive(Debug)]
-pub enum Event<'a> {
+/// What the server runs: the site, or the list of `squall fetch`. One method for each kind of event, which by default does
+/// nothing; `from` is the connection or owner that the event is about, `now` the time of the turn. None may block.
+pub trait App {
     /// A whole request with its whole body. It is owed one [`Effect::Respond`] or [`Effect::Upgrade`], now or later;
     /// until then nothing more is read from this connection.
-    Request(&'a Request<'a>, &'a [u8]),
+    fn request(&mut self, from: ConnId, request: &Request<'_>, body: &[u8], now: Now, out: &mut Effects) {
+        let _ = (from, request, body, now, out);
+    }
+
     /// One whole WebSocket message; text is valid UTF-8.
-    Message(Kind, Payload<'a>),
-    /// The moment asked for by [`Effect::Sleep`].
-    Woke,
+    fn message(&mut self, from: ConnId, kind: Kind, payload: Payload<'_>, now: Now, out: &mut Effects) {
+        let _ = (from, kind, payload, now, out);
+    }
+
     /// News of the fetch that this connection waits for.
-    Fetched(Fetched<'a>),
+    fn fetched(&mut self, from: ConnId, fetched: Fetched<'_>, now: Now, out: &mut Effects) {
+        let _ = (from, fetched, now, out);
+    }
+
     /// What a [`Job`] found.
-    Finished(Finished),
+    fn finished(&mut self, from: ConnId, finished: Finished, now: Now, out: &mut Effects) {
+        let _ = (from, finished, now, out);
+    }
+
+    /// The moment asked for by [`Effect::Sleep`].
+    fn woke(&mut self, from: ConnId, now: Now, out: &mut Effects) {
+        let _ = (from, now, out);
+    }
+
     /// The connection is over: a WebSocket session ended, a peer left while it waited for a response, or the server has
     /// responded in the application's stead (too late, pool full, drain). What is pending for it is void.
+    fn left(&mut self, from: ConnId, now: Now, out: &mut Effects) {
+        let _ = (from, now, out);
+    }
+
+    /// The process stood still, for this long at most: what the peers did meanwhile comes all at once.
+    fn stalled(&mut self, most: Duration) {
+        let _ = most;
+    }
+
+    /// The server drains: no more leave lines, `/healthz` says so.
+    fn draining(&mut self) {}
+}
+
+/// What the application is told later, because it is found where the application cannot be called. Each goes to a method
+/// of [`App`].
+#[derive(Debug)]
+pub enum Event {
+    /// To [`App::woke`].
+    Woke,
+    /// To [`App::fetched`], as [`Fetched::Failed`].
+    FetchFailed(FetchError),
+    /// To [`App::finished`].
+    Finished(Finished),
+    /// To [`App::left`].
     Left,
-    /// The process stood still, for this long at most: what the peers did meanwhile comes all at once. About no
-    /// connection.
+    /// To [`App::stalled`]. About no connection.
     Stalled(Duration),
-    /// The server drains: no more leave lines, `/healthz` says so. About no connection.
+    /// To [`App::draining`]. About no connection.
     Draining,
 }
 
-impl Event<'_> {
+impl Event {
     /// What kind it is, for the log.
     pub fn name(&self) -> &'static str {
         match self {
-            Event::Request(..) => "request",
-            Event::Message(..) => "message",
             Event::Woke => "woke",
-            Event::Fetched(_) => "fetched",
+            Event::FetchFailed(_) => "fetch failed",
             Event::Finished(_) => "finished",
             Event::Left => "left",
             Event::Stalled(_) => "stalled",
@@ -62,7 +99,10 @@ impl Event<'_> {
     }
 }
 
-/// Work that would block, for the pool ([`Effect::Run`]). It comes back as [`Event::Finished`].
+/// Events that wait to be told, each with the connection or owner that it is about. The turn tells them.
+pub type Inbox = VecDeque<(ConnId, Event)>;
+
+/// Work that would block, for the pool ([`Effect::Run`]). It comes back by [`App::finished`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Job {
     /// Reads one file of `--www`, at most `www_file_bytes_max`.
@@ -128,12 +168,12 @@ pub enum Effect {
     Join(ConnId, FeedId),
     /// One text message to every reader of the feed.
     Publish(FeedId, Range<usize>),
-    /// [`Event::Woke`] at this time; only while a request waits for its response.
+    /// [`App::woke`] at this time; only while a request waits for its response.
     Sleep(ConnId, Instant),
     /// Start a fetch whose events go to this connection. When the connection goes, the fetch goes. One at a time: a
     /// second one takes the place of the first, whose events end without a word.
     Fetch(ConnId, Box<Fetch>),
-    /// Run on the pool; [`Event::Finished`] goes to this connection.
+    /// Run on the pool; [`App::finished`] is called for this connection.
     Run(ConnId, Job),
     /// Run on the loop itself, while every connection waits (`--lab`); one at a time for a connection, which waits for it.
     RunBlocking(ConnId, Blocking),
@@ -148,9 +188,6 @@ pub enum StreamEnd {
     /// It broke off, so the connection must be cut to show it.
     Truncated,
 }
-
-/// What the application has to be told, as values: ends, failures, timers, results of threads. The turn tells it.
-pub type Inbox = VecDeque<(ConnId, Event<'static>)>;
 
 /// Bytes of memory that [`Effects::bytes`] keeps for the next event.
 const BYTES_KEPT_MAX: usize = 1 << 20;
@@ -209,62 +246,6 @@ impl Effects {
         self.bytes.clear();
         if self.bytes.capacity() > BYTES_KEPT_MAX {
             self.bytes.shrink_to(BYTES_KEPT_MAX);
-        }
-    }
-}
-
-/// What the server runs: the site, or the list of `squall fetch`. One method for each kind of event, which by default does
-/// nothing; `from` is the connection or owner that the event is about, `now` the time of the turn. None may block.
-pub trait App {
-    /// See [`Event::Request`].
-    fn request(&mut self, from: ConnId, request: &Request<'_>, body: &[u8], now: Now, out: &mut Effects) {
-        let _ = (from, request, body, now, out);
-    }
-
-    /// See [`Event::Message`].
-    fn message(&mut self, from: ConnId, kind: Kind, payload: Payload<'_>, now: Now, out: &mut Effects) {
-        let _ = (from, kind, payload, now, out);
-    }
-
-    /// See [`Event::Fetched`].
-    fn fetched(&mut self, from: ConnId, fetched: Fetched<'_>, now: Now, out: &mut Effects) {
-        let _ = (from, fetched, now, out);
-    }
-
-    /// See [`Event::Finished`].
-    fn finished(&mut self, from: ConnId, finished: Finished, now: Now, out: &mut Effects) {
-        let _ = (from, finished, now, out);
-    }
-
-    /// See [`Event::Woke`].
-    fn woke(&mut self, from: ConnId, now: Now, out: &mut Effects) {
-        let _ = (from, now, out);
-    }
-
-    /// See [`Event::Left`].
-    fn left(&mut self, from: ConnId, now: Now, out: &mut Effects) {
-        let _ = (from, now, out);
-    }
-
-    /// See [`Event::Stalled`].
-    fn stalled(&mut self, most: Duration) {
-        let _ = most;
-    }
-
-    /// See [`Event::Draining`].
-    fn draining(&mut self) {}
-
-    /// Takes any event to its method. The loop calls this one; an application that treats all events alike replaces it.
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
-        match event {
-            Event::Request(request, body) => self.request(from, request, body, now, out),
-            Event::Message(kind, payload) => self.message(from, kind, payload, now, out),
-            Event::Fetched(fetched) => self.fetched(from, fetched, now, out),
-            Event::Finished(finished) => self.finished(from, finished, now, out),
-            Event::Woke => self.woke(from, now, out),
-            Event::Left => self.left(from, now, out),
-            Event::Stalled(most) => self.stalled(most),
-            Event::Draining => self.draining(),
         }
     }
 }

@@ -31,7 +31,7 @@
 //! reactor/serve.rs    `parse`            steps over what was read, within budgets; the rest is kept
 //! conn/http.rs        `step`             a head that lies there whole, or its end is looked for
 //! http/request/at_once.rs `parse_at_once`  the request, borrowed from the buffer
-//! reactor/serve.rs    `step`             `Step::Request` goes up to the application
+//! reactor/serve.rs    `step`             `Step::Request` goes up to the application: `App::request`
 //! site.rs             `route`            which part of the site responds? `Effect::Respond`
 //! reactor/apply.rs    `respond`          the effect comes down: a response
 //! reactor/output.rs   `write`            where its bytes go: here, to the reply buffer of the batch
@@ -50,7 +50,7 @@
 //! reactor/serve.rs    `parse`       steps over what was read, within budgets; the rest is kept
 //! conn.rs             `step`        the front of the buffer goes to the protocol
 //! ws/session.rs       `receive`     a frame is unmasked in place: `WsEvent::Message`, borrowed
-//! reactor/serve.rs    `step`        `Step::Message` becomes `Event::Message`
+//! reactor/serve.rs    `step`        `Step::Message` goes up to the application: `App::message`
 //! site/chat.rs        `on_message`  may this member say that now? `Effect::Publish`
 //! reactor/apply.rs    `apply`       the effect is applied; it raises no event
 //! reactor/rooms.rs    `publish`     one frame is appended to the room's feed; no member is touched

@@ -11,7 +11,7 @@
 use super::{Loop, Server};
 use crate::clock::Now;
 use crate::config::Limits;
-use crate::event::{App, Blocking, Effect, Effects, Event, Fetch, FetchError, Fetched, Finished};
+use crate::event::{App, Blocking, Effect, Effects, Fetch, FetchError, Fetched, Finished};
 use crate::id::ConnId;
 use crate::net::kernel::Kernel;
 
@@ -22,14 +22,14 @@ pub(super) fn run_next<A: App>(server: &mut Server<Kernel, A>) {
     match work {
         Blocking::Sleep(time) => {
             std::thread::sleep(time);
-            app.on_event(id, Event::Finished(Finished::Blocked), Now::read(), effects);
+            app.finished(id, Finished::Blocked, Now::read(), effects);
         }
         Blocking::Fetch(fetch) => {
             let address = format!("{}:{}", fetch.url.host, fetch.url.port);
             let alone = Alone { app, owner: id, effects };
             if let Err(why) = fetch_alone(alone, fetch, engine.limits.clone(), &engine.network) {
                 let error = FetchError::Connect { address, why };
-                app.on_event(id, Event::Fetched(Fetched::Failed(error)), Now::read(), effects);
+                app.fetched(id, Fetched::Failed(error), Now::read(), effects);
             }
         }
     }
@@ -62,6 +62,6 @@ impl App for Alone<'_> {
         if matches!(fetched, Fetched::Done | Fetched::Failed(_)) {
             out.push(Effect::Quit);
         }
-        self.app.on_event(self.owner, Event::Fetched(fetched), now, self.effects);
+        self.app.fetched(self.owner, fetched, now, self.effects);
     }
 }

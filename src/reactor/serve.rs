@@ -206,7 +206,7 @@ impl<N: Network, A: App> Server<N, A> {
                 let line = log.line(clock.date(), request);
                 let redirect = to_https.and_then(|to| to.redirect(request));
                 if redirect.is_none() {
-                    app.on_event(id, Event::Request(request, body), now, effects);
+                    app.request(id, request, body, now, effects);
                 }
                 let line = line.map(|line| line.from_peer(conn.stream.as_ref()));
                 if let Some(http) = conn.http() {
@@ -225,7 +225,7 @@ impl<N: Network, A: App> Server<N, A> {
             }
             Step::Message(kind, payload) => {
                 log::trace!("{id:?} says {} bytes", payload.len());
-                app.on_event(id, Event::Message(kind, payload), now, effects);
+                app.message(id, kind, payload, now, effects);
                 self.engine.apply(&mut self.effects);
             }
             Step::Ping => self.engine.answer_ping(id),
@@ -239,7 +239,7 @@ impl<N: Network, A: App> Server<N, A> {
                 if let Fetched::Body(piece) = fetched {
                     *work += piece.len().saturating_sub(used);
                 }
-                app.on_event(owner, Event::Fetched(fetched), now, effects);
+                app.fetched(owner, fetched, now, effects);
                 self.engine.apply(&mut self.effects);
             }
             Step::FetchEnd(end) => self.end_fetch(id, end),
@@ -258,7 +258,7 @@ impl<N: Network, A: App> Server<N, A> {
             End::AskAnew => return client.ask_anew(&mut cx, id),
         };
         let Some(owner) = client.finish(&mut cx, id, is_quiet) else { return };
-        self.app.on_event(owner, Event::Fetched(Fetched::Done), self.engine.clock.both(), &mut self.effects);
+        self.app.fetched(owner, Fetched::Done, self.engine.clock.both(), &mut self.effects);
         self.engine.apply(&mut self.effects);
         let (client, _, mut cx) = self.engine.outbound();
         client.release(&mut cx, id, owner);
@@ -268,7 +268,16 @@ impl<N: Network, A: App> Server<N, A> {
     pub(super) fn tell(&mut self) {
         while let Some((id, event)) = self.engine.inbox.pop_front() {
             log::trace!("{id:?} is told: {}", event.name());
-            self.app.on_event(id, event, self.engine.clock.both(), &mut self.effects);
+            let Server { app, effects, engine, .. } = &mut *self;
+            let now = engine.clock.both();
+            match event {
+                Event::Woke => app.woke(id, now, effects),
+                Event::FetchFailed(error) => app.fetched(id, Fetched::Failed(error), now, effects),
+                Event::Finished(finished) => app.finished(id, finished, now, effects),
+                Event::Left => app.left(id, now, effects),
+                Event::Stalled(most) => app.stalled(most),
+                Event::Draining => app.draining(),
+            }
             self.engine.apply(&mut self.effects);
         }
     }

@@ -6,7 +6,7 @@
 use super::{Settings, Site};
 use crate::clock::{Now, UnixTime};
 use crate::config::Limits;
-use crate::event::{App, Body, Effect, Effects, Event, Request, Response};
+use crate::event::{App, Body, Effect, Effects, Fetched, Finished, Request, Response};
 use crate::http::request::{HeadScan, parse_request};
 use crate::id::ConnId;
 use std::time::{Duration, Instant};
@@ -70,13 +70,30 @@ impl Bench {
     }
 
     fn send(&mut self, from: ConnId, line: &str, fields: &[&str], body: &str) -> Effects {
-        with_request(line, fields, |request| self.tell(from, Event::Request(request, body.as_bytes())))
+        with_request(line, fields, |request| {
+            self.tell(|site, now, out| site.request(from, request, body.as_bytes(), now, out))
+        })
     }
 
-    /// Any event.
-    pub fn tell(&mut self, from: ConnId, event: Event) -> Effects {
+    pub fn fetched(&mut self, from: ConnId, fetched: Fetched) -> Effects {
+        self.tell(|site, now, out| site.fetched(from, fetched, now, out))
+    }
+
+    pub fn finished(&mut self, from: ConnId, finished: Finished) -> Effects {
+        self.tell(|site, now, out| site.finished(from, finished, now, out))
+    }
+
+    pub fn woke(&mut self, from: ConnId) -> Effects {
+        self.tell(|site, now, out| site.woke(from, now, out))
+    }
+
+    pub fn left(&mut self, from: ConnId) -> Effects {
+        self.tell(|site, now, out| site.left(from, now, out))
+    }
+
+    fn tell(&mut self, call: impl FnOnce(&mut Site, Now, &mut Effects)) -> Effects {
         let mut out = Effects::default();
-        self.site.on_event(from, event, self.now, &mut out);
+        call(&mut self.site, self.now, &mut out);
         out.list.iter().for_each(assert_no_key_is_shown);
         out
     }

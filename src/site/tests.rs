@@ -132,7 +132,7 @@ fn the_blocking_contrasts_are_in_the_lab_only() {
 #[test]
 fn healthz_reports_draining() {
     let mut bench = Bench::new();
-    assert!(bench.tell(crate::id::ConnId::outside(0), crate::event::Event::Draining).list.is_empty());
+    bench.site.draining();
     let out = bench.ask(conn(0), "GET /healthz", &[]);
     assert_eq!(out.list, [Effect::Respond(conn(0), Response::text(503, "draining\n"))]);
     assert_eq!(response(&bench.ask(conn(0), "GET /plaintext", &[])).status, 200, "what is under way is answered");

@@ -7,15 +7,16 @@
 use crate::case::{Case, Step};
 use crate::response::{End, Transcript};
 use crate::support::network::{FakeNetwork, Pipe, PipeRef, READABLE};
+use crate::support::watched::{Pass, Told, Watch, Watched};
 use crate::support::{Dir, PATIENCE};
 use squall::clock::{Now, UnixTime};
 use squall::config::Limits;
-use squall::event::{App, Effect, Effects, Event};
+use squall::event::{Effect, Effects};
 use squall::id::ConnId;
 use squall::net::Source;
 use squall::reactor::Server;
 use squall::site::{Settings, Site};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -25,26 +26,26 @@ const EVERY_BYTE_MAX: usize = 2 << 10;
 /// What the wall clock shows in every run, in seconds since 1970: the same request has the same response.
 const WALL: u64 = 1_800_000_000;
 
-/// The site, and how many of its reads are under way.
-struct Watched {
-    site: Site,
-    reads: Rc<Cell<usize>>,
-}
+/// How many reads of the site are under way.
+#[derive(Default)]
+struct Reads(usize);
 
-impl App for Watched {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
-        let (before, ended) = (out.list.len(), matches!(event, Event::Finished(_)) as usize);
-        self.site.on_event(from, event, now, out);
-        let begun = out.list[before..].iter().filter(|effect| matches!(effect, Effect::Run(..))).count();
-        self.reads.set(self.reads.get() + begun - ended);
+impl Watch for Reads {
+    fn hear(&mut self, _: ConnId, told: &Told<'_>, _: Now, _: &mut Effects) -> Pass {
+        self.0 -= matches!(told, Told::Finished) as usize;
+        Pass::On
+    }
+
+    fn note(&mut self, effects: &[Effect], _: &[u8], _: Now) {
+        self.0 += effects.iter().filter(|effect| matches!(effect, Effect::Run(..))).count();
     }
 }
 
 /// A server that is played with, case after case.
 pub struct Stage {
-    server: Server<FakeNetwork, Watched>,
+    server: Server<FakeNetwork, Watched<Reads>>,
     network: FakeNetwork,
-    reads: Rc<Cell<usize>>,
+    reads: Rc<RefCell<Reads>>,
     woken: Arc<(Mutex<bool>, Condvar)>,
     now: Instant,
 }
@@ -63,7 +64,7 @@ impl Stage {
             lab: false,
         };
         let site = Site::new(settings, &limits, now).expect("the settings are sound");
-        let (network, reads) = (FakeNetwork::default(), Rc::new(Cell::new(0)));
+        let (network, reads) = (FakeNetwork::default(), Rc::<RefCell<Reads>>::default());
         let woken = Arc::new((Mutex::new(false), Condvar::new()));
         let wake = Arc::new({
             let woken = woken.clone();
@@ -72,7 +73,7 @@ impl Stage {
                 woken.1.notify_one();
             }
         });
-        let app = Watched { site, reads: reads.clone() };
+        let app = Watched::new(site, &reads);
         let server = Server::new(network.clone(), app, limits, wake, now);
         Stage { server, network, reads, woken, now }
     }
@@ -155,7 +156,7 @@ impl Stage {
             if wait == Some(Duration::ZERO) {
                 continue;
             }
-            if self.reads.get() == 0 {
+            if self.reads.borrow().0 == 0 {
                 return;
             }
             let woken = self.woken.0.lock().expect("no thread panics with it");

@@ -20,7 +20,7 @@ mod tls;
 use crate::support::{PATIENCE, descriptors, is_alone, ms, wait_for};
 use squall::clock::Now;
 use squall::config::Limits;
-use squall::event::{App, Effect, Effects, Event, Fetch, FetchError, Fetched, Url};
+use squall::event::{App, Effect, Effects, Fetch, FetchError, Fetched, Url};
 use squall::id::ConnId;
 use squall::reactor::{Counts, Loop};
 use std::time::{Duration, Instant};
@@ -77,8 +77,7 @@ struct Told {
 }
 
 impl App for Recorder {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, _: &mut Effects) {
-        let Event::Fetched(fetched) = event else { return };
+    fn fetched(&mut self, from: ConnId, fetched: Fetched<'_>, now: Now, _: &mut Effects) {
         let told = &mut self.0[from.slot()];
         assert!(told.ends.is_empty(), "something comes behind the end: {told:?}");
         match fetched {

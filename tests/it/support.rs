@@ -14,6 +14,7 @@ pub mod stub;
 pub mod tls_client;
 #[cfg(feature = "tls")]
 pub mod tls_site;
+pub mod watched;
 
 pub use child::Child;
 pub use client::{Client, Response, get, login};

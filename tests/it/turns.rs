@@ -10,7 +10,7 @@ use crate::support::network::{Dials, FakeNetwork, Pipe, PipeRef, READABLE, WRITA
 use crate::support::{Dir, at, wait_for};
 use squall::clock::Now;
 use squall::config::Limits;
-use squall::event::{App, Body, Effect, Effects, Event, Fetch, Fetched, Finished, Job, Response, Url};
+use squall::event::{App, Body, Effect, Effects, Fetch, Fetched, Finished, Job, Request, Response, Url};
 use squall::id::ConnId;
 use squall::net::{Ready, Source};
 use squall::reactor::Server;
@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 struct Ends(Rc<RefCell<Vec<String>>>);
 
 impl App for Ends {
-    fn on_event(&mut self, _: ConnId, event: Event<'_>, _: Now, _: &mut Effects) {
-        if let Event::Fetched(Fetched::Failed(why)) = event {
+    fn fetched(&mut self, _: ConnId, fetched: Fetched<'_>, _: Now, _: &mut Effects) {
+        if let Fetched::Failed(why) = fetched {
             self.0.borrow_mut().push(why.to_string());
         }
     }
@@ -64,18 +64,17 @@ struct Files {
 }
 
 impl App for Files {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
-        match event {
-            Event::Request(..) => out.push(Effect::Run(from, Job::ReadFile { path: self.path.clone() })),
-            Event::Finished(Finished::File(file)) => {
-                let (files, most) = self.seen.get();
-                let held = files - (CLIENTS - self.network.0.borrow().living());
-                self.seen.set((files + 1, most.max(held)));
-                let body = Body::Blocks(Box::new(file.expect("it is there").bytes));
-                out.push(Effect::Respond(from, Response::new(200, "text/plain", body)));
-            }
-            _ => {}
-        }
+    fn request(&mut self, from: ConnId, _: &Request<'_>, _: &[u8], _: Now, out: &mut Effects) {
+        out.push(Effect::Run(from, Job::ReadFile { path: self.path.clone() }));
+    }
+
+    fn finished(&mut self, from: ConnId, finished: Finished, _: Now, out: &mut Effects) {
+        let Finished::File(file) = finished else { return };
+        let (files, most) = self.seen.get();
+        let held = files - (CLIENTS - self.network.0.borrow().living());
+        self.seen.set((files + 1, most.max(held)));
+        let body = Body::Blocks(Box::new(file.expect("it is there").bytes));
+        out.push(Effect::Respond(from, Response::new(200, "text/plain", body)));
     }
 }
 

@@ -6,7 +6,7 @@ use super::report::{Report, Style};
 use super::{FetchList, slots_for};
 use crate::clock::{Now, UnixTime};
 use crate::config::{Cli, Command, FetchArgs};
-use crate::event::{App, Effect, Effects, Event, Fetch, Fetched, Journey, ResponseHead, Url};
+use crate::event::{App, Effect, Effects, Fetch, Fetched, Journey, ResponseHead, Url};
 use crate::http::exchange::{Exchange, ExchangeEvent};
 use crate::id::ConnId;
 use clap::Parser;
@@ -77,7 +77,7 @@ impl Bench {
 
     pub fn tell(&mut self, slot: usize, fetched: Fetched) -> Vec<Effect> {
         let mut out = Effects::default();
-        self.list.on_event(ConnId::outside(slot), Event::Fetched(fetched), at(self.now), &mut out);
+        self.list.fetched(ConnId::outside(slot), fetched, at(self.now), &mut out);
         out.list
     }
 

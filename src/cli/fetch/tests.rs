@@ -1,6 +1,5 @@
 use super::testing::{Bench, OK};
 use super::*;
-use crate::event::Event;
 use crate::event::{FetchError, Fetched};
 
 /// The targets that these effects fetch, each with its slot.
@@ -213,10 +212,10 @@ fn after_one_answer<O: Write, E: Write>(results: O, errors: E) -> (FetchList<O, 
     list.start(now, &mut out);
     out.list.clear();
     testing::with_head(OK, |head| {
-        let head = Event::Fetched(Fetched::Head(*head, testing::journey()));
-        list.on_event(ConnId::outside(0), head, testing::at(now), &mut out);
+        let head = Fetched::Head(*head, testing::journey());
+        list.fetched(ConnId::outside(0), head, testing::at(now), &mut out);
     });
-    list.on_event(ConnId::outside(0), Event::Fetched(Fetched::Done), testing::at(now), &mut out);
+    list.fetched(ConnId::outside(0), Fetched::Done, testing::at(now), &mut out);
     list.flush(now, &mut out);
     (list, out.list, now)
 }

@@ -4,7 +4,6 @@ use crate::config::Limits;
 use crate::conn::Input;
 use crate::conn::encoding::Encoding;
 use crate::conn::ws::Ws;
-use crate::event::{Effects, Event};
 use crate::id::FeedId;
 use crate::testing::network::{FakeNetwork, FakeStream, Pipe};
 use std::cell::RefCell;
@@ -14,9 +13,7 @@ use std::time::Instant;
 
 struct Nobody;
 
-impl App for Nobody {
-    fn on_event(&mut self, _: ConnId, _: Event<'_>, _: Now, _: &mut Effects) {}
-}
+impl App for Nobody {}
 
 type Audited = Server<FakeNetwork, Nobody>;
 

@@ -1,6 +1,6 @@
 use super::conditions::tests::conditions;
 use super::*;
-use crate::event::{Event, Finished};
+use crate::event::Finished;
 use crate::site::testing::{Bench, THEN, conn, field, response, text, words};
 use std::io::{Error, ErrorKind};
 use std::time::SystemTime;
@@ -145,7 +145,7 @@ fn overlaid() -> Bench {
 }
 
 fn read(bench: &mut Bench, read: std::io::Result<FileRead>) -> Effects {
-    bench.tell(conn(0), Event::Finished(Finished::File(read)))
+    bench.finished(conn(0), Finished::File(read))
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn an_unreadable_file_is_not_replaced_by_the_embedded_one() {
 fn a_read_file_is_dropped_after_its_connection() {
     let mut bench = overlaid();
     bench.ask(conn(0), "GET /static/chat.js", &[]);
-    bench.tell(conn(0), Event::Left);
+    bench.left(conn(0));
     assert!(bench.pending() == 0);
     assert!(read(&mut bench, Ok(FileRead { bytes: "".into(), modified: None })).list.is_empty());
 }

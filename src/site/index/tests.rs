@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{Event, Finished};
+use crate::event::Finished;
 use crate::site::testing::{ALICE, Bench, conn, response, text, words};
 
 /// The time that is slept for this value of `seconds`, or the refusal.
@@ -35,7 +35,7 @@ fn a_delay_is_shown_as_it_was_slept() {
     {
         let mut bench = Bench::new();
         bench.ask(conn(0), &format!("GET /sleep?seconds={}", asked.replace('+', "%2B")), &[]);
-        let out = bench.tell(conn(0), Event::Woke);
+        let out = bench.woke(conn(0));
         assert!(
             text(response(&out)).contains(&format!("Slept {said} s on a timer")),
             "{asked}: {}",
@@ -50,12 +50,12 @@ fn after_a_sleep_the_page_has_the_users_name_and_language() {
     bench.ask(conn(0), "GET /sleep?seconds=1.5", &["Accept-Language: zh", ALICE]);
     bench.ask(conn(1), "GET /sleep?seconds=3", &[]);
     bench.later(Duration::from_millis(1500));
-    let out = bench.tell(conn(0), Event::Woke);
+    let out = bench.woke(conn(0));
     assert_eq!(response(&out).status, 200);
     assert!(text(response(&out)).contains("睡了 1.5 秒") && text(response(&out)).contains("alice"));
-    assert!(bench.tell(conn(0), Event::Woke).list.is_empty(), "once");
-    bench.tell(conn(1), Event::Left);
-    assert!(bench.tell(conn(1), Event::Woke).list.is_empty(), "the connection has ended");
+    assert!(bench.woke(conn(0)).list.is_empty(), "once");
+    bench.left(conn(1));
+    assert!(bench.woke(conn(1)).list.is_empty(), "the connection has ended");
     assert!(bench.pending() == 0);
 }
 
@@ -65,7 +65,7 @@ fn a_block_takes_0_to_10_seconds_of_the_loop() {
     for (seconds, time) in [("", 3.0), ("?seconds=0.5", 0.5), ("?seconds=10", 10.0)] {
         let out = bench.ask(conn(0), &format!("GET /block{seconds}"), &[]);
         assert_eq!(out.list, [Effect::RunBlocking(conn(0), Blocking::Sleep(Duration::from_secs_f64(time)))]);
-        let out = bench.tell(conn(0), Event::Finished(Finished::Blocked));
+        let out = bench.finished(conn(0), Finished::Blocked);
         assert!(text(response(&out)).contains(&format!("Blocked the loop for {time} s. Everybody waited.")));
         assert!(!text(response(&out)).contains("Nobody else noticed"));
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::clock::UnixTime;
-use crate::event::{Effect, Effects, Event};
+use crate::event::{Effect, Effects};
 use crate::site::testing::{ALICE, Bench, HTML, SECRET, THEN, ZHANG, conn, field, response, text, words};
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ fn a_name_that_is_online_is_409_for_all_but_its_owner() {
     }
     assert_eq!(response(&bench.post(conn(1), "/login", &[ALICE], "username=alice")).status, 303);
     assert_eq!(response(&bench.post(conn(1), "/login", &[], "username=Alice")).status, 409, "it looks like it");
-    bench.tell(conn(0), Event::Left);
+    bench.left(conn(0));
     assert_eq!(response(&bench.post(conn(1), "/login", &[], "username=alice")).status, 303);
 }
 

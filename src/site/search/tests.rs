@@ -1,7 +1,7 @@
 mod pages;
 
 use super::*;
-use crate::event::{App, Blocking, Event, Journey, Reached};
+use crate::event::{App, Blocking, Journey, Reached};
 use crate::http::exchange::{Exchange, ExchangeEvent, Stage};
 use crate::http::url::UrlError;
 use crate::site::testing::{Bench, HTML, conn, field, response, settings, text};
@@ -46,7 +46,7 @@ fn with_head<T>(head: &str, take: impl FnOnce(ResponseHead) -> T) -> T {
 
 /// The other site responds with this head.
 fn hear(bench: &mut Bench, head: &str) -> Effects {
-    with_head(head, |head| bench.tell(conn(0), Event::Fetched(Fetched::Head(head, journey()))))
+    with_head(head, |head| bench.fetched(conn(0), Fetched::Head(head, journey())))
 }
 
 /// The head of a response whose body follows.
@@ -59,20 +59,19 @@ fn head_of(out: &Effects) -> &Response {
 }
 
 fn done(bench: &mut Bench) -> Effects {
-    bench.tell(conn(0), Event::Fetched(Fetched::Done))
+    bench.fetched(conn(0), Fetched::Done)
 }
 
 /// The other site redirects, and the fetch goes on at this URL.
 fn redirect(bench: &mut Bench, url: &str) {
     let url = Url::parse(url).expect("a URL");
     let head = "HTTP/1.1 302 Found\r\nLocation: x\r\n\r\n";
-    let out =
-        with_head(head, |head| bench.tell(conn(0), Event::Fetched(Fetched::Redirect(head, journey(), Some(&url)))));
+    let out = with_head(head, |head| bench.fetched(conn(0), Fetched::Redirect(head, journey(), Some(&url))));
     assert!(out.list.is_empty(), "{:?}", out.list);
 }
 
 fn fail(bench: &mut Bench, error: FetchError) -> Effects {
-    bench.tell(conn(0), Event::Fetched(Fetched::Failed(error)))
+    bench.fetched(conn(0), Fetched::Failed(error))
 }
 
 /// Whether nothing is kept of the search.
@@ -219,14 +218,14 @@ fn a_body_of_unknown_length_is_streamed_until_it_is_done() {
     let out = hear(&mut bench, OK);
     assert_eq!((&*response(&out).content_type, &response(&out).body), ("", &Body::Stream(None)));
     for piece in ["hello ", "world"] {
-        let out = bench.tell(conn(0), Event::Fetched(Fetched::Body(piece.as_bytes())));
+        let out = bench.fetched(conn(0), Fetched::Body(piece.as_bytes()));
         assert_eq!(out.list, [Effect::Piece(conn(0), 0..piece.len())]);
         assert_eq!(out.bytes, piece.as_bytes());
     }
-    let out = bench.tell(conn(0), Event::Fetched(Fetched::Done));
+    let out = bench.fetched(conn(0), Fetched::Done);
     assert_eq!(out.list, [Effect::End(conn(0), StreamEnd::Whole)]);
     assert!(is_forgotten(&bench));
-    assert!(bench.tell(conn(0), Event::Fetched(Fetched::Done)).list.is_empty(), "there is one end");
+    assert!(bench.fetched(conn(0), Fetched::Done).list.is_empty(), "there is one end");
 }
 
 #[test]
@@ -246,7 +245,7 @@ fn a_page_behind_redirects_has_the_last_url_as_its_base() {
     redirect(&mut bench, "http://other.test/b/c");
     let mut out = hear(&mut bench, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n");
     assert!(out.list.is_empty());
-    out = bench.tell(conn(0), Event::Fetched(Fetched::Body(b"<p>found")));
+    out = bench.fetched(conn(0), Fetched::Body(b"<p>found"));
     assert_eq!(out.bytes, b"<base href=\"http://other.test/b/c\"><p>found");
 }
 
@@ -264,7 +263,7 @@ fn a_redirect_that_is_not_followed_is_502_and_says_why() {
         let mut bench = Bench::new();
         search(&mut bench);
         let head = "HTTP/1.1 302 Found\r\nLocation: x\r\n\r\n";
-        let out = with_head(head, |head| bench.tell(conn(0), Event::Fetched(Fetched::Redirect(head, journey(), None))));
+        let out = with_head(head, |head| bench.fetched(conn(0), Fetched::Redirect(head, journey(), None)));
         assert!(out.list.is_empty(), "{:?}", out.list);
         let out = fail(&mut bench, error);
         assert_eq!((response(&out).status, text(response(&out))), (502, why));
@@ -360,7 +359,7 @@ fn a_failure_after_the_head_cuts_the_response() {
 fn a_search_ends_with_its_connection() {
     let mut bench = Bench::new();
     search(&mut bench);
-    assert!(bench.tell(conn(0), Event::Left).list.is_empty());
+    assert!(bench.left(conn(0)).list.is_empty());
     assert!(is_forgotten(&bench));
     assert!(hear(&mut bench, OK).list.is_empty());
     assert!(fail(&mut bench, FetchError::Busy).list.is_empty());
@@ -381,7 +380,7 @@ fn a_failure_takes_a_response_back_that_was_not_sent() {
     search(&mut bench);
     let mut out = hear(&mut bench, OK);
     let tell = |bench: &mut Bench, fetched, out: &mut Effects| {
-        bench.site.on_event(conn(0), Event::Fetched(fetched), bench.now, out);
+        bench.site.fetched(conn(0), fetched, bench.now, out);
     };
     tell(&mut bench, Fetched::Body(b"hello"), &mut out);
     assert_eq!(out.list.len(), 2);

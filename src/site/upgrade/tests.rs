@@ -1,5 +1,4 @@
 use super::*;
-use crate::event::Event;
 use crate::id::FeedId;
 use crate::site::testing::{ALICE, Bench, HTML, conn, field, response, text, words};
 
@@ -86,7 +85,7 @@ fn echo_needs_no_login() {
         out.list,
         [Effect::Upgrade { to: conn(0), accept: ACCEPT, subprotocol: None, compression: None, message_bytes_max }]
     );
-    assert!(bench.tell(conn(0), Event::Left).list.is_empty());
+    assert!(bench.left(conn(0)).list.is_empty());
     for fields in [&[][..], &[HTML]] {
         let out = bench.ask(conn(0), "GET /echo", fields);
         assert_eq!((response(&out).status, field(response(&out), "Upgrade")), (426, Some("websocket")), "{fields:?}");

@@ -5,11 +5,12 @@
 
 use super::browsers::Browser;
 use super::driver::{Driver, ms};
-use super::owners::{Book, HOUR, Owners};
+use super::owners::{Book, HOUR};
 use super::sites::{Line, ORIGINS, Seen, Weather};
 use super::strangers::settings;
 use crate::support::dice::Dice;
 use crate::support::network::{Dials, Manner, World};
+use crate::support::watched::Watched;
 use squall::config::Limits;
 use squall::id::ConnId;
 use squall::site::Site;
@@ -54,7 +55,7 @@ struct Run {
     seed: u64,
     weather: Weather,
     dice: Dice,
-    driver: Driver<Owners>,
+    driver: Driver<Watched<Book>>,
     book: Rc<RefCell<Book>>,
     seen: Seen,
     lines: Vec<Line>,
@@ -72,7 +73,7 @@ impl Run {
         let settings = settings(format!("http://{}/s?wd={{}}", ORIGINS[0]));
         let site = Site::new(settings, &limits, now).expect("sound settings");
         let book = Rc::new(RefCell::new(Book::new(seed, weather, limits.clone())));
-        let app = Owners { site, book: book.clone() };
+        let app = Watched::new(site, &book);
         let driver = Driver::new(world, app, limits, now);
         let (seen, lines, browsers) = (Seen::new(seed, weather), vec![], vec![]);
         Run { seed, weather, dice, driver, book, seen, lines, browsers, drains: false }
@@ -84,7 +85,7 @@ impl Run {
         if self.dice.one_in(5) && (is_free || self.dice.one_in(5)) && !self.drains {
             // What begins outside any turn begins at the time of the last one, and has a turn of its own.
             let now = self.driver.last;
-            self.driver.server.start(|app, out| app.ask(owner, now, out));
+            self.driver.server.start(|_, out| self.book.borrow_mut().begin(owner, now, out));
             self.driver.turn(&[]);
             self.check_turn(now);
         }

@@ -6,7 +6,7 @@ use crate::support::dice::Dice;
 use crate::support::network::{Manner, PipeRef, World};
 use squall::clock::Now;
 use squall::config::Limits;
-use squall::event::{App, Body, Effect, Effects, Event, Fetch, Response, StreamEnd, Url};
+use squall::event::{App, Body, Effect, Effects, Fetch, Request, Response, StreamEnd, Url};
 use squall::id::ConnId;
 use squall::site::Site;
 use squall::site::cookie::Signer;
@@ -94,12 +94,10 @@ fn a_503_for_memory_is_not_followed_by_a_408() {
 struct Streamer;
 
 impl App for Streamer {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
-        if let Event::Request(..) = event {
-            let piece = out.write(|out| out.extend_from_slice(&[b'x'; 1000]));
-            out.respond(from, Response::new(200, "text/plain", Body::Stream(None)));
-            out.list.extend([Effect::Piece(from, piece), Effect::End(from, StreamEnd::Whole)]);
-        }
+    fn request(&mut self, from: ConnId, _: &Request<'_>, _: &[u8], _: Now, out: &mut Effects) {
+        let piece = out.write(|out| out.extend_from_slice(&[b'x'; 1000]));
+        out.respond(from, Response::new(200, "text/plain", Body::Stream(None)));
+        out.list.extend([Effect::Piece(from, piece), Effect::End(from, StreamEnd::Whole)]);
     }
 }
 

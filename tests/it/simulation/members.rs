@@ -6,9 +6,10 @@ use super::strangers::settings;
 use super::talk;
 use crate::support::dice::Dice;
 use crate::support::network::{Dials, Manner, PipeRef, World};
+use crate::support::watched::{Watch, Watched};
 use squall::clock::Now;
 use squall::config::Limits;
-use squall::event::{App, Effect, Effects, Event};
+use squall::event::Effect;
 use squall::id::ConnId;
 use squall::site::Site;
 use squall::site::cookie::Signer;
@@ -16,6 +17,7 @@ use squall::ws::frame::{Opcode, encode_masked};
 use squall::ws::session::WsEvent;
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -34,25 +36,15 @@ struct Log {
     joined: HashMap<ConnId, (usize, Vec<String>)>,
 }
 
-/// The site, and what it publishes.
-struct Recorded {
-    site: Site,
-    log: Rc<RefCell<Log>>,
-}
-
-impl App for Recorded {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
-        let before = out.list.len();
-        self.site.on_event(from, event, now, out);
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-        let Log { lines, joined } = &mut *self.log.borrow_mut();
-        for effect in &out.list[before..] {
+impl Watch for Log {
+    fn note(&mut self, effects: &[Effect], bytes: &[u8], _: Now) {
+        let text = |range: &Range<usize>| String::from_utf8(bytes[range.clone()].to_vec()).expect("text");
+        let Log { lines, joined } = self;
+        for effect in effects {
             match effect {
                 Effect::Join(id, _) => drop(joined.insert(*id, (lines.len(), vec![]))),
-                Effect::Publish(_, range) => lines.push(text(&out.bytes[range.clone()])),
-                Effect::Send(id, _, range) => {
-                    joined.get_mut(id).expect("a member").1.push(text(&out.bytes[range.clone()]));
-                }
+                Effect::Publish(_, range) => lines.push(text(range)),
+                Effect::Send(id, _, range) => joined.get_mut(id).expect("a member").1.push(text(range)),
                 _ => {}
             }
         }
@@ -202,7 +194,7 @@ fn limits(is_wild: bool, dice: &mut Dice) -> Limits {
 struct Run {
     is_wild: bool,
     dice: Dice,
-    driver: Driver<Recorded>,
+    driver: Driver<Watched<Log>>,
     log: Rc<RefCell<Log>>,
     signer: Signer,
     members: Vec<Member>,
@@ -216,7 +208,7 @@ impl Run {
         let settings = settings("http://127.0.0.1:1/{}".into());
         let (signer, log) = (Signer::new(&settings.secret), Rc::<RefCell<Log>>::default());
         let site = Site::new(settings, &limits, now).expect("a site");
-        let app = Recorded { site, log: log.clone() };
+        let app = Watched::new(site, &log);
         let world =
             World { dials: Dials::Drawn { dice: Dice::new(seed ^ 3 << 32), faulty: is_wild }, ..World::default() };
         let driver = Driver::new(world, app, limits, now);

@@ -2,15 +2,14 @@
 //! within its news; browsers ask by the real site, and the effects of the site are written down, too.
 
 use super::sites::{HOPS, ORIGINS, Plan, Weather};
+use crate::support::at;
 use crate::support::dice::Dice;
+use crate::support::watched::{Pass, Told, Watch};
 use squall::clock::Now;
 use squall::config::Limits;
-use squall::event::{App, Body, Effect, Effects, Event, Fetch, FetchError, Fetched, Leads, Url};
+use squall::event::{Body, Effect, Effects, Fetch, FetchError, Fetched, Leads, Url};
 use squall::id::ConnId;
-use squall::site::Site;
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// One fetch that has not ended.
@@ -55,7 +54,7 @@ impl Book {
     }
 
     /// Something for an owner outside to ask.
-    pub fn ask(&mut self, owner: ConnId, now: Instant, out: &mut Effects) {
+    fn ask(&mut self, owner: ConnId, now: Instant, out: &mut Effects) {
         let number = self.next_number();
         let dice = &mut self.dice;
         let url = format!("http://{}/s?wd={number}", ORIGINS[dice.below(ORIGINS.len())]);
@@ -68,6 +67,13 @@ impl Book {
         let (public_only, redirects_max) = (dice.one_in(8), dice.below(4) as u8);
         let fetch = Fetch { method: method.into(), body, public_only, redirects_max, ..Fetch::get(url, now, within) };
         out.push(Effect::Fetch(owner, Box::new(fetch)));
+    }
+
+    /// An owner outside asks, out of nothing.
+    pub fn begin(&mut self, owner: ConnId, now: Instant, out: &mut Effects) {
+        let before = out.list.len();
+        self.ask(owner, now, out);
+        self.note(&out.list[before..], &out.bytes, at(now));
     }
 
     /// What an owner outside does about its news.
@@ -83,7 +89,7 @@ impl Book {
     }
 
     /// News must be those of the fetch under way, in their order.
-    fn hear(&mut self, owner: ConnId, fetched: &Fetched, now: Instant) {
+    fn check(&mut self, owner: ConnId, fetched: &Fetched, now: Instant) {
         let live = self.live.get_mut(&owner).expect("news of a fetch that is over");
         match fetched {
             Fetched::Head(head, journey) | Fetched::Redirect(head, journey, _) => {
@@ -150,27 +156,6 @@ impl Book {
         assert!(holds, "{} {}: {error}", live.fetch.method, live.number);
     }
 
-    /// What the application has asked for: fetches begin, and a response that is whole ends the one after it.
-    fn note(&mut self, effects: &[Effect], now: Instant) {
-        for effect in effects {
-            match effect {
-                Effect::Fetch(owner, fetch) => {
-                    let number = number_of(&fetch.url);
-                    let (plan, fetch) = (Plan::of(self.seed, number), Fetch::clone(fetch));
-                    let live = Live { number, fetch, begun: now, plan, led_by: None, has_head: false, got: 0 };
-                    self.live.insert(*owner, live);
-                }
-                Effect::Respond(owner, response) => {
-                    let streams = matches!(response.body, Body::Stream(_)) && !matches!(response.status, 204 | 304);
-                    if !streams || self.live.get(owner).is_some_and(|live| live.fetch.is_head()) {
-                        self.live.remove(owner);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// Whether that many fetches may be running once the loop has come to rest: as many as there are places for. A fetch
     /// that was redirected is still at the one site, or at the other already.
     pub fn may_run(&self, running: usize) -> bool {
@@ -229,34 +214,41 @@ impl Live {
     }
 }
 
-/// The application: the real site for browsers, and owners outside.
-pub struct Owners {
-    pub site: Site,
-    pub book: Rc<RefCell<Book>>,
-}
-
-impl Owners {
-    /// An owner outside asks, out of nothing.
-    pub fn ask(&mut self, owner: ConnId, now: Instant, out: &mut Effects) {
-        let mut book = self.book.borrow_mut();
-        let before = out.list.len();
-        book.ask(owner, now, out);
-        book.note(&out.list[before..], now);
-    }
-}
-
-impl App for Owners {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
-        let (mut book, before) = (self.book.borrow_mut(), out.list.len());
-        match &event {
-            Event::Fetched(fetched) => book.hear(from, fetched, now.instant),
-            Event::Left => drop(book.live.remove(&from)),
+/// Browsers have the real site, owners outside only the book.
+impl Watch for Book {
+    fn hear(&mut self, from: ConnId, told: &Told<'_>, now: Now, out: &mut Effects) -> Pass {
+        match told {
+            Told::Fetched(fetched) => {
+                self.check(from, fetched, now.instant);
+                if from.is_outside() {
+                    self.react(from, fetched, now.instant, out);
+                    return Pass::Stop;
+                }
+            }
+            Told::Left => drop(self.live.remove(&from)),
             _ => {}
         }
-        match event {
-            Event::Fetched(fetched) if from.is_outside() => book.react(from, &fetched, now.instant, out),
-            event => self.site.on_event(from, event, now, out),
+        Pass::On
+    }
+
+    /// What the application has asked for: fetches begin, and a response that is whole ends the one after it.
+    fn note(&mut self, effects: &[Effect], _: &[u8], now: Now) {
+        for effect in effects {
+            match effect {
+                Effect::Fetch(owner, fetch) => {
+                    let number = number_of(&fetch.url);
+                    let (plan, fetch, begun) = (Plan::of(self.seed, number), Fetch::clone(fetch), now.instant);
+                    let live = Live { number, fetch, begun, plan, led_by: None, has_head: false, got: 0 };
+                    self.live.insert(*owner, live);
+                }
+                Effect::Respond(owner, response) => {
+                    let streams = matches!(response.body, Body::Stream(_)) && !matches!(response.status, 204 | 304);
+                    if !streams || self.live.get(owner).is_some_and(|live| live.fetch.is_head()) {
+                        self.live.remove(owner);
+                    }
+                }
+                _ => {}
+            }
         }
-        book.note(&out.list[before..], now.instant);
     }
 }

@@ -2,13 +2,11 @@
 //! come only for a connection that waits for them; the end of a connection is reported once. An application that forgets
 //! a response is told that it is too late.
 
+use crate::support::watched::{Pass, Told, Watch};
 use squall::clock::Now;
-use squall::event::{App, Body, Effect, Effects, Event};
+use squall::event::{Body, Effect, Effects};
 use squall::id::ConnId;
-use squall::site::Site;
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Waiting {
@@ -27,20 +25,6 @@ impl Open {
         self.0.is_empty()
     }
 
-    fn hear(&mut self, from: ConnId, event: &Event) {
-        let state = self.0.get(&from).copied();
-        match event {
-            Event::Request(..) => {
-                assert_eq!(state, None, "{from:?} asks again before it has its response");
-                self.0.insert(from, Waiting::Response);
-            }
-            Event::Message(..) => assert_eq!(state, Some(Waiting::Session), "{from:?} speaks out of its session"),
-            Event::Woke | Event::Fetched(_) => assert_eq!(state, Some(Waiting::Response), "{from:?} waits for nothing"),
-            Event::Left => assert!(self.0.remove(&from).is_some(), "{from:?} leaves twice"),
-            Event::Finished(_) | Event::Draining | Event::Stalled(_) => {}
-        }
-    }
-
     fn say(&mut self, effect: &Effect) {
         match effect {
             Effect::Respond(id, response) if !matches!(response.body, Body::Stream(_)) => drop(self.0.remove(id)),
@@ -51,20 +35,26 @@ impl Open {
     }
 }
 
-/// The site, and what it was promised.
-pub struct Promised {
-    pub site: Site,
-    pub open: Rc<RefCell<Open>>,
-}
-
-impl App for Promised {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, now: Now, out: &mut Effects) {
-        let before = out.list.len();
-        self.open.borrow_mut().hear(from, &event);
-        if matches!(&event, Event::Request(request, _) if request.path() == "/forgotten") {
-            return;
+impl Watch for Open {
+    fn hear(&mut self, from: ConnId, told: &Told<'_>, _: Now, _: &mut Effects) -> Pass {
+        let state = self.0.get(&from).copied();
+        match told {
+            Told::Request(request) => {
+                assert_eq!(state, None, "{from:?} asks again before it has its response");
+                self.0.insert(from, Waiting::Response);
+                if request.path() == "/forgotten" {
+                    return Pass::Stop;
+                }
+            }
+            Told::Message => assert_eq!(state, Some(Waiting::Session), "{from:?} speaks out of its session"),
+            Told::Woke | Told::Fetched(_) => assert_eq!(state, Some(Waiting::Response), "{from:?} waits for nothing"),
+            Told::Left => assert!(self.0.remove(&from).is_some(), "{from:?} leaves twice"),
+            Told::Finished => {}
         }
-        self.site.on_event(from, event, now, out);
-        out.list[before..].iter().for_each(|effect| self.open.borrow_mut().say(effect));
+        Pass::On
+    }
+
+    fn note(&mut self, effects: &[Effect], _: &[u8], _: Now) {
+        effects.iter().for_each(|effect| self.say(effect));
     }
 }

@@ -3,10 +3,11 @@
 //! In bad weather each one is gone by some deadline without being asked to leave.
 
 use super::driver::{BEGUN_AT, Driver, ms};
-use super::promises::{Open, Promised};
+use super::promises::Open;
 use super::talk::{self, ECHO_BYTES_MAX, Expected, Talk};
 use crate::support::dice::Dice;
 use crate::support::network::{Dials, Manner, PipeRef, World};
+use crate::support::watched::Watched;
 use squall::config::Limits;
 use squall::site::cookie::Signer;
 use squall::site::{Settings, Site};
@@ -116,7 +117,7 @@ fn wild_limits(dice: &mut Dice) -> Limits {
 struct Run {
     is_wild: bool,
     dice: Dice,
-    driver: Driver<Promised>,
+    driver: Driver<Watched<Open>>,
     open: Rc<RefCell<Open>>,
     signer: Signer,
     strangers: Vec<Stranger>,
@@ -129,7 +130,7 @@ impl Run {
         let limits = if is_wild { wild_limits(&mut dice) } else { calm_limits(&mut dice) };
         let site = Site::new(settings("http://127.0.0.1:1/{}".into()), &limits, now).expect("a site");
         let open = Rc::<RefCell<Open>>::default();
-        let app = Promised { site, open: open.clone() };
+        let app = Watched::new(site, &open);
         let world = World {
             dials: if is_wild {
                 Dials::Drawn { dice: Dice::new(seed ^ 3 << 32), faulty: true }

@@ -13,8 +13,7 @@ struct Recorder {
 }
 
 impl App for Recorder {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
-        let Event::Fetched(fetched) = event else { return };
+    fn fetched(&mut self, from: ConnId, fetched: Fetched<'_>, _: Now, out: &mut Effects) {
         let what = match fetched {
             Fetched::Head(..) | Fetched::Redirect(..) => return,
             Fetched::Body(piece) => format!("{} bytes", piece.len()),

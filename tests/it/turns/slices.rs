@@ -9,7 +9,7 @@ use crate::support::frames::{CLOSE, PING, TEXT, frame};
 use crate::support::network::{FakeNetwork, Pipe, PipeRef, READABLE, WRITABLE};
 use squall::clock::Now;
 use squall::config::Limits;
-use squall::event::{App, Body, Effect, Effects, Event, Kind, Response};
+use squall::event::{App, Body, Effect, Effects, Kind, Payload, Request, Response};
 use squall::id::{ConnId, FeedId};
 use squall::net::{Ready, Source};
 use squall::reactor::Server;
@@ -56,11 +56,9 @@ fn upgrade() -> String {
 struct Pages(usize, Rc<Cell<usize>>);
 
 impl App for Pages {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
-        if let Event::Request(..) = event {
-            self.1.set(self.1.get() + 1);
-            out.respond(from, Response::new(200, "text/plain", Body::Owned(vec![b'x'; self.0])));
-        }
+    fn request(&mut self, from: ConnId, _: &Request<'_>, _: &[u8], _: Now, out: &mut Effects) {
+        self.1.set(self.1.get() + 1);
+        out.respond(from, Response::new(200, "text/plain", Body::Owned(vec![b'x'; self.0])));
     }
 }
 
@@ -87,20 +85,19 @@ fn a_response_uses_up_its_slice_by_its_bytes() {
 struct OneRoom;
 
 impl App for OneRoom {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
-        match event {
-            Event::Request(request, _) if request.wants_upgrade() => {
-                let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
-                out.push(Effect::Upgrade { to: from, accept, subprotocol: None, compression: None, message_bytes_max });
-                out.push(Effect::Join(from, FeedId(0)));
-            }
-            Event::Request(..) => out.respond(from, Response::text(200, "hello")),
-            Event::Message(_, text) => {
-                let range = out.write(|bytes| bytes.extend_from_slice(text.contiguous().expect("a short one")));
-                out.push(Effect::Publish(FeedId(0), range));
-            }
-            _ => {}
+    fn request(&mut self, from: ConnId, request: &Request<'_>, _: &[u8], _: Now, out: &mut Effects) {
+        if request.wants_upgrade() {
+            let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
+            out.push(Effect::Upgrade { to: from, accept, subprotocol: None, compression: None, message_bytes_max });
+            out.push(Effect::Join(from, FeedId(0)));
+        } else {
+            out.respond(from, Response::text(200, "hello"));
         }
+    }
+
+    fn message(&mut self, _: ConnId, _: Kind, text: Payload<'_>, _: Now, out: &mut Effects) {
+        let range = out.write(|bytes| bytes.extend_from_slice(text.contiguous().expect("a short one")));
+        out.push(Effect::Publish(FeedId(0), range));
     }
 }
 

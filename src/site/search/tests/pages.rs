@@ -21,14 +21,14 @@ fn a_page_gets_a_base_element_and_nothing_else_is_touched() {
         let mut bench = Bench::new();
         search(&mut bench);
         let at_once = hear(&mut bench, &head).list.len();
-        let out = bench.tell(conn(0), Event::Fetched(Fetched::Body(b"hello")));
+        let out = bench.fetched(conn(0), Fetched::Body(b"hello"));
         let text = if has_base { base } else { "" };
         assert_eq!(String::from_utf8_lossy(&out.bytes), format!("{text}hello"), "{fields}");
         assert_eq!(at_once, usize::from(!has_base), "the length is known with the place of the element");
         if has_base {
             assert_eq!(head_of(&out).body, Body::Stream(Some(10 + base.len() as u64)), "{fields}");
         }
-        assert_eq!(bench.tell(conn(0), Event::Fetched(Fetched::Body(b"world"))).bytes, b"world");
+        assert_eq!(bench.fetched(conn(0), Fetched::Body(b"world")).bytes, b"world");
         assert_eq!(done(&mut bench).list, [Effect::End(conn(0), StreamEnd::Whole)]);
 
         let mut bench = Bench::new();
@@ -47,9 +47,9 @@ fn a_page_is_sent_when_its_base_is_inserted() {
     redirect(&mut bench, "http://search.test/there?a=1&b=2#c");
     assert!(hear(&mut bench, html).list.is_empty());
     for piece in ["\u{feff}<!doctype ", "html><base href"] {
-        assert!(bench.tell(conn(0), Event::Fetched(Fetched::Body(piece.as_bytes()))).list.is_empty(), "{piece}");
+        assert!(bench.fetched(conn(0), Fetched::Body(piece.as_bytes())).list.is_empty(), "{piece}");
     }
-    let out = bench.tell(conn(0), Event::Fetched(Fetched::Body(b"=y><title>x")));
+    let out = bench.fetched(conn(0), Fetched::Body(b"=y><title>x"));
     assert_eq!(head_of(&out).body, Body::Stream(None));
     let page = "\u{feff}<!doctype html><base href=\"http://search.test/y\"><base href=y><title>x";
     assert_eq!(String::from_utf8_lossy(&out.bytes), page);
@@ -59,7 +59,7 @@ fn a_page_is_sent_when_its_base_is_inserted() {
         let mut bench = Bench::new();
         search(&mut bench);
         hear(&mut bench, html);
-        let nothing = bench.tell(conn(0), Event::Fetched(Fetched::Body(body.as_bytes())));
+        let nothing = bench.fetched(conn(0), Fetched::Body(body.as_bytes()));
         assert!(nothing.list.is_empty() && nothing.bytes.is_empty());
         let out = done(&mut bench);
         assert_eq!((head_of(&out).status, String::from_utf8_lossy(&out.bytes).as_ref()), (200, page));
@@ -73,7 +73,7 @@ fn a_page_that_breaks_off_in_its_head_is_502() {
     let mut bench = Bench::new();
     search(&mut bench);
     hear(&mut bench, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n");
-    bench.tell(conn(0), Event::Fetched(Fetched::Body(b"<!doctype html><title>x")));
+    bench.fetched(conn(0), Fetched::Body(b"<!doctype html><title>x"));
     let out = fail(&mut bench, FetchError::Broken { why: "reset".into() });
     assert_eq!(response(&out).status, 502);
     assert!(is_forgotten(&bench));

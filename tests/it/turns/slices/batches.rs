@@ -9,28 +9,24 @@ struct Gossip {
 }
 
 impl App for Gossip {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
-        match event {
-            Event::Request(request, _) if request.wants_upgrade() => {
-                let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
-                out.push(Effect::Upgrade { to: from, accept, subprotocol: None, compression: None, message_bytes_max });
-                self.sockets.push(from);
-            }
-            Event::Request(..) => out.respond(from, Response::text(200, "hello")),
-            Event::Message(_, text) => {
-                let text = text.contiguous().expect("a short one");
-                if text == b"bye" {
-                    self.sockets.iter().for_each(|&id| out.push(Effect::Close(id, 1000, "bye")));
-                } else {
-                    let text = out.write(|bytes| bytes.extend_from_slice(text));
-                    let before = self.sockets.iter().copied().take_while(|&id| id != from);
-                    [from]
-                        .into_iter()
-                        .chain(before)
-                        .for_each(|id| out.push(Effect::Send(id, Kind::Text, text.clone())));
-                }
-            }
-            _ => {}
+    fn request(&mut self, from: ConnId, request: &Request<'_>, _: &[u8], _: Now, out: &mut Effects) {
+        if request.wants_upgrade() {
+            let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
+            out.push(Effect::Upgrade { to: from, accept, subprotocol: None, compression: None, message_bytes_max });
+            self.sockets.push(from);
+        } else {
+            out.respond(from, Response::text(200, "hello"));
+        }
+    }
+
+    fn message(&mut self, from: ConnId, _: Kind, text: Payload<'_>, _: Now, out: &mut Effects) {
+        let text = text.contiguous().expect("a short one");
+        if text == b"bye" {
+            self.sockets.iter().for_each(|&id| out.push(Effect::Close(id, 1000, "bye")));
+        } else {
+            let text = out.write(|bytes| bytes.extend_from_slice(text));
+            let before = self.sockets.iter().copied().take_while(|&id| id != from);
+            [from].into_iter().chain(before).for_each(|id| out.push(Effect::Send(id, Kind::Text, text.clone())));
         }
     }
 }
@@ -81,13 +77,11 @@ struct Waiting {
 }
 
 impl App for Waiting {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
-        if let Event::Request(..) = event {
-            let sent = self.peers.borrow().iter().filter(|peer| told(peer) > 0).count();
-            self.most.set(self.most.get().max(self.requests - sent));
-            self.requests += 1;
-            out.respond(from, Response::new(200, "text/plain", Body::Owned(vec![b'x'; self.page])));
-        }
+    fn request(&mut self, from: ConnId, _: &Request<'_>, _: &[u8], _: Now, out: &mut Effects) {
+        let sent = self.peers.borrow().iter().filter(|peer| told(peer) > 0).count();
+        self.most.set(self.most.get().max(self.requests - sent));
+        self.requests += 1;
+        out.respond(from, Response::new(200, "text/plain", Body::Owned(vec![b'x'; self.page])));
     }
 }
 

@@ -11,21 +11,21 @@ const HEAD_BYTES_MAX: usize = 300;
 struct Echo;
 
 impl App for Echo {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
-        match event {
-            Event::Request(request, _) if request.wants_upgrade() => {
-                let (accept, message_bytes_max) = ([b'a'; 28], LONG);
-                out.push(Effect::Upgrade { to: from, accept, subprotocol: None, compression: None, message_bytes_max });
-            }
-            Event::Request(request, _) if request.path() == "/long" => {
-                let mut body = Blocks::default();
-                body.push(&[b'x'; LONG]);
-                out.respond(from, Response::new(200, "text/plain", Body::Blocks(Box::new(body))));
-            }
-            Event::Request(..) => out.respond(from, Response::text(200, "hello")),
-            Event::Message(kind, payload) => out.send(from, kind, payload),
-            _ => {}
+    fn request(&mut self, from: ConnId, request: &Request<'_>, _: &[u8], _: Now, out: &mut Effects) {
+        if request.wants_upgrade() {
+            let (accept, message_bytes_max) = ([b'a'; 28], LONG);
+            out.push(Effect::Upgrade { to: from, accept, subprotocol: None, compression: None, message_bytes_max });
+        } else if request.path() == "/long" {
+            let mut body = Blocks::default();
+            body.push(&[b'x'; LONG]);
+            out.respond(from, Response::new(200, "text/plain", Body::Blocks(Box::new(body))));
+        } else {
+            out.respond(from, Response::text(200, "hello"));
         }
+    }
+
+    fn message(&mut self, from: ConnId, kind: Kind, payload: Payload<'_>, _: Now, out: &mut Effects) {
+        out.send(from, kind, payload);
     }
 }
 

@@ -10,34 +10,24 @@ struct Halls {
 }
 
 impl App for Halls {
-    fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
-        match event {
-            Event::Request(request, _) => {
-                let feed = FeedId(request.path()[1..].parse().expect("a number"));
-                if request.wants_upgrade() {
-                    let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
-                    out.push(Effect::Upgrade {
-                        to: from,
-                        accept,
-                        subprotocol: None,
-                        compression: None,
-                        message_bytes_max,
-                    });
-                    out.push(Effect::Join(from, feed));
-                    self.inside.insert(from, feed);
-                } else {
-                    out.respond(from, Response::text(200, "heard"));
-                }
-                let news = out.write(|bytes| bytes.extend([b'n'; TEXT_BYTES]));
-                out.push(Effect::Publish(feed, news));
-            }
-            Event::Message(_, text) => {
-                self.heard.borrow_mut().push(from);
-                let text = out.write(|bytes| bytes.extend_from_slice(text.contiguous().expect("a short one")));
-                out.push(Effect::Publish(self.inside[&from], text));
-            }
-            _ => {}
+    fn request(&mut self, from: ConnId, request: &Request<'_>, _: &[u8], _: Now, out: &mut Effects) {
+        let feed = FeedId(request.path()[1..].parse().expect("a number"));
+        if request.wants_upgrade() {
+            let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
+            out.push(Effect::Upgrade { to: from, accept, subprotocol: None, compression: None, message_bytes_max });
+            out.push(Effect::Join(from, feed));
+            self.inside.insert(from, feed);
+        } else {
+            out.respond(from, Response::text(200, "heard"));
         }
+        let news = out.write(|bytes| bytes.extend([b'n'; TEXT_BYTES]));
+        out.push(Effect::Publish(feed, news));
+    }
+
+    fn message(&mut self, from: ConnId, _: Kind, text: Payload<'_>, _: Now, out: &mut Effects) {
+        self.heard.borrow_mut().push(from);
+        let text = out.write(|bytes| bytes.extend_from_slice(text.contiguous().expect("a short one")));
+        out.push(Effect::Publish(self.inside[&from], text));
     }
 }
 
@@ -300,14 +290,12 @@ fn member_that_stops_between_slices_is_too_slow() {
 fn entering_is_answered_in_one_write() {
     struct Hello;
     impl App for Hello {
-        fn on_event(&mut self, from: ConnId, event: Event<'_>, _: Now, out: &mut Effects) {
-            if let Event::Request(..) = event {
-                let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
-                out.push(Effect::Upgrade { to: from, accept, subprotocol: None, compression: None, message_bytes_max });
-                out.push(Effect::Join(from, FeedId(0)));
-                let hello = out.write(|bytes| bytes.extend_from_slice(b"hello"));
-                out.push(Effect::Send(from, Kind::Text, hello));
-            }
+        fn request(&mut self, from: ConnId, _: &Request<'_>, _: &[u8], _: Now, out: &mut Effects) {
+            let (accept, message_bytes_max) = ([b'a'; 28], 1 << 20);
+            out.push(Effect::Upgrade { to: from, accept, subprotocol: None, compression: None, message_bytes_max });
+            out.push(Effect::Join(from, FeedId(0)));
+            let hello = out.write(|bytes| bytes.extend_from_slice(b"hello"));
+            out.push(Effect::Send(from, Kind::Text, hello));
         }
     }
     let (mut server, ids, peers) = meet(Hello, Limits::default(), 2);
