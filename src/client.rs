@@ -220,7 +220,7 @@ impl<S: Stream> Client<S> {
         if upstream.state() != State::Kept {
             return;
         }
-        upstream.owner = ConnId::NOBODY;
+        upstream.owner = ConnId::NONE;
         cx.conns.set_deadline(id, cx.now + cx.limits.upstream_idle_for);
         self.owners.disown(cx.conns, owner, id);
         self.give_up_place(cx, id);

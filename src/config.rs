@@ -175,13 +175,13 @@ pub struct Serve {
     /// --upstream-idle and 64, at least half of it]
     #[arg(long, env = "SQUALL_MAX_CONNECTIONS", value_name = "N", value_parser = at_least_one())]
     pub max_connections: Option<usize>,
-    /// Certificate chain (PEM); with --tls-key every --listen answers https and wss, and SIGHUP reads both again
+    /// Certificate chain (PEM); with --tls-key every --listen serves https and wss, and SIGHUP reads both again
     #[arg(long, env = "SQUALL_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     /// Key of the certificate (PEM)
     #[arg(long, env = "SQUALL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Address that answers plain http with a redirect to https, and nothing else but ACME challenges of --www
+    /// Address that redirects plain http to https; besides it serves only the ACME challenges of --www
     #[arg(long, env = "SQUALL_REDIRECT_HTTP", value_name = "ADDR:PORT", value_parser = parse_address,
           requires = "tls_cert")]
     pub redirect_http: Option<SocketAddr>,

@@ -335,7 +335,7 @@ impl<S: Stream> Connection<S> {
     /// deadline.
     pub fn is_at_rest(&self) -> bool {
         let speaks = match &self.protocol {
-            Protocol::Http(http) => http.is_between_requests() && http.fetch == ConnId::NOBODY,
+            Protocol::Http(http) => http.is_between_requests() && http.fetch == ConnId::NONE,
             Protocol::Ws(ws) => ws.is_at_rest() && self.subscription.is_none(),
             Protocol::Upstream(_) | Protocol::Discarding(_) => false,
         };
@@ -399,9 +399,9 @@ impl<S: Stream> Connection<S> {
         }
         match &mut self.protocol {
             Protocol::Http(http) => {
-                Rest { fetch: std::mem::replace(&mut http.fetch, ConnId::NOBODY), line: http.line.take() }
+                Rest { fetch: std::mem::replace(&mut http.fetch, ConnId::NONE), line: http.line.take() }
             }
-            _ => Rest { fetch: ConnId::NOBODY, line: None },
+            _ => Rest { fetch: ConnId::NONE, line: None },
         }
     }
 

@@ -23,7 +23,7 @@ impl ConnId {
     }
 
     /// No connection: no look-up finds it, and [`ConnId::outside`] never returns it.
-    pub const NOBODY: ConnId = ConnId { slot: u32::MAX, generation: 0 };
+    pub const NONE: ConnId = ConnId { slot: u32::MAX, generation: 0 };
 
     /// The id of something that is no connection, such as slot `n` of `squall fetch`.
     pub fn outside(n: usize) -> ConnId {

@@ -202,7 +202,7 @@ impl<N: Network, A: App> Server<N, A> {
                 "the loop stood still for {:.1} s or more: a handler blocked it, or the process was stopped",
                 stall.least.as_secs_f64()
             );
-            self.engine.inbox.push_back((ConnId::NOBODY, Event::Stalled(stall.most)));
+            self.engine.inbox.push_back((ConnId::NONE, Event::Stalled(stall.most)));
             self.tell();
         }
     }
@@ -326,7 +326,7 @@ impl<N: Network, A: App> Server<N, A> {
         self.engine.life = Life::Draining(now + self.engine.limits.drain_within);
         self.engine.network.stop_listening();
         self.engine.client.close(&mut self.engine.conns);
-        self.engine.inbox.push_back((ConnId::NOBODY, Event::Draining));
+        self.engine.inbox.push_back((ConnId::NONE, Event::Draining));
         self.tell();
         for id in self.engine.conns.ids() {
             let Some(conn) = self.engine.conns.get(id) else { continue };

@@ -143,7 +143,7 @@ impl<S: Stream> Dialler<S> {
                 self.races.remove(&id);
                 return connected(cx, network, id);
             }
-            if race.is_nobody_running() {
+            if race.is_idle() {
                 // Whatever the kernel has said was about those that have failed.
                 (conn.input, conn.writable, conn.broken) = (Input::Drained, false, false);
             }
@@ -319,7 +319,7 @@ impl<S: Stream> Race<S> {
     }
 
     /// No connect runs.
-    fn is_nobody_running(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.running.is_empty()
     }
 

@@ -17,11 +17,11 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// The fetch that the owner waits for, or nobody.
+    /// The fetch that the owner waits for, or none.
     pub fn fetch_of<S: Stream>(&self, conns: &Connections<S>, owner: ConnId) -> ConnId {
         match conns.get(owner).map(|conn| &conn.protocol) {
             Some(Protocol::Http(http)) => http.fetch,
-            _ => self.outside.get(&owner).copied().unwrap_or(ConnId::NOBODY),
+            _ => self.outside.get(&owner).copied().unwrap_or(ConnId::NONE),
         }
     }
 
@@ -32,7 +32,7 @@ impl Owners {
         } else if let Some(http) = cx.conns.get_mut(owner).and_then(Connection::http) {
             (http.clock, http.fetch) = (Clock::Owed, id);
             // Its end comes as an event; this is only for the case that no event ever came.
-            cx.conns.set_deadline(owner, deadline + cx.limits.answer_within);
+            cx.conns.set_deadline(owner, deadline + cx.limits.response_within);
         }
     }
 
@@ -45,7 +45,7 @@ impl Owners {
         } else if let Some(http) = conns.get_mut(owner).and_then(Connection::http)
             && http.fetch == id
         {
-            http.fetch = ConnId::NOBODY;
+            http.fetch = ConnId::NONE;
         }
     }
 

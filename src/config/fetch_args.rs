@@ -68,7 +68,7 @@ fn parse_redirects(text: &str) -> Result<u8, String> {
 
 fn parse_method(text: &str) -> Result<String, String> {
     match text {
-        "CONNECT" => Err("CONNECT asks for a tunnel, not for an answer".into()),
+        "CONNECT" => Err("CONNECT asks for a tunnel, not for a response".into()),
         _ if is_token(text) => Ok(text.to_owned()),
         _ => Err("expected one word, such as GET or DELETE".into()),
     }

@@ -18,7 +18,7 @@ pub struct Limits {
     /// Time that a kept-alive connection may idle (`--keep-alive`).
     pub idle_for: Duration,
     /// Deadline for the application's response when no sleep or fetch sets its own; then 503.
-    pub answer_within: Duration,
+    pub response_within: Duration,
     /// Time without progress of a response after which its connection is reset.
     pub write_stall: Duration,
 
@@ -142,7 +142,7 @@ impl Default for Limits {
             head_within: Duration::from_secs(10),
             body_within: Duration::from_secs(10),
             idle_for: Duration::from_secs(15),
-            answer_within: Duration::from_secs(30),
+            response_within: Duration::from_secs(30),
             write_stall: Duration::from_secs(30),
             chat_message_bytes_max: 64 << 10,
             chat_text_bytes_max: 4096,

@@ -152,7 +152,7 @@ impl Http {
             scan: HeadScan::default(),
             terms: Terms { head: false, http_1_0: false, keep_alive: false },
             clock: Clock::Idle,
-            fetch: ConnId::NOBODY,
+            fetch: ConnId::NONE,
             service,
             line: None,
         }
@@ -431,7 +431,7 @@ impl Clock {
             Clock::Body => limits.body_within,
             Clock::Writing => limits.write_stall,
             Clock::Following => limits.ping_every,
-            Clock::Asleep | Clock::Owed => limits.answer_within,
+            Clock::Asleep | Clock::Owed => limits.response_within,
         }
     }
 }

@@ -221,7 +221,7 @@ impl Upstream {
             State::Placed | State::Resolving => Reached::Name,
             State::Connecting => Reached::Connect,
             State::Securing => Reached::Handshake,
-            State::Exchanging | State::Kept | State::Over => Reached::Answer(self.exchange.stage()),
+            State::Exchanging | State::Kept | State::Over => Reached::Response(self.exchange.stage()),
         }
     }
 

@@ -172,7 +172,7 @@ pub enum Reached {
     /// That of TLS.
     Handshake,
     /// The request was on its way, and this much of a response had come.
-    Answer(Stage),
+    Response(Stage),
 }
 
 /// Why a fetch ended early. `Display` is a sentence for people that names the cause. `after` is the limit that has
@@ -249,22 +249,22 @@ impl std::fmt::Display for FetchError {
             FetchError::TlsTimeout { host, after } => {
                 write!(f, "no secure connection to {host} within {} s", after.as_secs_f64())
             }
-            FetchError::Broken { why } => write!(f, "the connection broke before the answer was whole: {why}"),
-            FetchError::Protocol(e @ ExchangeError::EarlyEof(_)) => write!(f, "the answer is not whole: {e}"),
-            FetchError::Protocol(e) if e.is_limit() => write!(f, "the answer is refused: {e}"),
-            FetchError::Protocol(e) => write!(f, "the answer makes no sense: {e}"),
+            FetchError::Broken { why } => write!(f, "the connection broke before the response was whole: {why}"),
+            FetchError::Protocol(e @ ExchangeError::EarlyEof(_)) => write!(f, "the response is not whole: {e}"),
+            FetchError::Protocol(e) if e.is_limit() => write!(f, "the response is refused: {e}"),
+            FetchError::Protocol(e) => write!(f, "the response makes no sense: {e}"),
             FetchError::TooManyRedirects { max } => write!(f, "it redirects more than {max} times"),
             FetchError::BadLocation { location, why } => write!(f, "it redirects to {location}: {why}"),
             FetchError::Timeout { after, reached } => {
-                write!(f, "no complete answer within {} s: ", after.as_secs_f64())?;
+                write!(f, "no complete response within {} s: ", after.as_secs_f64())?;
                 f.write_str(match reached {
                     Reached::Queue => "too many fetches were under way",
                     Reached::Name => "the name was still being looked up",
                     Reached::Connect => "the connection was not there yet",
                     Reached::Handshake => "the TLS handshake was still under way",
-                    Reached::Answer(Stage::Start) => "nothing came",
-                    Reached::Answer(Stage::Head) => "its head was still coming",
-                    Reached::Answer(Stage::Body) => "its body was still coming",
+                    Reached::Response(Stage::Start) => "nothing came",
+                    Reached::Response(Stage::Head) => "its head was still coming",
+                    Reached::Response(Stage::Body) => "its body was still coming",
                 })
             }
         }

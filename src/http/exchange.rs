@@ -88,7 +88,7 @@ impl ExchangeError {
 impl fmt::Display for ExchangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ExchangeError::EarlyEof(Stage::Start) => f.write_str("the connection was closed without an answer"),
+            ExchangeError::EarlyEof(Stage::Start) => f.write_str("the connection was closed without a response"),
             ExchangeError::EarlyEof(Stage::Head) => f.write_str("the connection was closed within the head"),
             ExchangeError::EarlyEof(Stage::Body) => f.write_str("the connection was closed before the body was whole"),
             ExchangeError::NotHttp => f.write_str("it is not HTTP/1"),
@@ -97,7 +97,7 @@ impl fmt::Display for ExchangeError {
             ExchangeError::UnknownCoding => f.write_str("it has a transfer coding other than chunked"),
             ExchangeError::Chunk(e) => e.fmt(f),
             ExchangeError::UnexpectedUpgrade => f.write_str("it switches protocols, which was not asked for"),
-            ExchangeError::TooManyInterim => write!(f, "more than {INTERIM_MAX} interim answers came"),
+            ExchangeError::TooManyInterim => write!(f, "more than {INTERIM_MAX} interim responses came"),
             ExchangeError::HeadTooLong(max) => write!(f, "its head is longer than {max} bytes"),
             ExchangeError::BodyTooLarge(max) => write!(f, "its body is longer than {max} bytes"),
             ExchangeError::Coding(e) => e.fmt(f),

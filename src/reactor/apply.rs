@@ -129,7 +129,7 @@ impl<N: Network> Engine<N> {
     /// A response is complete: its line is logged. A whole one (an error, HEAD, 204, 304) ends the fetch behind it, which
     /// may still be sending.
     fn end_response(&mut self, id: ConnId, rest: Rest) {
-        if rest.fetch != ConnId::NOBODY {
+        if rest.fetch != ConnId::NONE {
             self.client.cancel(&mut self.conns, id, rest.fetch);
         }
         if let Some(line) = rest.line {

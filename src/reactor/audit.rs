@@ -105,7 +105,7 @@ fn patience<N: Network>(engine: &Engine<N>, conn: &Connection<N::Stream>) -> Opt
 }
 
 fn audit_http<N: Network>(engine: &Engine<N>, id: ConnId, conn: &Connection<N::Stream>, http: &Http) -> Verdict {
-    if http.fetch != ConnId::NOBODY {
+    if http.fetch != ConnId::NONE {
         let upstream = engine.conns.get(http.fetch).map(|conn| &conn.protocol);
         let is_owned = matches!(upstream, Some(Protocol::Upstream(upstream)) if upstream.owner == id);
         ensure!(is_owned && http.is_responding(), "it waits for {:?}, which is not its own", http.fetch);

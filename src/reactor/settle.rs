@@ -239,12 +239,12 @@ impl<N: Network> Engine<N> {
             }
             Protocol::Http(http) if http.clock == Clock::Asleep => {
                 http.clock = Clock::Owed;
-                self.conns.set_deadline(id, self.clock.now + self.limits.answer_within);
+                self.conns.set_deadline(id, self.clock.now + self.limits.response_within);
                 self.inbox.push_back((id, Event::Woke));
             }
             Protocol::Http(http) if http.awaits_response() => {
                 http.terms.keep_alive = false;
-                self.respond_plainly(id, 503, "The answer took too long.\n");
+                self.respond_plainly(id, 503, "The response took too long.\n");
                 self.inbox.push_back((id, Event::Left));
             }
             Protocol::Http(http) if http.clock == Clock::Following => self.look_at_follower(id),

@@ -35,7 +35,7 @@ pub fn limits() -> Limits {
     Limits {
         head_within: ms(300),
         body_within: ms(300),
-        answer_within: ms(600),
+        response_within: ms(600),
         write_stall: ms(300),
         ping_every: ms(100),
         silent_for: ms(300),

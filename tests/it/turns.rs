@@ -49,7 +49,7 @@ fn failed_write_of_a_request_is_the_reason() {
     server.turn(&[], at(now));
     let id = network.pipe(0).borrow().id.expect("it is watched");
     server.turn(&[(Source::Connection(id), WRITABLE)], at(now));
-    let why = format!("the connection broke before the answer was whole: {}", io::Error::from(ErrorKind::BrokenPipe));
+    let why = format!("the connection broke before the response was whole: {}", io::Error::from(ErrorKind::BrokenPipe));
     assert_eq!(*ends.borrow(), [why]);
     server.turn(&[], at(now));
     assert_eq!((server.counts().fetches, server.counts().fetches_running), (0, 0));

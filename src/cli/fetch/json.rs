@@ -16,18 +16,18 @@ use std::time::Duration;
 /// # Errors
 /// As of `out`.
 pub fn write_line(name: &str, outcome: Outcome, out: &mut impl Write) -> io::Result<()> {
-    let answer = outcome.answer.as_ref();
-    let journey = answer.map(|answer| &answer.journey);
-    let headers = answer.map(|answer| {
+    let head = outcome.head.as_ref();
+    let journey = head.map(|head| &head.journey);
+    let headers = head.map(|head| {
         let text = |(name, value): &(String, Vec<u8>)| json!([name, String::from_utf8_lossy(value)]);
-        answer.headers.iter().map(text).collect::<Vec<_>>()
+        head.headers.iter().map(text).collect::<Vec<_>>()
     });
     let mut line = json!({
         "target": name,
         "url": outcome.url.map(|url| url.to_string()),
         "ok": outcome.error.is_none(),
         "error": outcome.error,
-        "status": answer.map(|answer| answer.status),
+        "status": head.map(|head| head.status),
         "headers": headers,
         "bytes": outcome.bytes,
         "redirects": outcome.redirects,
@@ -59,7 +59,7 @@ fn millis(time: Option<Duration>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::journey;
-    use super::super::trip::Answer;
+    use super::super::trip::FinalHead;
     use super::*;
     use crate::event::Url;
 
@@ -71,13 +71,13 @@ mod tests {
         serde_json::from_slice(&line).expect("JSON")
     }
 
-    fn answered(body: Option<&[u8]>) -> Outcome {
+    fn responded(body: Option<&[u8]>) -> Outcome {
         let headers = vec![("Server".into(), b"x".to_vec()), ("X-Odd".into(), b"\xff\"".to_vec())];
-        let answer = Answer { status: 200, minor_version: 1, reason: "OK".into(), headers, journey: journey() };
+        let head = FinalHead { status: 200, minor_version: 1, reason: "OK".into(), headers, journey: journey() };
         Outcome {
             url: Url::parse("http://a.test/x").ok(),
             redirects: 2,
-            answer: Some(answer),
+            head: Some(head),
             bytes: 5,
             body: body.map(<[u8]>::to_vec),
             file: Some("out/001-a.test".into()),
@@ -95,15 +95,15 @@ mod tests {
             "ms": {"dns": 1.25, "connect": 10.0, "tls": null, "first_byte": 5.0, "total": 12.345},
             "file": "out/001-a.test",
         });
-        assert_eq!(read(answered(None)), expected);
+        assert_eq!(read(responded(None)), expected);
     }
 
     #[test]
     fn a_failure_has_the_same_names_and_a_reason() {
         let failed = Outcome { error: Some("no \"such\"\nhost".into()), ..Outcome::default() };
-        let (failed, answered) = (read(failed), read(answered(None)));
+        let (failed, responded) = (read(failed), read(responded(None)));
         let names = |line: &Value| line.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
-        assert_eq!(names(&failed), names(&answered));
+        assert_eq!(names(&failed), names(&responded));
         assert_eq!((&failed["ok"], &failed["error"]), (&json!(false), &json!("no \"such\"\nhost")));
         assert_eq!((&failed["url"], &failed["status"], &failed["headers"]), (&json!(null), &json!(null), &json!(null)));
         let ms = json!({"dns": null, "connect": null, "tls": null, "first_byte": null, "total": 0.0});
@@ -112,10 +112,10 @@ mod tests {
 
     #[test]
     fn a_body_is_text_or_base64() {
-        let text = read(answered(Some("{\"ä\": 1}\n".as_bytes())));
+        let text = read(responded(Some("{\"ä\": 1}\n".as_bytes())));
         assert_eq!((&text["body"], text.get("body_base64")), (&json!("{\"ä\": 1}\n"), None));
-        let binary = read(answered(Some(b"\xff\x00")));
+        let binary = read(responded(Some(b"\xff\x00")));
         assert_eq!((binary.get("body"), &binary["body_base64"]), (None, &json!("/wA=")));
-        assert_eq!(read(answered(Some(b"")))["body"], json!(""), "an empty body is a body");
+        assert_eq!(read(responded(Some(b"")))["body"], json!(""), "an empty body is a body");
     }
 }

@@ -8,7 +8,7 @@
 
 use super::json;
 use super::notes::Notes;
-use super::trip::{Answer, Outcome};
+use super::trip::{FinalHead, Outcome};
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
@@ -81,12 +81,12 @@ impl<O: Write, E: Write> Report<O, E> {
         if self.shares_screen() {
             self.erase();
         }
-        match (self.style, &outcome.error, &outcome.answer) {
+        match (self.style, &outcome.error, &outcome.head) {
             (Style::Json, ..) => json::write_line(name, outcome, &mut self.results),
-            (Style::Text, None, Some(answer)) => self.answered(name, answer, &outcome),
+            (Style::Text, None, Some(head)) => self.responded(name, head, &outcome),
             (Style::Text, why, _) => {
                 let (took, behind) = (outcome.took.as_secs_f64(), after_redirects(&outcome));
-                let why = why.as_deref().unwrap_or("there is no answer");
+                let why = why.as_deref().unwrap_or("there is no response");
                 self.erase();
                 self.note(format_args!("{name}: failed after {took:.3} s: {why}{behind}\n"));
                 Ok(())
@@ -94,13 +94,13 @@ impl<O: Write, E: Write> Report<O, E> {
         }
     }
 
-    fn answered(&mut self, name: &str, answer: &Answer, outcome: &Outcome) -> io::Result<()> {
+    fn responded(&mut self, name: &str, head: &FinalHead, outcome: &Outcome) -> io::Result<()> {
         let out = &mut self.results;
         if std::mem::take(&mut self.line_is_open) {
             out.write_all(b"\n")?;
         }
         writeln!(out, "{name}: {:.3} s", outcome.took.as_secs_f64())?;
-        let journey = &answer.journey;
+        let journey = &head.journey;
         out.write_all(b" ")?;
         for (phase, took) in [("dns", journey.dns), ("connect", journey.connect), ("tls", journey.tls)] {
             if let Some(took) = took {
@@ -114,8 +114,8 @@ impl<O: Write, E: Write> Report<O, E> {
         if let Some(file) = &outcome.file {
             writeln!(out, "  {} bytes in {}", outcome.bytes, file.display())?;
         }
-        writeln!(out, "HTTP/1.{} {} {}", answer.minor_version, answer.status, visible(answer.reason.as_bytes()))?;
-        for (name, value) in &answer.headers {
+        writeln!(out, "HTTP/1.{} {} {}", head.minor_version, head.status, visible(head.reason.as_bytes()))?;
+        for (name, value) in &head.headers {
             writeln!(out, "{name}: {}", visible(value))?;
         }
         out.write_all(b"\n")?;

@@ -101,7 +101,7 @@ impl Bench {
     }
 
     /// A whole response without a body.
-    pub fn answer(&mut self, slot: usize) -> Vec<Effect> {
+    pub fn respond(&mut self, slot: usize) -> Vec<Effect> {
         assert_eq!(self.head(slot, OK), []);
         self.done(slot)
     }

@@ -29,7 +29,7 @@ fn responses_are_printed_in_the_order_they_complete() {
     bench.later(250);
     bench.head(1, b"HTTP/1.0 404 Not Found\r\nX-Y: z\r\n\r\n");
     assert_eq!(bench.body(0, b"not printed"), []);
-    assert_eq!(bench.results(), "", "a head is not an answer");
+    assert_eq!(bench.results(), "", "a head is not a response");
     assert_eq!(bench.done(1), []);
     bench.later(1000);
     assert_eq!(bench.done(0), [Effect::Quit]);
@@ -39,7 +39,7 @@ fn responses_are_printed_in_the_order_they_complete() {
          a.test: 1.250 s\n{phases} 1250.0 ms\nHTTP/1.1 200 OK\nServer: x\nX-Odd: \u{fffd}\n\n"
     );
     assert_eq!(bench.results(), expected);
-    assert_eq!(bench.list.close(bench.now), Ok(ExitCode::SUCCESS), "any answer will do");
+    assert_eq!(bench.list.close(bench.now), Ok(ExitCode::SUCCESS), "any response will do");
 }
 
 #[test]
@@ -49,9 +49,9 @@ fn a_failure_is_reported_on_stderr_and_counts() {
     bench.later(500);
     bench.notes();
     assert_eq!(bench.tell(0, Fetched::Failed(FetchError::Broken { why: "reset".into() })), []);
-    let failed = "a.test: failed after 0.500 s: the connection broke before the answer was whole: reset\n";
+    let failed = "a.test: failed after 0.500 s: the connection broke before the response was whole: reset\n";
     assert_eq!((bench.notes().as_str(), bench.results().as_str()), (failed, ""));
-    assert_eq!(bench.answer(1), [Effect::Quit]);
+    assert_eq!(bench.respond(1), [Effect::Quit]);
     assert!(bench.results().starts_with("b.test: 0.500 s\n"));
     assert_eq!(bench.list.close(bench.now), Ok(ExitCode::FAILURE));
 }
@@ -62,16 +62,16 @@ fn concurrency_is_bounded_and_deadlines_begin_at_starts() {
     let (mut bench, effects) = Bench::start(&[&["--concurrency", "2", "--max-time", "2"], &targets[..]].concat());
     assert_eq!(started(&effects), [(0, "a.test".into()), (1, "b.test".into())]);
     bench.later(1000);
-    let next = bench.answer(1);
+    let next = bench.respond(1);
     assert_eq!(next, [bench.fetches(1, "http://c.test/")], "its deadline is two seconds from now");
     bench.later(500);
-    assert_eq!(bench.answer(1), [bench.fetches(1, "http://d.test/")]);
-    assert_eq!(bench.answer(0), [], "no target is left");
+    assert_eq!(bench.respond(1), [bench.fetches(1, "http://d.test/")]);
+    assert_eq!(bench.respond(0), [], "no target is left");
     let results = bench.results();
     for line in ["b.test: 1.000 s\n", "c.test: 0.500 s\n", "a.test: 1.500 s\n"] {
         assert!(results.contains(line), "{results}");
     }
-    assert_eq!(bench.answer(1), [Effect::Quit]);
+    assert_eq!(bench.respond(1), [Effect::Quit]);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn any_order_of_ends_fetches_each_target_once() {
             let failed = order % 3 == 0;
             let effects = match failed {
                 true => bench.tell(slot, Fetched::Failed(FetchError::Busy)),
-                false => bench.answer(slot),
+                false => bench.respond(slot),
             };
             match effects.as_slice() {
                 [Effect::Quit] => assert!(busy.is_empty()),
@@ -147,10 +147,10 @@ fn the_last_line_tells_the_time_saved() {
     let close = |line: &[&str]| {
         let (mut bench, _) = Bench::start(line);
         bench.later(1000);
-        bench.answer(0);
+        bench.respond(0);
         if !line.contains(&"--sequential") {
             bench.later(250);
-            bench.answer(1);
+            bench.respond(1);
         }
         bench.notes();
         let now = bench.now;

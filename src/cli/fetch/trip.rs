@@ -1,7 +1,7 @@
 //! One target, through its redirects, to an outcome.
 //!
 //! ```text
-//! Asked ── redirects ──▶ Asked ── head ──▶ Answered ── body ── its end ──▶ outcome
+//! Asked ── redirects ──▶ Asked ── head ──▶ Responded ── body ── its end ──▶ outcome
 //! ```
 //!
 //! Steps of its fetch go in; whether it is over comes out. Other targets are unknown here.
@@ -37,12 +37,12 @@ enum Stage {
     /// No head has come.
     Asked,
     /// The last head has come.
-    Answered(Answer),
+    Responded(FinalHead),
 }
 
 /// The head of the last response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct FinalHead {
     pub status: u16,
     pub minor_version: u8,
     pub reason: String,
@@ -68,7 +68,7 @@ pub struct Outcome {
     /// Redirects that were followed.
     pub redirects: u8,
     /// Also of a failure, if its head had come.
-    pub answer: Option<Answer>,
+    pub head: Option<FinalHead>,
     /// Body bytes that came, transfer and content coding removed.
     pub bytes: u64,
     /// The body, if it is whole and wanted.
@@ -101,24 +101,24 @@ impl Trip {
                 Next::Wait
             }
             (_, Fetched::Redirect(head, journey, None)) => {
-                self.stage = Stage::Answered(Answer::new(&head, journey));
+                self.stage = Stage::Responded(FinalHead::new(&head, journey));
                 Next::Wait
             }
             (_, Fetched::Head(head, journey)) => self.on_head(&head, journey, plan),
-            (Stage::Answered(_), Fetched::Body(piece)) => self.on_body(piece),
-            (Stage::Answered(answer), Fetched::Done) if plan.fail && answer.status >= 400 => {
-                Next::Over(Err(format!("the answer is {}", status_line(answer))))
+            (Stage::Responded(_), Fetched::Body(piece)) => self.on_body(piece),
+            (Stage::Responded(head), Fetched::Done) if plan.fail && head.status >= 400 => {
+                Next::Over(Err(format!("the response is {}", status_line(head))))
             }
-            (Stage::Answered(_), Fetched::Done) => Next::Over(Ok(())),
+            (Stage::Responded(_), Fetched::Done) => Next::Over(Ok(())),
             (_, Fetched::Failed(e)) => Next::Over(Err(e.to_string())),
             _ => Next::Wait,
         }
     }
 
     fn on_head(&mut self, head: &ResponseHead<'_>, journey: Journey, plan: &Plan) -> Next {
-        let answer = Answer::new(head, journey);
-        let kept = if plan.fail && answer.status >= 400 { Ok(()) } else { self.keep_body(plan) };
-        self.stage = Stage::Answered(answer);
+        let head = FinalHead::new(head, journey);
+        let kept = if plan.fail && head.status >= 400 { Ok(()) } else { self.keep_body(plan) };
+        self.stage = Stage::Responded(head);
         kept.map_or_else(|why| Next::Over(Err(why)), |()| Next::Wait)
     }
 
@@ -150,8 +150,8 @@ impl Trip {
         Outcome {
             url: Some(self.url),
             redirects: self.redirects,
-            answer: match self.stage {
-                Stage::Answered(answer) => Some(answer),
+            head: match self.stage {
+                Stage::Responded(head) => Some(head),
                 Stage::Asked => None,
             },
             bytes: self.bytes,
@@ -163,9 +163,9 @@ impl Trip {
     }
 }
 
-impl Answer {
-    fn new(head: &ResponseHead<'_>, journey: Journey) -> Answer {
-        Answer {
+impl FinalHead {
+    fn new(head: &ResponseHead<'_>, journey: Journey) -> FinalHead {
+        FinalHead {
             status: head.status,
             minor_version: head.minor_version,
             reason: head.reason.to_owned(),
@@ -175,8 +175,8 @@ impl Answer {
     }
 }
 
-fn status_line(answer: &Answer) -> String {
-    format!("{} {}", answer.status, answer.reason).trim_end().to_owned()
+fn status_line(head: &FinalHead) -> String {
+    format!("{} {}", head.status, head.reason).trim_end().to_owned()
 }
 
 #[cfg(test)]

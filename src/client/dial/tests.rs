@@ -60,7 +60,7 @@ fn a_slow_address_may_still_win() {
 fn a_refusal_starts_the_next_at_once() {
     let (mut race, now) = race(&["192.0.2.1:80", "192.0.2.2:80"]);
     end(&start(&mut race, "192.0.2.1:80", now), REFUSED);
-    assert!(race.winner().is_none() && race.is_nobody_running() && !race.is_lost());
+    assert!(race.winner().is_none() && race.is_idle() && !race.is_lost());
     end(&start(&mut race, "192.0.2.2:80", now), Connect::Done);
     assert!(race.winner().expect("the second").alone);
 }
@@ -91,7 +91,7 @@ fn whoever_wins_after_a_rival_has_failed_was_not_alone() {
     let slow = start(&mut race, "[2001:db8::1]:80", now);
     let other = start(&mut race, "192.0.2.1:80", now + STAGGER);
     end(&slow, REFUSED);
-    assert!(race.winner().is_none() && !race.is_nobody_running());
+    assert!(race.winner().is_none() && !race.is_idle());
     end(&other, Connect::Done);
     assert!(!race.winner().expect("the other").alone, "what the kernel said may have been about the one that failed");
 }

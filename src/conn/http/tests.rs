@@ -236,7 +236,7 @@ fn each_clock_has_its_limit() {
         head_within: Duration::from_secs(2),
         body_within: Duration::from_secs(3),
         write_stall: Duration::from_secs(4),
-        answer_within: Duration::from_secs(5),
+        response_within: Duration::from_secs(5),
         ..Limits::default()
     };
     let clocks = [Clock::Idle, Clock::Head, Clock::Body, Clock::Writing, Clock::Owed];

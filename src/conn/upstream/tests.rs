@@ -128,7 +128,7 @@ fn a_redirect_whose_body_fails_is_followed_in_time() {
     let now = Instant::now();
     let (broken, late) = (
         FetchError::Broken { why: "reset".into() },
-        FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Body) },
+        FetchError::Timeout { after: WITHIN, reached: Reached::Response(Stage::Body) },
     );
     let mut upstream = asking(now);
     assert!(!upstream.may_follow(&broken), "nothing has come");
@@ -203,7 +203,7 @@ fn only_an_unheard_idempotent_request_is_retried() {
     };
     assert!(reused("GET").may_retry(&closed()) && reused("HEAD").may_retry(&reset()));
     assert!(!reused("POST").may_retry(&closed()), "it may have been done");
-    assert!(!reused("GET").may_retry(&FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) }));
+    assert!(!reused("GET").may_retry(&FetchError::Timeout { after: WITHIN, reached: Reached::Response(Stage::Start) }));
     assert!(!reused("GET").may_retry(&FetchError::Protocol(ExchangeError::NotHttp)));
     assert!(!upstream("http://a.test/", now).may_retry(&closed()), "it was new");
     let mut heard = reused("GET");

@@ -15,13 +15,13 @@ fn each_failure_of_a_fetch_has_its_status_and_names_its_cause() {
         (FetchError::NoTls, 502, "this program was built without https (its feature is `tls`)"),
         (FetchError::Tls { host: host(), why: why() }, 502, "no secure connection to a.test: because"),
         (FetchError::TlsTimeout { host: host(), after }, 504, "no secure connection to a.test within 2.5 s"),
-        (FetchError::Broken { why: why() }, 502, "the connection broke before the answer was whole: because"),
+        (FetchError::Broken { why: why() }, 502, "the connection broke before the response was whole: because"),
         (
             FetchError::Protocol(ExchangeError::EarlyEof(Stage::Head)),
             502,
-            "the answer is not whole: the connection was closed within the head",
+            "the response is not whole: the connection was closed within the head",
         ),
-        (FetchError::Protocol(ExchangeError::NotHttp), 502, "the answer makes no sense: it is not HTTP/1"),
+        (FetchError::Protocol(ExchangeError::NotHttp), 502, "the response makes no sense: it is not HTTP/1"),
         (FetchError::TooManyRedirects { max: 5 }, 502, "it redirects more than 5 times"),
         (
             FetchError::BadLocation { location: "ftp://a".into(), why: UrlError::NoHost },
@@ -31,7 +31,7 @@ fn each_failure_of_a_fetch_has_its_status_and_names_its_cause() {
         (
             FetchError::Protocol(ExchangeError::HeadTooLong(9)),
             502,
-            "the answer is refused: its head is longer than 9 bytes",
+            "the response is refused: its head is longer than 9 bytes",
         ),
     ] {
         assert_eq!((error.status(), error.to_string().as_str()), (status, text));
@@ -41,12 +41,12 @@ fn each_failure_of_a_fetch_has_its_status_and_names_its_cause() {
         (Reached::Name, "the name was still being looked up"),
         (Reached::Connect, "the connection was not there yet"),
         (Reached::Handshake, "the TLS handshake was still under way"),
-        (Reached::Answer(Stage::Start), "nothing came"),
-        (Reached::Answer(Stage::Head), "its head was still coming"),
-        (Reached::Answer(Stage::Body), "its body was still coming"),
+        (Reached::Response(Stage::Start), "nothing came"),
+        (Reached::Response(Stage::Head), "its head was still coming"),
+        (Reached::Response(Stage::Body), "its body was still coming"),
     ] {
         let error = FetchError::Timeout { after, reached };
-        let text = format!("no complete answer within 2.5 s: {text}");
+        let text = format!("no complete response within 2.5 s: {text}");
         assert_eq!((error.status(), error.to_string()), (504, text));
     }
 }

@@ -334,7 +334,7 @@ fn a_response_has_begun_with_its_first_byte() {
 #[test]
 fn errors_are_sentences() {
     for (error, words) in [
-        (ExchangeError::EarlyEof(Stage::Start), "without an answer"),
+        (ExchangeError::EarlyEof(Stage::Start), "without a response"),
         (ExchangeError::EarlyEof(Stage::Head), "within the head"),
         (ExchangeError::EarlyEof(Stage::Body), "before the body was whole"),
         (ExchangeError::NotHttp, "not HTTP"),

@@ -294,9 +294,9 @@ fn a_failure_before_the_head_is_an_error_with_the_cause() {
         (FetchError::Busy, 503, "too many fetches"),
         (FetchError::Forbidden { host: host() }, 502, "not a public address"),
         (
-            FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) },
+            FetchError::Timeout { after: WITHIN, reached: Reached::Response(Stage::Start) },
             504,
-            "no complete answer within 20 s",
+            "no complete response within 20 s",
         ),
     ] {
         let mut bench = Bench::new();
@@ -313,11 +313,11 @@ fn a_failure_is_sandboxed_as_page_and_as_text() {
     for fields in [&[][..], &[HTML], &[HTML, "Sec-Fetch-Dest: iframe"]] {
         let mut bench = Bench::new();
         bench.ask(conn(0), "GET /search?wd=x", fields);
-        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) });
+        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, reached: Reached::Response(Stage::Start) });
         let policy = field(response(&out), "Content-Security-Policy").expect("a policy");
         assert!(policy.starts_with("sandbox;") && policy.ends_with("frame-ancestors 'self'"), "{policy}");
         assert_eq!(field(response(&out), "X-Content-Type-Options"), Some("nosniff"));
-        assert!(text(response(&out)).contains("no complete answer within 20 s"));
+        assert!(text(response(&out)).contains("no complete response within 20 s"));
     }
 }
 
@@ -331,7 +331,7 @@ fn a_failure_has_no_bar_in_the_frame_only() {
     ] {
         let mut bench = Bench::new();
         bench.ask(conn(0), &format!("GET {target}"), &[HTML, &format!("Sec-Fetch-Dest: {destination}")]);
-        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, reached: Reached::Answer(Stage::Start) });
+        let out = fail(&mut bench, FetchError::Timeout { after: WITHIN, reached: Reached::Response(Stage::Start) });
         assert_eq!(text(response(&out)).contains("<header class=\"bar\">"), has_bar, "{target} {destination}");
     }
 }
@@ -341,7 +341,7 @@ fn a_failure_is_translated_and_its_cause_is_not() {
     let mut bench = Bench::new();
     bench.ask(conn(0), "GET /search?wd=x", &[HTML, "Accept-Language: zh"]);
     let out = fail(&mut bench, FetchError::Broken { why: "reset".into() });
-    let said = "搜索失败：<span lang=\"en\">the connection broke before the answer was whole: reset</span>。";
+    let said = "搜索失败：<span lang=\"en\">the connection broke before the response was whole: reset</span>。";
     assert!(text(response(&out)).contains(said), "{}", text(response(&out)));
 }
 

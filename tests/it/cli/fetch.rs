@@ -226,7 +226,7 @@ fn time_is_counted_for_each_target_from_its_own_start() {
     for target in targets {
         let failed = stderr.lines().find(|line| line.starts_with(&format!("{target}: failed after 0.")));
         assert!(
-            failed.is_some_and(|line| line.ends_with("s: no complete answer within 0.2 s: nothing came")),
+            failed.is_some_and(|line| line.ends_with("s: no complete response within 0.2 s: nothing came")),
             "{stderr}"
         );
     }
@@ -312,7 +312,7 @@ fn with_fail_a_status_of_400_is_a_failure() {
     let (good, bad) = (after(0, "200 OK"), after(0, "404 Not Found"));
     let (code, stdout, stderr) = run(&["fetch", "--fail", &good.address.to_string(), &bad.address.to_string()]);
     assert_eq!((code, stdout.matches("HTTP/1.1").count()), (Some(1), 1));
-    assert!(stderr.contains("s: the answer is 404 Not Found\n"), "{stderr}");
+    assert!(stderr.contains("s: the response is 404 Not Found\n"), "{stderr}");
 }
 
 #[test]

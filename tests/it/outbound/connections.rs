@@ -19,8 +19,8 @@ pub const WAYS: &[Way] = &[
     way("resets within its body", Http(reset_in_body), Fails("Connection reset by peer")),
     way("resets within a chunk", Http(reset_in_chunk), Fails("Connection reset by peer")),
     way("resets where its end would be the body's", Http(reset_until_close), Fails("Connection reset by peer")),
-    way("closes without an answer", Closes(""), Fails("the connection was closed without an answer")),
-    way("shuts its half and stays", Http(shuts_and_stays), Fails("the connection was closed without an answer")),
+    way("closes without an answer", Closes(""), Fails("the connection was closed without a response")),
+    way("shuts its half and stays", Http(shuts_and_stays), Fails("the connection was closed without a response")),
     way("says nothing", Says(""), Fails(SILENT)),
     way("answers and shuts its half", Http(responds_and_shuts), Arrives("hello")),
 ];

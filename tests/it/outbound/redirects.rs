@@ -116,7 +116,7 @@ fn redirect_to_a_private_address_is_502_unconnected() {
 #[test]
 fn the_page_of_a_failed_search_says_what_its_site_did() {
     for (name, text, status, cause) in [
-        ("closes without an answer", "", 502, "the connection was closed without an answer"),
+        ("closes without an answer", "", 502, "the connection was closed without a response"),
         ("speaks SSH", "SSH-2.0-OpenSSH\r\n", 502, "it is not HTTP/1"),
         (
             "has two lengths",
@@ -134,5 +134,5 @@ fn the_page_of_a_failed_search_says_what_its_site_did() {
         failed(name, &Stub::saying(text), status, cause);
     }
     let silent = Stub::start(|mut asked| assert!(asked.wait_for_the_end()));
-    failed("says nothing", &silent, 504, "no complete answer within 0.6 s");
+    failed("says nothing", &silent, 504, "no complete response within 0.6 s");
 }

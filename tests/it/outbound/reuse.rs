@@ -146,7 +146,7 @@ fn a_post_is_not_sent_twice() {
     let (stub, mut fetcher) = (leaving(resets_when_asked), client());
     assert_eq!(fetcher.fetch(&url(&stub), |fetch| fetch).as_deref(), Ok("hello"));
     let why = fetcher.fetch(&url(&stub), post).unwrap_err();
-    assert!(why.contains("the connection broke before the answer was whole"), "{why}");
+    assert!(why.contains("the connection broke before the response was whole"), "{why}");
     assert_eq!(stub.met(), 1);
 }
 

@@ -55,7 +55,7 @@ const ELSEWHERE: &str = "the certificate is not for 127.0.0.1 but for elsewhere.
 const USAGE: &str = "the certificate is not for servers but for clients";
 const ALPN: &str = "the peer refused us: it does not speak HTTP/1.1 (alert NoApplicationProtocol)";
 const REFUSED: &str = "the peer refused us: it shares no cipher or kind of key with us";
-const NOTHING: &str = "the connection was closed without an answer";
+const NOTHING: &str = "the connection was closed without a response";
 const EARLY: &str = "the connection was closed before the body was whole";
 const EARLY_HELLO: &str = "closed within the TLS handshake";
 const NO_TLS: &str = "127.0.0.1: the peer does not speak TLS";
@@ -63,7 +63,7 @@ const UNKNOWN: &str = "the certificate is from an unknown issuer";
 const NO_NAME: &str = "the certificate is not for 127.0.0.1";
 const SLOW: &str = "no secure connection to 127.0.0.1 within 1 s";
 const RESET: &str = "no secure connection to 127.0.0.1: connection reset";
-const GARBAGE: &str = "before the answer was whole: the peer sent something that is no TLS record";
+const GARBAGE: &str = "before the response was whole: the peer sent something that is no TLS record";
 const CUT: &str = "it ended without a TLS close_notify";
 
 /// The client knows the tests' own authority.

@@ -10,11 +10,11 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// What is said of a response that is not whole in [`WITHIN`].
-const LATE: &str = "no complete answer within 0.6 s";
+const LATE: &str = "no complete response within 0.6 s";
 /// And how far it has come.
-pub const SILENT: &str = "no complete answer within 0.6 s: nothing came";
-pub const LATE_HEAD: &str = "no complete answer within 0.6 s: its head was still coming";
-pub const LATE_BODY: &str = "no complete answer within 0.6 s: its body was still coming";
+pub const SILENT: &str = "no complete response within 0.6 s: nothing came";
+pub const LATE_HEAD: &str = "no complete response within 0.6 s: its head was still coming";
+pub const LATE_BODY: &str = "no complete response within 0.6 s: its body was still coming";
 
 /// Texts that several ways share, because to a client they are the same thing: time that ran out says only how far
 /// the response had come, a reset has no reason, and what is not HTTP is not HTTP in many ways.
@@ -28,7 +28,7 @@ pub const SHARED: &[&str] = &[
     "its head is longer than 4096 bytes",
     "its Content-Length is not one number",
     "it has a transfer coding other than chunked",
-    "the connection was closed without an answer",
+    "the connection was closed without a response",
     "the connection was closed within the head",
     "the connection was closed before the body was whole",
     "its body is longer than 65536 bytes",

@@ -23,7 +23,7 @@ fn page_of_a_failed_search_may_be_framed_by_us() {
     // A client that does not accept HTML gets a sentence.
     assert_eq!(
         get(site.address, "/search?wd=x").text(),
-        "The search failed: the answer makes no sense: it is not HTTP/1.\n"
+        "The search failed: the response makes no sense: it is not HTTP/1.\n"
     );
 }
 
@@ -54,7 +54,7 @@ fn a_redirect_to_https_is_502_where_that_is_not_built_in() {
 #[test]
 fn an_end_before_or_within_the_head_is_502() {
     for (response, cause) in [
-        ("", "the connection was closed without an answer"),
+        ("", "the connection was closed without a response"),
         ("HTTP/1.1 200 O", "the connection was closed within the head"),
         ("HTTP/1.1 100 Continue\r\n\r\n", "the connection was closed within the head"),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "the connection was closed within the head"),
@@ -68,7 +68,7 @@ fn a_site_that_resets_is_502() {
     let stub = Stub::start(|asked| {
         socket2::SockRef::from(&asked.stream).set_linger(Some(ms(0))).unwrap();
     });
-    failed(&with_defaults(&stub), 502, "the connection broke before the answer was whole: Connection reset");
+    failed(&with_defaults(&stub), 502, "the connection broke before the response was whole: Connection reset");
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn eight_mebibytes_are_relayed() {
 fn a_silent_site_is_504() {
     let stub = Stub::start(|mut asked| assert!(asked.wait_for_the_end()));
     let site = asking(&stub, Limits { search_within: ms(200), ..Limits::default() }, &[]);
-    failed(&site, 504, "no complete answer within 0.2 s");
+    failed(&site, 504, "no complete response within 0.2 s");
     crate::support::wait_for("the site to see it", || (stub.open() == 0).then_some(()));
 }
 

@@ -37,7 +37,7 @@ fn limits(weather: Weather, dice: &mut Dice) -> Limits {
         fetch_queue_within: limit(250),
         connect_within: limit(200),
         search_within: limit(1200),
-        answer_within: limit(2000),
+        response_within: limit(2000),
         write_stall: limit(1500),
         head_within: ms(HOUR),
         idle_for: ms(HOUR),

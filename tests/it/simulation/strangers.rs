@@ -96,7 +96,7 @@ fn wild_limits(dice: &mut Dice) -> Limits {
         head_within: within,
         body_within: within,
         idle_for: ms(100 + dice.below(1000)),
-        answer_within: within,
+        response_within: within,
         write_stall: within,
         ping_every: ms(100 + dice.below(400)),
         silent_for: ms(300 + dice.below(500)),

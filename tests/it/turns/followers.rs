@@ -192,14 +192,14 @@ fn a_response_without_chunks_ends_with_its_connection() {
 #[test]
 fn a_quiet_room_is_a_comment_now_and_then() {
     let limits = Limits::default();
-    let (every, answer_within) = (limits.ping_every, limits.answer_within);
+    let (every, response_within) = (limits.ping_every, limits.response_within);
     let mut stage = Stage::new(limits);
     let peer = stage.follow();
     stage.pass(every - Duration::from_secs(1));
     assert_eq!(heard(&peer), "");
     stage.pass(Duration::from_secs(2));
     assert_eq!(heard(&peer), "3\r\n:\n\n\r\n");
-    stage.pass(2 * every.max(answer_within));
+    stage.pass(2 * every.max(response_within));
     assert!(heard(&peer).len() >= 16 && !peer.borrow().server_gone, "{}", heard(&peer));
     peer.borrow_mut().forget();
     stage.speaker = stage.connect(Pipe::roomy());

@@ -19,9 +19,9 @@ impl<O: Write> Report<O, Vec<u8>> {
     }
 }
 
-fn answer() -> Answer {
+fn head() -> FinalHead {
     let headers = vec![("X".into(), b"y".to_vec())];
-    Answer { status: 200, minor_version: 1, reason: "OK".into(), headers, journey: testing::journey() }
+    FinalHead { status: 200, minor_version: 1, reason: "OK".into(), headers, journey: testing::journey() }
 }
 
 fn failed(bench: &mut Bench, slot: usize) -> Vec<Effect> {
@@ -37,14 +37,14 @@ fn progress_is_redrawn_ten_times_a_second() {
     assert_eq!(bench.notes(), "0 of 3 done, 0 failed, 2 under way, 0.1 s");
     assert_eq!(bench.notes(), "", "nothing new within the turn");
     bench.later(99);
-    bench.answer(0);
+    bench.respond(0);
     assert_eq!(bench.notes(), "", "too soon");
     bench.later(1);
     assert_eq!(bench.notes(), "\r\x1b[K1 of 3 done, 0 failed, 2 under way, 0.2 s");
     failed(&mut bench, 0);
     let line = "\r\x1b[Kc.test: failed after 0.001 s: too many fetches are under way, try again in a moment\n";
     assert_eq!(bench.notes(), format!("{line}2 of 3 done, 1 failed, 1 under way, 0.2 s"));
-    bench.answer(1);
+    bench.respond(1);
     let now = bench.now;
     bench.list.close(now).expect("it can be written");
     let last = "\r\x1b[K3 targets in 0.200 s; their times add up to 0.400 s: doing them at once saved up to 0.200 s\n";
@@ -69,7 +69,7 @@ fn the_progress_line_never_wraps() {
 fn a_shared_terminal_gets_whole_lines_only() {
     let (mut bench, _) = Bench::start_with(&["a.test", "b.test"], Notes::Sparse);
     bench.later(1000);
-    bench.answer(0);
+    bench.respond(0);
     assert_eq!(bench.notes(), "");
     failed(&mut bench, 1);
     let notes = bench.notes();
@@ -86,7 +86,7 @@ fn results_go_above_the_progress_line() {
         let (mut bench, _) = Bench::start_with(&["a.test", "b.test"], notes);
         bench.later(100);
         bench.notes();
-        bench.answer(0);
+        bench.respond(0);
         // Written before the turn ends, as results may be.
         let said = std::mem::take(bench.list.report.notes());
         assert_eq!(said == ERASE_LINE, erased, "{said:?}");
@@ -105,7 +105,7 @@ fn no_note_follows_or_erases_the_end_of_a_body() {
         bench.done(0);
         let results = bench.results();
         assert!(results.ends_with(&format!("\n\n{ended}")), "{results:?}");
-        bench.answer(1);
+        bench.respond(1);
         assert!(bench.results().trim_start_matches('\n').starts_with("b.test: "));
     }
 }
@@ -114,7 +114,7 @@ fn no_note_follows_or_erases_the_end_of_a_body() {
 fn phases_after_redirects_are_of_the_last_request() {
     let outcome = |redirects| Outcome {
         redirects,
-        answer: Some(answer()),
+        head: Some(head()),
         url: Url::parse("http://a.test/y").ok(),
         ..Outcome::default()
     };
@@ -159,7 +159,7 @@ fn a_turn_with_many_responses_is_one_write() {
     for n in 0..100 {
         report.started("a.test", &tally);
         let error = (n % 2 == 0).then(|| "it is away".to_owned());
-        let outcome = Outcome { error, answer: Some(answer()), ..Outcome::default() };
+        let outcome = Outcome { error, head: Some(head()), ..Outcome::default() };
         report.ended("a.test", outcome).expect("it counts");
     }
     report.flush(&tally, now, now).expect("it counts");

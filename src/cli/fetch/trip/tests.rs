@@ -12,7 +12,7 @@ fn redirects_are_counted_and_the_last_url_is_told() {
     let (mut bench, _) = Bench::start(&["a.test/x"]);
     assert_eq!(bench.redirect(0, Some("http://a.test/y?z#f")), []);
     bench.later(200);
-    assert_eq!(bench.answer(0), [Effect::Quit]);
+    assert_eq!(bench.respond(0), [Effect::Quit]);
     let expected = "a.test/x: 0.200 s\n  dns 1.2 ms, connect 10.0 ms, first byte 5.0 ms, total 200.0 ms\n  \
                     at http://a.test/y?z#f after 1 redirect; the phases are its own, the total is of all\nHTTP/1.1 200 OK\n";
     assert!(bench.results().starts_with(expected));
@@ -79,7 +79,7 @@ fn with_fail_a_status_of_400_or_more_is_a_failure() {
         bench.body(0, b"body");
         assert_eq!(bench.done(0), [Effect::Quit]);
         let (notes, results) = (bench.notes(), bench.results());
-        assert_eq!(notes.contains(&format!("a.test: failed after 0.000 s: the answer is {status} Well\n")), fails);
+        assert_eq!(notes.contains(&format!("a.test: failed after 0.000 s: the response is {status} Well\n")), fails);
         assert_eq!(results.is_empty(), fails, "{results}");
         assert_eq!(bench.list.close(bench.now) == Ok(ExitCode::FAILURE), fails);
     }
