@@ -8,7 +8,7 @@ use squall::http::exchange::{Asking, encode_request};
 use squall::http::response::{Body, BodyCoding, Response, Terms, encode_response};
 use squall::http::url::{Url, is_authority};
 use squall_fuzz::cuts::{Cuts, at_any_cut};
-use squall_fuzz::http::{Asked, Fields, Heard, response, requests, usual};
+use squall_fuzz::http::{Asked, Fields, Heard, requests, response, usual};
 use std::borrow::Cow;
 
 const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
@@ -155,11 +155,11 @@ fn responses(u: &mut Unstructured, asked: &[Asked], cuts: Cuts) -> Result<()> {
         }
     }
     let mut rest = wire.as_slice();
-    for (terms, response, body, sent) in expected {
+    for (terms, ours, body, sent) in expected {
         let heard = at_any_cut(rest, cuts, |wire, cuts| response(wire, cuts, terms.head, false, &usual()));
         let heard = heard.unwrap_or_else(|e| panic!("refused: {e}"));
-        assert_eq!((heard.status, heard.body, heard.kept), (response.status, body, sent.keep_alive));
-        let given = response.headers.iter().filter(|(_, value)| !value.contains(['\r', '\n', '\0']));
+        assert_eq!((heard.status, heard.body, heard.kept), (ours.status, body, sent.keep_alive));
+        let given = ours.headers.iter().filter(|(_, value)| !value.contains(['\r', '\n', '\0']));
         check_fields(&heard.fields, given.map(|(name, value)| (*name, value.as_ref())));
         rest = &rest[heard.used..];
     }

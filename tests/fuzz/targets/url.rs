@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use squall::site::base::{Opening, base_element};
 use squall::http::redirect::{Target, same_origin, target};
 use squall::http::url::{self, Url};
+use squall::site::base::{Opening, base_element};
 
 fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);

@@ -37,7 +37,7 @@ fn broadcast(stage: &mut Stage, deaf: usize, amount: u64) -> io::Result<String> 
     let (talker, silent) = (cookie("talker")?, cookie("silent")?);
     let mut swarm = Swarm::new()?;
     // They listen, or they would be cut: what each hears is what all have said.
-    let message: Rc<[u8]> = wire::frame(TEXT, true, &[b'x'; TEXT_BYTES]).into();
+    let message: Rc<[u8]> = wire::frame(TEXT, true, [b'x'; TEXT_BYTES]).into();
     let mut senders = Vec::new();
     for _ in 0..SENDERS {
         let stream = wire::open(stage.address, "/chat/", talker.as_deref())?;

@@ -35,8 +35,8 @@ pub fn attack(stage: &mut Stage, size: Size) -> io::Result<String> {
     let full = size == Size::Full;
     let large = |path, opcode, count, allowed| Kind {
         path,
-        first: wire::frame(opcode, false, &[]),
-        more: wire::frame(CONTINUATION, false, &vec![b'x'; 16 << 10]),
+        first: wire::frame(opcode, false, []),
+        more: wire::frame(CONTINUATION, false, vec![b'x'; 16 << 10]),
         count,
         allowed,
     };

@@ -44,7 +44,7 @@ pub fn pipeline(stage: &mut Stage, size: Size) -> io::Result<String> {
 
 /// Pings of full size, half of them in a room.
 pub fn pings(stage: &mut Stage, size: Size) -> io::Result<String> {
-    let ping = wire::frame(PING, true, &[b'p'; 125]);
+    let ping = wire::frame(PING, true, [b'p'; 125]);
     let alone: Rc<[u8]> = ping.repeat(500).into();
     let between: Rc<[u8]> = [wire::frame(TEXT, true, b"hi"), ping.repeat(500)].concat().into();
     let wanted = size.of(PINGED as usize) as u64;

@@ -119,7 +119,7 @@ fn samples(cookie: Option<&str>, has_sockets: bool) -> Vec<(Vec<u8>, Vec<u8>)> {
             wire::frame(TEXT, false, b"hel"),
             wire::frame(PING, true, b"ping"),
             wire::frame(CONTINUATION, true, b"lo"),
-            wire::frame(BINARY, true, &[7; 300]),
+            wire::frame(BINARY, true, [7; 300]),
             wire::frame(CLOSE, true, b"\x03\xe8bye"),
         ]
         .concat();

@@ -19,7 +19,7 @@ pub fn attack(stage: &mut Stage, size: Size) -> io::Result<String> {
     let many = wire::get("/").repeat(100);
     let form = b"POST /login HTTP/1.1\r\nHost: squall\r\nContent-Length: 1000\r\n\r\nusername=".to_vec();
     let half_a_frame =
-        [wire::handshake("/echo", None), wire::frame(BINARY, true, &[0; 70_000])[..35_000].to_vec()].concat();
+        [wire::handshake("/echo", None), wire::frame(BINARY, true, [0; 70_000])[..35_000].to_vec()].concat();
     // Nothing at all, half a head, a whole one, a crowd of them, half a body, half a frame.
     let lines = [vec![b'G'], request[..request.len() / 2].to_vec(), request, many, form, half_a_frame];
     let lines: Vec<Rc<[u8]>> = lines.into_iter().map(Rc::from).collect();
