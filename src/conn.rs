@@ -23,7 +23,7 @@ use crate::event::{Fetched, Request};
 use crate::feed::lane::Lane;
 use crate::id::{ConnId, FeedId};
 use crate::net::outbox::Outbox;
-use crate::net::{Ready, Stream, write_some};
+use crate::net::{Edge, Ready, Stream, write_some};
 use crate::ws::deflate::Codec;
 use crate::ws::frame::WsError;
 use crate::ws::session::{Kind, Payload};
@@ -181,8 +181,8 @@ impl<S: Stream> Connection<S> {
     pub fn note(&mut self, ready: Ready) {
         self.input = match self.input {
             Input::Ended | Input::Truncated => self.input,
-            _ if ready.read_closed => Input::Ending,
-            Input::Drained if ready.readable || ready.broken => Input::Readable,
+            _ if ready.input == Edge::ReadClosed => Input::Ending,
+            Input::Drained if ready.input == Edge::Readable || ready.broken => Input::Readable,
             same => same,
         };
         self.writable |= ready.writable || ready.broken;

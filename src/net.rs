@@ -126,13 +126,21 @@ pub enum Source {
     Signals,
 }
 
-/// What the kernel said of it.
+/// What the kernel said of a source's input; a later one says more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Edge {
+    #[default]
+    None,
+    Readable,
+    /// The peer's FIN is here, perhaps behind data (EPOLLRDHUP).
+    ReadClosed,
+}
+
+/// What the kernel said of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ready {
-    pub readable: bool,
+    pub input: Edge,
     pub writable: bool,
-    /// The peer's FIN is here, perhaps behind data.
-    pub read_closed: bool,
     /// Reset, or both directions are shut.
     pub broken: bool,
 }

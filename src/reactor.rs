@@ -20,7 +20,6 @@ mod blocking;
 mod clock;
 mod codecs;
 mod engine;
-mod follow;
 pub mod https;
 mod jobs;
 mod output;

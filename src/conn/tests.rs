@@ -5,7 +5,7 @@ use crate::testing::network::{FakeStream, Pipe, READABLE, WRITABLE};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-const FIN: Ready = Ready { readable: true, writable: false, read_closed: true, broken: false };
+const FIN: Ready = Ready { input: Edge::ReadClosed, writable: false, broken: false };
 
 fn connection(pipe: Pipe) -> Connection<FakeStream> {
     Connection::new(Some(FakeStream(Rc::new(RefCell::new(pipe)))), Protocol::Http(Http::new(Service::Site)))
@@ -160,7 +160,7 @@ fn what_the_kernel_said_is_remembered() {
         "the next read or write tells what is the matter"
     );
     let mut conn = writing(vec![]);
-    conn.note(Ready { read_closed: true, ..Ready::default() });
+    conn.note(Ready { input: Edge::ReadClosed, ..Ready::default() });
     assert!(conn.input == Input::Ending && !conn.broken);
 }
 

@@ -8,7 +8,7 @@ use crate::net::listeners::{Listener, Service, Transport};
 #[cfg(feature = "tls")]
 use crate::net::tls::{self, TlsStream};
 use crate::net::wire::Wire;
-use crate::net::{Network, Ready, Source};
+use crate::net::{Edge, Network, Ready, Source};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
@@ -37,10 +37,14 @@ const KEPT_BACK_SECONDS: uapi::c::c_int = 1;
 
 /// Translates one event of mio.
 pub fn readiness(event: &Event) -> (Source, Ready) {
+    let input = match (event.is_read_closed(), event.is_readable()) {
+        (true, _) => Edge::ReadClosed,
+        (false, true) => Edge::Readable,
+        (false, false) => Edge::None,
+    };
     let ready = Ready {
-        readable: event.is_readable(),
+        input,
         writable: event.is_writable(),
-        read_closed: event.is_read_closed(),
         broken: event.is_error() || event.is_read_closed() && event.is_write_closed(),
     };
     (Source::of(event.token()), ready)

@@ -9,7 +9,8 @@ use crate::conn::closing::{self, Closing, Next};
 use crate::conn::http::Clock;
 use crate::conn::upstream::State;
 use crate::conn::{Connection, Protocol};
-use crate::event::{Event, FetchError};
+use crate::event::{Event, FetchError, StreamEnd};
+use crate::http::event_stream::COMMENT;
 use crate::id::ConnId;
 use crate::net::{Network, Stream};
 use crate::ws::frame::Opcode;
@@ -34,34 +35,46 @@ impl<N: Network> Engine<N> {
         if let Err(e) = conn.flush(self.limits.slice_bytes_max) {
             return self.on_socket_error(id, &e);
         }
-        let (progress, is_flushed, is_http) = (conn.unsent() < waited, conn.is_flushed(), conn.http().is_some());
-        let (is_ws, is_member) = (conn.ws().is_some(), conn.subscription.is_some());
-        if let Some(ws) = conn.ws()
-            && progress
-            && !is_flushed
-        {
-            // It reads, slowly: above high water nothing is read from it, and our ping waits behind what it is getting.
-            ws.heard = self.clock.now;
-        }
-        if self.is_done(id) {
-            return self.conns.bury(id);
-        }
-        if is_member && self.rooms.flush_member(&mut self.conns, id, &self.limits) {
-            self.cut(id);
-        }
-        if is_ws {
-            self.answer_ping(id);
-        }
-        self.advance_closing(id);
-        if is_http {
-            self.wind_clock(id, progress);
-            self.wake_upstream(id);
+        let progress = conn.unsent() < waited;
+        match &conn.protocol {
+            Protocol::Http(_) => self.settle_http(id, progress),
+            Protocol::Ws(_) => self.settle_ws(id, progress),
+            Protocol::Discarding(_) | Protocol::Upstream(_) => {}
         }
         self.book(id);
         let has_work = |conn: &Connection<_>| conn.has_output() || conn.has_input() && self.wants_input(conn, 0);
         if self.conns.get(id).is_some_and(|conn| !conn.is_dead() && has_work(conn)) {
             self.conns.enqueue(id);
         }
+    }
+
+    fn settle_http(&mut self, id: ConnId, progress: bool) {
+        if self.is_done(id) {
+            return self.conns.bury(id);
+        }
+        if self.rooms.flush_member(&mut self.conns, id, &self.limits) {
+            self.cut(id);
+        }
+        self.advance_closing(id);
+        self.wind_clock(id, progress);
+        self.wake_upstream(id);
+    }
+
+    fn settle_ws(&mut self, id: ConnId, progress: bool) {
+        if self.is_done(id) {
+            return self.conns.bury(id);
+        }
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let output_waits = !conn.is_flushed();
+        if let Some(ws) = conn.ws().filter(|_| progress && output_waits) {
+            // It reads, slowly: above high water nothing is read from it, and our ping waits behind what it is getting.
+            ws.heard = self.clock.now;
+        }
+        if self.rooms.flush_member(&mut self.conns, id, &self.limits) {
+            self.cut(id);
+        }
+        self.answer_ping(id);
+        self.advance_closing(id);
     }
 
     /// Whether reading from this connection is of use now, given the bytes of output that wait in the reply buffer.
@@ -95,8 +108,8 @@ impl<N: Network> Engine<N> {
                 let waits = http.is_following() || self.conns.get(http.fetch).is_some();
                 gone || conn.input.has_fin() && waits || idle && !matches!(self.life, Life::Serving)
             }
-            Protocol::Ws(_) | Protocol::Discarding(_) => gone,
-            Protocol::Upstream(_) => false,
+            Protocol::Ws(_) => gone,
+            Protocol::Upstream(_) | Protocol::Discarding(_) => false,
         }
     }
 
@@ -304,6 +317,44 @@ impl<N: Network> Engine<N> {
         let Some(conn) = self.conns.get(id) else { return };
         if matches!(&conn.protocol, Protocol::Ws(ws) if ws.is_open() && !conn.input.has_ended()) {
             self.send_frame(id, Opcode::Ping, &[]);
+        }
+    }
+
+    /// The deadline of a response that follows a room (Server-Sent Events). Nothing is read from its peer, which shows that
+    /// it is there only by what it takes: one that lacks nothing is sent a comment, and one that has taken nothing of
+    /// what it lacks since the last look is cut.
+    fn look_at_follower(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get(id) else { return };
+        let room = conn.subscription.as_ref().and_then(|member| Some((member, self.rooms.feed_of(member)?)));
+        let Some((member, feed)) = room else { return self.conns.bury(id) };
+        let unsent = conn.unsent() as u64 + member.lane.behind(feed);
+        // How far the peer has come: it moves with every byte that is taken.
+        let place = (unsent > 0).then(|| feed.end().wrapping_sub(unsent));
+        let Some(http) = self.conns.get_mut(id).and_then(Connection::http) else { return };
+        if http.has_stood_still(place) {
+            return self.cut_follower(id);
+        }
+        let next = if place.is_some() { self.limits.write_stall } else { self.limits.ping_every };
+        self.conns.set_deadline(id, self.clock.now + next);
+        if place.is_none() {
+            self.stream_piece(id, COMMENT);
+        }
+    }
+
+    /// The peer does not read: only a reset frees what the kernel holds for it, and shows that the body is not whole.
+    fn cut_follower(&mut self, id: ConnId) {
+        if let Some(stream) = self.conns.get(id).and_then(|conn| conn.stream.as_ref()) {
+            stream.reset_on_drop();
+        }
+        self.conns.bury(id);
+    }
+
+    /// The server drains: the body ends here, in the application's stead.
+    pub(super) fn end_follower(&mut self, id: ConnId) {
+        self.stream_end(id, StreamEnd::Whole);
+        // Of a connection that was cut instead, the application is told when it is freed.
+        if self.conns.get_mut(id).and_then(Connection::http).is_some_and(|http| !http.is_responding()) {
+            self.inbox.push_back((id, Event::Left));
         }
     }
 }

@@ -120,7 +120,7 @@ fn trace_prints_the_way_of_a_request() {
     let mut rest = stderr.as_str();
     for words in [
         "turn begins with 1 events of the kernel",
-        "Connection(#0.1) is Ready { readable: true",
+        "Connection(#0.1) is Ready { input: Readable",
         "#0.1 was read: ",
         "#0.1 requests GET /plaintext",
         "#0.1 is sent the response 200",

@@ -98,7 +98,7 @@ impl<A: App> Driver<A> {
         (self.now - self.begun, self.wait).hash(&mut self.transcript);
         for &(source, ready) in list {
             let who = if let Source::Connection(id) = source { Some(id) } else { None };
-            (who, ready.readable, ready.writable, ready.read_closed, ready.broken).hash(&mut self.transcript);
+            (who, ready.input as u8, ready.writable, ready.broken).hash(&mut self.transcript);
         }
     }
 

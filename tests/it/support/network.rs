@@ -8,17 +8,17 @@
 use super::dice::Dice;
 use squall::id::ConnId;
 use squall::net::listeners::Service;
-use squall::net::{Network, Ready, Source, Stream};
+use squall::net::{Edge, Network, Ready, Source, Stream};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-pub const READABLE: Ready = Ready { readable: true, writable: false, read_closed: false, broken: false };
-pub const WRITABLE: Ready = Ready { readable: false, writable: true, read_closed: false, broken: false };
+pub const READABLE: Ready = Ready { input: Edge::Readable, writable: false, broken: false };
+pub const WRITABLE: Ready = Ready { input: Edge::None, writable: true, broken: false };
 /// The report of a connection that is broken.
-pub const ALL: Ready = Ready { readable: true, writable: true, read_closed: true, broken: true };
+pub const ALL: Ready = Ready { input: Edge::ReadClosed, writable: true, broken: true };
 
 /// Progress of a connect of the server. A client that was accepted is connected.
 #[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,7 +90,7 @@ impl Pipe {
     /// The peer sends.
     pub fn put(&mut self, bytes: impl IntoIterator<Item = u8>) {
         self.to_server.extend(bytes);
-        self.edge.readable = true;
+        self.edge.input = self.edge.input.max(Edge::Readable);
     }
 
     /// The peer sends text.
@@ -119,7 +119,7 @@ impl Pipe {
     /// The peer sends FIN.
     pub fn fin(&mut self) {
         self.peer_fin = true;
-        (self.edge.readable, self.edge.read_closed) = (true, true);
+        self.edge.input = Edge::ReadClosed;
     }
 
     /// The peer resets. What it has sent before may be lost.
@@ -380,7 +380,9 @@ impl Network for FakeNetwork {
         drop(world);
         let mut pipe = stream.0.borrow_mut();
         pipe.id = Some(id);
-        pipe.edge.readable |= !pipe.to_server.is_empty();
+        if !pipe.to_server.is_empty() {
+            pipe.edge.input = pipe.edge.input.max(Edge::Readable);
+        }
         pipe.edge.writable |= pipe.address.is_some() && pipe.connect == Connect::Done;
         Ok(())
     }
@@ -412,17 +414,18 @@ pub fn edges(world: &Rc<RefCell<World>>, dice: &mut Dice, manner: Manner) -> Vec
     let has_arrival = world.borrow().has_arrival;
     if has_arrival && (all || dice.one_in(3)) || manner == Manner::Whimsical && dice.one_in(50) {
         world.borrow_mut().has_arrival = false;
-        list.push((Source::Listener(0), Ready { readable: true, ..Ready::default() }));
+        list.push((Source::Listener(0), READABLE));
     }
     for pipe in &world.borrow().pipes {
         let mut pipe = pipe.borrow_mut();
         if pipe.edge != Ready::default() && (all || dice.one_in(2)) {
             let ready = std::mem::take(&mut pipe.edge);
-            pipe.warned |= pipe.idle && pipe.useless && ready.readable;
+            pipe.warned |= pipe.idle && pipe.useless && ready.input > Edge::None;
             list.extend(pipe.id.map(|id| (Source::Connection(id), ready)));
         } else if manner == Manner::Whimsical && dice.one_in(50) {
             // A spurious wake-up; for a connection that is gone, a stale token.
-            let ready = Ready { readable: dice.one_in(2), writable: dice.one_in(2), ..Ready::default() };
+            let input = if dice.one_in(2) { Edge::Readable } else { Edge::None };
+            let ready = Ready { input, writable: dice.one_in(2), ..Ready::default() };
             list.extend(pipe.id.map(|id| (Source::Connection(id), ready)));
         }
     }

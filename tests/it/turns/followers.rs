@@ -77,7 +77,7 @@ impl Stage {
     fn connect(&mut self, pipe: Pipe) -> PipeRef {
         let pipe = PipeRef::new(RefCell::new(pipe));
         self.network.0.borrow_mut().arrive(&pipe);
-        self.turn(&[(Source::Listener(0), Ready { readable: true, ..Ready::default() })]);
+        self.turn(&[(Source::Listener(0), super::READABLE)]);
         pipe
     }
 
