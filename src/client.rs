@@ -7,7 +7,7 @@
 //! ```
 //!
 //! At most `fetches_max` run, and `origin_fetches_max` of them to one origin; `fetches_waiting_max` wait, each up to
-//! `fetch_queue_within`. The owner is told exactly one end: `Done` or `Failed`. A redirect is followed in the same place, and
+//! `fetch_queue_within`. The owner is told at most one end, `Done` or `Failed`; none of a fetch that it has replaced. A redirect is followed in the same place, and
 //! perhaps on the same connection. A kept connection that turns out to be closed, or that brings 408, is no business of
 //! the owner: the request is asked once more on a new connection.
 

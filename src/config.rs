@@ -1,4 +1,4 @@
-//! Every limit and every flag: unit, default, reason.
+//! Every flag: unit, default, reason. The limits of the program are in `config/limits.rs`.
 //!
 //! [`Limits`] are the bounds of the program; tests inject small ones. [`Cli`] is the command line (clap). Each flag of
 //! the server is also an environment variable `SQUALL_*`: lists are separated by commas, flags without a value are 1 or

@@ -1,9 +1,11 @@
 //! The border between the protocols and the application, on one page; outbound requests have theirs in [`fetch`].
 //!
 //! An application is an [`App`]: it has a method for each kind of event, holds no socket, is told the time, and is tested
-//! with values on both sides. A request, a message or a part of a response to a fetch goes up at once and borrows the read
-//! buffer, except for a message that had to be put together. Anything else is an [`Event`], which waits in the [`Inbox`].
-//! What the server is to do comes down as [`Effects`]. They own what they name, or name a range of `bytes`.
+//! with values on both sides.
+//!
+//! A request, a message or a part of a response goes up at once, and borrows the read buffer. (A message of several reads
+//! is put together first.) Anything else is an [`Event`], which waits in the [`Inbox`]. What the server is to do comes
+//! down as [`Effects`]. They own what they name, or name a range of `bytes`.
 //! [`Job`] is work that would block, for the pool.
 
 pub mod fetch;
@@ -171,7 +173,7 @@ pub enum Effect {
     /// [`App::woke`] at this time; only while a request waits for its response.
     Sleep(ConnId, Instant),
     /// Start a fetch whose events go to this connection. When the connection goes, the fetch goes. One at a time: a
-    /// second one takes the place of the first, whose events end without a word.
+    /// second one takes the place of the first, of which no further event comes.
     Fetch(ConnId, Box<Fetch>),
     /// Run on the pool; [`App::finished`] is called for this connection.
     Run(ConnId, Job),

@@ -11,8 +11,8 @@
 //! read, once, however many are slow. A frame never crosses chunks, so what a cursor has pending in its chunk ends
 //! at a frame's border. The bytes mean nothing here; which reader lags too far is decided elsewhere.
 //!
-//! A chunk begins with a copy of the last frames of the one before it, unless the frame behind them is a long one. A
-//! reader that has come that far goes on in the copy, and has all it lacks together: one write.
+//! A chunk begins with a copy of the last frames of the chunk before it, unless its own first frame is a long one. A
+//! reader that lacks only these frames goes on in the copy. There all it lacks lies together, so one write is enough.
 
 pub mod lane;
 

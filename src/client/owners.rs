@@ -1,7 +1,7 @@
 //! Which fetch each owner waits for. An owner that is a connection has it in its own state.
 
 use super::Cx;
-use crate::conn::http::Clock;
+use crate::conn::http::Deadline;
 use crate::conn::table::Connections;
 use crate::conn::{Connection, Protocol};
 use crate::id::ConnId;
@@ -30,7 +30,7 @@ impl Owners {
         if owner.is_outside() {
             self.outside.insert(owner, id);
         } else if let Some(http) = cx.conns.get_mut(owner).and_then(Connection::http) {
-            (http.clock, http.fetch) = (Clock::Owed, id);
+            (http.deadline, http.fetch) = (Deadline::Owed, id);
             // Its end comes as an event; this is only for the case that no event ever came.
             cx.conns.set_deadline(owner, deadline + cx.limits.response_within);
         }

@@ -70,7 +70,7 @@ pub struct Limits {
     /// Bytes, about, that rooms write in one turn to all members together; a write counts as 4 KiB more. The rest
     /// follows in the next turns, so that a large room does not delay the others.
     pub flush_bytes_max: usize,
-    /// Bytes, about, published in one room before a flush has reached all of its members; above it senders are not
+    /// Bytes, about, published in one room between two visits of the flush to its first member; above it senders are not
     /// read. Many messages a flush make a large room fast.
     pub said_bytes_max: usize,
     /// Bytes that a closing connection may still send before it is dropped.

@@ -34,7 +34,7 @@ pub struct Http {
     /// What the request that is owed a response asked for.
     pub terms: Terms,
     /// What the deadline stands for.
-    pub clock: Clock,
+    pub deadline: Deadline,
     /// The upstream whose response this connection waits for or relays.
     pub fetch: ConnId,
     /// What its listener is for.
@@ -87,7 +87,7 @@ pub struct Gathered {
 
 /// What the deadline of this connection means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
+pub enum Deadline {
     /// Kept alive, nothing under way.
     Idle,
     /// From the first byte of a head to its end.
@@ -151,7 +151,7 @@ impl Http {
             phase: Phase::Head,
             scan: HeadScan::default(),
             terms: Terms { head: false, http_1_0: false, keep_alive: false },
-            clock: Clock::Idle,
+            deadline: Deadline::Idle,
             fetch: ConnId::NONE,
             service,
             line: None,
@@ -206,7 +206,7 @@ impl Http {
             }
             framing => {
                 let waits = request.expects_continue() && rest.is_empty();
-                (head.len(), self.gather(head.to_vec(), framing, waits, limits))
+                (head.len(), self.begin_body(head.to_vec(), framing, waits, limits))
             }
         }
     }
@@ -221,11 +221,11 @@ impl Http {
             }
             Err(e) => return (used, refused(e)),
         };
-        (used, self.gather(head, framing, waits, limits))
+        (used, self.begin_body(head, framing, waits, limits))
     }
 
     /// The body is still to come, or the head is a copy.
-    fn gather<'b>(&mut self, head: Vec<u8>, framing: Framing, waits: bool, limits: &Limits) -> Step<'b> {
+    fn begin_body<'b>(&mut self, head: Vec<u8>, framing: Framing, waits: bool, limits: &Limits) -> Step<'b> {
         let reader = BodyReader::new(framing, limits.http.body_bytes_max as u64);
         self.phase = Phase::Body(Box::new(Gathered { head, body: Vec::new(), reader }));
         if waits { Step::ExpectsContinue } else { Step::Quiet }
@@ -266,8 +266,8 @@ impl Http {
             return Begun::NotOwed;
         }
         let sent = encode_response(response, self.terms, date, out);
-        if self.clock == Clock::Asleep {
-            self.clock = Clock::Owed;
+        if self.deadline == Deadline::Asleep {
+            self.deadline = Deadline::Owed;
         }
         if let Some(line) = &mut self.line {
             line.status = response.status;
@@ -390,17 +390,17 @@ impl Http {
     }
 
     /// What the deadline should stand for: a pure function of the state.
-    pub fn clock_wanted(&self, kept: &[u8], output_waits: bool) -> Clock {
+    pub fn deadline_wanted(&self, kept: &[u8], output_waits: bool) -> Deadline {
         match self.phase {
-            Phase::Owed if self.clock == Clock::Asleep => Clock::Asleep,
-            Phase::Owed => Clock::Owed,
-            Phase::Following(_) => Clock::Following,
-            _ if output_waits => Clock::Writing,
-            Phase::Streaming(_) => Clock::Owed,
-            Phase::Body(_) => Clock::Body,
+            Phase::Owed if self.deadline == Deadline::Asleep => Deadline::Asleep,
+            Phase::Owed => Deadline::Owed,
+            Phase::Following(_) => Deadline::Following,
+            _ if output_waits => Deadline::Writing,
+            Phase::Streaming(_) => Deadline::Owed,
+            Phase::Body(_) => Deadline::Body,
             // Empty lines before a request are no head.
-            Phase::Head if !kept.is_empty() && !self.scan.is_idle() => Clock::Head,
-            Phase::Head => Clock::Idle,
+            Phase::Head if !kept.is_empty() && !self.scan.is_idle() => Deadline::Head,
+            Phase::Head => Deadline::Idle,
         }
     }
 
@@ -422,16 +422,16 @@ impl Http {
     }
 }
 
-impl Clock {
+impl Deadline {
     /// Time that the state may last. A sleep and a fetch set a deadline of their own.
     pub fn limit(self, limits: &Limits) -> Duration {
         match self {
-            Clock::Idle => limits.idle_for,
-            Clock::Head => limits.head_within,
-            Clock::Body => limits.body_within,
-            Clock::Writing => limits.write_stall,
-            Clock::Following => limits.ping_every,
-            Clock::Asleep | Clock::Owed => limits.response_within,
+            Deadline::Idle => limits.idle_for,
+            Deadline::Head => limits.head_within,
+            Deadline::Body => limits.body_within,
+            Deadline::Writing => limits.write_stall,
+            Deadline::Following => limits.ping_every,
+            Deadline::Asleep | Deadline::Owed => limits.response_within,
         }
     }
 }

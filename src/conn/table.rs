@@ -9,10 +9,10 @@
 //!             │  ▲                                    bury  ─▶ dead ────▶ freed
 //!        hold │  │ release                            set_deadline ─▶ heap ─▶ next_due
 //!             ▼  │
-//!            held   (and `handshakes`: a few of them each turn)
+//!          on_hold  (and `handshakes`: a few of them each turn)
 //! ```
 //!
-//! A connection is on at most one of `ready`, `handshakes` and `held`, and at most once on each of the other lists. A mark
+//! A connection is on at most one of `ready`, `handshakes` and `on_hold`, and at most once on each of the other lists. A mark
 //! in the connection says so, and only this file changes marks and lists.
 
 use super::timers::{Timer, Timers};
@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 /// The lists that a connection is on.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(in crate::conn) struct Marks {
-    /// On `ready`, `handshakes` or `held`.
+    /// On `ready`, `handshakes` or `on_hold`.
     pub is_queued: bool,
     pub is_touched: bool,
     pub is_dead: bool,
@@ -50,7 +50,7 @@ pub struct Connections<S> {
     /// Ready connections in a TLS handshake, of which only a few are served in one turn.
     handshakes: VecDeque<ConnId>,
     /// Ready connections that are not read until something has been done.
-    held: HashMap<FeedId, VecDeque<ConnId>>,
+    on_hold: HashMap<FeedId, VecDeque<ConnId>>,
     touched: VecDeque<ConnId>,
     dead: Vec<ConnId>,
     /// Bytes booked by all connections.
@@ -67,7 +67,7 @@ impl<S: Stream> Connections<S> {
             timers: Timers::new(now),
             ready: VecDeque::new(),
             handshakes: VecDeque::new(),
-            held: HashMap::new(),
+            on_hold: HashMap::new(),
             touched: VecDeque::new(),
             dead: Vec::new(),
             booked: 0,
@@ -188,20 +188,20 @@ impl<S: Stream> Connections<S> {
     /// Lets a connection that was taken from the ready queue wait, unread, until `release` of the same key.
     pub fn hold(&mut self, id: ConnId, until: FeedId) {
         if self.mark_queued(id) {
-            self.held.entry(until).or_default().push_back(id);
+            self.on_hold.entry(until).or_default().push_back(id);
         }
     }
 
     /// Connections that were held come before all that are ready, in their order: else a busy sender would be served
     /// again before them.
     pub fn release(&mut self, until: FeedId) {
-        let Some(held) = self.held.remove(&until) else { return };
-        held.into_iter().rev().for_each(|id| self.ready.push_front(id));
+        let Some(waiting) = self.on_hold.remove(&until) else { return };
+        waiting.into_iter().rev().for_each(|id| self.ready.push_front(id));
     }
 
     /// Whether a connection is held under this key.
     pub fn is_holding(&self, until: FeedId) -> bool {
-        self.held.contains_key(&until)
+        self.on_hold.contains_key(&until)
     }
 
     fn mark_queued(&mut self, id: ConnId) -> bool {
@@ -328,7 +328,7 @@ impl<S: Stream> Connections<S> {
     /// # Errors
     /// A sentence about the first thing that does not hold.
     pub fn audit(&self) -> Result<(), String> {
-        let queued = count(self.ready.iter().chain(&self.handshakes).chain(self.held.values().flatten()));
+        let queued = count(self.ready.iter().chain(&self.handshakes).chain(self.on_hold.values().flatten()));
         let (touched, dead) = (count(&self.touched), count(&self.dead));
         for (id, Connection { marks, .. }) in self.iter() {
             for (name, list, mark) in [

@@ -3,12 +3,13 @@
 //! ```text
 //! Placed ─▶ Resolving (unless known) ─▶ Connecting ─▶ Securing (https) ─▶ Exchanging ─ whole response ─▶ Kept
 //!                                                                             ▲                           │
-//! Queued: for a place, then anew: Placed, or on a Kept one                    └─ next fetch, or redirect ─┘
-//! TurnedAway: not even that          all but Kept ─ whole response, error, deadline ─▶ Over
+//!                                                                             └─ next fetch, or redirect ─┘
+//! Queued ─ a place is free ─▶ a new entry that is Placed, or one that is Kept
+//! TurnedAway: the queue was full                    all but Kept ─ whole response, error, deadline ─▶ Over
 //! ```
 //!
-//! It lies in the slab from the first moment, so that one id serves its deadline, its name and its events. It belongs
-//! to an owner, which gets its events. When the owner goes, it goes. A kept connection has no owner.
+//! A fetch is an entry of the table from its first moment, so one id serves its deadline, its name and its events. It
+//! belongs to an owner, which gets its events. When the owner goes, the fetch goes. A kept connection has no owner.
 //! When a fetch starts, and what its owner is told, is decided by `client`.
 
 use super::{Input, Step};

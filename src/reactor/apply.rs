@@ -7,7 +7,7 @@ use super::engine::{Engine, Life};
 use super::jobs;
 use crate::blocks::Blocks;
 use crate::conn::closing::Closing;
-use crate::conn::http::{Begun, Clock, Ended};
+use crate::conn::http::{Begun, Deadline, Ended};
 use crate::conn::ws::Ws;
 use crate::conn::{Connection, Protocol, Rest};
 use crate::event::{Agreement, Body, Effect, Effects, Event, Job, Response, StreamEnd};
@@ -258,7 +258,7 @@ impl<N: Network> Engine<N> {
 
     fn sleep(&mut self, id: ConnId, until: Instant) {
         if let Some(http) = self.conns.get_mut(id).and_then(Connection::http) {
-            http.clock = Clock::Asleep;
+            http.deadline = Deadline::Asleep;
             self.conns.set_deadline(id, until);
         }
     }

@@ -10,7 +10,7 @@
 use super::Server;
 use super::engine::{Engine, Life};
 use crate::conn::closing::Closing;
-use crate::conn::http::{Clock, Http};
+use crate::conn::http::{Deadline, Http};
 use crate::conn::upstream::{State, Upstream};
 use crate::conn::ws::Ws;
 use crate::conn::{Connection, Protocol};
@@ -87,11 +87,11 @@ fn audit_connection<N: Network>(engine: &Engine<N>, id: ConnId, conn: &Connectio
 fn patience<N: Network>(engine: &Engine<N>, conn: &Connection<N::Stream>) -> Option<Duration> {
     let limits = &engine.limits;
     Some(match &conn.protocol {
-        Protocol::Http(http) if matches!(http.clock, Clock::Owed | Clock::Asleep) => return None,
+        Protocol::Http(http) if matches!(http.deadline, Deadline::Owed | Deadline::Asleep) => return None,
         // A new connection has the time of a head to begin with.
-        Protocol::Http(http) if http.clock == Clock::Idle => limits.idle_for.max(limits.head_within),
-        Protocol::Http(http) if http.clock == Clock::Following => limits.ping_every.max(limits.write_stall),
-        Protocol::Http(http) => http.clock.limit(limits),
+        Protocol::Http(http) if http.deadline == Deadline::Idle => limits.idle_for.max(limits.head_within),
+        Protocol::Http(http) if http.deadline == Deadline::Following => limits.ping_every.max(limits.write_stall),
+        Protocol::Http(http) => http.deadline.limit(limits),
         Protocol::Ws(ws) if ws.is_open() && !conn.input.has_ended() => limits.ping_every,
         Protocol::Ws(_) => limits.close_within,
         Protocol::Discarding(_) => limits.discard_for,
@@ -119,8 +119,8 @@ fn audit_http<N: Network>(engine: &Engine<N>, id: ConnId, conn: &Connection<N::S
     }
     audit_member(engine, conn)?;
     ensure!(!is_closing || !is_flushed || http.is_responding(), "its last response is out, and it is not closed");
-    let clock = http.clock_wanted(&conn.kept, !is_flushed);
-    ensure!(http.clock == clock, "its clock is {:?}, and should be {clock:?}", http.clock);
+    let deadline = http.deadline_wanted(&conn.kept, !is_flushed);
+    ensure!(http.deadline == deadline, "its deadline is {:?}, and should be {deadline:?}", http.deadline);
     Ok(())
 }
 

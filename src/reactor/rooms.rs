@@ -6,9 +6,11 @@
 //! rounds may say. A member that is still behind goes on by itself, a slice a turn.
 //!
 //! The flush has a budget for each turn: a large room is flushed in several turns, and rooms take turns. It begins with
-//! the first member and goes round. What is said meanwhile lets it go on, and a member that it reaches late has all of it
-//! in one write. Each time it comes to the first member, the room may say `said_bytes_max` more; a member that would say
-//! more is held until then, and comes before those that were just heard.
+//! the first member and goes round. What is published meanwhile makes it go round once more, and a member that it reaches
+//! late gets all of that in one write.
+//!
+//! Between two visits to the first member a room may publish about `said_bytes_max` bytes. Then its members are held: they
+//! are not read until the flush comes to the first member again, and then they are read before all others.
 
 use crate::config::Limits;
 use crate::conn::encoding::Encoding;

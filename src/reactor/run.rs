@@ -104,7 +104,7 @@ impl<A: App> Loop<A> {
     /// # Errors
     /// The poll itself fails, which nothing can mend.
     pub fn once(&mut self, most: Option<Duration>) -> io::Result<bool> {
-        self.gather([self.wait, most].into_iter().flatten().min())?;
+        self.wait([self.wait, most].into_iter().flatten().min())?;
         let now = Now::read();
         self.wait = self.server.turn(&self.readiness, now);
         // After the turn: what came together with the signal is served before the idle are sent away.
@@ -130,7 +130,7 @@ impl<A: App> Loop<A> {
     }
 
     /// Waits, and takes what the kernel has to say: all of it as a rule, since deadlines are judged behind it.
-    fn gather(&mut self, mut wait: Option<Duration>) -> io::Result<()> {
+    fn wait(&mut self, mut wait: Option<Duration>) -> io::Result<()> {
         self.readiness.clear();
         for _ in 0..POLLS_MAX {
             match self.poll.poll(&mut self.events, wait) {

@@ -1,13 +1,13 @@
 //! One slice of each connection that is ready, batch by batch.
 //!
 //! ```text
-//! gather ─▶ a batch ─▶ serve each: read_slice ─▶ parse ─▶ step ─▶ event ─▶ application ─▶ effects ─▶ apply
+//! gather ─▶ a batch ─▶ serve each: parse ─▶ step ─▶ event ─▶ application ─▶ effects ─▶ apply
 //!                  └─▶ send its replies ─▶ settle each
 //! ```
 //!
 //! A slice ends when the socket is drained, when the protocol wants no input (a response is owed, output is above high
-//! water), or when a budget is used up. In the last two cases the unparsed rest is kept and marked, so that whatever ends
-//! the reason puts the connection back on the ready queue: no edge will.
+//! water), or when a budget is used up. In the last two cases the rest is kept, and marked as `unparsed`. The kernel
+//! reports no edge for it, so what ends the wait, a response for example, puts the connection back on the ready queue.
 
 use super::Server;
 use super::apply::Told;

@@ -6,7 +6,7 @@
 use super::apply::Told;
 use super::engine::{Engine, Life};
 use crate::conn::closing::{self, Closing, Next};
-use crate::conn::http::Clock;
+use crate::conn::http::Deadline;
 use crate::conn::upstream::State;
 use crate::conn::{Connection, Protocol};
 use crate::event::{Event, FetchError, StreamEnd};
@@ -26,7 +26,7 @@ impl<N: Network> Engine<N> {
         // As nearly always behind a response: without this look a request costs 7 % more instructions (callgrind).
         if conn.is_at_rest() && matches!(self.life, Life::Serving) {
             if let Some(http) = conn.http() {
-                http.clock = Clock::Idle;
+                http.deadline = Deadline::Idle;
                 self.conns.set_deadline(id, self.clock.now + self.limits.idle_for);
             }
             return;
@@ -56,7 +56,7 @@ impl<N: Network> Engine<N> {
             self.cut(id);
         }
         self.advance_closing(id);
-        self.wind_clock(id, progress);
+        self.set_http_deadline(id, progress);
         self.wake_upstream(id);
     }
 
@@ -127,7 +127,7 @@ impl<N: Network> Engine<N> {
     }
 
     /// One deadline per connection: set when its meaning changes, and moved by progress where that counts.
-    fn wind_clock(&mut self, id: ConnId, progress: bool) {
+    fn set_http_deadline(&mut self, id: ConnId, progress: bool) {
         let Some(Protocol::Http(http)) = self.conns.get(id).map(|conn| &conn.protocol) else { return };
         let fetched_by = match self.conns.get(http.fetch).map(|conn| &conn.protocol) {
             Some(Protocol::Upstream(upstream)) => Some(upstream.fetch.deadline),
@@ -137,13 +137,13 @@ impl<N: Network> Engine<N> {
         let Some(conn) = self.conns.living(id).filter(|conn| !conn.is_securing()) else { return };
         let output_waits = !conn.is_flushed();
         let Connection { protocol: Protocol::Http(http), kept, .. } = conn else { return };
-        let clock = http.clock_wanted(kept, output_waits);
+        let deadline = http.deadline_wanted(kept, output_waits);
         // Idle starts anew with every response, or a busy connection would be closed `idle_for` after it came.
-        if clock != http.clock || clock == Clock::Idle || clock == Clock::Writing && progress {
-            http.clock = clock;
+        if deadline != http.deadline || deadline == Deadline::Idle || deadline == Deadline::Writing && progress {
+            http.deadline = deadline;
             // While a fetch is relayed, it is the fetch that has the deadline.
-            let from = fetched_by.filter(|_| clock == Clock::Owed).unwrap_or(self.clock.now);
-            self.conns.set_deadline(id, from + clock.limit(&self.limits));
+            let from = fetched_by.filter(|_| deadline == Deadline::Owed).unwrap_or(self.clock.now);
+            self.conns.set_deadline(id, from + deadline.limit(&self.limits));
         }
     }
 
@@ -247,11 +247,11 @@ impl<N: Network> Engine<N> {
         let (output_waits, is_securing) = (!conn.is_flushed(), conn.is_securing());
         match &mut conn.protocol {
             // What it stood for has ended in this very turn. Settling sets it anew.
-            Protocol::Http(http) if !is_securing && http.clock != http.clock_wanted(&conn.kept, output_waits) => {
+            Protocol::Http(http) if !is_securing && http.deadline != http.deadline_wanted(&conn.kept, output_waits) => {
                 self.conns.touch(id);
             }
-            Protocol::Http(http) if http.clock == Clock::Asleep => {
-                http.clock = Clock::Owed;
+            Protocol::Http(http) if http.deadline == Deadline::Asleep => {
+                http.deadline = Deadline::Owed;
                 self.conns.set_deadline(id, self.clock.now + self.limits.response_within);
                 self.inbox.push_back((id, Event::Woke));
             }
@@ -260,8 +260,8 @@ impl<N: Network> Engine<N> {
                 self.respond_plainly(id, 503, "The response took too long.\n");
                 self.inbox.push_back((id, Event::Left));
             }
-            Protocol::Http(http) if http.clock == Clock::Following => self.look_at_follower(id),
-            Protocol::Http(http) if matches!(http.clock, Clock::Head | Clock::Body) => {
+            Protocol::Http(http) if http.deadline == Deadline::Following => self.look_at_follower(id),
+            Protocol::Http(http) if matches!(http.deadline, Deadline::Head | Deadline::Body) => {
                 self.refuse(id, 408, "The request did not arrive in time.\n");
             }
             Protocol::Http(_) | Protocol::Discarding(_) => self.conns.bury(id),
@@ -297,7 +297,7 @@ impl<N: Network> Engine<N> {
     fn is_judged(&self, id: ConnId) -> bool {
         let Some(conn) = self.conns.get(id) else { return false };
         match &conn.protocol {
-            Protocol::Http(http) => http.clock != Clock::Asleep,
+            Protocol::Http(http) => http.deadline != Deadline::Asleep,
             Protocol::Ws(ws) => {
                 let is_silent = ws.silent_for(self.clock.now) >= self.limits.silent_for;
                 !ws.is_open() || conn.input.has_ended() || is_silent

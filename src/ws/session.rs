@@ -7,8 +7,8 @@
 //!
 //! Input is the front of a byte slice; output is the bytes used and at most one [`WsEvent`]. A message that lies in
 //! the slice as one whole frame is unmasked in place and borrowed. Any other is put together in the session as its
-//! bytes come, and then handed over, so the slice never has to hold more than a header or a control frame; a compressed
-//! one is inflated as it comes, a piece at each step.
+//! bytes come, and then handed over. So the caller keeps at most an incomplete header or control frame. A compressed
+//! message is inflated as it comes, a piece at each step.
 //! A peer that breaks a rule has said its last word, like one that sent Close: the rest of its input is swallowed.
 //! Sockets, deadlines, replies and rooms are decided elsewhere.
 

@@ -186,11 +186,11 @@ fn a_higher_minor_version_is_a_request_at_every_split() {
 fn a_response_ends_a_sleep() {
     let mut http = http();
     http.owe(None);
-    http.clock = Clock::Asleep;
-    assert_eq!(http.clock_wanted(b"", false), Clock::Asleep);
+    http.deadline = Deadline::Asleep;
+    assert_eq!(http.deadline_wanted(b"", false), Deadline::Asleep);
     respond(&mut http);
     http.owe(None);
-    assert_eq!(http.clock_wanted(b"", false), Clock::Owed, "of the next request");
+    assert_eq!(http.deadline_wanted(b"", false), Deadline::Owed, "of the next request");
 }
 
 #[test]
@@ -209,28 +209,28 @@ fn only_a_request_that_comes_in_pieces_holds_memory() {
 }
 
 #[test]
-fn the_clock_follows_from_the_state() {
+fn the_deadline_follows_from_the_state() {
     let reader = || BodyReader::new(Framing::Length(5), 5);
     let body = || Phase::Body(Box::new(Gathered { head: vec![], body: vec![], reader: reader() }));
     let streaming = || Phase::Streaming(BodyCoding::Chunked);
     // By (part of a head is kept, output waits).
     for (phase, neither, input, output, both) in [
-        (Phase::Head, Clock::Idle, Clock::Head, Clock::Writing, Clock::Writing),
-        (body(), Clock::Body, Clock::Body, Clock::Writing, Clock::Writing),
-        (Phase::Owed, Clock::Owed, Clock::Owed, Clock::Owed, Clock::Owed),
-        (streaming(), Clock::Owed, Clock::Owed, Clock::Writing, Clock::Writing),
+        (Phase::Head, Deadline::Idle, Deadline::Head, Deadline::Writing, Deadline::Writing),
+        (body(), Deadline::Body, Deadline::Body, Deadline::Writing, Deadline::Writing),
+        (Phase::Owed, Deadline::Owed, Deadline::Owed, Deadline::Owed, Deadline::Owed),
+        (streaming(), Deadline::Owed, Deadline::Owed, Deadline::Writing, Deadline::Writing),
     ] {
         let mut http = Http { phase, ..http() };
         http.scan.find_end(b"GET", &Limits::default().http).expect("nothing wrong so far");
         let wanted = [(&b""[..], false), (b"GET", false), (b"", true), (b"GET", true)];
-        let wanted = wanted.map(|(kept, output_waits)| http.clock_wanted(kept, output_waits));
+        let wanted = wanted.map(|(kept, output_waits)| http.deadline_wanted(kept, output_waits));
         assert_eq!(wanted, [neither, input, output, both], "{:?}", http.phase);
     }
-    assert_eq!(http().clock_wanted(b"\r\n", false), Clock::Idle, "an empty line is no head");
+    assert_eq!(http().deadline_wanted(b"\r\n", false), Deadline::Idle, "an empty line is no head");
 }
 
 #[test]
-fn each_clock_has_its_limit() {
+fn each_deadline_has_its_limit() {
     let limits = Limits {
         idle_for: Duration::from_secs(1),
         head_within: Duration::from_secs(2),
@@ -239,8 +239,8 @@ fn each_clock_has_its_limit() {
         response_within: Duration::from_secs(5),
         ..Limits::default()
     };
-    let clocks = [Clock::Idle, Clock::Head, Clock::Body, Clock::Writing, Clock::Owed];
-    assert_eq!(clocks.map(|clock| clock.limit(&limits).as_secs()), [1, 2, 3, 4, 5]);
+    let deadlines = [Deadline::Idle, Deadline::Head, Deadline::Body, Deadline::Writing, Deadline::Owed];
+    assert_eq!(deadlines.map(|deadline| deadline.limit(&limits).as_secs()), [1, 2, 3, 4, 5]);
 }
 
 /// A body written in these pieces, and how it ended.
