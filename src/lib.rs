@@ -6,10 +6,10 @@
 //! # The house
 //!
 //! ```text
-//! main → cli → reactor → conn, client → event → http, ws       an arrow: imports
-//!         └──→ site ───────────────────→ event
-//! conn, client, reactor → net, feed; client, reactor → workers
-//! imported by anyone: id, blocks, clock, config, zlib          config imports http and ws for their own limits
+//! main → cli → reactor → client → conn → event → http, ws      an arrow: imports all that is right of it
+//!         └──→ site ────────────────────→ event → http, ws
+//! conn → net, feed          client → net, workers          reactor → net, feed, workers
+//! imported by any of them: id, blocks, clock, config, zlib     config imports http and ws for their own limits
 //! ```
 //!
 //! | part | does | never |
@@ -17,7 +17,7 @@
 //! | `reactor` | the turn, the output of a batch, rooms, every deadline | knows a header field or a page |
 //! | `conn` | one connection: HTTP, WebSocket, upstream, closing; the table of all | touches another connection |
 //! | `client` | outbound requests: queue, kept connections, redirects, dialling | knows who asked, beyond an id |
-//! | `http`, `ws` | bytes ⇄ values | a socket, a clock, a global |
+//! | `http`, `ws` | bytes ⇄ values | knows a socket, a clock, a global |
 //! | `net` | sockets, TLS, listeners | knows a protocol |
 //! | `feed` | the log of a room, and cursors in it | knows WebSocket or HTTP |
 //! | `workers` | threads for what blocks: names, files, the access log | – |
@@ -37,18 +37,21 @@
 //!
 //! ```text
 //! config/limits.rs    `Limits`           every limit, with its unit and reason
-//! conn.rs             `wants_input`      whether a connection is read: a response is owed, or output is above high water
+//! conn.rs             `wants_input`      when a connection is not read: it is owed a response, or lags
 //! reactor/serve.rs    `parse`            when a slice ends: the budgets of bytes, steps and work
 //! reactor/output.rs   `write`            where output goes: reply buffer, outbox, or behind the room position
 //! reactor/settle.rs   `on_deadline`      every deadline: 408, 503 for a late response, pings, silence, idle
-//! reactor/settle.rs   `shed`             which connection is closed when all buffers are full
-//! reactor/rooms.rs    `laggards`         which member is too far behind its room; `cut` in settle.rs closes it
+//! reactor/settle.rs   `book`             all buffers are full: the connection whose memory has just grown is closed
+//! reactor/rooms.rs    `is_late`          whether a member is too far behind its room; `cut` in settle.rs closes it
+//! reactor/codecs.rs   `encode_text`      how a room's message looks in each encoding, plain or compressed
+//! reactor.rs          `drain`            SIGTERM: what is still served, and 1001 for WebSockets
+//! reactor/stall.rs    `begin`            the process was stopped: `on_deadline` judges no peer for a while
 //! reactor/apply.rs    `refuse`           a request that is refused: its response, and the end of the connection
 //! conn/closing.rs     `advance`          how a connection ends without losing its last response
-//! net/listeners.rs    `may_accept`       whether to accept: the gate at `connections_max`
+//! net/listeners.rs    `next`             whether to accept: the gate at `connections_max`, the retry after EMFILE
 //! client.rs           `follow`           a redirect goes on; `redirected` in event/fetch.rs has its rules
-//! conn/upstream.rs    `begin_connecting` which addresses a fetch may connect to: a redirect may be bound to public ones
-//! site/login.rs       `user`             who a request is from: the signed cookie, checked by site/cookie.rs
+//! conn/upstream.rs    `begin_connecting` where a fetch may connect to: after a redirect perhaps to public addresses only
+//! site/login.rs       `user`             who a request is from: the signed cookie, checked by `verify` in site/cookie.rs
 //! site/origins.rs     `check`            whether a page of another origin may do that
 //! site/chat.rs        `on_message`       whether a member may say that now
 //! ```
@@ -61,7 +64,7 @@
 //! reactor/serve.rs    `gather`          one read from each connection of a batch, into one buffer
 //! conn.rs             `fill`            socket → read buffer, one read
 //! reactor/serve.rs    `parse`           steps over what was read, within budgets; the rest is kept
-//! conn/http.rs        `step`            the usual head is parsed at once; for any other, its end is searched first
+//! conn/http.rs        `step`            a usual head is parsed in one go; of any other the end is found first
 //! http/request/at_once.rs `parse_at_once` the request, borrowed from the buffer
 //! reactor/serve.rs    `step`            `Step::Request` goes up to the application: `App::request`
 //! site.rs             `route`           the part of the site that responds is chosen: `Effect::Respond`
@@ -85,43 +88,45 @@
 //! reactor/serve.rs    `step`       `Step::Message` goes up to the application: `App::message`
 //! site/chat.rs        `on_message` the member may say that now: `Effect::Publish`
 //! reactor/apply.rs    `apply`      the effect comes down; applying it never calls the application
-//! reactor/rooms.rs    `publish`    one frame is appended to the room's feed of each encoding; no member is touched
-//! reactor/rooms.rs    `flush`      end of the turn: members are visited, with a short message 255 of them in one turn
+//! reactor/rooms.rs    `publish`    the frame is appended to the room's log, once for each encoding; no member is touched
+//! reactor/rooms.rs    `flush`      end of the turn: members are visited, 256 of them in one turn if the message is short
 //! reactor/rooms.rs    `flush_lane` one write for a member, of the bytes from its cursor to the end of the feed
 //! ```
 //!
 //! # The route of one fetch
 //!
 //! ```text
-//! site/search.rs      `request`      the words become `Effect::Fetch`; its owner is the browser's connection
-//! client.rs           `start`        a place for it, or the queue
-//! client.rs           `launch`       a kept connection of that origin goes on at `send_request`; else dial
-//! client/dial.rs      `advance`      one slice of a connection that is not there yet, by its `State`
-//! client/dial.rs      `look_up`      the addresses of the host, from the cache …
-//! workers/names.rs    `look_up`      … or from a thread, which wakes the loop when it has them
-//! client/dial.rs      `race`         the first address is connected; if that is slow, the next one beside it
-//! client/dial.rs      `winner`       a socket is writable: the first that is connected wins
-//! client/dial.rs      `secure`       https only: the handshake goes as far as the socket allows
-//! client.rs           `send_request` the request goes into the outbox
-//! reactor/settle.rs   `settle`       end of the turn: one write, of a slice at most
-//! conn/upstream.rs    `step`         the response, read like any other input, goes to the exchange
-//! http/exchange.rs    `receive`      a head, a piece of the body, the end: `ExchangeEvent`, borrowed
-//! site/search.rs      `on_fetched`   `Effect::Respond`, then `Effect::Piece`; of a redirect it only notes the URL
-//! reactor/apply.rs    `stream_piece` the piece goes to the browser; while that is slow, the upstream is not read
-//! client.rs           `finish`       the response is whole: the connection is kept or freed
-//! reactor/serve.rs    `end_fetch`    the application is told: `Fetched::Done`
-//! client.rs           `release`      a kept connection waits for the next fetch, and its place is free
+//! site/search.rs      `request`          the words become `Effect::Fetch`; its owner is the browser's connection
+//! client.rs           `start`            a place for it, or the queue
+//! client.rs           `launch`           a kept connection of that origin goes on at `send_request`; else dial
+//! reactor/engine.rs   `advance_dialling` an upstream has slices before it has a socket: the next step of dialling
+//! client/dial.rs      `advance`          the step that its `State` asks for
+//! client/dial.rs      `look_up`          the addresses of the host, from the cache …
+//! workers/names.rs    `look_up`          … or from a thread, whose result comes by `collect` in reactor.rs
+//! client/dial.rs      `race`             the first address is connected; if that is slow, the next one beside it
+//! client/dial.rs      `winner`           a socket is writable: the first that is connected wins
+//! client/dial.rs      `secure`           https only: the handshake goes as far as the socket allows
+//! client.rs           `send_request`     the request goes into the outbox
+//! reactor/settle.rs   `settle`           end of the turn: one write, of a slice at most
+//! conn/upstream.rs    `step`             the response, read like any other input, goes to the exchange
+//! http/exchange.rs    `receive`          a head, a piece of the body, the end: `ExchangeEvent`, borrowed
+//! site/search.rs      `on_fetched`       `Effect::Respond` (of HTML, once a base element is in), then `Effect::Piece`
+//! reactor/apply.rs    `stream_piece`     the piece goes to the browser; while that is slow, the upstream is not read
+//! reactor/serve.rs    `end_fetch`        the response is whole: the application is told `Fetched::Done`, between …
+//! client.rs           `finish`           … the connection is marked as kept, or as dead, and …
+//! client.rs           `release`          … a kept one may be used by others, and its place is free
+//! reactor/apply.rs    `stream_end`       the last chunk goes to the browser
 //! ```
 //!
 //! # The route of one search that is cancelled
 //!
 //! ```text
 //! reactor.rs          `note`    the browser has gone: its connection has a FIN to read
-//! reactor/settle.rs   `settle`  it is not read while a response is owed, but its state is looked at
+//! reactor/settle.rs   `settle`  it has its slice, in which nothing is read: a response is owed
 //! reactor/settle.rs   `is_done` a FIN while a fetch is under way: the response is not wanted any more
 //! conn/table.rs       `bury`    the connection is marked dead
-//! reactor.rs          `free`    its socket is closed; behind the next hop `Event::Left` goes into the inbox
-//! client.rs           `cancel`  the upstream is buried, too
+//! reactor.rs          `free`    its socket is closed
+//! client.rs           `cancel`  the upstream is marked dead as well; then `Event::Left` goes into the inbox
 //! reactor/serve.rs    `tell`    the turn tells what waits in the inbox
 //! site/search.rs      `on_left` the application forgets the search
 //! client.rs           `gone`    the place of the fetch is free: the next one in the queue starts

@@ -1,7 +1,7 @@
 //! The turn of the loop.
 //!
 //! ```text
-//! wait ─▶ note readiness ─▶ accept ─▶ threads ─▶ serve ─▶ deadlines ─▶ settle ─▶ free ─▶ flush rooms ─▶ settle ─▶ wait …
+//! wait ─▶ note readiness ─▶ accept ─▶ collect ─▶ serve ─▶ deadlines ─▶ settle ─▶ free ─▶ flush rooms ─▶ settle ─▶ wait …
 //! ```
 //!
 //! Serving goes through the ready connections, batch by batch (`serve.rs`). The step of a protocol finds at most one event.

@@ -4,7 +4,7 @@ use crate::http;
 use crate::ws;
 use std::time::Duration;
 
-/// Bounds on memory, time and work. Every queue, state and loop of the program has its number here.
+/// Bounds on memory, time and work. A bound that no setting and no test changes is a constant where it is used.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Heads and bodies of HTTP.

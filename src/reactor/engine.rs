@@ -9,8 +9,8 @@ use super::results::{FromThread, Sender};
 use super::rooms::Rooms;
 use crate::client::{Client, Cx};
 use crate::config::Limits;
-use crate::conn::Connection;
 use crate::conn::table::Connections;
+use crate::conn::{Connection, Protocol};
 use crate::event::{Blocking, Finished, Inbox};
 use crate::id::ConnId;
 use crate::net::Network;
@@ -78,6 +78,14 @@ impl<N: Network> Engine<N> {
     pub fn outbound(&mut self) -> (&mut Client<N::Stream>, &mut N, Cx<'_, N::Stream>) {
         let Engine { client, network, conns, inbox, limits, clock, .. } = self;
         (client, network, Cx { conns, inbox, limits, now: clock.now })
+    }
+
+    /// Takes the next step of dialling, if this is a connection of ours that is not there yet.
+    pub fn advance_dialling(&mut self, id: ConnId) {
+        if matches!(self.conns.get(id).map(|conn| &conn.protocol), Some(Protocol::Upstream(_))) {
+            let (client, network, mut cx) = self.outbound();
+            client.advance(&mut cx, network, id);
+        }
     }
 
     /// Takes the next work that will block the loop. What waits for it may be gone meanwhile, or have a response.

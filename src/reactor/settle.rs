@@ -88,14 +88,6 @@ impl<N: Network> Engine<N> {
             }
     }
 
-    /// Takes the next step of dialling, if this is a connection of ours that is not there yet.
-    pub fn advance_dialling(&mut self, id: ConnId) {
-        if matches!(self.conns.get(id).map(|conn| &conn.protocol), Some(Protocol::Upstream(_))) {
-            let (client, network, mut cx) = self.outbound();
-            client.advance(&mut cx, network, id);
-        }
-    }
-
     /// Whether the peer has left and nothing it sent can still be handled; while it waits for a search, or follows a room,
     /// its FIN alone means so. While draining, whether nothing is under way.
     pub fn is_done(&self, id: ConnId) -> bool {
