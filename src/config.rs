@@ -5,11 +5,13 @@
 //! 0, true or false, yes or no, on or off. A blank one counts as unset.
 
 mod addresses;
+mod bench_args;
 mod fetch_args;
 mod limits;
 mod numbers;
 mod variables;
 
+pub use bench_args::BenchArgs;
 pub use fetch_args::FetchArgs;
 pub use limits::Limits;
 pub use variables::is_blank;
@@ -19,9 +21,10 @@ use addresses::parse_address;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use numbers::{at_least_one, count, parse_bytes, parse_rate, parse_seconds};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::{ParseError, Position, Url};
 
@@ -48,12 +51,13 @@ impl Cli {
     /// With a subcommand the server's variables are ignored: it reads its own, and clap would report a wrong one of the
     /// server with any command.
     pub fn read() -> Cli {
-        let named = Cli::command().mut_args(|flag| flag.env(None::<&str>));
-        let line = match without_blank(named).try_get_matches() {
+        let (named, words) = (Cli::command().mut_args(|flag| flag.env(None::<&str>)), words());
+        let line = match without_blank(named).try_get_matches_from(&words) {
             Ok(line) if line.subcommand_name().is_some() => line,
             // Help names the blank ones, too.
-            Err(e) if !e.use_stderr() => Cli::command().get_matches(),
-            _ => without_blank(Cli::command()).try_get_matches().unwrap_or_else(|e| end_with(&e)),
+            Err(e) if !e.use_stderr() => Cli::command().get_matches_from(&words),
+            Err(e) if words.get(1).is_some_and(|word| word == "bench") => end_bench_with(&e),
+            _ => without_blank(Cli::command()).try_get_matches_from(&words).unwrap_or_else(|e| end_with(&e)),
         };
         Cli::from_arg_matches(&line).unwrap_or_else(|e| e.exit())
     }
@@ -62,6 +66,25 @@ impl Cli {
     pub fn unknown_variables() -> Vec<String> {
         variables::unknown(&variables::known(&Cli::command()), &std::env::vars_os().collect::<Vec<_>>())
     }
+}
+
+/// The words of the command line. Called by the name of `ab`, this program is `squall bench`.
+fn words() -> Vec<OsString> {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    if words.first().and_then(|name| Path::new(name).file_name()).is_some_and(|name| name == "ab") {
+        words.insert(1, "bench".into());
+    }
+    words
+}
+
+/// Ends the program with code 22, as `ab` does, and one line.
+fn end_bench_with(error: &clap::Error) -> ! {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    let why = line.strip_prefix("error: ").unwrap_or(line);
+    // Nothing is left to do if standard error is closed.
+    let _ = writeln!(std::io::stderr(), "squall bench: {why}; squall bench --help lists the flags");
+    std::process::exit(i32::from(BenchArgs::USAGE))
 }
 
 /// Whether a variable is set to white space.
@@ -92,6 +115,8 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Fetch many hosts or URLs at once and print their status lines and headers as they come
     Fetch(Box<FetchArgs>),
+    /// Load an HTTP server and report its rate and times, with the options of ab
+    Bench(Box<BenchArgs>),
 }
 
 /// The default search site.

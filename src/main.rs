@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         None => serve(&cli.serve, open_files),
         Some(Command::Serve(flags)) => serve(&flags, open_files),
         Some(Command::Fetch(args)) => squall::cli::fetch::run(&args),
+        Some(Command::Bench(args)) => squall::cli::bench::run(&args),
     };
     outcome.unwrap_or_else(|why| {
         // Not `eprintln`, which panics where standard error is full or gone.

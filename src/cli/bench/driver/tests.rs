@@ -1,0 +1,219 @@
+use super::*;
+use crate::net::Source;
+use crate::testing::network::{Dials, FakeNetwork, Pipe, WRITABLE};
+
+const REQUEST: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
+const WHOLE: &str = "HTTP/1.0 200 OK\r\nServer: demo\r\nContent-Length: 5\r\n\r\nhello";
+const KEPT: &str = "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello";
+
+struct Bench {
+    driver: Driver<FakeNetwork>,
+    network: FakeNetwork,
+    now: Instant,
+}
+
+fn plan(requests: usize, concurrency: usize) -> Plan {
+    Plan {
+        address: ([127, 0, 0, 1], 80).into(),
+        request: REQUEST.to_vec(),
+        has_body: false,
+        is_head: false,
+        keep_alive: false,
+        requests,
+        concurrency,
+        time_limit: None,
+        response_within: Duration::from_secs(30),
+        goes_on: false,
+        may_vary: false,
+    }
+}
+
+impl Bench {
+    fn new(plan: Plan) -> Bench {
+        let (network, now) = (FakeNetwork::default(), Instant::now());
+        network.0.borrow_mut().dials = Dials::Connected(Pipe::roomy);
+        let mut driver = Driver::new(plan, network.clone(), now);
+        driver.start(now).expect("it begins");
+        Bench { driver, network, now }
+    }
+
+    fn later(&mut self, millis: u64) -> &mut Bench {
+        self.now += Duration::from_millis(millis);
+        self
+    }
+
+    /// The kernel reports what is new of the `n`th connection.
+    fn report(&mut self, n: usize) -> Result<(), Aborted> {
+        let reported = self.network.pipe(n).borrow_mut().report();
+        let Some((Source::Connection(id), ready)) = reported else { return Ok(()) };
+        self.driver.on_ready(id, ready, self.now)
+    }
+
+    /// The `n`th connection is there, and its request goes out.
+    fn connect(&mut self, n: usize) {
+        self.report(n).expect("it is connected");
+        assert_eq!(self.network.pipe(n).borrow().heard(), REQUEST);
+        self.network.pipe(n).borrow_mut().forget();
+    }
+
+    /// The server responds on it, and closes it if `fin`.
+    fn respond(&mut self, n: usize, response: &str, fin: bool) -> Result<(), Aborted> {
+        let pipe = self.network.pipe(n);
+        pipe.borrow_mut().say(response);
+        if fin {
+            pipe.borrow_mut().fin();
+        }
+        self.report(n)
+    }
+
+    fn tally(&self) -> &Tally {
+        self.driver.tally()
+    }
+}
+
+#[test]
+fn each_request_has_its_own_connection_and_times() {
+    let mut bench = Bench::new(plan(2, 1));
+    bench.later(3).connect(0);
+    bench.later(4);
+    bench.network.pipe(0).borrow_mut().say(&WHOLE[..10]);
+    bench.report(0).expect("half a head");
+    bench.later(5).respond(0, &WHOLE[10..], true).expect("a response");
+    let [sample] = bench.tally().samples() else { panic!("one request is done") };
+    let millis = [sample.connect, sample.wait, sample.total].map(|micros| micros / 1000);
+    assert_eq!((millis, sample.processing() / 1000), ([3, 4, 12], 9));
+    assert!(bench.network.pipe(0).borrow().server_gone && !bench.driver.is_over(bench.now));
+    bench.connect(1);
+    bench.respond(1, WHOLE, true).expect("a response");
+    let tally = bench.tally();
+    assert_eq!((tally.done(), tally.failures(), tally.kept, tally.not_2xx), (2, 0, 0, 0));
+    assert_eq!((tally.software.as_deref(), tally.length, tally.body_bytes), (Some("demo"), Some(5), 10));
+    assert_eq!((tally.received_bytes, tally.sent_bytes), (2 * WHOLE.len() as u64, 2 * REQUEST.len() as u64));
+    assert!(bench.driver.is_over(bench.now));
+}
+
+#[test]
+fn a_kept_connection_carries_all_requests() {
+    let mut bench = Bench::new(Plan { keep_alive: true, ..plan(3, 1) });
+    bench.connect(0);
+    for _ in 0..2 {
+        bench.later(1).respond(0, KEPT, false).expect("a response");
+        assert_eq!(bench.network.pipe(0).borrow().heard(), REQUEST, "the next request, at once");
+        bench.network.pipe(0).borrow_mut().forget();
+    }
+    bench.later(1).respond(0, KEPT, false).expect("a response");
+    assert_eq!((bench.tally().done(), bench.tally().kept), (3, 3));
+    assert!(bench.driver.is_over(bench.now) && bench.network.0.borrow().pipes.len() == 1);
+    assert_eq!(bench.tally().samples()[1].connect, 0);
+}
+
+#[test]
+fn a_kept_connection_that_its_server_closes_is_no_failure() {
+    let mut bench = Bench::new(Plan { keep_alive: true, ..plan(2, 1) });
+    bench.connect(0);
+    bench.respond(0, KEPT, false).expect("a response");
+    bench.respond(0, "", true).expect("a FIN");
+    bench.connect(1);
+    bench.respond(1, KEPT, false).expect("a response");
+    assert_eq!((bench.tally().done(), bench.tally().failures()), (2, 0));
+}
+
+#[test]
+fn a_body_and_its_fin_may_share_an_edge() {
+    let mut bench = Bench::new(plan(1, 1));
+    bench.connect(0);
+    bench.respond(0, "HTTP/1.0 200 OK\r\n\r\nuntil the end", true).expect("a response");
+    assert!(bench.driver.is_over(bench.now));
+    assert_eq!(bench.tally().length, Some(13));
+}
+
+#[test]
+fn a_reset_is_one_failure_or_the_end() {
+    let mut bench = Bench::new(Plan { goes_on: true, ..plan(2, 1) });
+    bench.connect(0);
+    bench.network.pipe(0).borrow_mut().reset(false);
+    bench.report(0).expect("it goes on");
+    assert_eq!((bench.tally().receive_failures, bench.tally().failures(), bench.tally().done()), (1, 1, 1));
+    bench.connect(1);
+    let mut bench = Bench::new(plan(2, 1));
+    bench.connect(0);
+    bench.network.pipe(0).borrow_mut().reset(false);
+    assert!(matches!(bench.report(0), Err(Aborted::Socket(error)) if error.kind() == ErrorKind::ConnectionReset));
+}
+
+#[test]
+fn a_response_that_is_cut_short_is_a_failure() {
+    let mut bench = Bench::new(plan(2, 1));
+    bench.connect(0);
+    bench.respond(0, &WHOLE[..WHOLE.len() - 1], true).expect("half a response");
+    assert_eq!((bench.tally().receive_failures, bench.tally().length_failures), (1, 0));
+    bench.connect(1);
+}
+
+#[test]
+fn another_length_is_a_failure_unless_lengths_may_vary() {
+    for (may_vary, failures) in [(false, 1), (true, 0)] {
+        let mut bench = Bench::new(Plan { may_vary, ..plan(2, 2) });
+        bench.connect(0);
+        bench.connect(1);
+        bench.respond(0, WHOLE, true).expect("a response");
+        bench.respond(1, "HTTP/1.0 404 No\r\nContent-Length: 1\r\n\r\nx", true).expect("a response");
+        assert_eq!((bench.tally().length_failures, bench.tally().not_2xx), (failures, 1));
+    }
+}
+
+#[test]
+fn a_late_response_ends_the_run_or_is_a_failure() {
+    for goes_on in [false, true] {
+        let mut bench = Bench::new(Plan { goes_on, ..plan(2, 1) });
+        bench.connect(0);
+        assert_eq!(bench.driver.due(), Some(bench.now + Duration::from_secs(30)));
+        bench.later(29_999);
+        bench.driver.on_time(bench.now).expect("there is time");
+        bench.later(1);
+        let outcome = bench.driver.on_time(bench.now);
+        assert_eq!(outcome.is_ok(), goes_on);
+        assert_eq!(bench.tally().receive_failures, usize::from(goes_on));
+    }
+}
+
+#[test]
+fn no_request_begins_after_the_time_limit() {
+    let mut bench = Bench::new(Plan { time_limit: Some(Duration::from_secs(1)), ..plan(100, 1) });
+    bench.connect(0);
+    bench.later(999).respond(0, WHOLE, true).expect("a response");
+    bench.connect(1);
+    bench.later(1).respond(1, WHOLE, true).expect("a response");
+    assert!(bench.driver.is_over(bench.now));
+    assert_eq!((bench.tally().done(), bench.network.0.borrow().pipes.len()), (2, 2));
+}
+
+#[test]
+fn eleven_failed_connects_end_a_run_that_goes_on() {
+    let (network, now) = (FakeNetwork::default(), Instant::now());
+    let mut driver = Driver::new(Plan { goes_on: true, ..plan(100, 1) }, network.clone(), now);
+    assert!(matches!(driver.start(now), Err(Aborted::Connecting(_))));
+    assert_eq!((driver.tally().connect_failures, driver.tally().done()), (10, 0));
+    let mut driver = Driver::new(plan(1, 1), network, now);
+    assert!(matches!(driver.start(now), Err(Aborted::Socket(_))));
+}
+
+#[test]
+fn a_request_that_the_socket_takes_in_parts_is_sent_whole() {
+    let mut bench = Bench::new(plan(1, 1));
+    bench.network.pipe(0).borrow_mut().give_room(5);
+    bench.report(0).expect("it is connected");
+    bench.network.pipe(0).borrow_mut().give_room(100);
+    bench.report(0).expect("there is room");
+    assert_eq!(bench.network.pipe(0).borrow().heard(), REQUEST);
+}
+
+#[test]
+fn an_event_of_an_earlier_connection_changes_nothing() {
+    let mut bench = Bench::new(plan(2, 1));
+    bench.connect(0);
+    let old = bench.network.pipe(0).borrow().id.expect("it is watched");
+    bench.respond(0, WHOLE, true).expect("a response");
+    bench.driver.on_ready(old, WRITABLE, bench.now).expect("nothing");
+    assert!(bench.network.pipe(1).borrow().heard().is_empty());
+}

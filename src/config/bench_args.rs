@@ -1,0 +1,118 @@
+//! The flags of `squall bench`: those of `ab` (ApacheBench 2.3) under their letters.
+//!
+//! A meaningless flag is refused with one line and exit code 22, as `ab` has it. What `ab` lets the order of its flags
+//! decide is decided by their meaning: `-n` is kept beside `-t`, and every `-C` is sent.
+
+use super::numbers::{at_least_one, parse_seconds};
+use crate::http::words::is_token;
+use clap::{ArgAction, Args, Command};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Arguments of `squall bench`.
+#[derive(Args, Debug, Clone)]
+#[command(disable_help_flag = true)]
+pub struct BenchArgs {
+    /// What to request, http://HOST[:PORT]/PATH
+    #[arg(value_name = "URL")]
+    pub url: Option<String>,
+    /// Requests in all [default: 1, or 50000 with -t]
+    #[arg(short = 'n', value_name = "REQUESTS", value_parser = at_least_one())]
+    pub requests: Option<usize>,
+    /// Requests under way at once, on a connection each
+    #[arg(short = 'c', value_name = "CONCURRENCY", default_value = "1", value_parser = at_least_one())]
+    pub concurrency: usize,
+    /// Seconds after which no further request is sent
+    #[arg(short = 't', value_name = "SECONDS", value_parser = |text: &str| parse_seconds(text, 0.001))]
+    pub time_limit: Option<Duration>,
+    /// Seconds that a response may take
+    #[arg(short = 's', value_name = "SECONDS", default_value = "30", value_parser = |text: &str| parse_seconds(text, 0.001))]
+    pub response_within: Duration,
+    /// File whose bytes are the body of a POST
+    #[arg(short = 'p', value_name = "FILE", conflicts_with = "put")]
+    pub post: Option<PathBuf>,
+    /// File whose bytes are the body of a PUT
+    #[arg(short = 'u', value_name = "FILE")]
+    pub put: Option<PathBuf>,
+    /// Content-type of the body
+    #[arg(short = 'T', value_name = "TYPE", default_value = "text/plain", value_parser = parse_value)]
+    pub content_type: String,
+    /// Send HEAD instead of GET
+    #[arg(short = 'i', conflicts_with_all = ["post", "put", "method"])]
+    pub head: bool,
+    /// Send this method instead
+    #[arg(short = 'm', value_name = "METHOD", value_parser = parse_method)]
+    pub method: Option<String>,
+    /// Keep connections for further requests (HTTP/1.0 with Connection: Keep-Alive)
+    #[arg(short = 'k')]
+    pub keep_alive: bool,
+    /// Cookie NAME=VALUE; repeatable
+    #[arg(short = 'C', value_name = "COOKIE", value_parser = parse_value, allow_hyphen_values = true)]
+    pub cookies: Vec<String>,
+    /// Field of the request; repeatable. Host, User-Agent and Accept stand in for those that are sent otherwise
+    #[arg(short = 'H', value_name = "NAME: VALUE", value_parser = parse_line)]
+    pub headers: Vec<String>,
+    /// Basic authentication, USER:PASSWORD
+    #[arg(short = 'A', value_name = "USER:PASSWORD", allow_hyphen_values = true)]
+    pub auth: Option<String>,
+    /// Go on after errors of sockets
+    #[arg(short = 'r')]
+    pub go_on: bool,
+    /// Responses may differ in length
+    #[arg(short = 'l')]
+    pub may_vary: bool,
+    /// No lines about the progress
+    #[arg(short = 'q')]
+    pub quiet: bool,
+    /// No table of percentages
+    #[arg(short = 'd')]
+    pub no_percentages: bool,
+    /// No medians and deviations, and no warnings about them
+    #[arg(short = 'S')]
+    pub no_confidence: bool,
+    /// Write each request's times to a file for gnuplot (tab-separated)
+    #[arg(short = 'g', value_name = "FILE")]
+    pub gnuplot: Option<PathBuf>,
+    /// Write a time for each percentage to a file (CSV)
+    #[arg(short = 'e', value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Print the version
+    #[arg(short = 'V')]
+    pub version: bool,
+    /// Print the flags, to standard error, and end with code 22
+    #[arg(short = 'h')]
+    pub usage: bool,
+    /// Print the flags
+    #[arg(long, action = ArgAction::Help)]
+    help: Option<bool>,
+}
+
+impl BenchArgs {
+    /// The exit code of wrong usage, that of `ab`.
+    pub const USAGE: u8 = 22;
+
+    /// The flags, one a line.
+    pub fn usage() -> String {
+        BenchArgs::augment_args(Command::new("squall bench")).render_help().to_string()
+    }
+}
+
+fn parse_method(text: &str) -> Result<String, String> {
+    if is_token(text) { Ok(text.to_owned()) } else { Err("expected a method, such as DELETE".into()) }
+}
+
+fn parse_value(text: &str) -> Result<String, String> {
+    match text.contains(['\r', '\n', '\0']) {
+        true => Err("a field cannot have a line end".into()),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// A whole field, as it is sent.
+fn parse_line(text: &str) -> Result<String, String> {
+    let line = parse_value(text)?;
+    match line.split_once(':') {
+        Some((name, _)) if is_token(name) => Ok(line),
+        _ => Err("expected NAME: VALUE".into()),
+    }
+}
