@@ -80,8 +80,9 @@ fn words() -> Vec<OsString> {
 /// Ends the program with code 22, as `ab` does, and one line.
 fn end_bench_with(error: &clap::Error) -> ! {
     let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    let why = line.strip_prefix("error: ").unwrap_or(line);
+    // What is wrong is the first paragraph; it may quote a value that has line ends.
+    let why = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+    let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
     // Nothing is left to do if standard error is closed.
     let _ = writeln!(std::io::stderr(), "squall bench: {why}; squall bench --help lists the flags");
     std::process::exit(i32::from(BenchArgs::USAGE))

@@ -6,6 +6,7 @@
 /// in front of it lead to modules. Pictures are found from `target/doc`.
 macro_rules! document {
     ($name:ident, $file:literal) => {
+        /// [bench]: crate::doc::bench
         /// [chat]: crate::doc::chat
         /// [conformance]: crate::doc::conformance
         /// [development]: crate::doc::development
@@ -29,6 +30,7 @@ macro_rules! document {
 document!(running, "doc/running.md");
 document!(chat, "doc/chat.md");
 document!(http, "doc/http.md");
+document!(bench, "doc/bench.md");
 document!(limits, "doc/limits.md");
 document!(security, "doc/security.md");
 document!(conformance, "doc/conformance.md");

@@ -16,7 +16,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PARTS=(fmt clippy doc deny build test core rules autobahn deflate controls hostile fuzz coverage routes
-  curl https ab wrk syscalls sleepers browser relayed tornado course bench readme)
+  curl https ab twin wrk syscalls sleepers browser relayed tornado course bench readme)
 PLAYWRIGHT=playwright-core@1.65.1
 WS=ws@8.23.0
 TORNADO=tornado==6.6.1
@@ -53,6 +53,7 @@ command_of() {
     sleepers) command=(bash tests/real/with_squall.sh python3 tests/real/sleepers.py) ;;
     tornado) command=(bash tests/real/with_squall.sh "$TOOLS/venv/bin/python" tests/real/tornado_cookie.py) ;;
     relayed | course) command=(node "tests/real/$1.mjs") ;;
+    twin) command=(python3 tests/real/twin.py "$BIN") ;;
     readme) command=(python3 tests/real/readme.py "$BIN") ;;
     *) command=(bash "tests/real/$1.sh") ;;
   esac
@@ -71,6 +72,7 @@ needs_of() {
     https) echo curl:curl openssl:openssl ;;
     bench) echo python3:python3-venv wrk:wrk curl:curl openssl:openssl nginx:nginx-light ab:apache2-utils ;;
     ab) echo ab:apache2-utils ;;
+    twin) echo python3:python3 ab:apache2-utils ;;
     wrk) echo wrk:wrk ;;
     syscalls) echo python3:python3 strace:strace ;;
     sleepers) echo python3:python3 ;;
@@ -219,7 +221,7 @@ if [[ $only_prepare ]]; then
 fi
 : > "$RESULTS"
 # The real programs run the release binary as it is now.
-if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (autobahn|deflate|controls|fuzz|curl|https|ab|wrk|syscalls|sleepers|browser|relayed|tornado|course|bench|readme)\  ]]; then
+if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (autobahn|deflate|controls|fuzz|curl|https|ab|twin|wrk|syscalls|sleepers|browser|relayed|tornado|course|bench|readme)\  ]]; then
   chosen=(build "${chosen[@]}")
 fi
 
