@@ -8,18 +8,22 @@
 
 mod driver;
 mod files;
+mod html;
 mod report;
 mod request;
+mod sockets;
 mod tally;
 mod times;
 
 use crate::config::BenchArgs;
 use crate::http::url::{Scheme, Url};
-use crate::net::kernel::{Kernel, readiness};
+use crate::net::kernel::readiness;
 use crate::net::{Ready, Source};
 use driver::{Aborted, Driver, Plan};
+use html::{Attributes, Html};
 use mio::{Events, Poll};
 use report::{Facts, Report};
+use sockets::Sockets;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::net::ToSocketAddrs;
@@ -52,11 +56,14 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
         Err(why) => return Ok(refused(&why)),
     };
     let is_silent = args.quiet || plan.requests <= SILENT_UP_TO;
-    print(BANNER)?;
-    print(&format!("\nBenchmarking {} (be patient){}", url.host, if is_silent { "..." } else { "\n" }))?;
+    let attributes = attributes(args);
+    match attributes {
+        None => print(&format!("{BANNER}\n{}", begin(args, &url, is_silent)))?,
+        Some(_) => print(&format!("<p>\n {}<br>\n</p>\n<p>\n", BANNER.trim_end().replace('\n', "<br>\n ")))?,
+    }
     let (facts, every) = (facts(args, &url, &plan), (plan.requests / 10).max(100));
     let progress = Progress { every: if is_silent { usize::MAX } else { every }, next: every };
-    let (tally, took, aborted) = match drive(plan, progress) {
+    let (tally, took, aborted) = match drive(plan, progress, args) {
         Ok(ended) => ended,
         Err(why) => return Err(format!("the kernel's poll failed: {why}")),
     };
@@ -67,7 +74,11 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
         true => print("..done\n")?,
         false => note(&format!("Finished {} requests", tally.done())),
     }
-    print(&Report { facts: &Facts { took, ..facts }, tally: &tally }.to_string())?;
+    let report = Report { facts: &Facts { took, ..facts }, tally: &tally };
+    match &attributes {
+        None => print(&report.to_string())?,
+        Some(attributes) => print(&Html { report: &report, attributes }.to_string())?,
+    }
     write_files(args, &tally)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -93,10 +104,11 @@ fn prepare(args: &BenchArgs) -> Result<(Url, Plan), String> {
         Some(path) => std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?,
         None => Vec::new(),
     };
-    let addresses = (url.host.as_str(), url.port).to_socket_addrs();
-    let address = addresses.map_err(|e| format!("{}: {e}", url.host))?.next();
+    let (host, port) = args.proxy.as_ref().map_or((url.host.as_str(), url.port), |(host, port)| (host, *port));
+    let addresses = (host, port).to_socket_addrs();
+    let address = addresses.map_err(|e| format!("{host}: {e}"))?.next();
     let plan = Plan {
-        address: address.ok_or_else(|| format!("{} has no address", url.host))?,
+        address: address.ok_or_else(|| format!("{host} has no address"))?,
         request: request::encode(args, &url, &body),
         has_body: request::has_body(args),
         is_head: args.head || args.method.as_deref() == Some("HEAD"),
@@ -109,6 +121,23 @@ fn prepare(args: &BenchArgs) -> Result<(Url, Plan), String> {
         may_vary: args.may_vary,
     };
     Ok((url, plan))
+}
+
+/// The line before the first request; with no lines about the progress, its end comes when all is done.
+fn begin(args: &BenchArgs, url: &Url, is_silent: bool) -> String {
+    let through = args.proxy.as_ref().map(|(host, port)| format!(" [through {host}:{port}]"));
+    let end = if is_silent { "..." } else { "\n" };
+    format!("Benchmarking {}{} (be patient){end}", url.host, through.unwrap_or_default())
+}
+
+/// How the table looks, if the report is one.
+fn attributes(args: &BenchArgs) -> Option<Attributes> {
+    let is_wanted = args.html || args.table.is_some() || args.row.is_some() || args.cell.is_some();
+    is_wanted.then(|| Attributes {
+        table: args.table.clone().unwrap_or_default(),
+        row: args.row.clone().unwrap_or_default(),
+        cell: args.cell.clone().unwrap_or_else(|| "bgcolor=white".into()),
+    })
 }
 
 fn facts(args: &BenchArgs, url: &Url, plan: &Plan) -> Facts {
@@ -134,11 +163,11 @@ struct Progress {
 type Ended = (Tally, Duration, Option<Aborted>);
 
 /// The loop: waits, and hands the driver what the kernel says.
-fn drive(plan: Plan, mut progress: Progress) -> io::Result<Ended> {
+fn drive(plan: Plan, mut progress: Progress, args: &BenchArgs) -> io::Result<Ended> {
     let mut poll = Poll::new()?;
-    let kernel = Kernel::new(poll.registry().try_clone()?, &[]).map_err(|(_, e)| e)?;
+    let sockets = Sockets::new(poll.registry().try_clone()?, args.from, args.buffer_bytes);
     let (mut events, began) = (Events::with_capacity(EVENTS_MAX), Instant::now());
-    let mut driver = Driver::new(plan, kernel, began);
+    let mut driver = Driver::new(plan, sockets, began);
     let mut aborted = driver.start(began).err();
     while aborted.is_none() && !driver.is_over(Instant::now()) {
         let wait = driver.due().map(|due| due.saturating_duration_since(Instant::now()));

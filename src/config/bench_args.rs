@@ -6,6 +6,7 @@
 use super::numbers::{at_least_one, parse_seconds};
 use crate::http::words::is_token;
 use clap::{ArgAction, Args, Command};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -76,6 +77,30 @@ pub struct BenchArgs {
     /// Write a time for each percentage to a file (CSV)
     #[arg(short = 'e', value_name = "FILE")]
     pub csv: Option<PathBuf>,
+    /// Print the report as a table in HTML
+    #[arg(short = 'w')]
+    pub html: bool,
+    /// Attributes of the table; each of -x, -y and -z stands for -w, too
+    #[arg(short = 'x', value_name = "ATTRIBUTES", allow_hyphen_values = true)]
+    pub table: Option<String>,
+    /// Attributes of its rows
+    #[arg(short = 'y', value_name = "ATTRIBUTES", allow_hyphen_values = true)]
+    pub row: Option<String>,
+    /// Attributes of its cells [default: bgcolor=white]
+    #[arg(short = 'z', value_name = "ATTRIBUTES", allow_hyphen_values = true)]
+    pub cell: Option<String>,
+    /// Proxy that gets the requests
+    #[arg(short = 'X', value_name = "HOST[:PORT]", value_parser = parse_proxy)]
+    pub proxy: Option<(String, u16)>,
+    /// Basic authentication for the proxy, USER:PASSWORD
+    #[arg(short = 'P', value_name = "USER:PASSWORD", allow_hyphen_values = true)]
+    pub proxy_auth: Option<String>,
+    /// Address that connections come from
+    #[arg(short = 'B', value_name = "ADDRESS")]
+    pub from: Option<IpAddr>,
+    /// Bytes of the send and receive buffers of a connection
+    #[arg(short = 'b', value_name = "BYTES", value_parser = at_least_one())]
+    pub buffer_bytes: Option<usize>,
     /// Print the version
     #[arg(short = 'V')]
     pub version: bool,
@@ -106,6 +131,16 @@ fn parse_value(text: &str) -> Result<String, String> {
         true => Err("a field cannot have a line end".into()),
         false => Ok(text.to_owned()),
     }
+}
+
+/// The host of a proxy, and its port, 80 if none is named.
+fn parse_proxy(text: &str) -> Result<(String, u16), String> {
+    let expected = || "expected HOST[:PORT]".to_owned();
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().map_err(|_| expected())?),
+        None => (text, 80),
+    };
+    if host.is_empty() || port == 0 { Err(expected()) } else { Ok((host.to_owned(), port)) }
 }
 
 /// A whole field, as it is sent.

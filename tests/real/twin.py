@@ -62,6 +62,14 @@ OPTIONS = """
 -n 6 -c 2 -l -k -d -q URL/vary
 -n 4 URL/nolength
 -n 4 URL/unnamed
+-w -n 4 URL/
+-w -n 200 -k URL/404
+-x border=1 -y class=r -z class=d -n 4 -p BODY URL/
+-w -n 4 URL/vary
+-n 4 -X PROXY http://a.test/x
+-n 4 -X PROXY -A c:d -P u:p http://a.test:81/x?y
+-n 4 -B 127.0.0.1 URL/
+-n 4 -b 65536 URL/
 -n 1 http://127.0.0.1:CLOSED/
 -n 2 -c 3 URL/
 -h
@@ -120,6 +128,7 @@ class Server:
 def masked(text):
     """The report without what may differ."""
     text = re.sub(r"(?s)^.*?(?=Benchmarking )", "", text)
+    text = re.sub(r"(?s)^<p>.*?</p>", "", text)
     text = re.sub(r"(?m)^(WARNING|ERROR|        These|       deviation).*\n", "", text)
     return re.sub(r" *[\d.]+", " N", text)
 
@@ -138,7 +147,7 @@ def run(command, server, options, folder):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     words = {"URL": f"http://127.0.0.1:{server.port}", "BODY": os.path.join(folder, "body"),
-             "EMPTY": os.path.join(folder, "empty"), "CLOSED": str(port), **files}
+             "EMPTY": os.path.join(folder, "empty"), "CLOSED": str(port), "PROXY": f"127.0.0.1:{server.port}", **files}
     for name, value in words.items():
         options = re.sub(rf"\b{name}\b", value, options)
     done = subprocess.run(command + shlex.split(options), capture_output=True, text=True, timeout=60)

@@ -30,73 +30,103 @@ pub struct Report<'a> {
     pub tally: &'a Tally,
 }
 
+/// A label and its value.
+pub type Row = (&'static str, String);
+
 impl Display for Report<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Report { facts, tally } = self;
         writeln!(f, "\n")?;
-        line(f, "Server Software:", tally.software.as_deref().unwrap_or(""))?;
-        line(f, "Server Hostname:", &facts.host)?;
-        line(f, "Server Port:", facts.port)?;
-        writeln!(f)?;
-        line(f, "Document Path:", &facts.path)?;
-        match facts.may_vary {
-            true => line(f, "Document Length:", "Variable")?,
-            false => line(f, "Document Length:", format_args!("{} bytes", tally.length.unwrap_or(0)))?,
+        for group in [self.server(), self.document(), self.run()] {
+            for (label, value) in group {
+                line(f, label, value)?;
+                if label == FAILURES && self.tally.failures() > 0 {
+                    let Tally { connect_failures, receive_failures, length_failures, .. } = self.tally;
+                    write!(f, "   (Connect: {connect_failures}, Receive: {receive_failures}, ")?;
+                    writeln!(f, "Length: {length_failures}, Exceptions: 0)")?;
+                }
+            }
+            writeln!(f)?;
         }
-        writeln!(f)?;
-        self.counts(f)?;
-        if tally.done() > 0 {
+        if self.tally.done() > 0 {
             self.times(f)?;
         }
-        if facts.percentages && tally.done() > 1 {
+        if self.facts.percentages && self.tally.done() > 1 {
             self.percentages(f)?;
         }
         Ok(())
     }
 }
 
+/// The label behind whose line the kinds of failures stand.
+pub const FAILURES: &str = "Failed requests:";
+
 impl Report<'_> {
-    fn counts(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    /// What is loaded.
+    pub fn server(&self) -> Vec<Row> {
+        let software = self.tally.software.clone().unwrap_or_default();
+        let Facts { host, port, .. } = self.facts;
+        vec![("Server Software:", software), ("Server Hostname:", host.clone()), ("Server Port:", port.to_string())]
+    }
+
+    /// What it gives.
+    pub fn document(&self) -> Vec<Row> {
+        let length = match self.facts.may_vary {
+            true => "Variable".to_owned(),
+            false => format!("{} bytes", self.tally.length.unwrap_or(0)),
+        };
+        vec![("Document Path:", self.facts.path.clone()), ("Document Length:", length)]
+    }
+
+    /// The counts that every report has.
+    pub fn counts(&self) -> Vec<Row> {
         let Report { facts, tally } = self;
-        let (done, seconds) = (tally.done() as f64, facts.took.as_secs_f64());
-        line(f, "Concurrency Level:", facts.concurrency)?;
-        line(f, "Time taken for tests:", format_args!("{seconds:.3} seconds"))?;
-        line(f, "Complete requests:", tally.done())?;
-        line(f, "Failed requests:", tally.failures())?;
-        if tally.failures() > 0 {
-            let Tally { connect_failures, receive_failures, length_failures, .. } = tally;
-            writeln!(
-                f,
-                "   (Connect: {connect_failures}, Receive: {receive_failures}, Length: {length_failures}, Exceptions: 0)"
-            )?;
-        }
-        if tally.write_errors > 0 {
-            line(f, "Write errors:", tally.write_errors)?;
-        }
-        if tally.not_2xx > 0 {
-            line(f, "Non-2xx responses:", tally.not_2xx)?;
-        }
-        if facts.keep_alive {
-            line(f, "Keep-Alive requests:", tally.kept)?;
-        }
-        line(f, "Total transferred:", format_args!("{} bytes", tally.received_bytes))?;
+        let mut rows = vec![
+            ("Concurrency Level:", facts.concurrency.to_string()),
+            ("Time taken for tests:", format!("{:.3} seconds", facts.took.as_secs_f64())),
+            ("Complete requests:", tally.done().to_string()),
+            (FAILURES, tally.failures().to_string()),
+        ];
+        let optional = [
+            ("Write errors:", tally.write_errors, tally.write_errors > 0),
+            ("Non-2xx responses:", tally.not_2xx, tally.not_2xx > 0),
+            ("Keep-Alive requests:", tally.kept, facts.keep_alive),
+        ];
+        rows.extend(optional.into_iter().filter(|(.., shown)| *shown).map(|(label, n, _)| (label, n.to_string())));
+        rows.push(("Total transferred:", format!("{} bytes", tally.received_bytes)));
         if tally.sends_bodies {
-            line(f, "Total body sent:", tally.sent_bytes)?;
+            rows.push(("Total body sent:", tally.sent_bytes.to_string()));
         }
-        line(f, "HTML transferred:", format_args!("{} bytes", tally.body_bytes))?;
-        if seconds > 0.0 && tally.done() > 0 {
-            let each = seconds * 1000.0 / done;
-            let rate = |bytes: u64| bytes as f64 / 1024.0 / seconds;
-            line(f, "Requests per second:", format_args!("{:.2} [#/sec] (mean)", done / seconds))?;
-            line(f, "Time per request:", format_args!("{:.3} [ms] (mean)", facts.concurrency as f64 * each))?;
-            line(f, "Time per request:", format_args!("{each:.3} [ms] (mean, across all concurrent requests)"))?;
-            line(f, "Transfer rate:", format_args!("{:.2} [Kbytes/sec] received", rate(tally.received_bytes)))?;
-            if tally.sends_bodies {
-                line(f, "", format_args!("{:.2} kb/s sent", rate(tally.sent_bytes)))?;
-                line(f, "", format_args!("{:.2} kb/s total", rate(tally.received_bytes + tally.sent_bytes)))?;
-            }
+        rows.push(("HTML transferred:", format!("{} bytes", tally.body_bytes)));
+        rows
+    }
+
+    /// Kilobytes a second: received, sent, both.
+    pub fn transfer_rates(&self) -> [f64; 3] {
+        let (received, sent) = (self.tally.received_bytes, self.tally.sent_bytes);
+        [received, sent, received + sent].map(|bytes| bytes as f64 / 1024.0 / self.facts.took.as_secs_f64())
+    }
+
+    /// Requests a second, if there were any.
+    pub fn rate(&self) -> Option<f64> {
+        let (done, seconds) = (self.tally.done() as f64, self.facts.took.as_secs_f64());
+        (done > 0.0 && seconds > 0.0).then(|| done / seconds)
+    }
+
+    /// All counts, and what follows from them.
+    fn run(&self) -> Vec<Row> {
+        let mut rows = self.counts();
+        let Some(rate) = self.rate() else { return rows };
+        let (each, [received, sent, total]) = (1000.0 / rate, self.transfer_rates());
+        rows.extend([
+            ("Requests per second:", format!("{rate:.2} [#/sec] (mean)")),
+            ("Time per request:", format!("{:.3} [ms] (mean)", self.facts.concurrency as f64 * each)),
+            ("Time per request:", format!("{each:.3} [ms] (mean, across all concurrent requests)")),
+            ("Transfer rate:", format!("{received:.2} [Kbytes/sec] received")),
+        ]);
+        if self.tally.sends_bodies {
+            rows.extend([("", format!("{sent:.2} kb/s sent")), ("", format!("{total:.2} kb/s total"))]);
         }
-        Ok(())
+        rows
     }
 
     fn times(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -107,7 +137,7 @@ impl Report<'_> {
             ("Waiting:", "the waiting time", Column::new(samples, |sample| sample.wait)),
             ("Total:", "the total time", Column::new(samples, |sample| sample.total)),
         ];
-        writeln!(f, "\nConnection Times (ms)")?;
+        writeln!(f, "Connection Times (ms)")?;
         if !self.facts.confidence {
             writeln!(f, "              min   avg   max")?;
             for (label, _, column) in &columns {
@@ -155,6 +185,6 @@ fn line(f: &mut Formatter<'_>, label: &str, value: impl Display) -> fmt::Result 
 }
 
 /// Whole milliseconds of microseconds, rounded.
-fn millis(micros: f64) -> u64 {
+pub fn millis(micros: f64) -> u64 {
     ((micros + 500.0) / 1000.0) as u64
 }

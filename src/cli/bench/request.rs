@@ -19,7 +19,9 @@ pub fn encode(args: &BenchArgs, url: &Url, body: &[u8]) -> Vec<u8> {
         None if args.head => "HEAD",
         None => "GET",
     };
-    let mut lines = vec![format!("{method} {} HTTP/1.0", url.target)];
+    // A proxy is told the whole URL (RFC 9112 section 3.2.2).
+    let proxied = args.proxy.as_ref().map(|_| format!("{}://{}", url.scheme.as_str(), url.authority()));
+    let mut lines = vec![format!("{method} {}{} HTTP/1.0", proxied.unwrap_or_default(), url.target)];
     if args.keep_alive {
         lines.push("Connection: Keep-Alive".into());
     }
@@ -28,6 +30,9 @@ pub fn encode(args: &BenchArgs, url: &Url, body: &[u8]) -> Vec<u8> {
     }
     if let Some(auth) = &args.auth {
         lines.push(format!("Authorization: Basic {}", STANDARD.encode(auth)));
+    }
+    if let Some(auth) = &args.proxy_auth {
+        lines.push(format!("Proxy-Authorization: Basic {}", STANDARD.encode(auth)));
     }
     if has_body(args) {
         lines.push(format!("Content-length: {}", body.len()));
