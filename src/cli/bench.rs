@@ -14,6 +14,7 @@ mod request;
 mod sockets;
 mod tally;
 mod times;
+mod usual;
 
 use crate::config::BenchArgs;
 use crate::http::url::{Scheme, Url};

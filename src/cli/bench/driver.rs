@@ -12,6 +12,7 @@
 
 use super::tally::{Failure, Tally};
 use super::times::{Sample, micros};
+use super::usual::{Meaning, Usual};
 use crate::http::Limits;
 use crate::http::exchange::{Exchange, ExchangeEvent};
 use crate::id::ConnId;
@@ -66,6 +67,7 @@ pub struct Driver<N: Network> {
     slots: Vec<Slot<N::Stream>>,
     buffer: Vec<u8>,
     limits: Limits,
+    usual: Usual,
     begun: usize,
     began: Instant,
     failures: usize,
@@ -123,7 +125,8 @@ impl<N: Network> Driver<N> {
         };
         let slots = std::iter::repeat_with(slot).take(plan.concurrency).collect();
         let tally = Tally::new(plan.may_vary, plan.has_body);
-        Driver { plan, network, slots, buffer: vec![0; BUFFER_BYTES], limits, begun: 0, began: now, failures: 0, tally }
+        let (buffer, usual) = (vec![0; BUFFER_BYTES], Usual::default());
+        Driver { plan, network, slots, buffer, limits, usual, begun: 0, began: now, failures: 0, tally }
     }
 
     /// Fills every slot.
@@ -312,13 +315,23 @@ impl<N: Network> Driver<N> {
 
     /// Steps over the first `end` bytes of the buffer. Returns whether the slot's response is over.
     fn parse(&mut self, n: usize, end: usize, is_eof: bool, now: Instant) -> Result<bool, Aborted> {
-        let mut at = 0;
+        let is_whole_in_buffer = self.slots[n].bytes == end as u64 && !is_eof;
+        if is_whole_in_buffer && let Some((body, Meaning { is_2xx, is_kept })) = self.usual.is(&self.buffer[..end]) {
+            self.slots[n].body = body as u64;
+            self.tally.status(is_2xx);
+            self.done(n, is_kept && self.plan.keep_alive, now)?;
+            return Ok(true);
+        }
+        let (mut at, mut head_end, mut is_2xx) = (0, 0, false);
         loop {
             let slot = &mut self.slots[n];
             match slot.exchange.receive(&self.buffer[at..end], is_eof, &self.limits) {
                 Ok((used, Some(ExchangeEvent::Head(head)))) => {
-                    self.tally.head(&head);
+                    is_2xx = (200..300).contains(&head.status);
+                    self.tally.status(is_2xx);
+                    self.tally.software(head.header("server"));
                     at += used;
+                    head_end = at;
                 }
                 Ok((used, Some(ExchangeEvent::Body(piece)))) => {
                     slot.body += piece.len() as u64;
@@ -326,6 +339,11 @@ impl<N: Network> Driver<N> {
                 }
                 Ok((used, Some(ExchangeEvent::Done))) => {
                     let is_kept = slot.exchange.keeps_alive() && at + used == end && !is_eof;
+                    let body = end - head_end;
+                    // Not chunked, and not until the end of the connection.
+                    if is_whole_in_buffer && slot.body == body as u64 && !slot.exchange.ends_with_connection() {
+                        self.usual.learn(&self.buffer[..head_end], body, Meaning { is_2xx, is_kept });
+                    }
                     self.done(n, is_kept && self.plan.keep_alive, now)?;
                     return Ok(true);
                 }

@@ -1,7 +1,6 @@
 //! What has happened in a run, counted as the report of `ab` counts it. A request that fails is counted once.
 
 use super::times::Sample;
-use crate::http::exchange::ResponseHead;
 
 /// Why a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,11 +60,14 @@ impl Tally {
         self.received_bytes += bytes as u64;
     }
 
-    /// The head of a response came.
-    pub fn head(&mut self, head: &ResponseHead<'_>) {
-        self.not_2xx += usize::from(!(200..300).contains(&head.status));
-        self.software
-            .get_or_insert_with(|| String::from_utf8_lossy(head.header("server").unwrap_or_default()).into_owned());
+    /// The head of a response came, with a status of 2xx or another.
+    pub fn status(&mut self, is_2xx: bool) {
+        self.not_2xx += usize::from(!is_2xx);
+    }
+
+    /// The Server field of a response; that of the first one is shown.
+    pub fn software(&mut self, field: Option<&[u8]>) {
+        self.software.get_or_insert_with(|| String::from_utf8_lossy(field.unwrap_or_default()).into_owned());
     }
 
     /// A response is whole.
