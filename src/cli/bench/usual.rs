@@ -1,8 +1,8 @@
 //! Responses that are equal to the last one, byte for byte of their heads: nothing of them has to be parsed.
 //!
 //! A server that is measured sends the same head again and again; only Date changes, once a second. With this look the load
-//! needs a third of the instructions for a response (callgrind: 7,400 and 2,500), and can be taken out without a change
-//! of what is counted.
+//! needs 1,500 instructions for a request instead of 7,400 (callgrind). It can be taken out without a change of what is
+//! counted.
 
 /// The head of the last response, and what it meant.
 #[derive(Debug, Default)]
