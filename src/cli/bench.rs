@@ -9,6 +9,7 @@
 mod driver;
 mod files;
 mod html;
+mod own;
 mod report;
 mod request;
 mod sockets;
@@ -64,6 +65,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     }
     let (facts, every) = (facts(args, &url, &plan), (plan.requests / 10).max(100));
     let progress = Progress { every: if is_silent { usize::MAX } else { every }, next: every };
+    let cpu_before = own::cpu_time();
     let (tally, took, aborted) = match drive(plan, progress, args) {
         Ok(ended) => ended,
         Err(why) => return Err(format!("the kernel's poll failed: {why}")),
@@ -79,6 +81,10 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     match &attributes {
         None => print(&report.to_string())?,
         Some(attributes) => print(&Html { report: &report, attributes }.to_string())?,
+    }
+    let cpu = own::cpu_time().zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
+    if let Some(line) = own::line(cpu, took).filter(|_| attributes.is_none()) {
+        print(&format!("\n{line}"))?;
     }
     write_files(args, &tally)?;
     Ok(ExitCode::SUCCESS)
@@ -113,7 +119,7 @@ fn prepare(args: &BenchArgs) -> Result<(Url, Plan), String> {
         request: request::encode(args, &url, &body),
         has_body: request::has_body(args),
         is_head: args.head || args.method.as_deref() == Some("HEAD"),
-        keep_alive: args.keep_alive,
+        keep_alive: args.keep_alive || args.http_1_1,
         requests,
         concurrency: args.concurrency,
         time_limit: args.time_limit,

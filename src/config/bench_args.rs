@@ -47,6 +47,9 @@ pub struct BenchArgs {
     /// Keep connections for further requests (HTTP/1.0 with Connection: Keep-Alive)
     #[arg(short = 'k')]
     pub keep_alive: bool,
+    /// Speak HTTP/1.1, which keeps connections without being asked to
+    #[arg(long = "http1.1")]
+    pub http_1_1: bool,
     /// Cookie NAME=VALUE; repeatable
     #[arg(short = 'C', value_name = "COOKIE", value_parser = parse_value, allow_hyphen_values = true)]
     pub cookies: Vec<String>,

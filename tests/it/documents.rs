@@ -77,16 +77,20 @@ fn rustdoc_has_every_document_and_link() {
 /// The flags in a text of help, or another one.
 fn flags(text: &str) -> BTreeSet<String> {
     let is_flag = |word: &&str| word.strip_prefix("--").is_some_and(|name| name.starts_with(char::is_lowercase));
-    let words = text.split(|c: char| !c.is_alphanumeric() && c != '-').filter(is_flag);
-    words.map(str::to_owned).filter(|flag| flag != "--help" && flag != "--version").collect()
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '.').filter(is_flag);
+    words
+        .map(|flag| flag.trim_end_matches('.').to_owned())
+        .filter(|flag| flag != "--help" && flag != "--version")
+        .collect()
+}
+
+fn flags_of(args: &[&str]) -> BTreeSet<String> {
+    let ran = Command::new(env!("CARGO_BIN_EXE_squall")).args(args).output().expect("it runs");
+    flags(&String::from_utf8_lossy(&ran.stdout))
 }
 
 fn flags_of_the_program() -> BTreeSet<String> {
-    let help = |args: &[&str]| {
-        let ran = Command::new(env!("CARGO_BIN_EXE_squall")).args(args).output().expect("it runs");
-        flags(&String::from_utf8_lossy(&ran.stdout))
-    };
-    help(&["--help"]).into_iter().chain(help(&["fetch", "--help"])).collect()
+    flags_of(&["--help"]).into_iter().chain(flags_of(&["fetch", "--help"])).collect()
 }
 
 #[test]
@@ -100,6 +104,7 @@ fn limits_names_every_flag() {
 fn named_flags_and_files_exist() {
     let mut known = flags_of_the_program();
     known.extend(flags(&read("tests/run.sh")));
+    known.extend(flags_of(&["bench", "--help"]));
     known.extend(flags("--no-default-features"));
     for path in documents().into_iter().chain([root().join("README.md")]) {
         for span in prose(&path).split('`').skip(1).step_by(2) {

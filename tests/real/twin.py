@@ -2,7 +2,7 @@
 
 Both run in turn against a server that records what it is sent. For each line of options the bytes of the requests, the
 report once its numbers are masked, the exit code, and the shape of the files of -g and -e have to be equal. What may
-differ: the banner, and warnings about deviations, which depend on the times.
+differ: the banner, warnings about deviations, which depend on the times, and what comes after the percentages.
 """
 
 import os
@@ -129,6 +129,7 @@ def masked(text):
     """The report without what may differ."""
     text = re.sub(r"(?s)^.*?(?=Benchmarking )", "", text)
     text = re.sub(r"(?s)^<p>.*?</p>", "", text)
+    text = re.sub(r"(?s)\nLatency by percentile.*", "", text)
     text = re.sub(r"(?m)^(WARNING|ERROR|        These|       deviation).*\n", "", text)
     return re.sub(r" *[\d.]+", " N", text)
 

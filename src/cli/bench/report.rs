@@ -52,6 +52,7 @@ impl Display for Report<'_> {
         }
         if self.facts.percentages && self.tally.done() > 1 {
             self.percentages(f)?;
+            self.latencies(f)?;
         }
         Ok(())
     }
@@ -165,6 +166,13 @@ impl Report<'_> {
         Ok(())
     }
 
+    /// What `ab` does not show: times below a millisecond, and the slowest requests. Behind all of its lines.
+    fn latencies(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let total = Column::new(self.tally.samples(), |sample| sample.total);
+        writeln!(f, "\nLatency by percentile (microseconds)")?;
+        SHARES.iter().try_for_each(|(name, share)| writeln!(f, "{name:>8} {:>9.0}", total.reached_by(*share)))
+    }
+
     fn percentages(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let total = Column::new(self.tally.samples(), |sample| sample.total);
         writeln!(f, "\nPercentage of the requests served within a certain time (ms)")?;
@@ -178,6 +186,10 @@ impl Report<'_> {
         Ok(())
     }
 }
+
+/// Shares of the requests, and the same in ten-thousandths.
+const SHARES: [(&str, u64); 6] =
+    [("50%", 5000), ("90%", 9000), ("99%", 9900), ("99.9%", 9990), ("99.99%", 9999), ("100%", 10_000)];
 
 /// A label, and its value from column 25 on.
 fn line(f: &mut Formatter<'_>, label: &str, value: impl Display) -> fmt::Result {

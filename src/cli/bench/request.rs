@@ -10,7 +10,7 @@ fn is_given(args: &BenchArgs, name: &str) -> bool {
     args.headers.iter().any(|line| line.split_once(':').is_some_and(|(given, _)| given.eq_ignore_ascii_case(name)))
 }
 
-/// Encodes the request: HTTP/1.0, the fields in the order in which `ab` sends them, and its spelling of their names.
+/// Encodes the request: HTTP/1.0 unless 1.1 is asked for, the fields in the order in which `ab` sends them, and its spelling of their names.
 pub fn encode(args: &BenchArgs, url: &Url, body: &[u8]) -> Vec<u8> {
     let method = match &args.method {
         Some(method) => method.as_str(),
@@ -21,8 +21,9 @@ pub fn encode(args: &BenchArgs, url: &Url, body: &[u8]) -> Vec<u8> {
     };
     // A proxy is told the whole URL (RFC 9112 section 3.2.2).
     let proxied = args.proxy.as_ref().map(|_| format!("{}://{}", url.scheme.as_str(), url.authority()));
-    let mut lines = vec![format!("{method} {}{} HTTP/1.0", proxied.unwrap_or_default(), url.target)];
-    if args.keep_alive {
+    let version = if args.http_1_1 { "HTTP/1.1" } else { "HTTP/1.0" };
+    let mut lines = vec![format!("{method} {}{} {version}", proxied.unwrap_or_default(), url.target)];
+    if args.keep_alive && !args.http_1_1 {
         lines.push("Connection: Keep-Alive".into());
     }
     if !args.cookies.is_empty() {

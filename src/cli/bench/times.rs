@@ -47,10 +47,15 @@ impl Column {
 
     /// The value that `percent` of all, 0 to 100, do not exceed; 0 of none.
     pub fn percentile(&self, percent: u32) -> f64 {
+        self.reached_by(u64::from(percent) * 100)
+    }
+
+    /// The same for a share in ten-thousandths.
+    pub fn reached_by(&self, share: u64) -> f64 {
         let (Some(&first), Some(&last)) = (self.sorted.first(), self.sorted.last()) else { return 0.0 };
-        let share = self.sorted.len() as u64 * u64::from(percent.min(100));
-        let at = (share / 100) as usize;
-        match (share % 100, at) {
+        let share = self.sorted.len() as u64 * share.min(10_000);
+        let at = (share / 10_000) as usize;
+        match (share % 10_000, at) {
             (0, 0) => first as f64,
             (0, _) if at == self.sorted.len() => last as f64,
             (0, _) => (self.sorted[at - 1] as f64 + self.sorted[at] as f64) / 2.0,

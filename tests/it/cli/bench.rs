@@ -91,3 +91,13 @@ fn a_time_limit_ends_a_run_with_its_report() {
     let seconds: f64 = took.trim().split(' ').next().and_then(|seconds| seconds.parse().ok()).expect("seconds");
     assert!((0.2..5.0).contains(&seconds) || stdout.contains("Complete requests:      50000\n"), "{stdout}");
 }
+
+#[test]
+fn http_1_1_keeps_its_connection_and_reads_chunks() {
+    let stub = Stub::saying("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    let (code, stdout, stderr) = run(&["bench", "--http1.1", &format!("http://{}/", stub.address)]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("Document Length:        5 bytes\n"), "{stdout}");
+    let request = &stub.requests()[0];
+    assert!(request.starts_with("GET / HTTP/1.1\r\nHost: ") && !request.contains("Connection"), "{request}");
+}
