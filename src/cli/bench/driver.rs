@@ -80,6 +80,8 @@ struct Slot<S> {
     generation: u32,
     stream: Option<S>,
     state: State,
+    /// What the kernel said of input that is not read yet: it says so once, perhaps before the request is sent.
+    edge: Edge,
     exchange: Exchange,
     /// An incomplete head.
     kept: Vec<u8>,
@@ -113,6 +115,7 @@ impl<N: Network> Driver<N> {
             generation: 0,
             stream: None,
             state: State::Free,
+            edge: Edge::None,
             exchange: Exchange::new(plan.is_head, false),
             kept: Vec::new(),
             began: now,
@@ -144,17 +147,16 @@ impl<N: Network> Driver<N> {
     /// The run cannot go on.
     pub fn on_ready(&mut self, id: ConnId, ready: Ready, now: Instant) -> Result<(), Aborted> {
         let n = id.slot();
-        if self.slots.get(n).is_none_or(|slot| slot.generation != id.generation) {
-            return Ok(());
-        }
+        let Some(slot) = self.slots.get_mut(n).filter(|slot| slot.generation == id.generation) else { return Ok(()) };
+        slot.edge = slot.edge.max(if ready.broken { Edge::ReadClosed } else { ready.input });
         if self.slots[n].state == State::Connecting && (ready.writable || ready.broken) {
             self.connected(n, now)?;
         }
         if matches!(self.slots[n].state, State::Sending(_)) && ready.writable {
             self.send(n, now)?;
         }
-        if self.slots[n].state == State::Receiving && (ready.input > Edge::None || ready.broken) {
-            self.receive(n, ready.input == Edge::ReadClosed || ready.broken, now)?;
+        if self.slots[n].state == State::Receiving && self.slots[n].edge > Edge::None {
+            self.receive(n, now)?;
         }
         Ok(())
     }
@@ -210,7 +212,7 @@ impl<N: Network> Driver<N> {
         self.begun += 1;
         let slot = &mut self.slots[n];
         slot.generation = slot.generation.checked_add(1).unwrap_or(1);
-        (slot.began, slot.state, slot.is_reused) = (now, State::Connecting, false);
+        (slot.began, slot.state, slot.edge, slot.is_reused) = (now, State::Connecting, Edge::None, false);
         let id = ConnId::new(n, slot.generation);
         let connected = self.network.connect(self.plan.address).and_then(|mut stream| {
             self.network.watch(&mut stream, id)?;
@@ -283,7 +285,7 @@ impl<N: Network> Driver<N> {
     }
 
     /// Reads until the socket is drained. On epoll a short read means that, unless the peer's FIN shares the edge.
-    fn receive(&mut self, n: usize, may_have_fin: bool, now: Instant) -> Result<(), Aborted> {
+    fn receive(&mut self, n: usize, now: Instant) -> Result<(), Aborted> {
         loop {
             let slot = &mut self.slots[n];
             let Some(stream) = slot.stream.as_mut() else { return Ok(()) };
@@ -295,7 +297,10 @@ impl<N: Network> Driver<N> {
                 Err(error) => {
                     slot.kept.extend_from_slice(&self.buffer[..kept]);
                     match error.kind() {
-                        ErrorKind::WouldBlock => return Ok(()),
+                        ErrorKind::WouldBlock => {
+                            slot.edge = Edge::None;
+                            return Ok(());
+                        }
                         ErrorKind::Interrupted => continue,
                         _ => return self.broke(n, error, now),
                     }
@@ -306,7 +311,10 @@ impl<N: Network> Driver<N> {
                 slot.bytes += fresh as u64;
                 self.tally.received(fresh);
             }
-            let is_drained = fresh < self.buffer.len() - kept && !may_have_fin;
+            let is_drained = fresh < self.buffer.len() - kept && slot.edge < Edge::ReadClosed;
+            if is_drained {
+                slot.edge = Edge::None;
+            }
             if self.parse(n, kept + fresh, fresh == 0, now)? || is_drained {
                 return Ok(());
             }
@@ -370,7 +378,9 @@ impl<N: Network> Driver<N> {
 
     /// The response is whole.
     fn done(&mut self, n: usize, is_kept: bool, now: Instant) -> Result<(), Aborted> {
-        let slot = &mut self.slots[n];
+        let slot = &self.slots[n];
+        // Its server may have closed it behind the response.
+        let is_kept = is_kept && slot.edge < Edge::ReadClosed;
         self.tally.ended(sample(slot, now), slot.body, is_kept);
         if is_kept && self.begun < self.plan.requests && !self.is_late(now) {
             self.begun += 1;

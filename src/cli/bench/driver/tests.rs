@@ -209,6 +209,27 @@ fn a_request_that_the_socket_takes_in_parts_is_sent_whole() {
 }
 
 #[test]
+fn a_response_may_come_before_the_request_is_sent() {
+    let mut bench = Bench::new(plan(1, 1));
+    bench.network.pipe(0).borrow_mut().give_room(5);
+    bench.report(0).expect("it is connected");
+    bench.respond(0, WHOLE, false).expect("it waits for the request");
+    assert_eq!(bench.tally().done(), 0);
+    bench.network.pipe(0).borrow_mut().give_room(100);
+    bench.report(0).expect("there is room");
+    assert_eq!((bench.tally().done(), bench.tally().failures()), (1, 0));
+}
+
+#[test]
+fn a_kept_connection_with_a_fin_behind_the_response_is_left() {
+    let mut bench = Bench::new(Plan { keep_alive: true, ..plan(2, 1) });
+    bench.connect(0);
+    bench.respond(0, KEPT, true).expect("a response");
+    assert!(bench.network.pipe(0).borrow().server_gone && bench.network.pipe(0).borrow().heard().is_empty());
+    bench.connect(1);
+}
+
+#[test]
 fn an_event_of_an_earlier_connection_changes_nothing() {
     let mut bench = Bench::new(plan(2, 1));
     bench.connect(0);
