@@ -10,9 +10,6 @@
 //! goes when its count is zero: there is no search for the slowest. So a room holds what its slowest member still has to
 //! read, once, however many are slow. A frame never crosses chunks, so what a cursor has pending in its chunk ends
 //! at a frame's border. The bytes mean nothing here; which reader lags too far is decided elsewhere.
-//!
-//! A chunk begins with a copy of the last frames of the chunk before it, unless its own first frame is a long one. A
-//! reader that lacks only these frames goes on in the copy. There all it lacks lies together, so one write is enough.
 
 pub mod lane;
 
@@ -21,11 +18,6 @@ use std::collections::VecDeque;
 /// Bytes of a chunk; a longer frame has a chunk of its own. An active room keeps one chunk and a spare when every reader
 /// has read everything, so larger ones cost memory; smaller ones cost writes, since a write ends where a chunk ends.
 pub const CHUNK_BYTES: usize = 64 << 10;
-
-/// Bytes of the frames that the next chunk begins with, at most. In a busy room every member lacks a few kilobytes
-/// whenever its turn comes, and would need a second write at the end of every chunk; a lagging member's feed is a
-/// seventh larger for it.
-const OVERLAP_BYTES: usize = 8 << 10;
 
 /// Frames of one room in one encoding, kept until every reader has read them.
 #[derive(Debug)]
@@ -149,7 +141,7 @@ impl Feed {
         self.end - self.position(cursor)
     }
 
-    /// Bytes of the frames held, copies too; at most [`CHUNK_BYTES`] when every reader has read everything.
+    /// Bytes of the frames held; at most [`CHUNK_BYTES`] when every reader has read everything.
     pub fn held(&self) -> usize {
         self.held
     }
@@ -243,19 +235,10 @@ impl Chunk {
         Chunk { start, bytes: Vec::new(), ends: Vec::new(), readers: 0 }
     }
 
-    /// The chunk behind this one, with a frame that does not fit here; `ends` is empty.
-    fn next(&self, mut frame: Vec<u8>, mut ends: Vec<u32>) -> Chunk {
-        let end = self.bytes.len();
-        let overlap = if frame.len() <= CHUNK_BYTES - OVERLAP_BYTES { OVERLAP_BYTES } else { 0 };
-        let before = self.ends.partition_point(|border| (*border as usize) < end.saturating_sub(overlap));
-        let from = self.ends.get(before).map_or(end, |border| *border as usize);
-        ends.extend(self.ends.iter().skip(before + 1).map(|border| border - offset(from)));
-        if overlap > 0 {
-            frame.reserve_exact(CHUNK_BYTES - frame.len());
-        }
-        frame.splice(..0, self.bytes[from..].iter().copied());
+    /// The chunk behind this one, which begins with a frame that does not fit here; `ends` is empty.
+    fn next(&self, frame: Vec<u8>, mut ends: Vec<u32>) -> Chunk {
         ends.push(offset(frame.len()));
-        Chunk { start: self.start + from as u64, bytes: frame, ends, readers: 0 }
+        Chunk { start: self.start + self.bytes.len() as u64, bytes: frame, ends, readers: 0 }
     }
 
     /// Adds a frame that fits.
@@ -324,58 +307,25 @@ mod tests {
     }
 
     #[test]
-    fn who_lacks_a_few_kilobytes_has_them_together() {
+    fn a_chunk_begins_where_the_one_before_it_ends() {
         let mut feed = Feed::new();
-        let mut members: Vec<Cursor> = (0..64).map(|_| feed.join()).collect();
-        let mut said = 0;
-        // As the flush goes round, every member speaks once; it lacks what the others have said since its last turn.
-        for round in 0..100 {
-            for member in &mut members {
-                publish(&mut feed, round, 66);
-                said += 66;
-                let behind = feed.behind(member) as usize;
-                assert_eq!(feed.pending(member).len(), behind);
-                feed.advance(member, behind);
-            }
-            let held: usize = feed.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
-            assert_eq!((feed.held(), feed.end()), (held, said));
-            assert!(feed.span() <= held as u64, "copies are held, and nobody lacks them");
+        let (mut quick, mut slow) = (feed.join(), feed.join());
+        let frames = CHUNK_BYTES / 66;
+        for i in 0..frames {
+            publish(&mut feed, i as u8, 66);
         }
-        members.into_iter().for_each(|member| feed.leave(member));
-        assert_eq!(feed.held(), 0);
-    }
-
-    #[test]
-    fn a_chunk_begins_with_a_copy_of_the_last_frames() {
-        // The length of the frames in the full chunk, of the one behind them, and of what is copied.
-        for (length, next, copied) in [
-            (66, 66, OVERLAP_BYTES / 66 * 66),
-            (OVERLAP_BYTES, 1, OVERLAP_BYTES),
-            (OVERLAP_BYTES + 1, OVERLAP_BYTES, 0),
-            (1, CHUNK_BYTES - OVERLAP_BYTES, OVERLAP_BYTES),
-            (1, CHUNK_BYTES - OVERLAP_BYTES + 1, 0),
-            (1, CHUNK_BYTES + 1, 0),
-        ] {
-            let mut feed = Feed::new();
-            let (mut quick, mut slow) = (feed.join(), feed.join());
-            for i in 0..CHUNK_BYTES / length {
-                publish(&mut feed, i as u8, length);
-            }
-            read(&mut feed, &mut quick);
-            publish(&mut feed, b'x', next);
-            assert_eq!((feed.chunks[1].bytes.len(), feed.chunks[1].ends.len()), (copied + next, copied / length + 1));
-            assert!(feed.chunks[1].bytes.capacity() <= CHUNK_BYTES.max(next), "no more than a chunk, or a long frame");
-            assert_eq!(read(&mut feed, &mut quick), vec![b'x'; next], "{length}");
-            // In the middle of the last frame, in the chunk before or in the copy.
-            let end = CHUNK_BYTES / length * length;
-            assert_eq!(feed.pending(&mut slow).len(), end);
-            feed.advance(&mut slow, end - length / 2);
-            assert_eq!(feed.position(&slow) as usize, end - length / 2);
-            assert_eq!(feed.rest_of_frame(&slow).len(), length / 2);
-            assert_eq!(read(&mut feed, &mut slow).len(), length / 2 + next);
-            feed.leave(quick);
-            feed.leave(slow);
-        }
+        let end = frames * 66;
+        assert_eq!(read(&mut feed, &mut quick).len(), end);
+        publish(&mut feed, b'x', 66);
+        assert_eq!((feed.held(), feed.chunks.len(), feed.chunks[1].start), (end + 66, 2, end as u64));
+        assert_eq!(read(&mut feed, &mut quick), vec![b'x'; 66]);
+        // In the middle of the last frame of the full chunk.
+        feed.advance(&mut slow, end - 33);
+        assert_eq!((feed.position(&slow) as usize, feed.rest_of_frame(&slow).len()), (end - 33, 33));
+        assert_eq!(read(&mut feed, &mut slow).len(), 33 + 66);
+        assert_eq!((feed.held(), feed.chunks.len()), (66, 1), "every reader has left the first chunk");
+        feed.leave(quick);
+        feed.leave(slow);
     }
 
     #[test]
