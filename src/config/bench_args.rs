@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Args, Debug, Clone)]
 #[command(disable_help_flag = true)]
 pub struct BenchArgs {
-    /// What to request, http://HOST[:PORT]/PATH
+    /// The http URL to request
     #[arg(value_name = "URL")]
     pub url: Option<String>,
     /// Requests in all [default: 1, or 50000 with -t]
