@@ -75,6 +75,8 @@ impl Client {
         let mut buf = [0; 16 << 10];
         match self.stream.read(&mut buf) {
             Ok(n) if n > 0 => self.got.extend_from_slice(&buf[..n]),
+            // A socket with a timeout fails so when the process was stopped and goes on (signal(7)).
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
             Err(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
                 return false;
             }

@@ -84,6 +84,8 @@ impl<S: Read + Write> Client<S> {
                 n
             }
             Err(e) if matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => 0,
+            // A socket with a timeout fails so when the process was stopped and goes on (signal(7)).
+            Err(e) if e.kind() == ErrorKind::Interrupted => self.more(),
             Err(e) => panic!("{e}; so far: {:?}", String::from_utf8_lossy(&self.kept)),
         }
     }

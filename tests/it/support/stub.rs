@@ -134,6 +134,7 @@ pub fn read_head(from: &mut impl Read) -> Option<String> {
     while !head.ends_with(b"\r\n\r\n") {
         match from.read(&mut byte) {
             Ok(1) => head.push(byte[0]),
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
             _ => return None,
         }
     }
@@ -166,6 +167,7 @@ impl Asked {
             match self.stream.read(&mut buf) {
                 Ok(0) => return true,
                 Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => return e.kind() == ErrorKind::ConnectionReset,
             }
         }
