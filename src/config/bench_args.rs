@@ -23,7 +23,7 @@ pub struct BenchArgs {
     /// Requests under way at once, on a connection each
     #[arg(short = 'c', value_name = "CONCURRENCY", default_value = "1", value_parser = at_least_one())]
     pub concurrency: usize,
-    /// Seconds after which no further request is sent
+    /// Seconds after which the run ends; requests that are under way then do not count
     #[arg(short = 't', value_name = "SECONDS", value_parser = |text: &str| parse_seconds(text, 0.001))]
     pub time_limit: Option<Duration>,
     /// Seconds that a response may take
@@ -59,7 +59,7 @@ pub struct BenchArgs {
     /// Basic authentication, USER:PASSWORD
     #[arg(short = 'A', value_name = "USER:PASSWORD", allow_hyphen_values = true)]
     pub auth: Option<String>,
-    /// Go on after errors of sockets
+    /// Go on after errors of sockets, and after what is no response
     #[arg(short = 'r')]
     pub go_on: bool,
     /// Responses may differ in length
@@ -121,7 +121,7 @@ impl BenchArgs {
 
     /// The flags, one a line.
     pub fn usage() -> String {
-        BenchArgs::augment_args(Command::new("squall bench")).render_help().to_string()
+        BenchArgs::augment_args(Command::new("squall bench")).about("Load an HTTP server").render_help().to_string()
     }
 }
 

@@ -38,10 +38,10 @@ pub struct Plan {
     pub keep_alive: bool,
     pub requests: usize,
     pub concurrency: usize,
-    /// No request begins later than this after the first one.
+    /// The run ends this long after its first connect; what is under way then does not count.
     pub time_limit: Option<Duration>,
     pub response_within: Duration,
-    /// Errors of sockets do not end the run.
+    /// Errors of sockets, and what is no response, do not end the run.
     pub goes_on: bool,
     /// Responses may differ in length.
     pub may_vary: bool,
@@ -367,7 +367,7 @@ impl<N: Network> Driver<N> {
                     self.begin(n, now)?;
                     return Ok(true);
                 }
-                Err(_) if is_eof => {
+                Err(_) if is_eof || self.plan.goes_on => {
                     self.fail(n, Failure::Receive, now)?;
                     return Ok(true);
                 }

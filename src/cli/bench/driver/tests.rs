@@ -142,6 +142,18 @@ fn a_reset_is_one_failure_or_the_end() {
 }
 
 #[test]
+fn what_is_no_response_is_a_failure_or_the_end() {
+    let mut bench = Bench::new(plan(2, 1));
+    bench.connect(0);
+    assert!(matches!(bench.respond(0, "220 smtp.test\r\n\r\n", false), Err(Aborted::NotHttp(_))));
+    let mut bench = Bench::new(Plan { goes_on: true, ..plan(2, 1) });
+    bench.connect(0);
+    bench.respond(0, "220 smtp.test\r\n\r\n", false).expect("it goes on");
+    assert_eq!((bench.tally().receive_failures, bench.tally().done()), (1, 1));
+    bench.connect(1);
+}
+
+#[test]
 fn a_response_that_is_cut_short_is_a_failure() {
     let mut bench = Bench::new(plan(2, 1));
     bench.connect(0);
