@@ -8,19 +8,20 @@
 //! ```text
 //! main → cli → reactor → client → conn → event → http, ws      an arrow: imports all that is right of it
 //!         └──→ site ────────────────────→ event → http, ws
-//! conn → net, feed          client → net, workers          reactor → net, feed, workers
+//! conn → net, feed          client → net, workers          reactor → net, feed, workers          cli (bench) → http, net
 //! imported by any of them: id, blocks, clock, config, zlib     config imports http and ws for their own limits
 //! ```
 //!
 //! | part | does | never |
 //! |---|---|---|
-//! | `reactor` | the turn, the output of a batch, rooms, every deadline | knows a header field or a page |
+//! | `reactor` | the turn, the output of a batch, rooms, every deadline | knows a page |
 //! | `conn` | one connection: HTTP, WebSocket, upstream, closing; the table of all | touches another connection |
-//! | `client` | outbound requests: queue, kept connections, redirects, dialling | knows who asked, beyond an id |
+//! | `client` | outbound requests: queue, kept connections, redirects, dialling | looks at what a response says |
 //! | `http`, `ws` | bytes ⇄ values | knows a socket, a clock, a global |
 //! | `net` | sockets, TLS, listeners | knows a protocol |
 //! | `feed` | the log of a room, and cursors in it | knows WebSocket or HTTP |
 //! | `workers` | threads for what blocks: names, files, the access log | – |
+//! | `cli` | one module for each command: serve, fetch, bench | – |
 //! | `site` | login, chat, search, pages, files: values in, effects out | names a socket, waits, reads a clock |
 //!
 //! `src/doc/reading.md` ([`doc::reading`]) says in which order to read the code, and what to notice at each stop.
