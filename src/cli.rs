@@ -1,5 +1,6 @@
 //! The commands, one module each.
 
+#[cfg(feature = "bench")]
 pub mod bench;
 pub mod fetch;
 pub mod serve;

@@ -5,12 +5,14 @@
 //! 0, true or false, yes or no, on or off. A blank one counts as unset.
 
 mod addresses;
+#[cfg(feature = "bench")]
 mod bench_args;
 mod fetch_args;
 mod limits;
 mod numbers;
 mod variables;
 
+#[cfg(feature = "bench")]
 pub use bench_args::BenchArgs;
 pub use fetch_args::FetchArgs;
 pub use limits::Limits;
@@ -22,6 +24,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use numbers::{at_least_one, count, parse_bytes, parse_rate, parse_seconds};
 use std::ffi::{OsStr, OsString};
+#[cfg(feature = "bench")]
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -56,6 +59,7 @@ impl Cli {
             Ok(line) if line.subcommand_name().is_some() => line,
             // Help names the blank ones, too.
             Err(e) if !e.use_stderr() => Cli::command().get_matches_from(&words),
+            #[cfg(feature = "bench")]
             Err(e) if words.get(1).is_some_and(|word| word == "bench") => end_bench_with(&e),
             _ => without_blank(Cli::command()).try_get_matches_from(&words).unwrap_or_else(|e| end_with(&e)),
         };
@@ -78,6 +82,7 @@ fn words() -> Vec<OsString> {
 }
 
 /// Ends the program with code 22, as `ab` does, and one line.
+#[cfg(feature = "bench")]
 fn end_bench_with(error: &clap::Error) -> ! {
     let text = error.to_string();
     // What is wrong is the first paragraph; it may quote a value that has line ends.
@@ -116,6 +121,7 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Fetch many hosts or URLs at once and print their status lines and headers as they come
     Fetch(Box<FetchArgs>),
+    #[cfg(feature = "bench")]
     /// Load an HTTP server and report its rate and times, with the options of ab
     Bench(Box<BenchArgs>),
 }

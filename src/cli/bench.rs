@@ -13,6 +13,7 @@ mod own;
 mod report;
 mod request;
 mod sockets;
+mod summary;
 mod tally;
 mod times;
 mod usual;
@@ -126,6 +127,7 @@ fn prepare(args: &BenchArgs) -> Result<(Url, Plan), String> {
         response_within: args.response_within,
         goes_on: args.go_on,
         may_vary: args.may_vary,
+        keeps_samples: args.gnuplot.is_some(),
     };
     Ok((url, plan))
 }
@@ -226,7 +228,7 @@ fn write_files(args: &BenchArgs, tally: &Tally) -> Result<(), String> {
     let failed = |path: &Path, e: io::Error| format!("{}: {e}", path.display());
     if let Some(path) = &args.csv {
         let written =
-            create(path).and_then(|mut out| files::write_csv(&mut out, tally.samples()).and_then(|()| out.flush()));
+            create(path).and_then(|mut out| files::write_csv(&mut out, &tally.total).and_then(|()| out.flush()));
         written.map_err(|e| failed(path, e))?;
     }
     if let Some(path) = &args.gnuplot {

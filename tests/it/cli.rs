@@ -1,5 +1,6 @@
 //! The program as it is started by people: flags, lines, exit codes.
 
+#[cfg(feature = "bench")]
 mod bench;
 mod fetch;
 mod log_file;

@@ -45,6 +45,8 @@ pub struct Plan {
     pub goes_on: bool,
     /// Responses may differ in length.
     pub may_vary: bool,
+    /// The times of each request are wanted.
+    pub keeps_samples: bool,
 }
 
 /// Why a run ended before all was done.
@@ -127,7 +129,7 @@ impl<N: Network> Driver<N> {
             is_reused: false,
         };
         let slots = std::iter::repeat_with(slot).take(plan.concurrency).collect();
-        let tally = Tally::new(plan.may_vary, plan.has_body);
+        let tally = Tally::new(plan.may_vary, plan.has_body, plan.keeps_samples);
         let (buffer, usual) = (vec![0; BUFFER_BYTES], Usual::default());
         Driver { plan, network, slots, buffer, limits, usual, begun: 0, began: now, failures: 0, tally }
     }

@@ -1,8 +1,7 @@
 //! The report as a table in HTML (`-w`), in the rows of `ab`. What the server has sent is escaped.
 
-use super::report::{FAILURES, Report, Row, millis};
+use super::report::{FAILURES, Report, Row, mean, millis};
 use super::tally::Tally;
-use super::times::{Column, Sample};
 use std::fmt::{self, Display, Formatter};
 
 /// Attributes of the table, its rows and its cells, as they were given.
@@ -58,16 +57,12 @@ impl Html<'_> {
 
     fn times(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Attributes { row, cell, .. } = self.attributes;
-        let samples = self.report.tally.samples();
         writeln!(f, "<tr {row}><th {cell} colspan=4>Connection Times (ms)</th></tr>")?;
         let heads = format!("<th {cell}>min</th>   <th {cell}>avg</th>   <th {cell}>max</th>");
         writeln!(f, "<tr {row}><th {cell}>&nbsp;</th> {heads}</tr>")?;
-        for (label, column) in [
-            ("Connect:", Column::new(samples, |sample| sample.connect)),
-            ("Processing:", Column::new(samples, Sample::processing)),
-            ("Total:", Column::new(samples, |sample| sample.total)),
-        ] {
-            let [min, mean, max] = [column.min(), column.mean(), column.max()].map(millis);
+        let Tally { connect, processing, total, .. } = self.report.tally;
+        for (label, times) in [("Connect:", connect), ("Processing:", processing), ("Total:", total)] {
+            let [min, mean, max] = [millis(times.min()), mean(times), millis(times.max())];
             let cells = format!("<td {cell}>{min:>5}</td><td {cell}>{mean:>5}</td><td {cell}>{max:>5}</td>");
             writeln!(f, "<tr {row}><th {cell}>{label}</th>{cells}</tr>")?;
         }

@@ -1,7 +1,7 @@
 //! The report, in the lines and columns of `ab`. Programs read it by its labels, so nothing else stands in its lines.
 
 use super::tally::Tally;
-use super::times::{Column, Sample};
+use super::times::Times;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
@@ -131,30 +131,31 @@ impl Report<'_> {
     }
 
     fn times(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let samples = self.tally.samples();
+        let Tally { connect, processing, waiting, total, .. } = self.tally;
         let columns = [
-            ("Connect:", "the initial connection time", Column::new(samples, |sample| sample.connect)),
-            ("Processing:", "the processing time", Column::new(samples, Sample::processing)),
-            ("Waiting:", "the waiting time", Column::new(samples, |sample| sample.wait)),
-            ("Total:", "the total time", Column::new(samples, |sample| sample.total)),
+            ("Connect:", "the initial connection time", connect),
+            ("Processing:", "the processing time", processing),
+            ("Waiting:", "the waiting time", waiting),
+            ("Total:", "the total time", total),
         ];
         writeln!(f, "Connection Times (ms)")?;
         if !self.facts.confidence {
             writeln!(f, "              min   avg   max")?;
-            for (label, _, column) in &columns {
-                let [min, mean, max] = [column.min(), column.mean(), column.max()].map(millis);
+            for (label, _, times) in columns {
+                let [min, mean, max] = [millis(times.min()), mean(times), millis(times.max())];
                 writeln!(f, "{label:<12}{min:>5} {mean:>5}{max:>5}")?;
             }
             return Ok(());
         }
         writeln!(f, "              min  mean[+/-sd] median   max")?;
-        for (label, _, column) in &columns {
-            let [min, mean, median, max] = [column.min(), column.mean(), column.median(), column.max()].map(millis);
-            writeln!(f, "{label:<12}{min:>5} {mean:>4} {:>5.1} {median:>6} {max:>7}", column.deviation() / 1000.0)?;
+        for (label, _, times) in columns {
+            let [min, median, max] = [times.min(), times.median(), times.max()].map(millis);
+            let (mean, deviation) = (mean(times), times.deviation() / 1000.0);
+            writeln!(f, "{label:<12}{min:>5} {mean:>4} {deviation:>5.1} {median:>6} {max:>7}")?;
         }
-        for (_, name, column) in &columns {
-            let apart = millis(column.mean()).abs_diff(millis(column.median())) as f64;
-            let deviation = column.deviation() / 1000.0;
+        for (_, name, times) in columns {
+            let apart = mean(times).abs_diff(millis(times.median())) as f64;
+            let deviation = times.deviation() / 1000.0;
             if apart > 2.0 * deviation {
                 writeln!(f, "ERROR: The median and mean for {name} are more than twice the standard")?;
                 writeln!(f, "       deviation apart. These results are NOT reliable.")?;
@@ -166,18 +167,10 @@ impl Report<'_> {
         Ok(())
     }
 
-    /// What `ab` does not show: times below a millisecond, and the slowest requests. Behind all of its lines.
-    fn latencies(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let total = Column::new(self.tally.samples(), |sample| sample.total);
-        writeln!(f, "\nLatency by percentile (microseconds)")?;
-        SHARES.iter().try_for_each(|(name, share)| writeln!(f, "{name:>8} {:>9.0}", total.reached_by(*share)))
-    }
-
     fn percentages(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let total = Column::new(self.tally.samples(), |sample| sample.total);
         writeln!(f, "\nPercentage of the requests served within a certain time (ms)")?;
         for percent in PERCENTAGES {
-            let time = millis(total.percentile(percent));
+            let time = millis(self.tally.total.percentile(f64::from(percent)));
             match percent {
                 100 => writeln!(f, " 100%  {time:>5} (longest request)")?,
                 _ => writeln!(f, "  {percent}%  {time:>5}")?,
@@ -185,11 +178,18 @@ impl Report<'_> {
         }
         Ok(())
     }
+
+    /// What `ab` does not show: times below a millisecond, and the slowest requests. Behind all of its lines.
+    fn latencies(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nLatency by percentile (microseconds)")?;
+        SHARES
+            .iter()
+            .try_for_each(|share| writeln!(f, "{:>8} {:>9}", format!("{share}%"), self.tally.total.percentile(*share)))
+    }
 }
 
-/// Shares of the requests, and the same in ten-thousandths.
-const SHARES: [(&str, u64); 6] =
-    [("50%", 5000), ("90%", 9000), ("99%", 9900), ("99.9%", 9990), ("99.99%", 9999), ("100%", 10_000)];
+/// The shares of the requests whose latency is shown in microseconds, percent.
+const SHARES: [f64; 6] = [50.0, 90.0, 99.0, 99.9, 99.99, 100.0];
 
 /// A label, and its value from column 25 on.
 fn line(f: &mut Formatter<'_>, label: &str, value: impl Display) -> fmt::Result {
@@ -197,6 +197,11 @@ fn line(f: &mut Formatter<'_>, label: &str, value: impl Display) -> fmt::Result 
 }
 
 /// Whole milliseconds of microseconds, rounded.
-pub fn millis(micros: f64) -> u64 {
-    ((micros + 500.0) / 1000.0) as u64
+pub fn millis(micros: u64) -> u64 {
+    micros.saturating_add(500) / 1000
+}
+
+/// The mean in whole milliseconds, rounded.
+pub fn mean(times: &Times) -> u64 {
+    millis(times.mean() as u64)
 }

@@ -1,6 +1,6 @@
 //! What has happened in a run, counted as the report of `ab` counts it. A request that fails is counted once.
 
-use super::times::Sample;
+use super::times::{Sample, Times};
 
 /// Why a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,16 @@ pub enum Failure {
 #[derive(Debug, Default)]
 pub struct Tally {
     may_vary: bool,
-    samples: Vec<Sample>,
+    /// The times of each request, if a file of them is wanted.
+    samples: Option<Vec<Sample>>,
+    /// Until connected, of every request: 0 on a kept connection.
+    pub connect: Times,
+    /// From connected to the end of the response.
+    pub processing: Times,
+    /// From the request, when it was sent, to the first byte of the response.
+    pub waiting: Times,
+    /// From the beginning to the end of the response.
+    pub total: Times,
     /// Bytes of the body of the first response.
     pub length: Option<u64>,
     /// The Server field of the first response.
@@ -40,9 +49,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Nothing has happened yet. Responses `may_vary` in length, or that is a failure; requests have bodies, or none.
-    pub fn new(may_vary: bool, sends_bodies: bool) -> Tally {
-        Tally { may_vary, sends_bodies, ..Tally::default() }
+    /// Nothing has happened yet. Responses `may_vary` in length, or that is a failure; requests have bodies, or none; the
+    /// times of each request are kept, or only those of all.
+    pub fn new(may_vary: bool, sends_bodies: bool, keeps_samples: bool) -> Tally {
+        Tally { may_vary, sends_bodies, samples: keeps_samples.then(Vec::new), ..Tally::default() }
     }
 
     /// A request was sent.
@@ -72,7 +82,7 @@ impl Tally {
 
     /// A response is whole.
     pub fn ended(&mut self, sample: Sample, body: u64, is_kept: bool) {
-        self.samples.push(sample);
+        self.record(sample);
         self.kept += usize::from(is_kept);
         self.body_bytes += body;
         if *self.length.get_or_insert(body) != body && !self.may_vary {
@@ -82,7 +92,15 @@ impl Tally {
 
     /// A response will never be whole.
     pub fn ended_broken(&mut self, sample: Sample) {
-        self.samples.push(sample);
+        self.record(sample);
+    }
+
+    fn record(&mut self, sample: Sample) {
+        self.connect.record(sample.connect);
+        self.processing.record(sample.processing());
+        self.waiting.record(sample.wait);
+        self.total.record(sample.total);
+        self.samples.iter_mut().for_each(|samples| samples.push(sample));
     }
 
     /// A request failed.
@@ -95,7 +113,7 @@ impl Tally {
 
     /// Requests that have ended, failures included.
     pub fn done(&self) -> usize {
-        self.samples.len()
+        self.total.count() as usize
     }
 
     /// Requests that failed.
@@ -103,8 +121,8 @@ impl Tally {
         self.connect_failures + self.receive_failures + self.length_failures
     }
 
-    /// The times of all requests that have ended.
+    /// The times of each request that has ended, if they were to be kept.
     pub fn samples(&self) -> &[Sample] {
-        &self.samples
+        self.samples.as_deref().unwrap_or_default()
     }
 }

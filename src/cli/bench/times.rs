@@ -1,10 +1,16 @@
-//! What a request took, and what all of them say: means, deviations, medians, percentages.
+//! The times of requests: each one's own, and all of them by value, in a histogram of fixed size.
 //!
-//! Times are microseconds. Every percentage of a list, the median among them, follows one rule: of n values in their
-//! order, p percent are reached by the k-th with k = n·p/100 rounded up; where n·p/100 is whole, by the mean of that one
-//! and the next. So the median of an even number is the mean of the two in the middle. (`ab` has three rules.)
+//! Times are whole microseconds. A [`Times`] keeps three digits of each: exact up to 2,047 µs, within 0.1 % above. Every
+//! percentage, the median among them, follows one rule: the smallest time that so many percent of all do not exceed.
+//! (`ab` has three rules.) Means and deviations are exact.
 
+use hdrhistogram::Histogram;
 use std::time::{Duration, Instant};
+
+/// The longest time that is told from longer ones, µs: an hour.
+pub const LONGEST: u64 = 3_600_000_000;
+/// Digits that are kept of a time.
+const DIGITS: u8 = 3;
 
 /// The times of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,64 +37,93 @@ pub fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// One column of times, in order.
-#[derive(Debug)]
-pub struct Column {
-    sorted: Vec<u64>,
+/// Any number of times, in 190 KiB.
+#[derive(Debug, Clone)]
+pub struct Times {
+    histogram: Histogram<u64>,
+    sum: u128,
+    squares: u128,
+    /// The longest; the histogram knows three digits of it.
+    longest: u64,
 }
 
-impl Column {
-    /// The times that `of` takes out of the samples.
-    pub fn new(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> Column {
-        let mut sorted: Vec<u64> = samples.iter().map(of).collect();
-        sorted.sort_unstable();
-        Column { sorted }
+impl Default for Times {
+    fn default() -> Times {
+        let histogram = Histogram::new_with_max(LONGEST, DIGITS).expect("the bounds are those of the crate");
+        Times { histogram, sum: 0, squares: 0, longest: 0 }
+    }
+}
+
+impl Times {
+    /// One more time; one that is longer than an hour counts as an hour.
+    pub fn record(&mut self, micros: u64) {
+        let micros = micros.min(LONGEST);
+        self.histogram.saturating_record(micros);
+        self.sum += u128::from(micros);
+        self.squares += u128::from(micros) * u128::from(micros);
+        self.longest = self.longest.max(micros);
     }
 
-    /// The value that `percent` of all, 0 to 100, do not exceed; 0 of none.
-    pub fn percentile(&self, percent: u32) -> f64 {
-        self.reached_by(u64::from(percent) * 100)
+    /// The times of another list as well.
+    pub fn add(&mut self, other: &Times) {
+        // Equal bounds: it cannot fail.
+        let _ = self.histogram.add(&other.histogram);
+        self.sum += other.sum;
+        self.squares += other.squares;
+        self.longest = self.longest.max(other.longest);
     }
 
-    /// The same for a share in ten-thousandths.
-    pub fn reached_by(&self, share: u64) -> f64 {
-        let (Some(&first), Some(&last)) = (self.sorted.first(), self.sorted.last()) else { return 0.0 };
-        let share = self.sorted.len() as u64 * share.min(10_000);
-        let at = (share / 10_000) as usize;
-        match (share % 10_000, at) {
-            (0, 0) => first as f64,
-            (0, _) if at == self.sorted.len() => last as f64,
-            (0, _) => (self.sorted[at - 1] as f64 + self.sorted[at] as f64) / 2.0,
-            _ => self.sorted[at] as f64,
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.histogram.reset();
+        (self.sum, self.squares, self.longest) = (0, 0, 0);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// The smallest time that `percent` of all, 0 to 100, do not exceed; 0 of none.
+    pub fn percentile(&self, percent: f64) -> u64 {
+        match percent {
+            _ if self.count() == 0 => 0,
+            ..=0.0 => self.min(),
+            // Of the times that the histogram does not tell apart, this is the longest; the longest of all is exact.
+            _ => self.histogram.value_at_quantile(percent / 100.0).min(self.longest),
         }
     }
 
-    /// The value in the middle.
-    pub fn median(&self) -> f64 {
-        self.percentile(50)
+    /// The time in the middle.
+    pub fn median(&self) -> u64 {
+        self.percentile(50.0)
     }
 
-    /// The smallest.
-    pub fn min(&self) -> f64 {
-        self.percentile(0)
+    /// The shortest.
+    pub fn min(&self) -> u64 {
+        self.histogram.min()
     }
 
-    /// The largest.
-    pub fn max(&self) -> f64 {
-        self.percentile(100)
+    /// The longest.
+    pub fn max(&self) -> u64 {
+        self.longest
     }
 
     /// The mean; 0 of none.
     pub fn mean(&self) -> f64 {
-        let sum: f64 = self.sorted.iter().map(|&value| value as f64).sum();
-        sum / self.sorted.len().max(1) as f64
+        self.sum as f64 / self.count().max(1) as f64
     }
 
     /// The deviation of a sample (n - 1); 0 of one.
     pub fn deviation(&self) -> f64 {
-        let mean = self.mean();
-        let squares: f64 = self.sorted.iter().map(|&value| (value as f64 - mean).powi(2)).sum();
-        if self.sorted.len() < 2 { 0.0 } else { (squares / (self.sorted.len() - 1) as f64).sqrt() }
+        let (count, sum) = (self.count() as f64, self.sum as f64);
+        let apart = self.squares as f64 - sum * sum / count.max(1.0);
+        if count < 2.0 { 0.0 } else { (apart.max(0.0) / (count - 1.0)).sqrt() }
+    }
+
+    /// The counts by value, for files of its format.
+    pub fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
     }
 }
 
@@ -96,30 +131,44 @@ impl Column {
 mod tests {
     use super::*;
 
-    fn column(values: &[u64]) -> Column {
-        let began = Instant::now();
-        let sample = |&total| Sample { began, connect: 0, wait: 0, total };
-        Column::new(&values.iter().map(sample).collect::<Vec<_>>(), |sample| sample.total)
+    fn times(values: &[u64]) -> Times {
+        let mut times = Times::default();
+        values.iter().for_each(|&value| times.record(value));
+        times
     }
 
     #[test]
     fn median_and_percentages_follow_one_rule() {
-        let seven = column(&[130, 10, 30, 50, 70, 90, 110]);
-        assert_eq!((seven.median(), seven.percentile(50), seven.min(), seven.max()), (70.0, 70.0, 10.0, 130.0));
-        let four = column(&[4, 1, 3, 2]);
-        assert_eq!(
-            (four.median(), four.percentile(75), four.percentile(76), four.percentile(99)),
-            (2.5, 3.5, 4.0, 4.0)
-        );
-        let hundred = column(&(1..=100).collect::<Vec<_>>());
-        assert_eq!((hundred.percentile(99), hundred.percentile(100), hundred.percentile(1)), (99.5, 100.0, 1.5));
-        assert_eq!((column(&[7]).median(), column(&[]).median()), (7.0, 0.0));
+        let seven = times(&[130, 10, 30, 50, 70, 90, 110]);
+        assert_eq!((seven.median(), seven.percentile(50.0), seven.min(), seven.max()), (70, 70, 10, 130));
+        let four = times(&[4, 1, 3, 2]);
+        assert_eq!([50.0, 75.0, 76.0, 99.0].map(|percent| four.percentile(percent)), [2, 3, 4, 4]);
+        let hundred = times(&(1..=100).collect::<Vec<_>>());
+        assert_eq!([0.0, 1.0, 99.0, 99.99, 100.0].map(|percent| hundred.percentile(percent)), [1, 1, 99, 100, 100]);
+        assert_eq!((times(&[7]).median(), times(&[]).median()), (7, 0));
     }
 
     #[test]
     fn mean_and_deviation_are_those_of_a_sample() {
-        let some = column(&[2, 4, 4, 4, 5, 5, 7, 9]);
+        let some = times(&[2, 4, 4, 4, 5, 5, 7, 9]);
         assert_eq!((some.mean(), (some.deviation() * 1000.0).round()), (5.0, 2138.0));
-        assert_eq!((column(&[3]).deviation(), column(&[]).mean()), (0.0, 0.0));
+        assert_eq!((times(&[3]).deviation(), times(&[]).mean()), (0.0, 0.0));
+    }
+
+    #[test]
+    fn the_longest_time_of_all_is_exact_and_has_a_bound() {
+        let long = times(&[1, 1_234_567]);
+        assert_eq!((long.percentile(100.0), long.percentile(99.0)), (1_234_567, 1_234_567));
+        let endless = times(&[u64::MAX]);
+        assert_eq!((endless.max(), endless.percentile(50.0), endless.mean()), (LONGEST, LONGEST, LONGEST as f64));
+    }
+
+    #[test]
+    fn two_lists_make_one() {
+        let mut all = times(&[1, 2]);
+        all.add(&times(&[3, 4]));
+        assert_eq!((all.count(), all.mean(), all.max()), (4, 2.5, 4));
+        all.clear();
+        assert_eq!((all.count(), all.mean(), all.percentile(99.0)), (0, 0.0, 0));
     }
 }

@@ -25,6 +25,7 @@ fn plan(requests: usize, concurrency: usize) -> Plan {
         response_within: Duration::from_secs(30),
         goes_on: false,
         may_vary: false,
+        keeps_samples: true,
     }
 }
 

@@ -1,0 +1,92 @@
+//! What a run has shown, whatever it spoke: files, conditions and comparisons are made of this.
+
+use super::times::Times;
+use std::time::{Duration, SystemTime};
+
+/// The figures of one run.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// `http`, `ws-echo`, `ws-fanout`, `ws-idle` or `ws-storm`.
+    pub mode: &'static str,
+    pub url: String,
+    pub connections: usize,
+    pub threads: usize,
+    pub began: SystemTime,
+    /// The time that is measured: without the warm-up.
+    pub took: Duration,
+    /// Requests, round trips or deliveries that have ended well.
+    pub succeeded: u64,
+    /// What has failed, by cause.
+    pub failures: Vec<(&'static str, u64)>,
+    /// Responses by status, in order.
+    pub statuses: Vec<(u16, u64)>,
+    pub received_bytes: u64,
+    pub sent_bytes: u64,
+    /// How long it took: with `--rate` from the moment when it was due, else from the moment when it began.
+    pub latency: Times,
+    /// Of a run with `--rate`.
+    pub schedule: Option<Schedule>,
+    /// What a mode shows besides.
+    pub figures: Vec<Figure>,
+    pub intervals: Vec<Interval>,
+    /// CPU time of this program, in its own code and in the kernel; `None` where the system does not tell.
+    pub cpu: Option<Duration>,
+    /// Each reason for which this program, and not the server, was the limit.
+    pub limited: Vec<String>,
+}
+
+/// How a run kept to the rate that was asked for.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// Requests a second that were asked for.
+    pub rate: f64,
+    /// Latency as a closed loop has it: from the moment when the request was sent.
+    pub uncorrected: Times,
+    /// How late this program itself sent a request for which a connection was idle.
+    pub late: Times,
+    /// Requests that were due and were not sent, because no connection was idle.
+    pub never_sent: u64,
+    /// Ages, at the end of the run, of the requests whose responses were still to come.
+    pub open: Times,
+}
+
+/// One named figure of a mode, such as `reach`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// In letters, digits and `_`: the name in JSON, and in conditions.
+    pub name: &'static str,
+    pub value: f64,
+    /// Empty for a count or a share.
+    pub unit: &'static str,
+}
+
+/// A second of the run; the last one may be shorter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// From the beginning of the measured time to the beginning of this.
+    pub at: Duration,
+    pub length: Duration,
+    pub succeeded: u64,
+    pub failed: u64,
+    /// Latency, µs.
+    pub p50: u64,
+    pub p99: u64,
+}
+
+impl Summary {
+    /// What has failed, in all.
+    pub fn failed(&self) -> u64 {
+        self.failures.iter().map(|(_, count)| count).sum()
+    }
+
+    /// What has ended, well or not.
+    pub fn done(&self) -> u64 {
+        self.succeeded + self.failed()
+    }
+
+    /// What has ended well, a second; 0 of no time.
+    pub fn rate(&self) -> f64 {
+        let seconds = self.took.as_secs_f64();
+        if seconds > 0.0 { self.succeeded as f64 / seconds } else { 0.0 }
+    }
+}
