@@ -3,6 +3,10 @@
 //! A meaningless flag is refused with one line and exit code 22, as `ab` has it. What `ab` lets the order of its flags
 //! decide is decided by their meaning: `-n` is kept beside `-t`, and every `-C` is sent.
 
+mod load_args;
+
+pub use load_args::LoadArgs;
+
 use super::numbers::{at_least_one, parse_seconds};
 use crate::http::words::is_token;
 use clap::{ArgAction, Args, Command};
@@ -104,6 +108,8 @@ pub struct BenchArgs {
     /// Bytes of the send and receive buffers of a connection
     #[arg(short = 'b', value_name = "BYTES", value_parser = at_least_one())]
     pub buffer_bytes: Option<usize>,
+    #[command(flatten)]
+    pub load: LoadArgs,
     /// Print the version
     #[arg(short = 'V')]
     pub version: bool,

@@ -12,13 +12,13 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 /// The file cannot be written.
 pub fn write_gnuplot(out: &mut impl Write, samples: &[Sample], now: (Instant, SystemTime)) -> io::Result<()> {
     let mut sorted: Vec<&Sample> = samples.iter().collect();
-    sorted.sort_by_key(|sample| sample.total);
+    sorted.sort_by_key(|sample| sample.latency());
     writeln!(out, "starttime\tseconds\tctime\tdtime\tttime\twait")?;
     for sample in sorted {
         let began = now.1.checked_sub(now.0.saturating_duration_since(sample.began)).unwrap_or(UNIX_EPOCH);
         let seconds = began.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let [connect, processing, total, wait] =
-            [sample.connect, sample.processing(), sample.total, sample.wait].map(|micros| (micros + 500) / 1000);
+            [sample.connect, sample.processing(), sample.latency(), sample.wait].map(|micros| (micros + 500) / 1000);
         writeln!(out, "{}\t{seconds}\t{connect}\t{processing}\t{total}\t{wait}", asctime(began))?;
     }
     Ok(())
@@ -51,7 +51,7 @@ mod tests {
     use std::time::Duration;
 
     fn sample(began: Instant, connect: u64, wait: u64, total: u64) -> Sample {
-        Sample { began, connect, wait, total }
+        Sample { began, queued: 0, connect, wait, total }
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Display for Html<'_> {
             let [received, sent, total] = report.transfer_rates();
             self.row(f, &("Requests per second:", format!("{rate:.2}")))?;
             self.row(f, &("Transfer rate:", format!("{received:.2} kb/s received")))?;
-            for (rate, what) in [(sent, "sent"), (total, "total")].into_iter().filter(|_| report.tally.sends_bodies) {
+            for (rate, what) in [(sent, "sent"), (total, "total")].into_iter().filter(|_| report.facts.sends_bodies) {
                 let cells = format!("<td colspan=2 {cell}>&nbsp;</td><td colspan=2 {cell}>{rate:.2} kb/s {what}</td>");
                 writeln!(f, "<tr {row}>{cells}</tr>")?;
             }
@@ -77,7 +77,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::bench::report::Facts;
+    use crate::cli::bench::report::{Facts, Schedules};
     use std::time::Duration;
 
     #[test]
@@ -89,13 +89,14 @@ mod tests {
             concurrency: 1,
             keep_alive: false,
             may_vary: false,
+            sends_bodies: false,
+            software: Some("<script>\"&".into()),
+            rate: None,
             took: Duration::from_secs(1),
             percentages: true,
             confidence: true,
         };
-        let mut tally = Tally::default();
-        tally.software = Some("<script>\"&".into());
-        let report = Report { facts: &facts, tally: &tally };
+        let report = Report { facts: &facts, tally: &Tally::default(), schedules: &Schedules::default() };
         let attributes = Attributes { table: "border".into(), row: String::new(), cell: "class=d".into() };
         let html = Html { report: &report, attributes: &attributes }.to_string();
         assert!(html.contains("<td colspan=2 class=d>&lt;script&gt;&quot;&amp;</td>"), "{html}");

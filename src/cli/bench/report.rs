@@ -1,5 +1,6 @@
 //! The report, in the lines and columns of `ab`. Programs read it by its labels, so nothing else stands in its lines.
 
+use super::driver::Rest;
 use super::tally::Tally;
 use super::times::Times;
 use std::fmt::{self, Display, Formatter};
@@ -17,17 +18,43 @@ pub struct Facts {
     pub concurrency: usize,
     pub keep_alive: bool,
     pub may_vary: bool,
+    /// Requests have bodies.
+    pub sends_bodies: bool,
+    /// The Server field of the first response.
+    pub software: Option<String>,
     pub took: Duration,
     /// The table of percentages is wanted.
     pub percentages: bool,
     /// Medians, deviations and warnings are wanted.
     pub confidence: bool,
+    /// Requests a second that were asked for.
+    pub rate: Option<f64>,
+}
+
+/// What the schedules of all threads have left at the end.
+#[derive(Debug, Default)]
+pub struct Schedules {
+    pub never_sent: u64,
+    pub open: Times,
+}
+
+impl Schedules {
+    /// The sum over the threads.
+    pub fn of(rests: &[Rest]) -> Schedules {
+        let mut sum = Schedules::default();
+        for rest in rests {
+            sum.never_sent += rest.never_sent;
+            sum.open.add(&rest.open);
+        }
+        sum
+    }
 }
 
 /// The report of a run.
 pub struct Report<'a> {
     pub facts: &'a Facts,
     pub tally: &'a Tally,
+    pub schedules: &'a Schedules,
 }
 
 /// A label and its value.
@@ -54,6 +81,10 @@ impl Display for Report<'_> {
             self.percentages(f)?;
             self.latencies(f)?;
         }
+        self.statuses(f)?;
+        if let Some(rate) = self.facts.rate {
+            self.schedule(f, rate)?;
+        }
         Ok(())
     }
 }
@@ -64,7 +95,7 @@ pub const FAILURES: &str = "Failed requests:";
 impl Report<'_> {
     /// What is loaded.
     pub fn server(&self) -> Vec<Row> {
-        let software = self.tally.software.clone().unwrap_or_default();
+        let software = self.facts.software.clone().unwrap_or_default();
         let Facts { host, port, .. } = self.facts;
         vec![("Server Software:", software), ("Server Hostname:", host.clone()), ("Server Port:", port.to_string())]
     }
@@ -80,7 +111,7 @@ impl Report<'_> {
 
     /// The counts that every report has.
     pub fn counts(&self) -> Vec<Row> {
-        let Report { facts, tally } = self;
+        let Report { facts, tally, .. } = self;
         let mut rows = vec![
             ("Concurrency Level:", facts.concurrency.to_string()),
             ("Time taken for tests:", format!("{:.3} seconds", facts.took.as_secs_f64())),
@@ -89,12 +120,12 @@ impl Report<'_> {
         ];
         let optional = [
             ("Write errors:", tally.write_errors, tally.write_errors > 0),
-            ("Non-2xx responses:", tally.not_2xx, tally.not_2xx > 0),
+            ("Non-2xx responses:", tally.not_2xx(), tally.not_2xx() > 0),
             ("Keep-Alive requests:", tally.kept, facts.keep_alive),
         ];
         rows.extend(optional.into_iter().filter(|(.., shown)| *shown).map(|(label, n, _)| (label, n.to_string())));
         rows.push(("Total transferred:", format!("{} bytes", tally.received_bytes)));
-        if tally.sends_bodies {
+        if facts.sends_bodies {
             rows.push(("Total body sent:", tally.sent_bytes.to_string()));
         }
         rows.push(("HTML transferred:", format!("{} bytes", tally.body_bytes)));
@@ -124,7 +155,7 @@ impl Report<'_> {
             ("Time per request:", format!("{each:.3} [ms] (mean, across all concurrent requests)")),
             ("Transfer rate:", format!("{received:.2} [Kbytes/sec] received")),
         ]);
-        if self.tally.sends_bodies {
+        if self.facts.sends_bodies {
             rows.extend([("", format!("{sent:.2} kb/s sent")), ("", format!("{total:.2} kb/s total"))]);
         }
         rows
@@ -181,10 +212,50 @@ impl Report<'_> {
 
     /// What `ab` does not show: times below a millisecond, and the slowest requests. Behind all of its lines.
     fn latencies(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\nLatency by percentile (microseconds)")?;
-        SHARES
-            .iter()
-            .try_for_each(|share| writeln!(f, "{:>8} {:>9}", format!("{share}%"), self.tally.total.percentile(*share)))
+        let Tally { total, uncorrected, .. } = self.tally;
+        match self.facts.rate {
+            None => writeln!(f, "\nLatency by percentile (microseconds)")?,
+            Some(_) => writeln!(f, "\nLatency by percentile (microseconds)\n           from due  from sending")?,
+        }
+        for share in SHARES {
+            write!(f, "{:>8} {:>9}", format!("{share}%"), total.percentile(share))?;
+            match self.facts.rate {
+                None => writeln!(f)?,
+                Some(_) => writeln!(f, " {:>13}", uncorrected.percentile(share))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// How the run kept to its schedule.
+    fn schedule(&self, f: &mut Formatter<'_>, rate: f64) -> fmt::Result {
+        let (late, Schedules { never_sent, open }) = (&self.tally.late, self.schedules);
+        let micros = |micros: u64| format!("{:.3} ms", micros as f64 / 1000.0);
+        writeln!(f)?;
+        line(f, "Schedule:", format!("{rate:.2} [#/sec] asked for"))?;
+        line(f, "Late starts:", format!("p99 {}, max {}", micros(late.percentile(99.0)), micros(late.max())))?;
+        line(f, "Never sent:", never_sent)?;
+        match open.count() {
+            0 => line(f, "Open at the end:", 0)?,
+            n => line(
+                f,
+                "Open at the end:",
+                format!("{n} (median age {}, max {})", micros(open.median()), micros(open.max())),
+            )?,
+        }
+        writeln!(f, "Latency from due counts the time for which a request waited because no connection was idle.")
+    }
+
+    /// Responses by status, if there are several.
+    fn statuses(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut statuses = self.tally.statuses.clone();
+        statuses.sort_unstable();
+        if statuses.len() < 2 {
+            return Ok(());
+        }
+        let list: Vec<String> = statuses.iter().map(|(status, count)| format!("{status}: {count}")).collect();
+        writeln!(f)?;
+        line(f, "Responses by status:", list.join(", "))
     }
 }
 

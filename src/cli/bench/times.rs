@@ -17,6 +17,8 @@ const DIGITS: u8 = 3;
 pub struct Sample {
     /// When it began: the connect, or the request on a kept connection.
     pub began: Instant,
+    /// From the moment when it was due to its beginning; 0 without a schedule.
+    pub queued: u64,
     /// Until it was connected; 0 on a kept connection.
     pub connect: u64,
     /// From the request, when it was sent, to the first byte of the response.
@@ -26,6 +28,11 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// From the moment when it was due to the end of the response.
+    pub fn latency(&self) -> u64 {
+        self.queued.saturating_add(self.total)
+    }
+
     /// From the connect to the end of the response.
     pub fn processing(&self) -> u64 {
         self.total.saturating_sub(self.connect)
@@ -66,6 +73,9 @@ impl Times {
 
     /// The times of another list as well.
     pub fn add(&mut self, other: &Times) {
+        if other.count() == 0 {
+            return;
+        }
         // Equal bounds: it cannot fail.
         let _ = self.histogram.add(&other.histogram);
         self.sum += other.sum;

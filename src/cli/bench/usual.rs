@@ -16,24 +16,24 @@ pub struct Usual {
 /// What a head means for the load.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Meaning {
-    pub is_2xx: bool,
+    pub status: u16,
     /// The connection may carry another request.
     pub is_kept: bool,
 }
 
 impl Usual {
-    /// Remembers a response of a known length that lay in one piece: its head, and the bytes of its body.
+    /// Remembers a response of a known length that lay in one piece: its head, and the number of bytes of its body.
     pub fn learn(&mut self, head: &[u8], body: usize, meaning: Meaning) {
         self.head.clear();
         self.head.extend_from_slice(head);
         (self.body, self.meaning) = (body, meaning);
     }
 
-    /// If these bytes are such a response, whole and nothing else: the bytes of its body, and its meaning.
-    pub fn is(&self, bytes: &[u8]) -> Option<(usize, Meaning)> {
-        let is_it =
-            !self.head.is_empty() && bytes.len() == self.head.len() + self.body && bytes.starts_with(&self.head);
-        is_it.then_some((self.body, self.meaning))
+    /// If these bytes begin with such a response, whole: its bytes, those of its body, and its meaning.
+    pub fn front(&self, bytes: &[u8]) -> Option<(usize, usize, Meaning)> {
+        let whole = self.head.len() + self.body;
+        let is_it = !self.head.is_empty() && bytes.len() >= whole && bytes.starts_with(&self.head);
+        is_it.then_some((whole, self.body, self.meaning))
     }
 }
 
@@ -42,14 +42,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_same_head_and_length_are_usual() {
-        let meaning = Meaning { is_2xx: true, is_kept: true };
+    fn only_the_same_head_with_a_whole_body_is_usual() {
+        let meaning = Meaning { status: 200, is_kept: true };
         let mut usual = Usual::default();
-        assert_eq!((usual.is(b""), usual.is(b"H\r\n\r\nab")), (None, None));
+        assert_eq!((usual.front(b""), usual.front(b"H\r\n\r\nab")), (None, None));
         usual.learn(b"H\r\n\r\n", 2, meaning);
-        assert_eq!(usual.is(b"H\r\n\r\nab"), Some((2, meaning)));
-        for other in ["H\r\n\r\na", "H\r\n\r\nabc", "h\r\n\r\nab", "", "H"] {
-            assert_eq!(usual.is(other.as_bytes()), None, "{other:?}");
+        for whole in ["H\r\n\r\nab", "H\r\n\r\nabH\r\n"] {
+            assert_eq!(usual.front(whole.as_bytes()), Some((7, 2, meaning)));
+        }
+        for other in ["H\r\n\r\na", "h\r\n\r\nab", "", "H"] {
+            assert_eq!(usual.front(other.as_bytes()), None, "{other:?}");
         }
     }
 }

@@ -25,6 +25,14 @@ fn wrong_command_lines_give_one_line_and_code_22() {
         (vec!["-H", "no colon", "http://a.test/"], "expected NAME: VALUE"),
         (vec!["-H", "X: a\r\nY: b", "http://a.test/"], "cannot have a line end"),
         (vec!["-C", "a\nb", "http://a.test/"], "cannot have a line end"),
+        (vec!["--duration", "0", "http://a.test/"], "expected seconds"),
+        (vec!["--duration", "1", "-n", "1", "http://a.test/"], "cannot be used with"),
+        (vec!["--rate", "0", "http://a.test/"], "expected requests a second"),
+        (vec!["--threads", "2", "http://a.test/"], "--threads 2 is more than the 1 connections"),
+        (vec!["--warmup", "1", "http://a.test/"], "--warmup needs --duration"),
+        (vec!["--pipeline", "2", "http://a.test/"], "--http1.1"),
+        (vec!["--requests", "/none/such", "http://a.test/"], "/none/such: No such file"),
+        (vec!["-c", "4000000000", "-n", "4000000000", "http://a.test/"], "the limit of open files"),
         (vec!["ftp://a.test/"], "ftp"),
         (vec!["a.test"], "a.test"),
         (vec!["https://a.test/"], "https"),
@@ -100,4 +108,70 @@ fn http_1_1_keeps_its_connection_and_reads_chunks() {
     assert!(stdout.contains("Document Length:        5 bytes\n"), "{stdout}");
     let request = &stub.requests()[0];
     assert!(request.starts_with("GET / HTTP/1.1\r\nHost: ") && !request.contains("Connection"), "{request}");
+}
+
+#[test]
+fn a_rate_is_kept_and_reported_by_several_threads() {
+    let site = Site::start(Limits::default(), &[]);
+    let url = format!("http://{}/plaintext", site.address);
+    let (code, stdout, stderr) = run(&[
+        "bench",
+        "-q",
+        "-k",
+        "-c",
+        "4",
+        "--threads",
+        "2",
+        "--rate",
+        "500",
+        "--duration",
+        "1",
+        "--warmup",
+        "0.2",
+        &url,
+    ]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let figure = |label: &str| {
+        let line =
+            stdout.lines().find_map(|line| line.strip_prefix(label)).unwrap_or_else(|| panic!("{label}: {stdout}"));
+        line.split_whitespace().next().and_then(|word| word.parse::<f64>().ok()).expect("a number")
+    };
+    assert!((450.0..=501.0).contains(&figure("Complete requests:")), "{stdout}");
+    assert_eq!((figure("Schedule:"), figure("Failed requests:")), (500.0, 0.0));
+    assert!(stdout.contains("from due  from sending") && stdout.contains("\nLate starts:"), "{stdout}");
+}
+
+#[test]
+fn a_file_of_requests_is_sent_in_turn() {
+    let (stub, dir) = (Stub::saying("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"), Dir::new());
+    let (list, body) = (dir.path().join("list"), dir.path().join("body"));
+    std::fs::write(&list, "GET /a\nX: y\n\nPOST /b\nContent-Type: text/x\n@body\n").expect("a file");
+    std::fs::write(&body, "hello").expect("a file");
+    let url = format!("http://{}/", stub.address);
+    let list = list.to_str().expect("a path");
+    let (code, stdout, stderr) = run(&["bench", "-n", "3", "--requests", list, &url]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let requests = stub.requests();
+    assert!(requests[0].starts_with("GET /a HTTP/1.0\r\nX: y\r\n"), "{requests:?}");
+    assert!(
+        requests[1].starts_with("POST /b HTTP/1.0\r\nContent-length: 5\r\nContent-Type: text/x\r\n"),
+        "{requests:?}"
+    );
+    assert!(requests[2].starts_with("GET /a "), "{requests:?}");
+    assert!(stdout.contains("Document Length:        Variable\n"), "{stdout}");
+}
+
+#[test]
+fn an_interrupted_run_prints_its_report() {
+    let site = Site::start(Limits::default(), &[]);
+    let url = format!("http://{}/plaintext", site.address);
+    let mut command = Command::new(PROGRAM);
+    command.args(["bench", "-q", "-k", "--duration", "60", &url]);
+    let child = command.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    let output = child.wait_with_output().expect("it ends");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(interrupted.success() && output.status.code() == Some(1), "{:?}: {stdout}", output.status);
+    assert!(stdout.contains("\nRequests per second:    "), "{stdout}");
 }

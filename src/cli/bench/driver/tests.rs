@@ -12,20 +12,21 @@ struct Bench {
     now: Instant,
 }
 
-fn plan(requests: usize, concurrency: usize) -> Plan {
+fn plan(requests: u64, concurrency: usize) -> Plan {
     Plan {
         address: ([127, 0, 0, 1], 80).into(),
-        request: REQUEST.to_vec(),
-        has_body: false,
-        is_head: false,
+        tls: None,
+        requests: vec![Request { bytes: REQUEST.to_vec(), is_head: false }],
         keep_alive: false,
-        requests,
+        requests_max: requests,
         concurrency,
+        pipeline: 1,
+        warmup: Duration::ZERO,
         time_limit: None,
         response_within: Duration::from_secs(30),
+        schedule: None,
         goes_on: false,
-        may_vary: false,
-        keeps_samples: true,
+        wanted: Wanted { samples: true, ..Wanted::default() },
     }
 }
 
@@ -41,6 +42,11 @@ impl Bench {
     fn later(&mut self, millis: u64) -> &mut Bench {
         self.now += Duration::from_millis(millis);
         self
+    }
+
+    /// The loop looks at the clock.
+    fn tick(&mut self) {
+        self.driver.on_time(self.now).expect("it goes on");
     }
 
     /// The kernel reports what is new of the `n`th connection.
@@ -68,7 +74,7 @@ impl Bench {
     }
 
     fn tally(&self) -> &Tally {
-        self.driver.tally()
+        &self.driver.tally
     }
 }
 
@@ -87,8 +93,8 @@ fn each_request_has_its_own_connection_and_times() {
     bench.connect(1);
     bench.respond(1, WHOLE, true).expect("a response");
     let tally = bench.tally();
-    assert_eq!((tally.done(), tally.failures(), tally.kept, tally.not_2xx), (2, 0, 0, 0));
-    assert_eq!((tally.software.as_deref(), tally.length, tally.body_bytes), (Some("demo"), Some(5), 10));
+    assert_eq!((tally.done(), tally.failures(), tally.kept, tally.not_2xx()), (2, 0, 0, 0));
+    assert_eq!((bench.driver.input.software.as_deref(), tally.length, tally.body_bytes), (Some("demo"), Some(5), 10));
     assert_eq!((tally.received_bytes, tally.sent_bytes), (2 * WHOLE.len() as u64, 2 * REQUEST.len() as u64));
     assert!(bench.driver.is_over(bench.now));
 }
@@ -166,12 +172,12 @@ fn a_response_that_is_cut_short_is_a_failure() {
 #[test]
 fn another_length_is_a_failure_unless_lengths_may_vary() {
     for (may_vary, failures) in [(false, 1), (true, 0)] {
-        let mut bench = Bench::new(Plan { may_vary, ..plan(2, 2) });
+        let mut bench = Bench::new(Plan { wanted: Wanted { may_vary, ..Wanted::default() }, ..plan(2, 2) });
         bench.connect(0);
         bench.connect(1);
         bench.respond(0, WHOLE, true).expect("a response");
         bench.respond(1, "HTTP/1.0 404 No\r\nContent-Length: 1\r\n\r\nx", true).expect("a response");
-        assert_eq!((bench.tally().length_failures, bench.tally().not_2xx), (failures, 1));
+        assert_eq!((bench.tally().length_failures, bench.tally().not_2xx()), (failures, 1));
     }
 }
 
@@ -180,13 +186,13 @@ fn a_late_response_ends_the_run_or_is_a_failure() {
     for goes_on in [false, true] {
         let mut bench = Bench::new(Plan { goes_on, ..plan(2, 1) });
         bench.connect(0);
-        assert_eq!(bench.driver.due(), Some(bench.now + Duration::from_secs(30)));
-        bench.later(29_999);
+        assert_eq!(bench.driver.due(), Some(bench.now + SWEEP), "when it looks");
+        bench.later(29_900);
         bench.driver.on_time(bench.now).expect("there is time");
-        bench.later(1);
+        bench.later(100);
         let outcome = bench.driver.on_time(bench.now);
         assert_eq!(outcome.is_ok(), goes_on);
-        assert_eq!(bench.tally().receive_failures, usize::from(goes_on));
+        assert_eq!(bench.tally().receive_failures, u64::from(goes_on));
     }
 }
 
@@ -206,7 +212,7 @@ fn eleven_failed_connects_end_a_run_that_goes_on() {
     let (network, now) = (FakeNetwork::default(), Instant::now());
     let mut driver = Driver::new(Plan { goes_on: true, ..plan(100, 1) }, network.clone(), now);
     assert!(matches!(driver.start(now), Err(Aborted::Connecting(_))));
-    assert_eq!((driver.tally().connect_failures, driver.tally().done()), (10, 0));
+    assert_eq!((driver.tally.connect_failures, driver.tally.done()), (10, 0));
     let mut driver = Driver::new(plan(1, 1), network, now);
     assert!(matches!(driver.start(now), Err(Aborted::Socket(_))));
 }
@@ -250,4 +256,154 @@ fn an_event_of_an_earlier_connection_changes_nothing() {
     bench.respond(0, WHOLE, true).expect("a response");
     bench.driver.on_ready(old, WRITABLE, bench.now).expect("nothing");
     assert!(bench.network.pipe(1).borrow().heard().is_empty());
+}
+
+/// The driver beside a server that responds at once, but not between two moments, for so many milliseconds. Returns what
+/// was counted, and what was left at the end.
+fn run_with_stall(plan: Plan, stall: std::ops::Range<u64>, millis: u64) -> (Tally, Rest) {
+    let mut bench = Bench::new(plan);
+    let began = bench.now;
+    for at in 0..=millis {
+        bench.now = began + Duration::from_millis(at);
+        bench.driver.on_time(bench.now).expect("it goes on");
+        let mut responded = true;
+        while responded && !stall.contains(&at) {
+            responded = false;
+            let pipes = bench.network.0.borrow().pipes.len();
+            for n in 0..pipes {
+                bench.report(n).expect("it goes on");
+                let heard = bench.network.pipe(n).borrow().heard().len();
+                for _ in 0..heard / REQUEST.len() {
+                    bench.network.pipe(n).borrow_mut().say(KEPT);
+                    responded = true;
+                }
+                bench.network.pipe(n).borrow_mut().forget();
+                bench.report(n).expect("it goes on");
+            }
+        }
+    }
+    let tally = bench.driver.take();
+    (tally, bench.driver.finish(bench.now))
+}
+
+fn rate(per_second: f64, requests: u64, concurrency: usize) -> Plan {
+    let schedule = Some(Schedule { rate: per_second, first: 0, stride: 1 });
+    let wanted = Wanted { uncorrected: true, ..Wanted::default() };
+    Plan { schedule, wanted, keep_alive: true, ..plan(requests, concurrency) }
+}
+
+/// The same times by value.
+fn times(millis: impl IntoIterator<Item = u64>) -> Times {
+    let mut times = Times::default();
+    millis.into_iter().for_each(|millis| times.record(millis * 1000));
+    times
+}
+
+const SHARES: [f64; 8] = [0.0, 25.0, 50.0, 75.0, 90.0, 99.0, 99.9, 100.0];
+
+#[test]
+fn a_stall_counts_for_every_request_that_is_due_in_it() {
+    // Request 10 is due at 100 ms, and 49 more until the server goes on at 600 ms.
+    let (tally, rest) = run_with_stall(rate(100.0, 100, 1), 100..600, 1000);
+    let expected = times((0..50).map(|_| 0).chain((1..=50).map(|n| n * 10)));
+    assert_eq!(SHARES.map(|p| tally.total.percentile(p)), SHARES.map(|p| expected.percentile(p)));
+    let closed = times((0..99).map(|_| 0).chain([500]));
+    assert_eq!(SHARES.map(|p| tally.uncorrected.percentile(p)), SHARES.map(|p| closed.percentile(p)));
+    assert_eq!((tally.done(), tally.late.max(), rest.never_sent, rest.open.count()), (100, 0, 0, 0));
+}
+
+#[test]
+fn a_stall_at_the_end_does_not_vanish() {
+    let plan = Plan { time_limit: Some(Duration::from_secs(1)), ..rate(100.0, u64::MAX, 2) };
+    // Nothing is sent behind the end, though a connection is idle and a request is due.
+    assert_eq!(run_with_stall(plan.clone(), 0..0, 1500).0.done(), 100);
+    let (tally, rest) = run_with_stall(plan, 500..2000, 1500);
+    // Due before 500 ms; two are open; 48 more are due before the end at 1,000 ms.
+    assert_eq!((tally.done(), rest.open.count(), rest.never_sent), (50, 2, 48));
+    assert_eq!((rest.open.median() / 1000, rest.open.max() / 1000), (490, 500));
+}
+
+#[test]
+fn a_due_request_goes_to_any_idle_connection() {
+    let mut bench = Bench::new(rate(1000.0, 100, 2));
+    bench.connect(0);
+    // The first connection is stuck; every further request goes to the second one.
+    for n in 1..5 {
+        bench.later(1).tick();
+        if n == 1 {
+            bench.report(1).expect("it is connected");
+        }
+        assert_eq!(bench.network.pipe(1).borrow().heard(), REQUEST, "request {n}");
+        bench.network.pipe(1).borrow_mut().forget();
+        bench.respond(1, KEPT, false).expect("a response");
+    }
+    assert_eq!((bench.tally().done(), bench.network.pipe(0).borrow().heard().len()), (4, 0));
+}
+
+#[test]
+fn lateness_is_that_of_this_program_only() {
+    let mut bench = Bench::new(rate(100.0, 10, 1));
+    bench.connect(0);
+    bench.respond(0, KEPT, false).expect("a response");
+    // The connection is idle when request 1 is due at 10 ms, and the loop comes 3 ms later.
+    bench.later(13).tick();
+    assert_eq!(bench.tally().late.max(), 3000);
+    // Request 2 is due at 20 ms, when the connection is busy: it begins at once when that is over.
+    bench.network.pipe(0).borrow_mut().forget();
+    bench.later(20).respond(0, KEPT, false).expect("a response");
+    assert_eq!((bench.tally().late.count(), bench.tally().late.max()), (3, 3000));
+}
+
+#[test]
+fn pipelined_requests_share_a_write_and_keep_their_order() {
+    let mut bench = Bench::new(Plan { keep_alive: true, pipeline: 3, ..plan(5, 1) });
+    bench.report(0).expect("it is connected");
+    assert_eq!(bench.network.pipe(0).borrow().heard(), REQUEST.repeat(3));
+    bench.network.pipe(0).borrow_mut().forget();
+    bench.later(1).respond(0, &[KEPT, KEPT, &KEPT[..20]].concat(), false).expect("two responses");
+    assert_eq!((bench.tally().done(), bench.network.pipe(0).borrow().heard().len()), (2, 2 * REQUEST.len()));
+    bench.later(1).respond(0, &[&KEPT[20..], KEPT, KEPT].concat(), false).expect("three responses");
+    assert_eq!((bench.tally().done(), bench.tally().failures(), bench.tally().kept), (5, 0, 5));
+    assert!(bench.driver.is_over(bench.now));
+}
+
+#[test]
+fn pipelined_requests_behind_a_close_are_sent_again() {
+    let mut bench = Bench::new(Plan { keep_alive: true, pipeline: 2, ..plan(2, 1) });
+    bench.report(0).expect("it is connected");
+    bench.respond(0, WHOLE, true).expect("a response, and the end");
+    bench.connect(1);
+    bench.respond(1, WHOLE, true).expect("a response");
+    assert_eq!((bench.tally().done(), bench.tally().failures()), (2, 0));
+    assert!(bench.driver.is_over(bench.now));
+}
+
+#[test]
+fn what_comes_before_the_end_of_the_warm_up_is_not_counted() {
+    let warmup = Duration::from_secs(1);
+    let mut bench = Bench::new(Plan { keep_alive: true, warmup, time_limit: Some(warmup), ..plan(u64::MAX, 1) });
+    bench.connect(0);
+    bench.respond(0, KEPT, false).expect("a response");
+    assert_eq!(bench.tally().done(), 1);
+    bench.later(1000).tick();
+    assert_eq!((bench.tally().done(), bench.driver.done()), (0, 0));
+    bench.later(999).respond(0, KEPT, false).expect("a response");
+    assert!(bench.tally().done() == 1 && !bench.driver.is_over(bench.now));
+    bench.later(1);
+    assert!(bench.driver.is_over(bench.now));
+}
+
+#[test]
+fn requests_of_a_list_are_sent_in_turn() {
+    let request = |path: &str| Request { bytes: format!("GET {path} HTTP/1.0\r\n\r\n").into_bytes(), is_head: false };
+    let requests = vec![request("/a"), request("/b")];
+    let mut bench = Bench::new(Plan { requests, keep_alive: true, ..plan(3, 1) });
+    for path in ["/a", "/b", "/a"] {
+        bench.report(0).expect("it goes on");
+        let heard = bench.network.pipe(0).borrow().heard().to_vec();
+        assert!(heard.starts_with(format!("GET {path} ").as_bytes()), "{path}");
+        bench.network.pipe(0).borrow_mut().forget();
+        bench.respond(0, KEPT, false).expect("a response");
+    }
+    assert!(bench.driver.is_over(bench.now));
 }

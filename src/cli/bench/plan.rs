@@ -1,0 +1,104 @@
+//! What the flags ask for, as the plans of the threads. Everything that can be wrong before a request is sent is found here.
+
+use super::driver::Plan;
+use super::load::Precision;
+use super::pace::Schedule;
+use super::report::Facts;
+use super::request;
+use super::tally::Wanted;
+use crate::config::BenchArgs;
+use crate::http::url::{Scheme, Url};
+use std::net::ToSocketAddrs;
+use std::time::Duration;
+
+/// Requests without `-n` beside `-t`, at most.
+const REQUESTS_WITH_TIME: usize = 50_000;
+/// Descriptors of this program besides its connections: the standard ones, polls, files.
+const OTHER_FILES: usize = 32;
+
+/// A run that is about to begin.
+pub struct Prepared {
+    pub url: Url,
+    /// The plan of each thread.
+    pub plans: Vec<Plan>,
+    pub facts: Facts,
+    pub precision: Precision,
+    /// Requests in all; `None` until the time is over.
+    pub requests: Option<usize>,
+}
+
+/// Reads the flags.
+///
+/// # Errors
+/// A line that says what to do.
+pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
+    let text = args.url.as_deref().ok_or("there is no URL: give one, such as http://127.0.0.1:8888/")?;
+    let url = Url::parse(text).map_err(|e| format!("{text}: {e}"))?;
+    if url.scheme == Scheme::Https {
+        return Err("https is not measured yet: give an http URL".into());
+    }
+    let load = &args.load;
+    let default = if args.time_limit.is_some() { REQUESTS_WITH_TIME } else { 1 };
+    let requests = load.duration.is_none().then(|| args.requests.unwrap_or(default));
+    if let Some(requests) = requests.filter(|&requests| args.concurrency > requests) {
+        return Err(format!("-c {} is more than the {requests} requests of -n", args.concurrency));
+    }
+    if load.threads > args.concurrency {
+        return Err(format!("--threads {} is more than the {} connections of -c", load.threads, args.concurrency));
+    }
+    if !load.warmup.is_zero() && load.duration.or(args.time_limit).is_none() {
+        return Err("--warmup needs --duration: how long is the time that is measured?".into());
+    }
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+    if (args.concurrency + OTHER_FILES) as u64 > files {
+        let most = files.saturating_sub(OTHER_FILES as u64);
+        return Err(format!(
+            "-c {}: the limit of open files ({files}) allows {most}; ulimit -n raises it",
+            args.concurrency
+        ));
+    }
+    let sent = request::all(args, &url)?;
+    let (host, port) = args.proxy.as_ref().map_or((url.host.as_str(), url.port), |(host, port)| (host, *port));
+    let addresses = (host, port).to_socket_addrs();
+    let address = addresses.map_err(|e| format!("{host}: {e}"))?.next();
+    let may_vary = args.may_vary || load.requests_file.is_some();
+    let plan = Plan {
+        address: address.ok_or_else(|| format!("{host} has no address"))?,
+        tls: None,
+        requests: sent,
+        keep_alive: args.keep_alive || args.http_1_1,
+        requests_max: 0,
+        concurrency: 0,
+        pipeline: load.pipeline,
+        warmup: load.warmup,
+        time_limit: load.duration.or(args.time_limit),
+        response_within: args.response_within,
+        schedule: None,
+        goes_on: args.go_on,
+        wanted: Wanted { may_vary, samples: args.gnuplot.is_some(), uncorrected: load.rate.is_some() },
+    };
+    let facts = Facts {
+        host: url.host.clone(),
+        port: url.port,
+        path: url.target.clone(),
+        concurrency: args.concurrency,
+        keep_alive: plan.keep_alive,
+        may_vary,
+        sends_bodies: request::have_bodies(args),
+        software: None,
+        took: Duration::ZERO,
+        percentages: !args.no_percentages,
+        confidence: !args.no_confidence,
+        rate: load.rate,
+    };
+    let share = |n: usize, all: usize| all / load.threads + usize::from(n < all % load.threads);
+    let schedule = |n| load.rate.map(|rate| Schedule { rate, first: n as u64, stride: load.threads as u64 });
+    let of_thread = |n: usize| Plan {
+        requests_max: requests.map_or(u64::MAX, |requests| share(n, requests) as u64),
+        concurrency: share(n, args.concurrency),
+        schedule: schedule(n),
+        ..plan.clone()
+    };
+    let precision = if load.rate.is_some() { Precision::Micros } else { Precision::Millis };
+    Ok(Prepared { plans: (0..load.threads).map(of_thread).collect(), url, facts, precision, requests })
+}

@@ -1,0 +1,163 @@
+//! What is shown while a run goes on, on standard error.
+//!
+//! On a terminal one line is drawn again and again. Elsewhere there are whole lines: with a number of requests those of
+//! `ab`, one for each tenth; with a duration, one a second.
+
+use super::note;
+use super::own;
+use super::tally::Tally;
+use super::times::Times;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// Requests up to which nothing is shown.
+const SILENT_UP_TO: usize = 150;
+
+/// How a run is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Nothing,
+    /// One line, drawn again.
+    Redrawn,
+    /// `Completed 100 requests`.
+    Tenths,
+    /// A line a second.
+    Seconds,
+}
+
+/// The view of one run.
+pub struct View {
+    form: Form,
+    began: Instant,
+    /// What is measured is of this length, or has so many requests.
+    goal: Goal,
+    /// Distance of the lines of `ab`, and the count at the next one.
+    every: u64,
+    next: u64,
+    shown: Shown,
+}
+
+/// What a run has to reach.
+#[derive(Debug, Clone, Copy)]
+pub enum Goal {
+    Requests(usize),
+    Time { warmup: Duration, measured: Duration },
+}
+
+/// What the last interval has shown.
+#[derive(Debug, Default)]
+struct Shown {
+    interval: u64,
+    times: Times,
+    failures: u64,
+    cpu: Option<Duration>,
+}
+
+impl View {
+    /// A view for a run that begins now; a quiet one shows nothing.
+    pub fn new(goal: Goal, is_quiet: bool) -> View {
+        let form = match goal {
+            _ if is_quiet => Form::Nothing,
+            Goal::Requests(requests) if requests <= SILENT_UP_TO => Form::Nothing,
+            _ if io::stderr().is_terminal() => Form::Redrawn,
+            Goal::Requests(_) => Form::Tenths,
+            Goal::Time { .. } => Form::Seconds,
+        };
+        let every = match goal {
+            Goal::Requests(requests) => (requests as u64 / 10).max(100),
+            Goal::Time { .. } => u64::MAX,
+        };
+        let shown = Shown { cpu: own::cpu_time(), ..Shown::default() };
+        View { form, began: Instant::now(), goal, every, next: every, shown }
+    }
+
+    /// Whether nothing is shown.
+    pub fn is_silent(&self) -> bool {
+        self.form == Form::Nothing
+    }
+
+    /// Ten times a second: so much is done.
+    pub fn look(&mut self, done: u64) {
+        while self.form == Form::Tenths && done >= self.next {
+            note(&format!("Completed {} requests", self.next));
+            self.next += self.every;
+        }
+    }
+
+    /// What a thread has counted in an interval.
+    pub fn piece(&mut self, interval: u64, tally: &Tally, done: u64) {
+        if !matches!(self.form, Form::Redrawn | Form::Seconds) {
+            return;
+        }
+        if interval > self.shown.interval {
+            self.draw(done);
+            self.shown = Shown { interval, cpu: own::cpu_time(), ..Shown::default() };
+        }
+        self.shown.times.add(&tally.total);
+        self.shown.failures += tally.failures();
+    }
+
+    /// Shows the interval that is complete.
+    fn draw(&self, done: u64) {
+        let cpu = own::cpu_time().zip(self.shown.cpu).map(|(now, before)| now.saturating_sub(before));
+        let line = line(&self.shown, self.share(done), cpu);
+        match self.form {
+            // To the first column, and nothing behind the text (ECMA-48).
+            Form::Redrawn => drop(write!(io::stderr(), "\r{line}\x1b[K")),
+            _ => note(&line),
+        }
+    }
+
+    /// The part of the run that is done, 0 to 1.
+    fn share(&self, done: u64) -> f64 {
+        let share = match self.goal {
+            Goal::Requests(requests) => done as f64 / requests.max(1) as f64,
+            Goal::Time { warmup, measured } => self.began.elapsed().as_secs_f64() / (warmup + measured).as_secs_f64(),
+        };
+        share.clamp(0.0, 1.0)
+    }
+
+    /// The run is over.
+    pub fn end(&self, done: u64) {
+        match self.form {
+            Form::Nothing | Form::Seconds => {}
+            Form::Redrawn => drop(write!(io::stderr(), "\r\x1b[K")),
+            Form::Tenths => note(&format!("Finished {done} requests")),
+        }
+    }
+}
+
+/// One interval as a line. An interval is a second.
+fn line(shown: &Shown, share: f64, cpu: Option<Duration>) -> String {
+    let millis = |percent| shown.times.percentile(percent) as f64 / 1000.0;
+    let cpu = cpu.map_or(String::new(), |cpu| format!("  own CPU {:.0} %", cpu.as_secs_f64() * 100.0));
+    format!(
+        "{:>3.0} %  {:>8}/s  p50 {:.3} ms  p99 {:.3} ms  {} failed{cpu}",
+        share * 100.0,
+        shown.times.count(),
+        millis(50.0),
+        millis(99.0),
+        shown.failures,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_rate_percentiles_failures_and_share() {
+        let mut shown = Shown { failures: 2, ..Shown::default() };
+        (1..=100).for_each(|n| shown.times.record(n * 10));
+        let cpu = Some(Duration::from_millis(430));
+        assert_eq!(line(&shown, 0.5, cpu), " 50 %       100/s  p50 0.500 ms  p99 0.990 ms  2 failed  own CPU 43 %");
+        assert_eq!(line(&Shown::default(), 1.0, None), "100 %         0/s  p50 0.000 ms  p99 0.000 ms  0 failed");
+    }
+
+    #[test]
+    fn a_quiet_or_small_run_shows_nothing() {
+        assert!(View::new(Goal::Requests(150), false).is_silent());
+        assert!(View::new(Goal::Requests(1000), true).is_silent());
+        assert!(!View::new(Goal::Requests(151), false).is_silent());
+    }
+}
