@@ -15,6 +15,7 @@ mod pace;
 mod plan;
 mod report;
 mod request;
+mod series;
 mod slot;
 mod sockets;
 mod summary;
@@ -27,9 +28,11 @@ use crate::config::BenchArgs;
 use crate::http::url::Url;
 use driver::{Driver, Rest};
 use html::{Attributes, Html};
-use load::{Aborted, Ended};
+use load::{Aborted, Ended, Watch};
+use own::Used;
 use plan::{Prepared, prepare};
 use report::{Facts, Report, Schedules};
+use series::Series;
 use sockets::Sockets;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -38,6 +41,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime};
+use summary::{Run, Summary};
 use tally::Tally;
 use view::{Goal, View};
 
@@ -61,18 +65,29 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
         Some(requests) => Goal::Requests(requests),
         None => Goal::Time { warmup: args.load.warmup, measured: args.load.duration.unwrap_or_default() },
     };
-    let mut view = View::new(goal, args.quiet);
+    let threads = prepared.plans.len();
     let attributes = attributes(args);
+    let mut shown = Shown {
+        view: View::new(goal, args.quiet),
+        series: Series::new(threads),
+        tally: Tally::new(prepared.plans[0].wanted),
+    };
     match attributes {
-        None => print(&format!("{BANNER}\n{}", begin(args, &prepared.url, view.is_silent())))?,
+        None => print(&format!("{BANNER}\n{}", begin(args, &prepared.url, shown.view.is_silent())))?,
         Some(_) => print(&format!("<p>\n {}<br>\n</p>\n<p>\n", BANNER.trim_end().replace('\n', "<br>\n ")))?,
     }
-    let facts = prepared.facts.clone();
-    let mut tally = Tally::new(prepared.plans[0].wanted);
+    let (facts, url, began) = (prepared.facts.clone(), prepared.url.to_string(), SystemTime::now());
     let cpu_before = own::cpu_time();
-    let ended = drive(prepared, args, &mut tally, &mut view).map_err(|why| format!("the load cannot run: {why}"))?;
+    let ended = drive(prepared, args, &mut shown).map_err(|why| format!("the load cannot run: {why}"))?;
+    let cpu = own::cpu_time().zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
+    let Shown { view, mut series, tally } = shown;
+    series.end(ended.took);
     view.end(tally.done());
+    let Tally { no_port, no_descriptor, .. } = tally;
+    let late_p99 = tally.late.percentile(99.0);
+    let limited = own::limits(&Used { cpu, threads, took: ended.took, no_port, no_descriptor, late_p99 });
     if let Some(aborted) = &ended.aborted {
+        limited.iter().for_each(|why| note(&format!("client-limited: {why}")));
         return Ok(explain(aborted, &tally));
     }
     if view.is_silent() {
@@ -81,16 +96,50 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     let schedules = Schedules::of(&ended.rests);
     let software = ended.rests.iter().find_map(|rest| rest.software.clone());
     let report = Report { facts: &Facts { took: ended.took, software, ..facts }, tally: &tally, schedules: &schedules };
+    let run = Run {
+        url,
+        connections: args.concurrency,
+        threads,
+        began,
+        rate: args.load.rate,
+        ended: &ended,
+        intervals: series.into_intervals(),
+        cpu,
+        limited,
+    };
+    let summary = Summary::of_requests(run, &tally, &schedules);
     match &attributes {
-        None => print(&report.to_string())?,
+        None => print(&format!("{report}{}", last_lines(&summary)))?,
         Some(attributes) => print(&Html { report: &report, attributes }.to_string())?,
-    }
-    let cpu = own::cpu_time().zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
-    if let Some(line) = own::line(cpu, ended.took).filter(|_| attributes.is_none()) {
-        print(&format!("\n{line}"))?;
     }
     write_files(args, &tally)?;
     Ok(ExitCode::from(u8::from(ended.is_interrupted)))
+}
+
+/// What stands below all lines of `ab`.
+fn last_lines(summary: &Summary) -> String {
+    summary.limited.iter().map(|why| format!("\nclient-limited: {why}\n")).collect()
+}
+
+/// What becomes of the counts of the threads while they run.
+struct Shown {
+    view: View,
+    series: Series,
+    tally: Tally,
+}
+
+impl Watch<Tally> for Shown {
+    fn piece(&mut self, interval: u64, counted: Tally) {
+        let failed = counted.receive_failures + counted.length_failures;
+        if let Some((interval, _)) = self.series.add(interval, &counted.total, failed) {
+            self.view.interval(&interval);
+        }
+        self.tally.add(counted);
+    }
+
+    fn look(&mut self, done: u64) {
+        self.view.look(done);
+    }
 }
 
 const BANNER: &str = concat!(
@@ -116,8 +165,8 @@ fn attributes(args: &BenchArgs) -> Option<Attributes> {
     })
 }
 
-/// Runs the threads, and adds up what they count. SIGINT ends the run, a second one the program.
-fn drive(prepared: Prepared, args: &BenchArgs, tally: &mut Tally, view: &mut View) -> io::Result<Ended<Rest>> {
+/// Runs the threads. SIGINT ends the run, a second one the program.
+fn drive(prepared: Prepared, args: &BenchArgs, shown: &mut Shown) -> io::Result<Ended<Rest>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register_conditional_shutdown(libc::SIGINT, 1, interrupted.clone())?;
     signal_hook::flag::register(libc::SIGINT, interrupted.clone())?;
@@ -126,23 +175,7 @@ fn drive(prepared: Prepared, args: &BenchArgs, tally: &mut Tally, view: &mut Vie
     let make = move |n: usize, registry: mio::Registry, began: Instant| {
         Driver::new(plans[n].clone(), Sockets::new(registry, from, buffer_bytes), began)
     };
-    let shown = std::cell::RefCell::new((view, 0));
-    load::run(
-        threads,
-        (precision, args.load.warmup),
-        make,
-        |piece| {
-            let (view, done) = &mut *shown.borrow_mut();
-            view.piece(piece.interval, &piece.counted, *done);
-            tally.add(piece.counted);
-        },
-        |done| {
-            let (view, so_far) = &mut *shown.borrow_mut();
-            *so_far = done;
-            view.look(done);
-        },
-        &interrupted,
-    )
+    load::run(threads, (precision, args.load.warmup), make, shown, &interrupted)
 }
 
 /// The text of a system's error as `ab` has it: `Connection refused (111)`.

@@ -232,6 +232,7 @@ impl<N: Network> Driver<N> {
     /// A connect, or a handshake, has failed. Its request does not count as one that was done.
     fn not_connected(&mut self, n: usize, error: io::Error, now: Instant) -> Result<(), Aborted> {
         self.failures += 1;
+        self.tally.not_connected(&error);
         if !self.plan.goes_on {
             return Err(Aborted::Socket(error));
         }

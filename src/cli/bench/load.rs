@@ -10,6 +10,7 @@
 //! A thread shares nothing with the others but two counters, so the caller may show what it likes without a change of
 //! the result.
 
+use super::series::INTERVAL;
 use crate::id::ConnId;
 use crate::net::kernel::readiness;
 use crate::net::{Ready, Source};
@@ -27,8 +28,6 @@ use uapi::c;
 
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
-/// Length of the intervals whose counts are handed over.
-const INTERVAL: Duration = Duration::from_secs(1);
 /// Distance of the caller's looks at what has been done, and at signals.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -66,6 +65,14 @@ pub trait Load {
     fn finish(self, now: Instant) -> Self::Rest;
 }
 
+/// The caller's side of a run.
+pub trait Watch<P> {
+    /// Takes what a thread has counted in an interval.
+    fn piece(&mut self, interval: u64, counted: P);
+    /// Ten times a second: so much is done.
+    fn look(&mut self, done: u64);
+}
+
 /// Why a run ended before all was done.
 #[derive(Debug)]
 pub enum Aborted {
@@ -90,14 +97,6 @@ pub enum Precision {
     Micros,
 }
 
-/// A piece of a run: what one thread has counted in an interval.
-#[derive(Debug)]
-pub struct Piece<P> {
-    /// The number of the interval.
-    pub interval: u64,
-    pub counted: P,
-}
-
 /// What the threads of a run leave.
 #[derive(Debug)]
 pub struct Ended<R> {
@@ -112,7 +111,8 @@ pub struct Ended<R> {
 
 /// What a thread tells.
 enum Told<P, R> {
-    Piece(Piece<P>),
+    /// In the interval of this number.
+    Piece(u64, P),
     Ended(Result<R, Aborted>, Instant),
 }
 
@@ -123,8 +123,8 @@ struct Shared {
     stop: AtomicBool,
 }
 
-/// Runs `threads` loops. `make` makes the load of thread `n`, in that thread. `on_piece` gets what they count, `on_look` how
-/// much has been done, ten times a second. `interrupted` is set by a signal, and ends the run.
+/// Runs `threads` loops. `make` makes the load of thread `n`, in that thread. `interrupted` is set by a signal, and ends the
+/// run.
 ///
 /// # Errors
 /// A poll or a thread cannot be made.
@@ -132,8 +132,7 @@ pub fn run<L: Load>(
     threads: usize,
     (precision, warmup): (Precision, Duration),
     make: impl Fn(usize, mio::Registry, Instant) -> L + Send + Sync + 'static,
-    mut on_piece: impl FnMut(Piece<L::Piece>),
-    mut on_look: impl FnMut(u64),
+    watch: &mut impl Watch<L::Piece>,
     interrupted: &AtomicBool,
 ) -> io::Result<Ended<L::Rest>>
 where
@@ -166,7 +165,7 @@ where
     };
     loop {
         match told.recv_timeout(LOOK) {
-            Ok(Told::Piece(piece)) => on_piece(piece),
+            Ok(Told::Piece(interval, counted)) => watch.piece(interval, counted),
             Ok(Told::Ended(outcome, at)) => {
                 ended.took = ended.took.max(at.saturating_duration_since(measured_from));
                 match outcome {
@@ -185,7 +184,7 @@ where
             }
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        on_look(shared.done.iter().map(|done| done.load(Relaxed)).sum());
+        watch.look(shared.done.iter().map(|done| done.load(Relaxed)).sum());
     }
     for handle in handles {
         if handle.join().is_err() {
@@ -232,12 +231,12 @@ impl Turns<'_> {
             load.on_time(now)?;
             self.shared.done[self.n].store(load.done(), Relaxed);
             while now >= until {
-                let _ = tell.send(Told::Piece(Piece { interval, counted: load.take() }));
+                let _ = tell.send(Told::Piece(interval, load.take()));
                 (interval, until) = (interval + 1, until + INTERVAL);
             }
         }
         self.shared.done[self.n].store(load.done(), Relaxed);
-        let _ = tell.send(Told::Piece(Piece { interval, counted: load.take() }));
+        let _ = tell.send(Told::Piece(interval, load.take()));
         Ok(load.finish(Instant::now()))
     }
 }
@@ -333,11 +332,19 @@ mod tests {
         move |_, _, now| Ticks { every, next: now + every, left, counted: 0, late: Duration::ZERO }
     }
 
+    /// Adds up.
+    impl Watch<u64> for u64 {
+        fn piece(&mut self, _: u64, counted: u64) {
+            *self += counted;
+        }
+        fn look(&mut self, _: u64) {}
+    }
+
     #[test]
     fn every_piece_and_the_rest_of_each_thread_arrive() {
         let (mut counted, make) = (0, ticks(Duration::from_millis(1), 30));
         let settings = (Precision::Millis, Duration::ZERO);
-        let ended = run(2, settings, make, |piece| counted += piece.counted, |_| {}, &AtomicBool::new(false));
+        let ended = run(2, settings, make, &mut counted, &AtomicBool::new(false));
         let ended = ended.expect("it runs");
         assert_eq!((counted, ended.rests.len(), ended.is_interrupted), (60, 2, false));
         assert!(ended.aborted.is_none() && ended.took >= Duration::from_millis(30));
@@ -347,7 +354,7 @@ mod tests {
     fn an_interrupted_run_ends_with_what_it_has() {
         let make = ticks(Duration::from_secs(3600), 1);
         let settings = (Precision::Millis, Duration::ZERO);
-        let ended = run(2, settings, make, |_| {}, |_| {}, &AtomicBool::new(true)).expect("it runs");
+        let ended = run(2, settings, make, &mut 0, &AtomicBool::new(true)).expect("it runs");
         assert!(ended.is_interrupted && ended.rests.len() == 2 && ended.took < Duration::from_secs(60));
     }
 
@@ -358,7 +365,7 @@ mod tests {
             let settings = (Precision::Micros, Duration::ZERO);
             let began = Instant::now();
             let make = ticks(Duration::from_micros(200), 100);
-            run(1, settings, make, |_| {}, |_| {}, &AtomicBool::new(false)).expect("it runs");
+            run(1, settings, make, &mut 0, &AtomicBool::new(false)).expect("it runs");
             began.elapsed()
         });
         // Rounded up to milliseconds, a hundred waits are at least 100 ms.

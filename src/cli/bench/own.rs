@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Share of a core above which the server may be faster than was measured.
 const LIMIT: f64 = 0.95;
+/// Lateness that changes what is measured, µs.
+const LATE_MICROS: u64 = 1000;
 /// A shorter run says nothing: the kernel counts in hundredths of a second.
 const SHORTEST: Duration = Duration::from_millis(500);
 /// Hundredths of a second: USER_HZ of every Linux (proc_pid_stat(5)).
@@ -22,12 +24,45 @@ fn ticks(stat: &str) -> Option<Duration> {
     Some(TICK * next()?.checked_add(next()?)?)
 }
 
-/// The line that says so, if the CPU time of a run was near the whole of it.
-pub fn line(cpu: Option<Duration>, took: Duration) -> Option<String> {
-    let share = cpu?.as_secs_f64() / took.as_secs_f64();
-    (took >= SHORTEST && share >= LIMIT).then(|| {
-        format!("client-limited: this program used {:.0} % of a core, so the server may be faster\n", share * 100.0)
-    })
+/// What this program can run out of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Used {
+    /// CPU time of the run, and the threads that share it.
+    pub cpu: Option<Duration>,
+    pub threads: usize,
+    pub took: Duration,
+    /// Connects that found no local port.
+    pub no_port: u64,
+    /// Connects that found no descriptor.
+    pub no_descriptor: u64,
+    /// Lateness of the requests of a schedule, by this program's own fault: 99 % are within this, µs.
+    pub late_p99: u64,
+}
+
+/// Each reason for which this program, and not the server, was the limit.
+pub fn limits(used: &Used) -> Vec<String> {
+    let mut limits = Vec::new();
+    let share = used.cpu.map_or(0.0, |cpu| cpu.as_secs_f64() / used.took.as_secs_f64() / used.threads.max(1) as f64);
+    if used.took >= SHORTEST && share >= LIMIT {
+        limits.push(format!(
+            "this program used {:.0} % of a core for each of its threads, so the server may be faster",
+            share * 100.0
+        ));
+    }
+    if used.no_port > 0 {
+        limits.push(format!(
+            "{} connects found no local port (many are in TIME_WAIT): use -k, or several addresses with -B",
+            used.no_port
+        ));
+    }
+    if used.no_descriptor > 0 {
+        limits.push(format!("{} connects found no free descriptor: raise ulimit -n", used.no_descriptor));
+    }
+    if used.late_p99 > LATE_MICROS {
+        let millis = used.late_p99 as f64 / 1000.0;
+        limits.push(format!("1 % of the requests began {millis:.1} ms late or more, though a connection was idle"));
+    }
+    limits
 }
 
 #[cfg(test)]
@@ -46,10 +81,21 @@ mod tests {
     #[test]
     fn a_run_that_used_a_core_is_called_limited() {
         let seconds = Duration::from_secs_f64;
-        let said = line(Some(seconds(0.97)), seconds(1.0)).expect("it was the limit");
-        assert_eq!(said, "client-limited: this program used 97 % of a core, so the server may be faster\n");
-        assert_eq!(line(Some(seconds(0.9)), seconds(1.0)), None);
-        assert_eq!(line(Some(seconds(0.1)), seconds(0.1)), None, "too short to tell");
-        assert_eq!(line(None, seconds(1.0)), None);
+        let used =
+            |cpu, took, threads| Used { cpu: Some(seconds(cpu)), took: seconds(took), threads, ..Used::default() };
+        let said = limits(&used(0.97, 1.0, 1));
+        assert_eq!(said, ["this program used 97 % of a core for each of its threads, so the server may be faster"]);
+        for fine in [used(0.9, 1.0, 1), used(0.1, 0.1, 1), used(1.5, 1.0, 2), Used::default()] {
+            assert!(limits(&fine).is_empty(), "{fine:?}");
+        }
+    }
+
+    #[test]
+    fn ports_descriptors_and_lateness_are_named() {
+        let used = Used { no_port: 3, no_descriptor: 4, late_p99: 2500, ..Used::default() };
+        let said = limits(&used);
+        assert!(said[0].starts_with("3 connects found no local port") && said[1].starts_with("4 connects"), "{said:?}");
+        assert_eq!(said[2], "1 % of the requests began 2.5 ms late or more, though a connection was idle");
+        assert!(limits(&Used { late_p99: 1000, ..Used::default() }).is_empty());
     }
 }

@@ -1,5 +1,9 @@
 //! What a run has shown, whatever it spoke: files, conditions and comparisons are made of this.
 
+use super::driver::Rest;
+use super::load::Ended;
+use super::report::Schedules;
+use super::tally::Tally;
 use super::times::Times;
 use std::time::{Duration, SystemTime};
 
@@ -73,7 +77,57 @@ pub struct Interval {
     pub p99: u64,
 }
 
+/// What is known of a run of requests besides its counts.
+pub struct Run<'a> {
+    pub url: String,
+    pub connections: usize,
+    pub threads: usize,
+    pub began: SystemTime,
+    pub rate: Option<f64>,
+    pub ended: &'a Ended<Rest>,
+    pub intervals: Vec<Interval>,
+    pub cpu: Option<Duration>,
+    pub limited: Vec<String>,
+}
+
 impl Summary {
+    /// Of a run of requests.
+    pub fn of_requests(run: Run<'_>, tally: &Tally, schedules: &Schedules) -> Summary {
+        let schedule = run.rate.map(|rate| Schedule {
+            rate,
+            uncorrected: tally.uncorrected.clone(),
+            late: tally.late.clone(),
+            never_sent: schedules.never_sent,
+            open: schedules.open.clone(),
+        });
+        let failures = [
+            ("connect", tally.connect_failures),
+            ("receive", tally.receive_failures),
+            ("length", tally.length_failures),
+        ];
+        let mut statuses = tally.statuses.clone();
+        statuses.sort_unstable();
+        Summary {
+            mode: "http",
+            url: run.url,
+            connections: run.connections,
+            threads: run.threads,
+            began: run.began,
+            took: run.ended.took,
+            succeeded: tally.done().saturating_sub(tally.receive_failures + tally.length_failures),
+            failures: failures.into_iter().filter(|(_, count)| *count > 0).collect(),
+            statuses,
+            received_bytes: tally.received_bytes,
+            sent_bytes: tally.sent_bytes,
+            latency: tally.total.clone(),
+            schedule,
+            figures: Vec::new(),
+            intervals: run.intervals,
+            cpu: run.cpu,
+            limited: run.limited,
+        }
+    }
+
     /// What has failed, in all.
     pub fn failed(&self) -> u64 {
         self.failures.iter().map(|(_, count)| count).sum()

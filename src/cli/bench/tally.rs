@@ -1,6 +1,7 @@
 //! What has happened in a part of a run, counted as the report of `ab` counts it. A request that fails is counted once.
 
 use super::times::{Sample, Times};
+use std::io;
 
 /// Why a request failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,9 @@ pub struct Tally {
     /// Responses of another length than the first one.
     pub length_failures: u64,
     pub write_errors: u64,
+    /// Connects that found no local port, and no descriptor.
+    pub no_port: u64,
+    pub no_descriptor: u64,
     /// Responses by status, in the order of their first one.
     pub statuses: Vec<(u16, u64)>,
     /// Responses on connections that were kept.
@@ -89,6 +93,8 @@ impl Tally {
             (&mut self.receive_failures, other.receive_failures),
             (&mut self.length_failures, other.length_failures),
             (&mut self.write_errors, other.write_errors),
+            (&mut self.no_port, other.no_port),
+            (&mut self.no_descriptor, other.no_descriptor),
             (&mut self.kept, other.kept),
             (&mut self.received_bytes, other.received_bytes),
             (&mut self.body_bytes, other.body_bytes),
@@ -102,6 +108,12 @@ impl Tally {
     /// Bytes of requests were written.
     pub fn sent(&mut self, bytes: usize) {
         self.sent_bytes += bytes as u64;
+    }
+
+    /// A connect failed in this way; what this program itself lacks is counted.
+    pub fn not_connected(&mut self, error: &io::Error) {
+        self.no_port += u64::from(error.kind() == io::ErrorKind::AddrNotAvailable);
+        self.no_descriptor += u64::from(matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)));
     }
 
     /// A write failed.

@@ -5,8 +5,7 @@
 
 use super::note;
 use super::own;
-use super::tally::Tally;
-use super::times::Times;
+use super::summary::Interval;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -34,7 +33,9 @@ pub struct View {
     /// Distance of the lines of `ab`, and the count at the next one.
     every: u64,
     next: u64,
-    shown: Shown,
+    done: u64,
+    /// CPU time of this program when the last line was drawn.
+    cpu: Option<Duration>,
 }
 
 /// What a run has to reach.
@@ -42,15 +43,6 @@ pub struct View {
 pub enum Goal {
     Requests(usize),
     Time { warmup: Duration, measured: Duration },
-}
-
-/// What the last interval has shown.
-#[derive(Debug, Default)]
-struct Shown {
-    interval: u64,
-    times: Times,
-    failures: u64,
-    cpu: Option<Duration>,
 }
 
 impl View {
@@ -67,8 +59,7 @@ impl View {
             Goal::Requests(requests) => (requests as u64 / 10).max(100),
             Goal::Time { .. } => u64::MAX,
         };
-        let shown = Shown { cpu: own::cpu_time(), ..Shown::default() };
-        View { form, began: Instant::now(), goal, every, next: every, shown }
+        View { form, began: Instant::now(), goal, every, next: every, done: 0, cpu: own::cpu_time() }
     }
 
     /// Whether nothing is shown.
@@ -78,29 +69,22 @@ impl View {
 
     /// Ten times a second: so much is done.
     pub fn look(&mut self, done: u64) {
+        self.done = done;
         while self.form == Form::Tenths && done >= self.next {
             note(&format!("Completed {} requests", self.next));
             self.next += self.every;
         }
     }
 
-    /// What a thread has counted in an interval.
-    pub fn piece(&mut self, interval: u64, tally: &Tally, done: u64) {
+    /// An interval is complete.
+    pub fn interval(&mut self, interval: &Interval) {
         if !matches!(self.form, Form::Redrawn | Form::Seconds) {
             return;
         }
-        if interval > self.shown.interval {
-            self.draw(done);
-            self.shown = Shown { interval, cpu: own::cpu_time(), ..Shown::default() };
-        }
-        self.shown.times.add(&tally.total);
-        self.shown.failures += tally.failures();
-    }
-
-    /// Shows the interval that is complete.
-    fn draw(&self, done: u64) {
-        let cpu = own::cpu_time().zip(self.shown.cpu).map(|(now, before)| now.saturating_sub(before));
-        let line = line(&self.shown, self.share(done), cpu);
+        let now = own::cpu_time();
+        let cpu = now.zip(self.cpu).map(|(now, before)| now.saturating_sub(before));
+        let line = line(interval, self.share(), cpu);
+        self.cpu = now;
         match self.form {
             // To the first column, and nothing behind the text (ECMA-48).
             Form::Redrawn => drop(write!(io::stderr(), "\r{line}\x1b[K")),
@@ -109,9 +93,9 @@ impl View {
     }
 
     /// The part of the run that is done, 0 to 1.
-    fn share(&self, done: u64) -> f64 {
+    fn share(&self) -> f64 {
         let share = match self.goal {
-            Goal::Requests(requests) => done as f64 / requests.max(1) as f64,
+            Goal::Requests(requests) => self.done as f64 / requests.max(1) as f64,
             Goal::Time { warmup, measured } => self.began.elapsed().as_secs_f64() / (warmup + measured).as_secs_f64(),
         };
         share.clamp(0.0, 1.0)
@@ -127,18 +111,14 @@ impl View {
     }
 }
 
-/// One interval as a line. An interval is a second.
-fn line(shown: &Shown, share: f64, cpu: Option<Duration>) -> String {
-    let millis = |percent| shown.times.percentile(percent) as f64 / 1000.0;
-    let cpu = cpu.map_or(String::new(), |cpu| format!("  own CPU {:.0} %", cpu.as_secs_f64() * 100.0));
-    format!(
-        "{:>3.0} %  {:>8}/s  p50 {:.3} ms  p99 {:.3} ms  {} failed{cpu}",
-        share * 100.0,
-        shown.times.count(),
-        millis(50.0),
-        millis(99.0),
-        shown.failures,
-    )
+/// One interval as a line.
+fn line(interval: &Interval, share: f64, cpu: Option<Duration>) -> String {
+    let Interval { length, succeeded, failed, p50, p99, .. } = *interval;
+    let seconds = length.as_secs_f64().max(f64::MIN_POSITIVE);
+    let [p50, p99] = [p50, p99].map(|micros| micros as f64 / 1000.0);
+    let cpu = cpu.map_or(String::new(), |cpu| format!("  own CPU {:.0} %", cpu.as_secs_f64() / seconds * 100.0));
+    let (share, rate) = (share * 100.0, succeeded as f64 / seconds);
+    format!("{share:>3.0} %  {rate:>8.0}/s  p50 {p50:.3} ms  p99 {p99:.3} ms  {failed} failed{cpu}")
 }
 
 #[cfg(test)]
@@ -147,11 +127,12 @@ mod tests {
 
     #[test]
     fn a_line_has_rate_percentiles_failures_and_share() {
-        let mut shown = Shown { failures: 2, ..Shown::default() };
-        (1..=100).for_each(|n| shown.times.record(n * 10));
-        let cpu = Some(Duration::from_millis(430));
-        assert_eq!(line(&shown, 0.5, cpu), " 50 %       100/s  p50 0.500 ms  p99 0.990 ms  2 failed  own CPU 43 %");
-        assert_eq!(line(&Shown::default(), 1.0, None), "100 %         0/s  p50 0.000 ms  p99 0.000 ms  0 failed");
+        let length = Duration::from_millis(500);
+        let interval = Interval { at: Duration::ZERO, length, succeeded: 100, failed: 2, p50: 500, p99: 990 };
+        let cpu = Some(Duration::from_millis(215));
+        assert_eq!(line(&interval, 0.5, cpu), " 50 %       200/s  p50 0.500 ms  p99 0.990 ms  2 failed  own CPU 43 %");
+        let nothing = Interval { succeeded: 0, failed: 0, p50: 0, p99: 0, ..interval };
+        assert_eq!(line(&nothing, 1.0, None), "100 %         0/s  p50 0.000 ms  p99 0.000 ms  0 failed");
     }
 
     #[test]

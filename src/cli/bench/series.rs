@@ -1,0 +1,89 @@
+//! A run second by second, of all its threads.
+
+use super::summary::Interval;
+use super::times::Times;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Length of an interval.
+pub const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The intervals of a run.
+#[derive(Debug)]
+pub struct Series {
+    threads: usize,
+    /// Intervals that not every thread has told of: the threads are not in step, so there may be two or three.
+    open: BTreeMap<u64, Open>,
+    complete: Vec<Interval>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    threads: usize,
+    latency: Times,
+    failed: u64,
+}
+
+impl Series {
+    /// Of a run that begins with so many threads.
+    pub fn new(threads: usize) -> Series {
+        Series { threads, open: BTreeMap::new(), complete: Vec::new() }
+    }
+
+    /// What a thread has counted in an interval; failures are among the times. Returns the interval if it is complete by that.
+    pub fn add(&mut self, interval: u64, latency: &Times, failed: u64) -> Option<(Interval, Times)> {
+        let open = self.open.entry(interval).or_default();
+        open.latency.add(latency);
+        open.threads += 1;
+        open.failed += failed;
+        (open.threads == self.threads).then(|| self.close(interval, INTERVAL)).flatten()
+    }
+
+    /// The run is over: the intervals that are still open, the last one cut at the end of the run.
+    pub fn end(&mut self, took: Duration) -> Vec<(Interval, Times)> {
+        let open: Vec<u64> = self.open.keys().copied().collect();
+        open.into_iter().filter_map(|n| self.close(n, took.saturating_sub(start_of(n)).min(INTERVAL))).collect()
+    }
+
+    /// All that are complete, in order.
+    pub fn into_intervals(mut self) -> Vec<Interval> {
+        self.complete.sort_by_key(|interval| interval.at);
+        self.complete
+    }
+
+    fn close(&mut self, n: u64, length: Duration) -> Option<(Interval, Times)> {
+        let Open { latency, failed, .. } = self.open.remove(&n)?;
+        let (p50, p99) = (latency.median(), latency.percentile(99.0));
+        let succeeded = latency.count().saturating_sub(failed);
+        let interval = Interval { at: start_of(n), length, succeeded, failed, p50, p99 };
+        self.complete.push(interval);
+        Some((interval, latency))
+    }
+}
+
+fn start_of(interval: u64) -> Duration {
+    INTERVAL.saturating_mul(u32::try_from(interval).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(values: &[u64]) -> Times {
+        let mut times = Times::default();
+        values.iter().for_each(|&value| times.record(value));
+        times
+    }
+
+    #[test]
+    fn an_interval_is_complete_when_every_thread_has_told() {
+        let mut series = Series::new(2);
+        assert!(series.add(0, &times(&[1, 2]), 0).is_none());
+        assert!(series.add(1, &times(&[9]), 0).is_none());
+        let (interval, latency) = series.add(0, &times(&[3]), 1).expect("it is complete");
+        assert_eq!((interval.succeeded, interval.failed, interval.p50, latency.count()), (2, 1, 2, 3));
+        let last = series.end(Duration::from_millis(1250));
+        assert_eq!((last.len(), last[0].0.at, last[0].0.length), (1, INTERVAL, INTERVAL / 4));
+        assert_eq!(series.into_intervals().len(), 2);
+    }
+}
