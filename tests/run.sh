@@ -53,7 +53,7 @@ command_of() {
     sleepers) command=(bash tests/real/with_squall.sh python3 tests/real/sleepers.py) ;;
     tornado) command=(bash tests/real/with_squall.sh "$TOOLS/venv/bin/python" tests/real/tornado_cookie.py) ;;
     relayed | course) command=(node "tests/real/$1.mjs") ;;
-    twin) command=(python3 tests/real/twin.py "$BIN") ;;
+    twin) command=(bash -ec 'python3 tests/real/twin.py "$BIN"; python3 tests/real/ab_parsers.py "$BIN"') ;;
     readme) command=(python3 tests/real/readme.py "$BIN") ;;
     *) command=(bash "tests/real/$1.sh") ;;
   esac

@@ -40,7 +40,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use summary::{Run, Summary};
 use tally::Tally;
 use view::{Goal, View};
@@ -71,16 +71,16 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
         view: View::new(goal, args.quiet),
         series: Series::new(threads),
         tally: Tally::new(prepared.plans[0].wanted),
+        cpu_before: own::cpu_time(),
     };
     match attributes {
         None => print(&format!("{BANNER}\n{}", begin(args, &prepared.url, shown.view.is_silent())))?,
         Some(_) => print(&format!("<p>\n {}<br>\n</p>\n<p>\n", BANNER.trim_end().replace('\n', "<br>\n ")))?,
     }
     let (facts, url, began) = (prepared.facts.clone(), prepared.url.to_string(), SystemTime::now());
-    let cpu_before = own::cpu_time();
     let ended = drive(prepared, args, &mut shown).map_err(|why| format!("the load cannot run: {why}"))?;
+    let Shown { view, mut series, tally, cpu_before } = shown;
     let cpu = own::cpu_time().zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
-    let Shown { view, mut series, tally } = shown;
     series.end(ended.took);
     view.end(tally.done());
     let Tally { no_port, no_descriptor, .. } = tally;
@@ -126,9 +126,15 @@ struct Shown {
     view: View,
     series: Series,
     tally: Tally,
+    /// CPU time of this program when what is measured began.
+    cpu_before: Option<Duration>,
 }
 
 impl Watch<Tally> for Shown {
+    fn begin(&mut self) {
+        self.cpu_before = own::cpu_time();
+    }
+
     fn piece(&mut self, interval: u64, counted: Tally) {
         let failed = counted.receive_failures + counted.length_failures;
         if let Some((interval, _)) = self.series.add(interval, &counted.total, failed) {
@@ -175,7 +181,7 @@ fn drive(prepared: Prepared, args: &BenchArgs, shown: &mut Shown) -> io::Result<
     let make = move |n: usize, registry: mio::Registry, began: Instant| {
         Driver::new(plans[n].clone(), Sockets::new(registry, from, buffer_bytes), began)
     };
-    load::run(threads, (precision, args.load.warmup), make, shown, &interrupted)
+    load::run(threads, precision, make, shown, &interrupted)
 }
 
 /// The text of a system's error as `ab` has it: `Connection refused (111)`.

@@ -385,6 +385,10 @@ impl<N: Network> Load for Driver<N> {
         Ok(())
     }
 
+    fn measures_since(&self) -> Option<Instant> {
+        self.is_warm.then(|| self.began + self.plan.warmup)
+    }
+
     fn due(&self) -> Option<Instant> {
         let warm = (!self.is_warm).then(|| self.began + self.plan.warmup);
         [Some(self.next_sweep), self.end(), warm, self.next_due()].into_iter().flatten().min()

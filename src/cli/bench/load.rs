@@ -53,6 +53,8 @@ pub trait Load {
     /// # Errors
     /// The run cannot go on.
     fn on_time(&mut self, now: Instant) -> Result<(), Aborted>;
+    /// Since when it counts: all is connected, and warm. `None` until then.
+    fn measures_since(&self) -> Option<Instant>;
     /// When `on_time` has to be called next.
     fn due(&self) -> Option<Instant>;
     /// Whether nothing is left to do.
@@ -67,6 +69,8 @@ pub trait Load {
 
 /// The caller's side of a run.
 pub trait Watch<P> {
+    /// What is measured begins.
+    fn begin(&mut self);
     /// Takes what a thread has counted in an interval.
     fn piece(&mut self, interval: u64, counted: P);
     /// Ten times a second: so much is done.
@@ -111,6 +115,8 @@ pub struct Ended<R> {
 
 /// What a thread tells.
 enum Told<P, R> {
+    /// It measures since then.
+    Measures(Instant),
     /// In the interval of this number.
     Piece(u64, P),
     Ended(Result<R, Aborted>, Instant),
@@ -130,7 +136,7 @@ struct Shared {
 /// A poll or a thread cannot be made.
 pub fn run<L: Load>(
     threads: usize,
-    (precision, warmup): (Precision, Duration),
+    precision: Precision,
     make: impl Fn(usize, mio::Registry, Instant) -> L + Send + Sync + 'static,
     watch: &mut impl Watch<L::Piece>,
     interrupted: &AtomicBool,
@@ -148,7 +154,7 @@ where
         wakers.push(Waker::new(poll.registry(), Source::Jobs.token())?);
         let (shared, tell, make) = (shared.clone(), tell.clone(), make.clone());
         let body = move || {
-            let turns = Turns { n, poll, precision, warmup, shared: &shared };
+            let turns = Turns { n, poll, precision, shared: &shared };
             let outcome = turns.run(|registry| make(n, registry, began), began, &tell);
             // The caller is gone only if it panicked.
             let _ = tell.send(Told::Ended(outcome, Instant::now()));
@@ -156,7 +162,7 @@ where
         handles.push(thread::Builder::new().name(format!("load-{n}")).spawn(body)?);
     }
     drop(tell);
-    let measured_from = began + warmup;
+    let mut measures_since = None;
     let mut ended = Ended { rests: Vec::new(), took: Duration::ZERO, aborted: None, is_interrupted: false };
     let stop = |shared: &Shared| {
         shared.stop.store(true, Relaxed);
@@ -166,8 +172,15 @@ where
     loop {
         match told.recv_timeout(LOOK) {
             Ok(Told::Piece(interval, counted)) => watch.piece(interval, counted),
+            Ok(Told::Measures(since)) => {
+                if measures_since.is_none() {
+                    watch.begin();
+                }
+                measures_since = Some(measures_since.unwrap_or(since).min(since));
+            }
             Ok(Told::Ended(outcome, at)) => {
-                ended.took = ended.took.max(at.saturating_duration_since(measured_from));
+                let since = measures_since.map_or(Duration::ZERO, |since| at.saturating_duration_since(since));
+                ended.took = ended.took.max(since);
                 match outcome {
                     Ok(rest) => ended.rests.push(rest),
                     Err(aborted) => {
@@ -199,7 +212,6 @@ struct Turns<'a> {
     n: usize,
     poll: Poll,
     precision: Precision,
-    warmup: Duration,
     shared: &'a Shared,
 }
 
@@ -213,10 +225,16 @@ impl Turns<'_> {
         let registry = self.poll.registry().try_clone().map_err(Aborted::Poll)?;
         let alarm = Alarm::new(self.precision, &registry).map_err(Aborted::Poll)?;
         let (mut load, mut events) = (make(registry), Events::with_capacity(EVENTS_MAX));
-        let (mut interval, mut until) = (0, began + self.warmup + INTERVAL);
+        let (mut interval, mut until) = (0, None);
         load.start(began)?;
         while !load.is_over(Instant::now()) && !self.shared.stop.load(Relaxed) {
-            let due = load.due().map_or(until, |due| due.min(until));
+            if until.is_none()
+                && let Some(since) = load.measures_since()
+            {
+                until = Some(since + INTERVAL);
+                let _ = tell.send(Told::Measures(since));
+            }
+            let due = [load.due(), until].into_iter().flatten().min();
             let wait = alarm.wait_for(due, Instant::now()).map_err(Aborted::Poll)?;
             match self.poll.poll(&mut events, wait) {
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
@@ -230,9 +248,9 @@ impl Turns<'_> {
             let now = Instant::now();
             load.on_time(now)?;
             self.shared.done[self.n].store(load.done(), Relaxed);
-            while now >= until {
+            while let Some(end) = until.filter(|end| now >= *end) {
                 let _ = tell.send(Told::Piece(interval, load.take()));
-                (interval, until) = (interval + 1, until + INTERVAL);
+                (interval, until) = (interval + 1, Some(end + INTERVAL));
             }
         }
         self.shared.done[self.n].store(load.done(), Relaxed);
@@ -265,7 +283,8 @@ impl Alarm {
     }
 
     /// The timeout of a poll that has to end at `due`.
-    fn wait_for(&self, due: Instant, now: Instant) -> io::Result<Option<Duration>> {
+    fn wait_for(&self, due: Option<Instant>, now: Instant) -> io::Result<Option<Duration>> {
+        let Some(due) = due else { return Ok(None) };
         let wait = due.saturating_duration_since(now);
         match self {
             #[cfg(target_os = "linux")]
@@ -288,6 +307,7 @@ mod tests {
 
     /// Counts its calls, and ends after a while.
     struct Ticks {
+        began: Instant,
         every: Duration,
         next: Instant,
         left: u32,
@@ -311,6 +331,9 @@ mod tests {
             }
             Ok(())
         }
+        fn measures_since(&self) -> Option<Instant> {
+            Some(self.began)
+        }
         fn due(&self) -> Option<Instant> {
             Some(self.next)
         }
@@ -329,7 +352,7 @@ mod tests {
     }
 
     fn ticks(every: Duration, left: u32) -> impl Fn(usize, mio::Registry, Instant) -> Ticks + Send + Sync + 'static {
-        move |_, _, now| Ticks { every, next: now + every, left, counted: 0, late: Duration::ZERO }
+        move |_, _, now| Ticks { began: now, every, next: now + every, left, counted: 0, late: Duration::ZERO }
     }
 
     /// Adds up.
@@ -338,13 +361,13 @@ mod tests {
             *self += counted;
         }
         fn look(&mut self, _: u64) {}
+        fn begin(&mut self) {}
     }
 
     #[test]
     fn every_piece_and_the_rest_of_each_thread_arrive() {
         let (mut counted, make) = (0, ticks(Duration::from_millis(1), 30));
-        let settings = (Precision::Millis, Duration::ZERO);
-        let ended = run(2, settings, make, &mut counted, &AtomicBool::new(false));
+        let ended = run(2, Precision::Millis, make, &mut counted, &AtomicBool::new(false));
         let ended = ended.expect("it runs");
         assert_eq!((counted, ended.rests.len(), ended.is_interrupted), (60, 2, false));
         assert!(ended.aborted.is_none() && ended.took >= Duration::from_millis(30));
@@ -353,8 +376,7 @@ mod tests {
     #[test]
     fn an_interrupted_run_ends_with_what_it_has() {
         let make = ticks(Duration::from_secs(3600), 1);
-        let settings = (Precision::Millis, Duration::ZERO);
-        let ended = run(2, settings, make, &mut 0, &AtomicBool::new(true)).expect("it runs");
+        let ended = run(2, Precision::Millis, make, &mut 0, &AtomicBool::new(true)).expect("it runs");
         assert!(ended.is_interrupted && ended.rests.len() == 2 && ended.took < Duration::from_secs(60));
     }
 
@@ -362,10 +384,9 @@ mod tests {
     #[test]
     fn a_schedule_is_kept_to_fractions_of_a_millisecond() {
         let best = (0..3).map(|_| {
-            let settings = (Precision::Micros, Duration::ZERO);
             let began = Instant::now();
             let make = ticks(Duration::from_micros(200), 100);
-            run(1, settings, make, &mut 0, &AtomicBool::new(false)).expect("it runs");
+            run(1, Precision::Micros, make, &mut 0, &AtomicBool::new(false)).expect("it runs");
             began.elapsed()
         });
         // Rounded up to milliseconds, a hundred waits are at least 100 ms.

@@ -210,18 +210,20 @@ impl Report<'_> {
         Ok(())
     }
 
-    /// What `ab` does not show: times below a millisecond, and the slowest requests. Behind all of its lines.
+    /// What `ab` does not show: times below a millisecond, and the slowest requests. Behind all of its lines, and in another
+    /// form, for there are programs that take every line of the form `50%  3` for one of the table above.
     fn latencies(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Tally { total, uncorrected, .. } = self.tally;
         match self.facts.rate {
-            None => writeln!(f, "\nLatency by percentile (microseconds)")?,
-            Some(_) => writeln!(f, "\nLatency by percentile (microseconds)\n           from due  from sending")?,
+            None => writeln!(f, "\nLatency by percentile")?,
+            Some(_) => writeln!(f, "\nLatency by percentile\n                from due    from sending")?,
         }
+        let millis = |micros: u64| format!("{:.3} ms", micros as f64 / 1000.0);
         for share in SHARES {
-            write!(f, "{:>8} {:>9}", format!("{share}%"), total.percentile(share))?;
+            write!(f, "  {:<8}{:>14}", format!("p{share}"), millis(total.percentile(share)))?;
             match self.facts.rate {
                 None => writeln!(f)?,
-                Some(_) => writeln!(f, " {:>13}", uncorrected.percentile(share))?,
+                Some(_) => writeln!(f, "{:>16}", millis(uncorrected.percentile(share)))?,
             }
         }
         Ok(())
@@ -259,7 +261,7 @@ impl Report<'_> {
     }
 }
 
-/// The shares of the requests whose latency is shown in microseconds, percent.
+/// The shares of the requests whose latency is shown with fractions of a millisecond, percent.
 const SHARES: [f64; 6] = [50.0, 90.0, 99.0, 99.9, 99.99, 100.0];
 
 /// A label, and its value from column 25 on.

@@ -138,7 +138,7 @@ fn a_rate_is_kept_and_reported_by_several_threads() {
     };
     assert!((450.0..=501.0).contains(&figure("Complete requests:")), "{stdout}");
     assert_eq!((figure("Schedule:"), figure("Failed requests:")), (500.0, 0.0));
-    assert!(stdout.contains("from due  from sending") && stdout.contains("\nLate starts:"), "{stdout}");
+    assert!(stdout.contains("from due    from sending") && stdout.contains("\nLate starts:"), "{stdout}");
 }
 
 #[test]
