@@ -16,7 +16,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PARTS=(fmt clippy doc deny build test core rules autobahn deflate controls hostile fuzz coverage routes
-  curl https ab twin wrk syscalls sleepers browser relayed tornado course bench readme)
+  curl https ab twin loads wrk syscalls sleepers browser relayed tornado course bench readme)
 PLAYWRIGHT=playwright-core@1.65.1
 WS=ws@8.23.0
 TORNADO=tornado==6.6.1
@@ -54,6 +54,7 @@ command_of() {
     tornado) command=(bash tests/real/with_squall.sh "$TOOLS/venv/bin/python" tests/real/tornado_cookie.py) ;;
     relayed | course) command=(node "tests/real/$1.mjs") ;;
     twin) command=(bash -ec 'python3 tests/real/twin.py "$BIN"; python3 tests/real/ab_parsers.py "$BIN"') ;;
+    loads) command=(python3 tests/real/loads.py "$BIN") ;;
     readme) command=(python3 tests/real/readme.py "$BIN") ;;
     *) command=(bash "tests/real/$1.sh") ;;
   esac
@@ -73,6 +74,7 @@ needs_of() {
     bench) echo python3:python3-venv wrk:wrk curl:curl openssl:openssl nginx:nginx-light ab:apache2-utils ;;
     ab) echo ab:apache2-utils ;;
     twin) echo python3:python3 ab:apache2-utils ;;
+    loads) echo python3:python3 node:nodejs npm:npm ;;
     wrk) echo wrk:wrk ;;
     syscalls) echo python3:python3 strace:strace ;;
     sleepers) echo python3:python3 ;;

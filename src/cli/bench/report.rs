@@ -262,7 +262,7 @@ impl Report<'_> {
 }
 
 /// The shares of the requests whose latency is shown with fractions of a millisecond, percent.
-const SHARES: [f64; 6] = [50.0, 90.0, 99.0, 99.9, 99.99, 100.0];
+const SHARES: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
 
 /// A label, and its value from column 25 on.
 fn line(f: &mut Formatter<'_>, label: &str, value: impl Display) -> fmt::Result {

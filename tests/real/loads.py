@@ -1,0 +1,138 @@
+"""`squall bench` under conditions that a test within the program cannot make: loads.py SQUALL.
+
+view    on a terminal a line is drawn again and again: the load is as fast as without it, and nothing of it is in the report
+stop    the server is stopped for half of the run: with --rate that half of the requests waits, and their times say so
+late    at 10,000 requests a second the load itself is hardly late (--full says how late; a busy machine is no failure)
+"""
+
+import os
+import pty
+import re
+import select
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SQUALL = os.path.abspath(sys.argv[1])
+FULL = bool(os.environ.get("FULL"))
+# The shares of a run with a view and of one without may differ by this much on a machine that others use, too.
+VIEW_RATIO_LEAST = 0.8
+LATE_MS_MOST = 0.1 if FULL else 5.0
+checks = []
+
+
+def check(what, is_sound, seen):
+    checks.append(is_sound)
+    print(f"{'ok    ' if is_sound else 'FAILED'} {what}: {seen}")
+
+
+class Server:
+    """squall on a port of its own."""
+
+    def __init__(self, *flags):
+        self.folder = tempfile.TemporaryDirectory()
+        command = [SQUALL, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.folder.name, *flags]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.base = re.search(r"http://[\d.:]+", self.process.stdout.readline()).group()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.folder.cleanup()
+
+
+def bench(*args, within=60):
+    """A run that has to succeed: its report."""
+    done = subprocess.run([SQUALL, "bench", *map(str, args)], capture_output=True, text=True, timeout=within)
+    if done.returncode:
+        sys.exit(f"bench {args}: {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def on_terminal(*args, within=60):
+    """The same with standard error on a terminal: the report, and what was drawn."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([SQUALL, "bench", *map(str, args)], stdout=subprocess.PIPE, stderr=theirs, text=True)
+    os.close(theirs)
+    drawn, until = b"", time.monotonic() + within
+    while time.monotonic() < until:
+        if not select.select([ours], [], [], 0.1)[0]:
+            if process.poll() is not None:
+                break
+            continue
+        try:
+            drawn += os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    return process.communicate(timeout=10)[0], drawn.decode()
+
+
+def figure(label, report):
+    return float(re.search(rf"^{re.escape(label)}:\s+([\d.]+)", report, re.M).group(1))
+
+
+def percentile(name, report, column=1):
+    """Milliseconds: from due, or in column 2 from sending."""
+    line = re.search(rf"^\s+p{re.escape(name)}\s+([\d.]+) ms(?:\s+([\d.]+) ms)?", report, re.M)
+    if not line:
+        sys.exit(f"there is no p{name} in {report}")
+    return float(line.group(column))
+
+
+def view(server):
+    flags = ("-k", "-c", 16, "--duration", 1.2, f"{server.base}/plaintext")
+    ratios = []
+    for _ in range(5):
+        shown, drawn = on_terminal(*flags)
+        quiet = bench("-q", *flags)
+        ratios.append(figure("Requests per second", shown) / figure("Requests per second", quiet))
+    check("a line is drawn again on a terminal", re.search(r"\r\s*\d+ %\s+\d+/s  p50 .* ms  p99 ", drawn), repr(drawn[:60]))
+    check("nothing of it is in the report", "\r" not in shown and "own CPU" not in shown, "")
+    ratio = statistics.median(ratios)
+    check(f"with the view the rate is at least {VIEW_RATIO_LEAST} of that without", ratio >= VIEW_RATIO_LEAST, f"{ratio:.2f}")
+
+
+def stop(server):
+    """Stopped for 5 s of 10 s, or for 1 s of 2 s."""
+    half = 5.0 if FULL else 1.0
+    command = [SQUALL, "bench", "-q", "-k", "-c", "4", "--rate", "500", "--duration", str(2 * half), f"{server.base}/plaintext"]
+    load = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    time.sleep(half / 2)
+    server.process.send_signal(signal.SIGSTOP)
+    time.sleep(half)
+    server.process.send_signal(signal.SIGCONT)
+    report = load.communicate(timeout=60)[0]
+    p50, p75, sent = percentile("50", report), percentile("75", report), percentile("99", report, column=2)
+    check("half of the requests did not wait", p50 < half * 100, f"p50 {p50} ms")
+    check("the others waited for half of the stop as the median", abs(p75 - half * 500) < half * 100, f"p75 {p75} ms")
+    check("from sending, 99 % show nothing of it", sent < half * 500, f"p99 {sent} ms")
+    check("all were sent", figure("Never sent", report) == 0, "")
+
+
+def late(server):
+    best = None
+    for _ in range(3):
+        report = bench("-q", "-k", "-c", 16, "--rate", 10_000, "--duration", 5 if FULL else 1, f"{server.base}/plaintext")
+        p99 = float(re.search(r"^Late starts:\s+p99 ([\d.]+) ms", report, re.M).group(1))
+        best = p99 if best is None else min(best, p99)
+    check(f"at 10,000 requests a second the load is at most {LATE_MS_MOST} ms late", best <= LATE_MS_MOST, f"p99 {best} ms")
+
+
+def main():
+    with Server() as server:
+        view(server)
+        stop(server)
+        late(server)
+    print(f"Loads by squall bench: {sum(map(bool, checks))} passed, {len(checks) - sum(map(bool, checks))} failed")
+    sys.exit(not all(checks))
+
+
+if __name__ == "__main__":
+    main()
