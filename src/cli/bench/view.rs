@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 /// Requests up to which nothing is shown.
 const SILENT_UP_TO: usize = 150;
 
+/// Time without a response after which that is said: a server that keeps its connections may hold back an end that the load
+/// waits for.
+const HINT_AFTER: Duration = Duration::from_secs(2);
+
 /// How a run is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -34,6 +38,7 @@ pub struct View {
     every: u64,
     next: u64,
     done: u64,
+    has_hinted: bool,
     /// CPU time of this program when the last line was drawn.
     cpu: Option<Duration>,
 }
@@ -59,7 +64,7 @@ impl View {
             Goal::Requests(requests) => (requests as u64 / 10).max(100),
             Goal::Time { .. } => u64::MAX,
         };
-        View { form, began: Instant::now(), goal, every, next: every, done: 0, cpu: own::cpu_time() }
+        View { form, began: Instant::now(), goal, every, next: every, done: 0, has_hinted: false, cpu: own::cpu_time() }
     }
 
     /// Whether nothing is shown.
@@ -70,6 +75,10 @@ impl View {
     /// Ten times a second: so much is done.
     pub fn look(&mut self, done: u64) {
         self.done = done;
+        if done == 0 && !self.is_silent() && !self.has_hinted && self.began.elapsed() >= HINT_AFTER {
+            self.has_hinted = true;
+            note("No response is whole yet. If the server keeps connections and sends no length, use -k or --http1.1.");
+        }
         while self.form == Form::Tenths && done >= self.next {
             note(&format!("Completed {} requests", self.next));
             self.next += self.every;

@@ -175,3 +175,14 @@ fn an_interrupted_run_prints_its_report() {
     assert!(interrupted.success() && output.status.code() == Some(1), "{:?}: {stdout}", output.status);
     assert!(stdout.contains("\nRequests per second:    "), "{stdout}");
 }
+
+#[test]
+fn a_load_without_a_response_says_so_after_two_seconds() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let (code, _, stderr) = run(&["bench", "--duration", "2.5", &url]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(stderr.matches("No response is whole yet.").count(), 1, "{stderr}");
+    let (_, _, stderr) = run(&["bench", "-q", "--duration", "2.5", &url]);
+    assert_eq!(stderr, "");
+}
