@@ -6,7 +6,7 @@
 
 mod addresses;
 #[cfg(feature = "bench")]
-mod bench_args;
+pub mod bench_args;
 mod fetch_args;
 mod limits;
 mod numbers;

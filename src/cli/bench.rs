@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! flags ── plan ──▶ load: threads, each with a driver ── tallies ──▶ report ──▶ stdout
-//!                                 │                 └──▶ view: stderr     └────▶ -g, -e: files
+//!                                 │                 └──▶ view: stderr     └────▶ -g, -e, out: files
 //!                               slots ── pace: which one sends a request, and when
 //! ```
 
@@ -10,6 +10,7 @@ mod driver;
 mod files;
 mod html;
 mod load;
+mod out;
 mod own;
 mod pace;
 mod plan;
@@ -25,24 +26,27 @@ mod usual;
 mod view;
 
 use crate::config::BenchArgs;
+use crate::config::bench_args::OutputArgs;
 use crate::http::url::Url;
 use driver::{Driver, Rest};
 use html::{Attributes, Html};
 use load::{Aborted, Ended, Watch};
+use out::LogWriter;
 use own::Used;
 use plan::{Prepared, prepare};
 use report::{Facts, Report, Schedules};
 use series::Series;
 use sockets::Sockets;
 use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
-use summary::{Run, Summary};
+use summary::{Interval, Run, Summary};
 use tally::Tally;
+use times::Times;
 use view::{Goal, View};
 
 /// Runs the load and prints the report.
@@ -57,7 +61,13 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
         note(&BenchArgs::usage());
         return Ok(ExitCode::from(BenchArgs::USAGE));
     }
-    let prepared = match prepare(args) {
+    if let Some([old, new]) = args.output.compare.as_deref() {
+        return match out::compare(old, new) {
+            Ok(table) => print(&table).map(|()| ExitCode::SUCCESS),
+            Err(why) => Ok(refused(&why)),
+        };
+    }
+    let prepared = match out::check(&args.output).and_then(|()| prepare(args)) {
         Ok(prepared) => prepared,
         Err(why) => return Ok(refused(&why)),
     };
@@ -67,21 +77,26 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     };
     let threads = prepared.plans.len();
     let attributes = attributes(args);
+    let say = |text: &str| say(&args.output, text);
     let mut shown = Shown {
+        output: &args.output,
+        log: Ok(None),
         view: View::new(goal, args.quiet),
         series: Series::new(threads),
         tally: Tally::new(prepared.plans[0].wanted),
         cpu_before: own::cpu_time(),
     };
     match attributes {
-        None => print(&format!("{BANNER}\n{}", begin(args, &prepared.url, shown.view.is_silent())))?,
-        Some(_) => print(&format!("<p>\n {}<br>\n</p>\n<p>\n", BANNER.trim_end().replace('\n', "<br>\n ")))?,
+        None => say(&format!("{BANNER}\n{}", begin(args, &prepared.url, shown.view.is_silent())))?,
+        Some(_) => say(&format!("<p>\n {}<br>\n</p>\n<p>\n", BANNER.trim_end().replace('\n', "<br>\n ")))?,
     }
     let (facts, url, began) = (prepared.facts.clone(), prepared.url.to_string(), SystemTime::now());
     let ended = drive(prepared, args, &mut shown).map_err(|why| format!("the load cannot run: {why}"))?;
-    let Shown { view, mut series, tally, cpu_before } = shown;
-    let cpu = own::cpu_time().zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
-    series.end(ended.took);
+    let cpu = own::cpu_time().zip(shown.cpu_before).map(|(after, before)| after.saturating_sub(before));
+    for (interval, latency) in shown.series.end(ended.took) {
+        shown.write_log(&interval, &latency);
+    }
+    let Shown { view, series, tally, log, .. } = shown;
     view.end(tally.done());
     let Tally { no_port, no_descriptor, .. } = tally;
     let late_p99 = tally.late.percentile(99.0);
@@ -91,7 +106,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
         return Ok(explain(aborted, &tally));
     }
     if view.is_silent() {
-        print("..done\n")?;
+        say("..done\n")?;
     }
     let schedules = Schedules::of(&ended.rests);
     let software = ended.rests.iter().find_map(|rest| rest.software.clone());
@@ -109,20 +124,33 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     };
     let summary = Summary::of_requests(run, &tally, &schedules);
     match &attributes {
-        None => print(&format!("{report}{}", last_lines(&summary)))?,
-        Some(attributes) => print(&Html { report: &report, attributes }.to_string())?,
+        None => say(&format!("{report}{}", last_lines(&summary, &args.output)))?,
+        Some(attributes) => say(&Html { report: &report, attributes }.to_string())?,
     }
-    write_files(args, &tally)?;
-    Ok(ExitCode::from(u8::from(ended.is_interrupted)))
+    let written = [write_files(args, &tally), out::write(&args.output, &summary), log.map(drop)];
+    let broken = out::conditions(&args.output, &summary);
+    broken.iter().for_each(|line| note(line));
+    written.into_iter().collect::<Result<(), String>>()?;
+    Ok(ExitCode::from(if broken.is_empty() { u8::from(ended.is_interrupted) } else { BROKEN }))
 }
 
+/// The exit code of a run for which a condition of `--fail-if` holds.
+const BROKEN: u8 = 3;
+
 /// What stands below all lines of `ab`.
-fn last_lines(summary: &Summary) -> String {
-    summary.limited.iter().map(|why| format!("\nclient-limited: {why}\n")).collect()
+fn last_lines(summary: &Summary, output: &OutputArgs) -> String {
+    let mut lines: String = summary.limited.iter().map(|why| format!("\nclient-limited: {why}\n")).collect();
+    if io::stdout().is_terminal() && !output.takes_stdout() {
+        lines += &out::draw(summary);
+    }
+    lines
 }
 
 /// What becomes of the counts of the threads while they run.
-struct Shown {
+struct Shown<'a> {
+    output: &'a OutputArgs,
+    /// The file of `--hlog`, or why it cannot be written.
+    log: Result<Option<LogWriter<Box<dyn Write>>>, String>,
     view: View,
     series: Series,
     tally: Tally,
@@ -130,15 +158,27 @@ struct Shown {
     cpu_before: Option<Duration>,
 }
 
-impl Watch<Tally> for Shown {
+impl Shown<'_> {
+    fn write_log(&mut self, interval: &Interval, latency: &Times) {
+        if let Ok(Some(log)) = &mut self.log
+            && let Err(e) = log.interval(interval.at, interval.length, latency)
+        {
+            self.log = Err(format!("--hlog: {e}"));
+        }
+    }
+}
+
+impl Watch<Tally> for Shown<'_> {
     fn begin(&mut self) {
         self.cpu_before = own::cpu_time();
+        self.log = out::open_log(self.output, SystemTime::now());
     }
 
     fn piece(&mut self, interval: u64, counted: Tally) {
         let failed = counted.receive_failures + counted.length_failures;
-        if let Some((interval, _)) = self.series.add(interval, &counted.total, failed) {
+        if let Some((interval, latency)) = self.series.add(interval, &counted.total, failed) {
             self.view.interval(&interval);
+            self.write_log(&interval, &latency);
         }
         self.tally.add(counted);
     }
@@ -172,7 +212,7 @@ fn attributes(args: &BenchArgs) -> Option<Attributes> {
 }
 
 /// Runs the threads. SIGINT ends the run, a second one the program.
-fn drive(prepared: Prepared, args: &BenchArgs, shown: &mut Shown) -> io::Result<Ended<Rest>> {
+fn drive(prepared: Prepared, args: &BenchArgs, shown: &mut Shown<'_>) -> io::Result<Ended<Rest>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register_conditional_shutdown(libc::SIGINT, 1, interrupted.clone())?;
     signal_hook::flag::register(libc::SIGINT, interrupted.clone())?;
@@ -229,6 +269,15 @@ fn write_files(args: &BenchArgs, tally: &Tally) -> Result<(), String> {
 fn refused(why: &str) -> ExitCode {
     note(&format!("squall bench: {why}"));
     ExitCode::from(BenchArgs::USAGE)
+}
+
+/// The report goes to standard output, unless a file goes there.
+fn say(output: &OutputArgs, text: &str) -> Result<(), String> {
+    if output.takes_stdout() {
+        let _ = io::stderr().write_all(text.as_bytes());
+        return Ok(());
+    }
+    print(text)
 }
 
 fn print(text: &str) -> Result<(), String> {

@@ -3,9 +3,13 @@
 //! A meaningless flag is refused with one line and exit code 22, as `ab` has it. What `ab` lets the order of its flags
 //! decide is decided by their meaning: `-n` is kept beside `-t`, and every `-C` is sent.
 
+mod condition;
 mod load_args;
+mod output_args;
 
+pub use condition::{Bound, Comparison, Condition, Series, Statistic, Subject};
 pub use load_args::LoadArgs;
+pub use output_args::{CiFile, CiFormat, OutputArgs};
 
 use super::numbers::{at_least_one, parse_seconds};
 use crate::http::words::is_token;
@@ -110,6 +114,8 @@ pub struct BenchArgs {
     pub buffer_bytes: Option<usize>,
     #[command(flatten)]
     pub load: LoadArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// Print the version
     #[arg(short = 'V')]
     pub version: bool,

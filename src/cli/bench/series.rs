@@ -53,9 +53,9 @@ impl Series {
 
     fn close(&mut self, n: u64, length: Duration) -> Option<(Interval, Times)> {
         let Open { latency, failed, .. } = self.open.remove(&n)?;
-        let (p50, p99) = (latency.median(), latency.percentile(99.0));
+        let [p50, p90, p99, p99_9] = [50.0, 90.0, 99.0, 99.9].map(|percent| latency.percentile(percent));
         let succeeded = latency.count().saturating_sub(failed);
-        let interval = Interval { at: start_of(n), length, succeeded, failed, p50, p99 };
+        let interval = Interval { at: start_of(n), length, succeeded, failed, p50, p90, p99, p99_9 };
         self.complete.push(interval);
         Some((interval, latency))
     }

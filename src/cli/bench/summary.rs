@@ -28,6 +28,8 @@ pub struct Summary {
     pub sent_bytes: u64,
     /// How long it took: with `--rate` from the moment when it was due, else from the moment when it began.
     pub latency: Times,
+    /// From the request, when it was sent, to the first byte of the response; `None` where a mode has no responses.
+    pub waiting: Option<Times>,
     /// Of a run with `--rate`.
     pub schedule: Option<Schedule>,
     /// What a mode shows besides.
@@ -74,7 +76,9 @@ pub struct Interval {
     pub failed: u64,
     /// Latency, µs.
     pub p50: u64,
+    pub p90: u64,
     pub p99: u64,
+    pub p99_9: u64,
 }
 
 /// What is known of a run of requests besides its counts.
@@ -120,6 +124,7 @@ impl Summary {
             received_bytes: tally.received_bytes,
             sent_bytes: tally.sent_bytes,
             latency: tally.total.clone(),
+            waiting: Some(tally.waiting.clone()),
             schedule,
             figures: Vec::new(),
             intervals: run.intervals,
@@ -131,6 +136,11 @@ impl Summary {
     /// What has failed, in all.
     pub fn failed(&self) -> u64 {
         self.failures.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Responses whose status is one of those.
+    pub fn responses(&self, is_meant: impl Fn(u16) -> bool) -> u64 {
+        self.statuses.iter().filter(|(status, _)| is_meant(*status)).map(|(_, count)| count).sum()
     }
 
     /// What has ended, well or not.

@@ -137,7 +137,8 @@ mod tests {
     #[test]
     fn a_line_has_rate_percentiles_failures_and_share() {
         let length = Duration::from_millis(500);
-        let interval = Interval { at: Duration::ZERO, length, succeeded: 100, failed: 2, p50: 500, p99: 990 };
+        let (at, succeeded, failed) = (Duration::ZERO, 100, 2);
+        let interval = Interval { at, length, succeeded, failed, p50: 500, p90: 900, p99: 990, p99_9: 999 };
         let cpu = Some(Duration::from_millis(215));
         assert_eq!(line(&interval, 0.5, cpu), " 50 %       200/s  p50 0.500 ms  p99 0.990 ms  2 failed  own CPU 43 %");
         let nothing = Interval { succeeded: 0, failed: 0, p50: 0, p99: 0, ..interval };

@@ -1,0 +1,174 @@
+//! What is made of a finished run: files, conditions, drawings and comparisons.
+//!
+//! ```text
+//! Summary ──┬─▶ json ─▶ file ─▶ compare           --json, --compare
+//!           ├─▶ junit, ci, svg, hgrm ─▶ files     --junit, --ci, --plot, --hdr
+//!           ├─▶ conditions                        --fail-if
+//!           └─▶ draw                              terminal
+//! each interval ─▶ hlog                           --hlog
+//! ```
+
+mod ci;
+mod compare;
+mod conditions;
+mod draw;
+mod hgrm;
+mod hlog;
+mod json;
+mod junit;
+#[cfg(test)]
+mod samples;
+mod spread;
+mod svg;
+mod timeline;
+mod words;
+mod xml;
+
+pub use compare::compare;
+pub use draw::draw;
+pub use hlog::LogWriter;
+
+use super::summary::Summary;
+use crate::config::bench_args::OutputArgs;
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::Path;
+use std::time::SystemTime;
+
+/// Whether the files can be written, as far as that is known before a run.
+///
+/// # Errors
+/// A sentence about the first that cannot.
+pub fn check(args: &OutputArgs) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for (flag, path) in args.files() {
+        if !seen.insert(path) {
+            return Err(format!("{flag} {}: another flag writes there, too", path.display()));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        match fs::metadata(folder) {
+            _ if is_stdout(path) => {}
+            Err(e) => return Err(format!("{flag} {}: {e}", path.display())),
+            Ok(folder) if !folder.is_dir() || path.is_dir() => {
+                return Err(format!("{flag} {}: expected a file in a folder", path.display()));
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Writes all files of a finished run but that of `--hlog`, which is written while it runs.
+///
+/// # Errors
+/// A line about those that cannot be written; the others are.
+pub fn write(args: &OutputArgs, summary: &Summary) -> Result<(), String> {
+    let mut files: Vec<(&Path, String)> = Vec::new();
+    files.extend(args.json.as_deref().map(|path| (path, json::text(summary))));
+    files.extend(args.junit.as_deref().map(|path| (path, junit::text(&args.fail_if, summary))));
+    files.extend(args.hdr.as_deref().map(|path| (path, hgrm::text(&summary.latency))));
+    files.extend(args.plot.as_deref().map(|path| (path, svg::text(summary))));
+    files.extend(args.ci.iter().map(|file| (file.path.as_path(), ci::text(file.format, summary))));
+    let written =
+        files.iter().map(|(path, text)| write_text(path, text).map_err(|e| format!("{}: {e}", path.display())));
+    let failed: Vec<String> = written.filter_map(Result::err).collect();
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
+}
+
+/// A line for each condition that holds, or that the run cannot tell.
+pub fn conditions(args: &OutputArgs, summary: &Summary) -> Vec<String> {
+    let judged = args.fail_if.iter().map(|condition| (condition, conditions::judge(condition, summary)));
+    judged.filter_map(|(condition, said)| Some(format!("fail-if {}: {}", condition.text, said.err()?))).collect()
+}
+
+/// Opens the file of `--hlog`, if there is to be one.
+///
+/// # Errors
+/// It cannot be written.
+pub fn open_log(args: &OutputArgs, began: SystemTime) -> Result<Option<LogWriter<Box<dyn Write>>>, String> {
+    let open = |path: &Path| {
+        let out: Box<dyn Write> = match is_stdout(path) {
+            true => Box::new(io::stdout()),
+            false => Box::new(BufWriter::new(File::create(path)?)),
+        };
+        LogWriter::new(out, began)
+    };
+    let path = args.hlog.as_deref();
+    path.map(|path| open(path).map_err(|e| format!("{}: {e}", path.display()))).transpose()
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn write_text(path: &Path, text: &str) -> io::Result<()> {
+    if !is_stdout(path) {
+        return fs::write(path, text);
+    }
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // The reader has seen enough.
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::{condition, loaded};
+    use super::*;
+    use crate::config::bench_args::{CiFile, CiFormat};
+    use std::path::PathBuf;
+
+    #[test]
+    fn a_file_that_cannot_be_written_does_not_hinder_the_others() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let [none, junit, plot] = ["none/a", "junit", "plot"].map(|name| dir.path().join(name));
+        let ci = vec![CiFile { format: CiFormat::K6, path: dir.path().to_owned() }];
+        let args = OutputArgs {
+            json: Some(none.clone()),
+            junit: Some(junit.clone()),
+            plot: Some(plot.clone()),
+            ci,
+            ..OutputArgs::default()
+        };
+        let why = write(&args, &loaded()).expect_err("two cannot be written");
+        assert!(why.starts_with(&none.display().to_string()) && why.contains("; "), "{why}");
+        for (path, begins) in [(junit, "<?xml"), (plot, "<svg")] {
+            assert!(fs::read_to_string(&path).is_ok_and(|text| text.starts_with(begins)), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_refused_before_the_run() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("file");
+        fs::write(&file, "").expect("it is written");
+        let said = |json: &Path, plot: &str| {
+            let args = OutputArgs { json: Some(json.into()), plot: Some(PathBuf::from(plot)), ..OutputArgs::default() };
+            check(&args)
+        };
+        for (json, plot, says) in [
+            (PathBuf::from("-"), "-", "--plot -: another flag writes there, too"),
+            (dir.path().join("none/a"), "-", "No such file"),
+            (file.join("a"), "-", "expected a file in a folder"),
+            (dir.path().to_owned(), "-", "expected a file in a folder"),
+        ] {
+            assert!(
+                said(&json, plot).is_err_and(|why| why.contains(says)),
+                "{}: {:?}",
+                json.display(),
+                said(&json, plot)
+            );
+        }
+        assert_eq!((said(&file, "-"), said(Path::new("-"), "a.svg")), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn each_condition_that_holds_is_one_line() {
+        let fail_if = ["p99>20ms", "rate<10", "errors>0.1%"].map(condition).into();
+        let lines = conditions(&OutputArgs { fail_if, ..OutputArgs::default() }, &loaded());
+        assert_eq!(lines, ["fail-if p99>20ms: p99 is 31.199 ms", "fail-if errors>0.1%: errors is 1 %"]);
+    }
+}
