@@ -7,6 +7,7 @@
 macro_rules! document {
     ($name:ident, $file:literal) => {
         /// [bench]: crate::doc::bench
+        /// [bench_json]: crate::doc::bench_json
         /// [chat]: crate::doc::chat
         /// [conformance]: crate::doc::conformance
         /// [development]: crate::doc::development
@@ -31,6 +32,7 @@ document!(running, "doc/running.md");
 document!(chat, "doc/chat.md");
 document!(http, "doc/http.md");
 document!(bench, "doc/bench.md");
+document!(bench_json, "doc/bench_json.md");
 document!(limits, "doc/limits.md");
 document!(security, "doc/security.md");
 document!(conformance, "doc/conformance.md");

@@ -1,4 +1,4 @@
-//! The file of `--json`: everything that a run has shown. src/doc/bench.md describes it.
+//! The file of `--json`: everything that a run has shown. src/doc/bench_json.md describes it.
 
 use super::words::millis;
 use crate::cli::bench::summary::{Interval, Schedule, Summary};
@@ -22,44 +22,48 @@ const PERCENTILES: [(&str, f64); 9] = [
     ("p99.99", 99.99),
 ];
 
-/// The whole file.
+/// The whole file, a field on each line.
 pub fn text(summary: &Summary) -> String {
-    format!("{:#}\n", value(summary))
+    let lines: Vec<String> =
+        fields(summary).iter().map(|(name, value)| format!("  {}: {value}", json!(name))).collect();
+    format!("{{\n{}\n}}\n", lines.join(",\n"))
 }
 
-fn value(summary: &Summary) -> Value {
+fn fields(summary: &Summary) -> Vec<(&'static str, Value)> {
     let counts = |list: &mut dyn Iterator<Item = (String, u64)>| -> Map<String, Value> {
         list.map(|(name, count)| (name, count.into())).collect()
     };
+    let failures = counts(&mut summary.failures.iter().map(|&(cause, count)| (cause.to_owned(), count)));
+    let statuses = counts(&mut summary.statuses.iter().map(|&(status, count)| (status.to_string(), count)));
     let figures: Map<String, Value> = (summary.figures.iter())
         .map(|figure| (figure.name.to_owned(), json!({ "value": figure.value, "unit": figure.unit })))
         .collect();
-    json!({
-        "schema": SCHEMA,
-        "version": env!("CARGO_PKG_VERSION"),
-        "mode": summary.mode,
-        "url": summary.url,
-        "connections": summary.connections,
-        "threads": summary.threads,
-        "began_unix": unix(summary.began),
-        "seconds": summary.took.as_secs_f64(),
-        "succeeded": summary.succeeded,
-        "failed": summary.failed(),
-        "rate": summary.rate(),
-        "failures": counts(&mut summary.failures.iter().map(|&(cause, count)| (cause.to_owned(), count))),
-        "statuses": counts(&mut summary.statuses.iter().map(|&(status, count)| (status.to_string(), count))),
-        "received_bytes": summary.received_bytes,
-        "sent_bytes": summary.sent_bytes,
-        "latency_us": statistics(&summary.latency),
-        "latency_histogram_us": histogram(&summary.latency),
-        "waiting_us": summary.waiting.as_ref().map(statistics),
-        "schedule": summary.schedule.as_ref().map(schedule),
-        "figures": figures,
-        "intervals": summary.intervals.iter().map(interval).collect::<Vec<_>>(),
-        "cpu_seconds": summary.cpu.map(|time| time.as_secs_f64()),
-        "limited": summary.limited,
-        "metrics": metrics(summary),
-    })
+    vec![
+        ("schema", json!(SCHEMA)),
+        ("version", json!(env!("CARGO_PKG_VERSION"))),
+        ("mode", json!(summary.mode)),
+        ("url", json!(summary.url)),
+        ("connections", json!(summary.connections)),
+        ("threads", json!(summary.threads)),
+        ("began_unix", json!(unix(summary.began))),
+        ("seconds", json!(summary.took.as_secs_f64())),
+        ("metrics", metrics(summary)),
+        ("succeeded", json!(summary.succeeded)),
+        ("failed", json!(summary.failed())),
+        ("rate", json!(summary.rate())),
+        ("failures", failures.into()),
+        ("statuses", statuses.into()),
+        ("received_bytes", json!(summary.received_bytes)),
+        ("sent_bytes", json!(summary.sent_bytes)),
+        ("cpu_seconds", json!(summary.cpu.map(|time| time.as_secs_f64()))),
+        ("limited", json!(summary.limited)),
+        ("figures", figures.into()),
+        ("latency_us", statistics(&summary.latency)),
+        ("waiting_us", json!(summary.waiting.as_ref().map(statistics))),
+        ("schedule", json!(summary.schedule.as_ref().map(schedule))),
+        ("intervals", summary.intervals.iter().map(interval).collect()),
+        ("latency_histogram_us", histogram(&summary.latency)),
+    ]
 }
 
 /// The block that oha (src/printer.rs, `Metrics`) has for continuous integration, with its names and meanings: the rate
