@@ -31,7 +31,7 @@ use crate::http::url::Url;
 use driver::{Driver, Rest};
 use html::{Attributes, Html};
 use load::{Aborted, Ended, Watch};
-use out::LogWriter;
+use out::RunLog;
 use own::Used;
 use plan::{Prepared, prepare};
 use report::{Facts, Report, Schedules};
@@ -44,9 +44,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
-use summary::{Interval, Run, Summary};
+use summary::{Run, Summary};
 use tally::Tally;
-use times::Times;
 use view::{Goal, View};
 
 /// Runs the load and prints the report.
@@ -80,7 +79,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     let say = |text: &str| say(&args.output, text);
     let mut shown = Shown {
         output: &args.output,
-        log: Ok(None),
+        log: RunLog::default(),
         view: View::new(goal, args.quiet),
         series: Series::new(threads),
         tally: Tally::new(prepared.plans[0].wanted),
@@ -94,7 +93,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     let ended = drive(prepared, args, &mut shown).map_err(|why| format!("the load cannot run: {why}"))?;
     let cpu = own::cpu_time().zip(shown.cpu_before).map(|(after, before)| after.saturating_sub(before));
     for (interval, latency) in shown.series.end(ended.took) {
-        shown.write_log(&interval, &latency);
+        shown.log.interval(interval, latency);
     }
     let Shown { view, series, tally, log, .. } = shown;
     view.end(tally.done());
@@ -127,7 +126,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
         None => say(&format!("{report}{}", last_lines(&summary, &args.output)))?,
         Some(attributes) => say(&Html { report: &report, attributes }.to_string())?,
     }
-    let written = [write_files(args, &tally), out::write(&args.output, &summary), log.map(drop)];
+    let written = [write_files(args, &tally), out::write(&args.output, &summary), log.end(ended.took)];
     let broken = out::conditions(&args.output, &summary);
     broken.iter().for_each(|line| note(line));
     written.into_iter().collect::<Result<(), String>>()?;
@@ -149,8 +148,7 @@ fn last_lines(summary: &Summary, output: &OutputArgs) -> String {
 /// What becomes of the counts of the threads while they run.
 struct Shown<'a> {
     output: &'a OutputArgs,
-    /// The file of `--hlog`, or why it cannot be written.
-    log: Result<Option<LogWriter<Box<dyn Write>>>, String>,
+    log: RunLog,
     view: View,
     series: Series,
     tally: Tally,
@@ -158,27 +156,17 @@ struct Shown<'a> {
     cpu_before: Option<Duration>,
 }
 
-impl Shown<'_> {
-    fn write_log(&mut self, interval: &Interval, latency: &Times) {
-        if let Ok(Some(log)) = &mut self.log
-            && let Err(e) = log.interval(interval.at, interval.length, latency)
-        {
-            self.log = Err(format!("--hlog: {e}"));
-        }
-    }
-}
-
 impl Watch<Tally> for Shown<'_> {
     fn begin(&mut self) {
         self.cpu_before = own::cpu_time();
-        self.log = out::open_log(self.output, SystemTime::now());
+        self.log.begin(self.output, SystemTime::now());
     }
 
     fn piece(&mut self, interval: u64, counted: Tally) {
         let failed = counted.receive_failures + counted.length_failures;
         if let Some((interval, latency)) = self.series.add(interval, &counted.total, failed) {
             self.view.interval(&interval);
-            self.write_log(&interval, &latency);
+            self.log.interval(interval, latency);
         }
         self.tally.add(counted);
     }

@@ -26,15 +26,14 @@ mod xml;
 
 pub use compare::compare;
 pub use draw::draw;
-pub use hlog::LogWriter;
+pub use hlog::RunLog;
 
 use super::summary::Summary;
 use crate::config::bench_args::OutputArgs;
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
-use std::time::SystemTime;
 
 /// Whether the files can be written, as far as that is known before a run.
 ///
@@ -80,22 +79,6 @@ pub fn write(args: &OutputArgs, summary: &Summary) -> Result<(), String> {
 pub fn conditions(args: &OutputArgs, summary: &Summary) -> Vec<String> {
     let judged = args.fail_if.iter().map(|condition| (condition, conditions::judge(condition, summary)));
     judged.filter_map(|(condition, said)| Some(format!("fail-if {}: {}", condition.text, said.err()?))).collect()
-}
-
-/// Opens the file of `--hlog`, if there is to be one.
-///
-/// # Errors
-/// It cannot be written.
-pub fn open_log(args: &OutputArgs, began: SystemTime) -> Result<Option<LogWriter<Box<dyn Write>>>, String> {
-    let open = |path: &Path| {
-        let out: Box<dyn Write> = match is_stdout(path) {
-            true => Box::new(io::stdout()),
-            false => Box::new(BufWriter::new(File::create(path)?)),
-        };
-        LogWriter::new(out, began)
-    };
-    let path = args.hlog.as_deref();
-    path.map(|path| open(path).map_err(|e| format!("{}: {e}", path.display()))).transpose()
 }
 
 fn is_stdout(path: &Path) -> bool {

@@ -42,7 +42,15 @@ impl Series {
     /// The run is over: the intervals that are still open, the last one cut at the end of the run.
     pub fn end(&mut self, took: Duration) -> Vec<(Interval, Times)> {
         let open: Vec<u64> = self.open.keys().copied().collect();
-        open.into_iter().filter_map(|n| self.close(n, took.saturating_sub(start_of(n)).min(INTERVAL))).collect()
+        let rest = open.into_iter().filter_map(|n| self.close(n, INTERVAL)).collect::<Vec<_>>();
+        // The last interval is cut, also if every thread has told of it.
+        self.complete.iter_mut().for_each(|interval| interval.cut_at(took));
+        rest.into_iter()
+            .map(|(mut interval, latency)| {
+                interval.cut_at(took);
+                (interval, latency)
+            })
+            .collect()
     }
 
     /// All that are complete, in order.
@@ -85,5 +93,14 @@ mod tests {
         let last = series.end(Duration::from_millis(1250));
         assert_eq!((last.len(), last[0].0.at, last[0].0.length), (1, INTERVAL, INTERVAL / 4));
         assert_eq!(series.into_intervals().len(), 2);
+    }
+
+    #[test]
+    fn the_last_interval_is_cut_even_if_every_thread_has_told() {
+        let mut series = Series::new(1);
+        assert!(series.add(0, &times(&[1]), 0).is_some() && series.add(1, &times(&[1]), 0).is_some());
+        assert!(series.end(Duration::from_millis(1250)).is_empty());
+        let lengths: Vec<Duration> = series.into_intervals().iter().map(|interval| interval.length).collect();
+        assert_eq!(lengths, [INTERVAL, INTERVAL / 4]);
     }
 }

@@ -81,6 +81,13 @@ pub struct Interval {
     pub p99_9: u64,
 }
 
+impl Interval {
+    /// Ends with the run, which took so long, if it would end later.
+    pub fn cut_at(&mut self, took: Duration) {
+        self.length = self.length.min(took.saturating_sub(self.at));
+    }
+}
+
 /// What is known of a run of requests besides its counts.
 pub struct Run<'a> {
     pub url: String,

@@ -23,10 +23,18 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     low + (high - low) * (at - at.floor())
 }
 
-/// The figures of the intervals of a run that are long enough to be compared: the last one may be a short rest.
+/// The intervals without a short rest at the end, which is too short for a rate.
+pub fn whole(intervals: &[Interval]) -> &[Interval] {
+    let longest = intervals.iter().map(|interval| interval.length).max().unwrap_or_default();
+    match intervals {
+        [before @ .., last] if last.length * 2 < longest => before,
+        all => all,
+    }
+}
+
+/// The figures of the whole intervals of a run.
 pub fn of_intervals(summary: &Summary, figure: impl Fn(&Interval) -> f64) -> Vec<f64> {
-    let longest = summary.intervals.iter().map(|interval| interval.length).max().unwrap_or_default();
-    summary.intervals.iter().filter(|interval| interval.length * 2 >= longest).map(figure).collect()
+    whole(&summary.intervals).iter().map(figure).collect()
 }
 
 /// The same of those in which something has ended well: only they have a latency.

@@ -166,14 +166,15 @@ fn latency(columns: &[Column]) -> Panel {
 
 /// The end of the time axis, seconds.
 fn end(columns: &[Column]) -> f64 {
-    columns.last().map_or(0.0, |last| last.at + last.seconds).max(f64::MIN_POSITIVE)
+    columns.last().map_or(0.0, |last| last.at + last.seconds).max(scale::SMALLEST)
 }
 
 fn seconds(columns: &[Column]) -> Vec<scale::Tick> {
     let end = end(columns);
-    let mut ticks = Scale::linear(end).ticks(|value| words::number(value, 3));
-    let longer = Scale::linear(end);
-    ticks.iter_mut().for_each(|tick| tick.place /= longer.place(end));
+    let scale = Scale::linear(end);
+    let mut ticks = scale.ticks(|value| words::number(value, 3));
+    // The axis ends with the run, not at the next round value.
+    ticks.iter_mut().for_each(|tick| tick.place /= scale.place(end));
     ticks.retain(|tick| tick.place <= 1.000_001);
     ticks
 }
@@ -196,6 +197,8 @@ fn over_time(columns: &[Column], height: impl Fn(&Column) -> Option<f64>) -> Vec
 mod tests {
     use super::super::samples::{loaded, scheduled, silent, times};
     use super::*;
+    use crate::cli::bench::summary::Interval;
+    use std::time::Duration;
 
     /// What stands between `before` and the next double quote, wherever it occurs.
     fn all<'a>(svg: &'a str, before: &str) -> Vec<&'a str> {
@@ -262,6 +265,11 @@ mod tests {
     fn a_run_with_nothing_in_it_says_so() {
         assert!(text(&silent()).contains("Nothing has ended"));
         let mut run = silent();
+        run.intervals = vec![Interval { succeeded: 0, failed: 0, length: Duration::ZERO, ..loaded().intervals[0] }; 3];
+        let svg = text(&run);
+        assert!(svg.contains("Requests a second") && !svg.contains("NaN"), "{svg}");
+        run.latency = times(&[(0, 1)]);
+        assert!(!text(&run).contains("NaN"), "{}", text(&run));
         run.latency = times(&[(7, 1)]);
         let svg = text(&run);
         assert!(svg.contains("Latency by percentile") && !svg.contains("NaN"), "{svg}");

@@ -1,6 +1,6 @@
 //! A run over time, in as many columns as there is room for.
 
-use super::spread::median;
+use super::spread::{median, whole};
 use crate::cli::bench::summary::Interval;
 
 /// One or more intervals that follow each other.
@@ -17,8 +17,9 @@ pub struct Column {
     pub latency: Option<(f64, f64)>,
 }
 
-/// At most so many columns; each but the last has equally many intervals.
+/// At most so many columns; each but the last has equally many intervals. A short rest at the end has none.
 pub fn columns(intervals: &[Interval], most: usize) -> Vec<Column> {
+    let intervals = whole(intervals);
     let group = intervals.len().div_ceil(most.max(1)).max(1);
     intervals.chunks(group).map(column).collect()
 }

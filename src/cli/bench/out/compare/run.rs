@@ -167,6 +167,8 @@ fn intervals(file: &Value) -> Vec<Second> {
     });
     let mut seconds: Vec<Second> = seconds.collect();
     let longest = seconds.iter().map(|second| second.length).fold(0.0, f64::max);
-    seconds.retain(|second| second.length * 2.0 >= longest);
+    if seconds.last().is_some_and(|last| last.length * 2.0 < longest) {
+        seconds.pop();
+    }
     seconds
 }
