@@ -96,6 +96,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
         shown.log.interval(interval, latency);
     }
     let Shown { view, series, tally, log, .. } = shown;
+    let logged = log.end(ended.took);
     view.end(tally.done());
     let Tally { no_port, no_descriptor, .. } = tally;
     let late_p99 = tally.late.percentile(99.0);
@@ -126,7 +127,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
         None => say(&format!("{report}{}", last_lines(&summary, &args.output)))?,
         Some(attributes) => say(&Html { report: &report, attributes }.to_string())?,
     }
-    let written = [write_files(args, &tally), out::write(&args.output, &summary), log.end(ended.took)];
+    let written = [write_files(args, &tally), out::write(&args.output, &summary), logged];
     let broken = out::conditions(&args.output, &summary);
     broken.iter().for_each(|line| note(line));
     written.into_iter().collect::<Result<(), String>>()?;

@@ -36,21 +36,17 @@ impl Series {
         open.latency.add(latency);
         open.threads += 1;
         open.failed += failed;
-        (open.threads == self.threads).then(|| self.close(interval, INTERVAL)).flatten()
+        (open.threads == self.threads).then(|| self.close(interval)).flatten()
     }
 
     /// The run is over: the intervals that are still open, the last one cut at the end of the run.
     pub fn end(&mut self, took: Duration) -> Vec<(Interval, Times)> {
         let open: Vec<u64> = self.open.keys().copied().collect();
-        let rest = open.into_iter().filter_map(|n| self.close(n, INTERVAL)).collect::<Vec<_>>();
-        // The last interval is cut, also if every thread has told of it.
-        self.complete.iter_mut().for_each(|interval| interval.cut_at(took));
-        rest.into_iter()
-            .map(|(mut interval, latency)| {
-                interval.cut_at(took);
-                (interval, latency)
-            })
-            .collect()
+        let mut rest: Vec<(Interval, Times)> = open.into_iter().filter_map(|n| self.close(n)).collect();
+        // Among those that every thread has told of is the last one, too, if the threads were in step.
+        let all = self.complete.iter_mut().chain(rest.iter_mut().map(|(interval, _)| interval));
+        all.for_each(|interval| interval.cut_at(took));
+        rest
     }
 
     /// All that are complete, in order.
@@ -59,11 +55,12 @@ impl Series {
         self.complete
     }
 
-    fn close(&mut self, n: u64, length: Duration) -> Option<(Interval, Times)> {
+    fn close(&mut self, n: u64) -> Option<(Interval, Times)> {
         let Open { latency, failed, .. } = self.open.remove(&n)?;
         let [p50, p90, p99, p99_9] = [50.0, 90.0, 99.0, 99.9].map(|percent| latency.percentile(percent));
         let succeeded = latency.count().saturating_sub(failed);
-        let interval = Interval { at: start_of(n), length, succeeded, failed, p50, p90, p99, p99_9 };
+        let (at, length) = (start_of(n), INTERVAL);
+        let interval = Interval { at, length, succeeded, failed, p50, p90, p99, p99_9 };
         self.complete.push(interval);
         Some((interval, latency))
     }

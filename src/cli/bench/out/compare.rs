@@ -172,7 +172,7 @@ mod tests {
         let (_dir, paths) = folder(&[&other, &scheduled()]);
         let text = compare(&paths[0], &paths[1]).expect("a table");
         assert!(text.contains("note: the runs differ: connections 64 and 8\n"), "{text}");
-        assert!(text.contains("note: the runs differ: rate asked for null and 102.5\n"), "{text}");
+        assert!(text.contains("note: the runs differ: rate asked for none and 102.5\n"), "{text}");
     }
 
     #[test]
@@ -198,6 +198,7 @@ mod tests {
             ("", "this is no JSON"),
             ("[1]", "expected a file of --json with the schema squall-bench/1"),
             ("{\"schema\":\"squall-bench/2\"}", "expected the schema squall-bench/1, this is squall-bench/2"),
+            ("{\"schema\":\"a\\nb\"}", "this is a\\nb"),
             ("{\"schema\":\"squall-bench/1\"}", "/succeeded is missing, or no number"),
             ("{\"schema\":\"squall-bench/1\",\"succeeded\":\"1\"}", "/succeeded is missing, or no number"),
         ] {

@@ -1,7 +1,7 @@
 //! A run as read from a file of `--json`.
 
 use super::super::json::SCHEMA;
-use super::super::spread::{self, quartiles};
+use super::super::spread::{median, quartiles};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,6 @@ pub const PERCENTILES: [&str; 4] = ["p50", "p90", "p99", "p99.9"];
 pub struct Run {
     /// What should be equal in both runs, with its name.
     pub facts: Vec<(&'static str, String)>,
-    pub seconds: f64,
     /// Reasons for which the load was the limit.
     pub limited: Vec<String>,
     pub figures: Vec<Figure>,
@@ -62,31 +61,31 @@ impl Run {
         let file: Value = serde_json::from_str(text).map_err(|e| format!("this is no JSON: {e}"))?;
         match file["schema"].as_str() {
             Some(SCHEMA) => {}
-            Some(other) => return Err(format!("expected the schema {SCHEMA}, this is {other:.40}")),
+            Some(other) => return Err(format!("expected the schema {SCHEMA}, this is {:.40}", plain(other))),
             None => return Err(format!("expected a file of --json with the schema {SCHEMA}")),
         }
         let number = |pointer: &str| {
             file.pointer(pointer).and_then(Value::as_f64).ok_or_else(|| format!("{pointer} is missing, or no number"))
         };
         let (succeeded, failed) = (number("/succeeded")?, number("/failed")?);
-        let rate = number("/rate")?;
-        let intervals = intervals(&file);
-        let (spread_of, has_ended) = (|values: Vec<f64>| quartiles(values), succeeded > 0.0);
-        let mut figures =
-            vec![Figure { value: Some(rate), quartiles: spread_of(intervals.iter().map(Second::rate).collect()) }];
+        let (rate, intervals) = (number("/rate")?, intervals(&file));
+        let rates = intervals.iter().map(Second::rate).collect();
+        let mut figures = vec![Figure { value: Some(rate), quartiles: quartiles(rates) }];
         for (at, name) in PERCENTILES.into_iter().enumerate() {
-            // A point in a JSON pointer is a character as any other.
             let value = number(&format!("/latency_us/{name}"))?;
             let loud = intervals.iter().filter(|second| second.succeeded > 0.0);
-            let quartiles = spread_of(loud.filter_map(|second| second.latency[at]).collect());
-            figures.push(Figure { value: has_ended.then_some(value), quartiles });
+            let quartiles = quartiles(loud.filter_map(|second| second.latency[at]).collect());
+            figures.push(Figure { value: (succeeded > 0.0).then_some(value), quartiles });
         }
         let done = succeeded + failed;
         let errors = intervals.iter().filter_map(Second::errors).collect();
-        figures.push(Figure { value: (done > 0.0).then(|| failed / done), quartiles: spread_of(errors) });
+        figures.push(Figure { value: (done > 0.0).then(|| failed / done), quartiles: quartiles(errors) });
         let cpu = file["cpu_seconds"].as_f64().filter(|_| done > 0.0).map(|seconds| seconds * 1e6 / done);
         figures.push(Figure { value: cpu, quartiles: None });
-        let fact = |name, value: &Value| (name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        let fact = |name, value: &Value| match value {
+            Value::Null => (name, "none".to_owned()),
+            value => (name, value.as_str().map_or_else(|| value.to_string(), plain)),
+        };
         Ok(Run {
             facts: vec![
                 fact("mode", &file["mode"]),
@@ -95,14 +94,7 @@ impl Run {
                 fact("threads", &file["threads"]),
                 fact("rate asked for", file.pointer("/schedule/rate").unwrap_or(&Value::Null)),
             ],
-            seconds: number("/seconds")?,
-            limited: file["limited"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .map(Into::into)
-                .collect(),
+            limited: file["limited"].as_array().into_iter().flatten().filter_map(Value::as_str).map(plain).collect(),
             figures,
         })
     }
@@ -113,17 +105,13 @@ impl Run {
         if runs.len() == 1 {
             return Some(merged);
         }
-        merged.seconds = runs.iter().map(|run| run.seconds).sum();
         merged.limited = runs.iter().flat_map(|run| run.limited.clone()).collect();
         for (at, figure) in merged.figures.iter_mut().enumerate() {
             let values: Vec<f64> = runs.iter().filter_map(|run| run.figures.get(at)?.value).collect();
             let least = values.iter().copied().fold(f64::INFINITY, f64::min);
             let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let is_known = !values.is_empty();
-            *figure = Figure {
-                quartiles: is_known.then_some((least, most)),
-                value: is_known.then(|| spread::median(values)),
-            };
+            *figure = Figure { quartiles: is_known.then_some((least, most)), value: is_known.then(|| median(values)) };
         }
         for fact in &mut merged.facts {
             if let Some((_, other)) = runs.iter().flat_map(|run| &run.facts).find(|it| it.0 == fact.0 && it.1 != fact.1)
@@ -133,6 +121,11 @@ impl Run {
         }
         Some(merged)
     }
+}
+
+/// Text of a file that may be from anywhere, on one line.
+fn plain(text: &str) -> String {
+    text.escape_debug().collect()
 }
 
 /// An interval of the file.
