@@ -26,7 +26,7 @@ use std::path::Path;
 const REQUESTS_MAX: usize = 100_000;
 
 /// What differs from request to request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     method: String,
     /// The path and query.
@@ -167,20 +167,22 @@ fn encode(args: &BenchArgs, url: &Url, target: &Target) -> Request {
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Result<Vec<(String, String, Vec<String>, Option<Vec<u8>>)>, (usize, String)> {
+    fn parsed(text: &str) -> Result<Vec<Target>, (usize, String)> {
         let url = Url::parse("http://a.test:81/").expect("a URL");
-        let targets = parse(text, &url, Path::new(env!("CARGO_MANIFEST_DIR")))?;
-        Ok(targets.into_iter().map(|t| (t.method, t.target, t.fields, t.body)).collect())
+        parse(text, &url, Path::new(env!("CARGO_MANIFEST_DIR")))
     }
 
     #[test]
     fn a_file_has_one_request_after_the_other() {
         let text = "# two\nGET /a?b\nX: y\nZ: 1\n\n\nPOST http://a.test:81/c\n@Cargo.toml\n";
         let body = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).expect("it is there");
-        let expected = [
-            ("GET".to_owned(), "/a?b".to_owned(), vec!["X: y".to_owned(), "Z: 1".to_owned()], None),
-            ("POST".to_owned(), "/c".to_owned(), vec![], Some(body)),
-        ];
+        let target = |method: &str, target: &str, fields: &[&str], body| Target {
+            method: method.into(),
+            target: target.into(),
+            fields: fields.iter().map(|&field| field.to_owned()).collect(),
+            body,
+        };
+        let expected = [target("GET", "/a?b", &["X: y", "Z: 1"], None), target("POST", "/c", &[], Some(body))];
         assert_eq!(parsed(text).expect("it is sound"), expected);
     }
 

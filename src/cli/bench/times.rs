@@ -83,12 +83,6 @@ impl Times {
         self.longest = self.longest.max(other.longest);
     }
 
-    /// Forgets all of them.
-    pub fn clear(&mut self) {
-        self.histogram.reset();
-        (self.sum, self.squares, self.longest) = (0, 0, 0);
-    }
-
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.histogram.len()
@@ -178,7 +172,5 @@ mod tests {
         let mut all = times(&[1, 2]);
         all.add(&times(&[3, 4]));
         assert_eq!((all.count(), all.mean(), all.max()), (4, 2.5, 4));
-        all.clear();
-        assert_eq!((all.count(), all.mean(), all.percentile(99.0)), (0, 0.0, 0));
     }
 }

@@ -1,0 +1,166 @@
+//! A run of requests, with the report of `ab`.
+
+use super::driver::{Driver, Rest};
+use super::html::{Attributes, Html};
+use super::load::{Aborted, Ended, Watch};
+use super::own::{self, Used};
+use super::plan::Prepared;
+use super::record::{Record, Recorded};
+use super::report::{Facts, Report, Schedules};
+use super::sockets::Sockets;
+use super::summary::{Run, Summary};
+use super::tally::Tally;
+use super::view::{Goal, View};
+use super::{BANNER, conclude, drive, files, last_lines, note, say};
+use crate::config::BenchArgs;
+use crate::http::url::Url;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime};
+
+/// Runs it, prints the report, and writes the files.
+///
+/// # Errors
+/// The report or a file cannot be written, or the load cannot run.
+pub fn run(args: &BenchArgs, prepared: Prepared) -> Result<ExitCode, String> {
+    let goal = match prepared.requests {
+        Some(requests) => Goal::Requests(requests),
+        None => Goal::Time { warmup: args.load.warmup, measured: args.load.duration.unwrap_or_default() },
+    };
+    let Prepared { url, plans, facts, precision, .. } = prepared;
+    let (threads, attributes) = (plans.len(), attributes(args));
+    let say = |text: &str| say(&args.output, text);
+    let record = Record::new(&args.output, View::new(goal, args.quiet), threads);
+    let mut running = Running { record, tally: Tally::new(plans[0].wanted) };
+    match attributes {
+        None => say(&format!("{BANNER}\n{}", begin(args, &url, running.record.view.is_silent())))?,
+        Some(_) => say(&format!("<p>\n {}<br>\n</p>\n<p>\n", BANNER.trim_end().replace('\n', "<br>\n ")))?,
+    }
+    let (from, buffer_bytes) = (args.from, args.buffer_bytes);
+    let make = move |n: usize, registry: mio::Registry, began: Instant| {
+        Driver::new(plans[n].clone(), Sockets::new(registry, from, buffer_bytes), began)
+    };
+    let ended = drive(threads, precision, make, &mut running)?;
+    let Running { record, tally } = running;
+    let is_silent = record.view.is_silent();
+    let recorded = record.end(ended.took, tally.done());
+    let limited = limits(&tally, &ended, &recorded, threads);
+    if let Some(aborted) = &ended.aborted {
+        limited.iter().for_each(|why| note(&format!("client-limited: {why}")));
+        return Ok(explain(aborted, &tally));
+    }
+    if is_silent {
+        say("..done\n")?;
+    }
+    let schedules = Schedules::of(&ended.rests);
+    let software = ended.rests.iter().find_map(|rest| rest.software.clone());
+    let report = Report { facts: &Facts { took: ended.took, software, ..facts }, tally: &tally, schedules: &schedules };
+    let Recorded { began, intervals, cpu, logged } = recorded;
+    let run = Run {
+        url: url.to_string(),
+        connections: args.concurrency,
+        threads,
+        began,
+        rate: args.load.rate,
+        ended: &ended,
+        intervals,
+        cpu,
+        limited,
+    };
+    let summary = Summary::of_requests(run, &tally, &schedules);
+    match &attributes {
+        None => say(&format!("{report}{}", last_lines(&summary, &args.output)))?,
+        Some(attributes) => say(&Html { report: &report, attributes }.to_string())?,
+    }
+    let written = write_files(args, &tally);
+    let code = conclude(&args.output, &summary, ended.is_interrupted);
+    written.and(logged).and(code)
+}
+
+/// A run while it goes on.
+struct Running<'a> {
+    record: Record<'a>,
+    tally: Tally,
+}
+
+impl Watch<Tally> for Running<'_> {
+    fn begin(&mut self) {
+        self.record.begin();
+    }
+
+    fn piece(&mut self, interval: u64, counted: Tally) {
+        self.record.piece(interval, &counted.total, counted.receive_failures + counted.length_failures);
+        self.tally.add(counted);
+    }
+
+    fn look(&mut self, done: u64) {
+        self.record.view.look(done);
+    }
+}
+
+/// Each reason for which this program was the limit.
+fn limits(tally: &Tally, ended: &Ended<Rest>, recorded: &Recorded, threads: usize) -> Vec<String> {
+    let Tally { no_port, no_descriptor, .. } = *tally;
+    let late_p99 = tally.late.percentile(99.0);
+    own::limits(&Used { cpu: recorded.cpu, threads, took: ended.took, no_port, no_descriptor, late_p99 })
+}
+
+/// The line before the first request; with no lines about the progress, its end comes when all is done.
+fn begin(args: &BenchArgs, url: &Url, is_silent: bool) -> String {
+    let through = args.proxy.as_ref().map(|(host, port)| format!(" [through {host}:{port}]"));
+    let end = if is_silent { "..." } else { "\n" };
+    format!("Benchmarking {}{} (be patient){end}", url.host, through.unwrap_or_default())
+}
+
+/// How the table looks, if the report is one.
+fn attributes(args: &BenchArgs) -> Option<Attributes> {
+    let is_wanted = args.html || args.table.is_some() || args.row.is_some() || args.cell.is_some();
+    is_wanted.then(|| Attributes {
+        table: args.table.clone().unwrap_or_default(),
+        row: args.row.clone().unwrap_or_default(),
+        cell: args.cell.clone().unwrap_or_else(|| "bgcolor=white".into()),
+    })
+}
+
+/// The text of a system's error as `ab` has it: `Connection refused (111)`.
+fn text_of(error: &io::Error) -> String {
+    error.to_string().replace("(os error ", "(")
+}
+
+/// Says why the run has ended early; returns its exit code.
+fn explain(aborted: &Aborted, tally: &Tally) -> ExitCode {
+    let (why, code) = match aborted {
+        Aborted::Socket(e) => (format!("apr_socket_recv: {}", text_of(e)), e.raw_os_error().unwrap_or(1)),
+        Aborted::Connecting(e) => (
+            format!("Test aborted after 10 failures\n\napr_socket_connect(): {}", text_of(e)),
+            e.raw_os_error().unwrap_or(1),
+        ),
+        Aborted::Timeout => ("apr_pollset_poll: The timeout specified has expired (70007)".into(), 1),
+        Aborted::Poll(e) => (format!("the kernel's poll failed: {}", text_of(e)), 1),
+        Aborted::NotHttp(why) => (format!("the response makes no sense: {why}"), 1),
+    };
+    note(&why);
+    if tally.done() > 0 {
+        note(&format!("Total of {} requests completed", tally.done()));
+    }
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+fn write_files(args: &BenchArgs, tally: &Tally) -> Result<(), String> {
+    let now = (Instant::now(), SystemTime::now());
+    let create = |path: &Path| File::create(path).map(BufWriter::new);
+    let failed = |path: &Path, e: io::Error| format!("{}: {e}", path.display());
+    if let Some(path) = &args.csv {
+        let written =
+            create(path).and_then(|mut out| files::write_csv(&mut out, &tally.total).and_then(|()| out.flush()));
+        written.map_err(|e| failed(path, e))?;
+    }
+    if let Some(path) = &args.gnuplot {
+        let written = create(path)
+            .and_then(|mut out| files::write_gnuplot(&mut out, tally.samples(), now).and_then(|()| out.flush()));
+        written.map_err(|e| failed(path, e))?;
+    }
+    Ok(())
+}
