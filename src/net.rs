@@ -7,6 +7,7 @@ pub mod address;
 pub mod kernel;
 pub mod listeners;
 pub mod outbox;
+pub mod socket;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod wire;
@@ -104,6 +105,8 @@ pub trait Network {
     fn encrypt(&mut self, _stream: Self::Stream, _host: &str) -> io::Result<Self::Stream> {
         Err(ErrorKind::Unsupported.into())
     }
+    /// The handshake of a stream is done: what was agreed may be noted.
+    fn secured(&mut self, _stream: &Self::Stream) {}
     /// From now on reports the readiness of `stream` under `id`.
     ///
     /// # Errors

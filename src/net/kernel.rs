@@ -103,7 +103,7 @@ impl Kernel {
     #[cfg(feature = "tls")]
     fn secure(&self, stream: TcpStream) -> io::Result<Wire> {
         let config = self.tls_server.as_ref().ok_or(ErrorKind::Unsupported)?;
-        Ok(Wire::Tls(Box::new(TlsStream::server(stream, config)?)))
+        Ok(Wire::Tls(Box::new(TlsStream::server(stream.into(), config)?)))
     }
 
     /// The same without the feature.
@@ -160,7 +160,7 @@ impl Network for Kernel {
         let Some((socket, listener)) = self.listeners.get(n) else { return Err(ErrorKind::WouldBlock.into()) };
         let (stream, _) = socket.accept()?;
         let wire = match listener.transport {
-            Transport::Tcp => Wire::Plain(stream),
+            Transport::Tcp => Wire::Plain(stream.into()),
             Transport::Tls => self.secure(stream)?,
         };
         Ok((wire, listener.service))
@@ -169,7 +169,7 @@ impl Network for Kernel {
     fn connect(&mut self, to: SocketAddr) -> io::Result<Wire> {
         let stream = TcpStream::connect(to)?;
         stream.set_nodelay(true)?;
-        Ok(Wire::Plain(stream))
+        Ok(Wire::Plain(stream.into()))
     }
 
     #[cfg(feature = "tls")]

@@ -17,14 +17,14 @@ mod config;
 mod error;
 mod side;
 
-pub use config::{client_config, load_certificates, load_key, server_config};
+pub use config::{client_config, explain_key, load_certificates, load_key, server_config};
 pub use error::TlsError;
 
 use crate::net::outbox::Outbox;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{ClientConfig, CommonState, ServerConfig};
 use side::{RECORD_BYTES_MAX, Side, Sinks, Step, ToSend};
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -161,6 +161,11 @@ impl<S: Read + Write> TlsStream<S> {
     /// Whether the end of the input is known: a read that finds no more plaintext returns it without an event.
     pub fn input_ended(&self) -> bool {
         self.end.is_some()
+    }
+
+    /// What the handshake has agreed, once it is done.
+    pub fn agreed(&self) -> &CommonState {
+        self.side.state()
     }
 
     /// The stream below.

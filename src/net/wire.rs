@@ -1,28 +1,26 @@
-//! A TCP connection as the loop sees it: plain, or with TLS in between.
+//! A connection as the loop sees it: plain, or with TLS in between.
 //!
 //! TLS is a layer of the stream that nothing above knows: reading gives plaintext and drives the handshake, writing
 //! takes plaintext. What is left to say is [`Stream::secure`] (is the handshake done?) and [`Stream::unsent`]
 //! (ciphertext that the socket has not taken, although the plaintext is gone).
 
 use crate::net::Stream;
+use crate::net::socket::Socket;
 #[cfg(feature = "tls")]
 use crate::net::tls::TlsStream;
-use mio::net::TcpStream;
-use socket2::SockRef;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr};
-use std::time::Duration;
+use std::net::SocketAddr;
 
 /// One connection of the kernel's network.
 pub enum Wire {
-    Plain(TcpStream),
+    Plain(Socket),
     #[cfg(feature = "tls")]
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 impl Wire {
-    /// The socket itself.
-    pub fn socket(&mut self) -> &mut TcpStream {
+    /// The socket itself, to register it.
+    pub fn socket(&mut self) -> &mut Socket {
         match self {
             Wire::Plain(stream) => stream,
             #[cfg(feature = "tls")]
@@ -30,7 +28,7 @@ impl Wire {
         }
     }
 
-    fn tcp(&self) -> &TcpStream {
+    fn inner(&self) -> &Socket {
         match self {
             Wire::Plain(stream) => stream,
             #[cfg(feature = "tls")]
@@ -125,19 +123,18 @@ impl Stream for Wire {
 
     fn shutdown_write(&mut self) {
         self.say_goodbye();
-        // An error means that the peer is gone already, which the next read tells.
-        let _ = self.tcp().shutdown(Shutdown::Write);
+        self.inner().shutdown_write();
     }
 
     fn reset_on_drop(&self) {
-        let _ = SockRef::from(self.tcp()).set_linger(Some(Duration::ZERO));
+        self.inner().reset_on_drop();
     }
 
     fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.tcp().take_error()
+        self.inner().take_error()
     }
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp().peer_addr()
+        self.inner().peer_addr()
     }
 }

@@ -45,7 +45,7 @@ impl Network for Sockets {
         }
         match socket.connect(&to.into()) {
             Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => Err(e),
-            _ => Ok(Wire::Plain(TcpStream::from_std(socket.into()))),
+            _ => Ok(Wire::Plain(TcpStream::from_std(socket.into()).into())),
         }
     }
 

@@ -54,16 +54,21 @@ pub fn server_config(
 ) -> Result<Arc<ServerConfig>, String> {
     let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
     let builder = builder.map_err(|e| e.to_string())?.with_no_client_auth();
-    let mut config = builder.with_single_cert(chain, key).map_err(|e| match e {
+    let mut config = builder.with_single_cert(chain, key).map_err(explain_key)?;
+    config.alpn_protocols = [ALPN, ALPN_OLD].map(<[u8]>::to_vec).to_vec();
+    config.ticketer = ring::Ticketer::new().map_err(|e| e.to_string())?;
+    Ok(Arc::new(config))
+}
+
+/// Why a certificate and its key cannot be used.
+pub fn explain_key(error: Error) -> String {
+    match error {
         Error::InconsistentKeys(_) => "the key is not the certificate's".to_owned(),
         Error::NoCertificatesPresented => "there is no certificate".to_owned(),
         // The error of every format that was tried.
         Error::General(_) => format!("the key is damaged, or none of those that work: {KEYS}"),
         e => TlsError(e).to_string(),
-    })?;
-    config.alpn_protocols = [ALPN, ALPN_OLD].map(<[u8]>::to_vec).to_vec();
-    config.ticketer = ring::Ticketer::new().map_err(|e| e.to_string())?;
-    Ok(Arc::new(config))
+    }
 }
 
 fn provider() -> Arc<CryptoProvider> {
