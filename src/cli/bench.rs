@@ -24,6 +24,7 @@ mod sockets;
 mod summary;
 mod tally;
 mod times;
+mod trace;
 mod usual;
 mod view;
 

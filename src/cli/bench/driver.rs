@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 
 /// Connects that may fail one after the other before the run ends, as in `ab`.
 const FAILURES_MAX: usize = 10;
+/// How soon connects are tried again that found the backlog of a Unix socket full.
+const RETRY_AFTER: Duration = Duration::from_millis(1);
 /// Distance of the looks for late responses; a limit of less than ten times that is looked at more often.
 const SWEEP: Duration = Duration::from_millis(100);
 
@@ -50,6 +52,8 @@ pub struct Plan {
     /// Errors of sockets, and what is no response, do not end the run.
     pub goes_on: bool,
     pub wanted: Wanted,
+    /// That of `-v`.
+    pub verbosity: usize,
 }
 
 /// What the end of a run leaves behind.
@@ -80,6 +84,10 @@ pub struct Driver<N: Network> {
     under_way: usize,
     failures: usize,
     next_sweep: Instant,
+    /// Slots whose connects found the backlog of a Unix socket full, and those that came after them.
+    queued: VecDeque<usize>,
+    /// When the first of them is tried again.
+    next_retry: Option<Instant>,
     is_warm: bool,
     done: u64,
     tally: Tally,
@@ -94,7 +102,7 @@ impl<N: Network> Driver<N> {
             network,
             idle: Idle::new(slots.len()),
             slots,
-            input: Input::default(),
+            input: Input::new(plan.verbosity),
             scratch: Vec::new(),
             began: now,
             begun: 0,
@@ -103,6 +111,8 @@ impl<N: Network> Driver<N> {
             under_way: 0,
             failures: 0,
             next_sweep: now,
+            queued: VecDeque::new(),
+            next_retry: None,
             is_warm: plan.warmup.is_zero(),
             done: 0,
             tally,
@@ -143,7 +153,7 @@ impl<N: Network> Driver<N> {
     /// Gives the slot the requests that are due, as many as it may have. None is: it is idle.
     fn serve(&mut self, n: usize, now: Instant) -> Result<(), Aborted> {
         match self.slots[n].state {
-            State::Connecting | State::Securing => return Ok(()),
+            State::Queued | State::Connecting | State::Securing => return Ok(()),
             State::Free => {
                 if let Some(pending) = self.next(now) {
                     self.count_late(n, pending.due, now);
@@ -179,14 +189,30 @@ impl<N: Network> Driver<N> {
         let slot = &mut self.slots[n];
         slot.begin(now);
         slot.push(pending, &self.plan.requests);
-        let id = ConnId::new(n, slot.generation);
+        if self.queued.is_empty() {
+            return self.dial(n, now);
+        }
+        slot.state = State::Queued;
+        self.queued.push_back(n);
+        Ok(())
+    }
+
+    fn dial(&mut self, n: usize, now: Instant) -> Result<(), Aborted> {
+        let id = ConnId::new(n, self.slots[n].generation);
         let connected = self.network.connect(self.plan.address).and_then(|mut stream| {
             self.network.watch(&mut stream, id)?;
             Ok(stream)
         });
         match connected {
             Ok(stream) => {
-                self.slots[n].stream = Some(stream);
+                let slot = &mut self.slots[n];
+                (slot.stream, slot.state) = (Some(stream), State::Connecting);
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.slots[n].state = State::Queued;
+                self.queued.push_front(n);
+                self.next_retry = Some(now + RETRY_AFTER);
                 Ok(())
             }
             Err(error) => self.not_connected(n, error, now),
@@ -196,19 +222,16 @@ impl<N: Network> Driver<N> {
     fn connected(&mut self, n: usize, now: Instant) -> Result<(), Aborted> {
         let Some(stream) = &self.slots[n].stream else { return Ok(()) };
         match stream.take_error().map(|error| error.map_or_else(|| stream.peer_addr().map(drop), Err)) {
-            Ok(Ok(())) => {
-                self.failures = 0;
-                match &self.plan.tls {
-                    Some(host) => {
-                        let encrypted = self.slots[n].encrypt(|stream| self.network.encrypt(stream, host));
-                        match encrypted {
-                            Ok(()) => self.secure(n, now),
-                            Err(error) => self.not_connected(n, error, now),
-                        }
+            Ok(Ok(())) => match &self.plan.tls {
+                Some(host) => {
+                    let encrypted = self.slots[n].encrypt(|stream| self.network.encrypt(stream, host));
+                    match encrypted {
+                        Ok(()) => self.secure(n, now),
+                        Err(error) => self.not_connected(n, error, now),
                     }
-                    None => self.open(n, now),
                 }
-            }
+                None => self.open(n, now),
+            },
             Ok(Err(error)) if error.kind() == ErrorKind::NotConnected => Ok(()),
             Ok(Err(error)) | Err(error) => self.not_connected(n, error, now),
         }
@@ -216,8 +239,14 @@ impl<N: Network> Driver<N> {
 
     /// Takes the handshake as far as the socket allows.
     fn secure(&mut self, n: usize, now: Instant) -> Result<(), Aborted> {
-        match self.slots[n].stream.as_mut().map_or(Ok(false), Stream::secure) {
-            Ok(true) => self.open(n, now),
+        let Some(stream) = &mut self.slots[n].stream else { return Ok(()) };
+        let began = Instant::now();
+        match stream.secure() {
+            Ok(true) => {
+                self.network.secured(stream);
+                // Our own cryptography is a part of connecting. Without it, the time would count as one of waiting.
+                self.open(n, now + began.elapsed())
+            }
             Ok(false) => Ok(()),
             Err(error) => self.not_connected(n, error, now),
         }
@@ -225,6 +254,7 @@ impl<N: Network> Driver<N> {
 
     /// Requests can be sent on the connection.
     fn open(&mut self, n: usize, now: Instant) -> Result<(), Aborted> {
+        self.failures = 0;
         self.slots[n].opened(now);
         self.serve(n, now)
     }
@@ -234,7 +264,8 @@ impl<N: Network> Driver<N> {
         self.failures += 1;
         self.tally.not_connected(&error);
         if !self.plan.goes_on {
-            return Err(Aborted::Socket(error));
+            let is_connected = self.slots[n].state == State::Securing;
+            return Err(if is_connected { Aborted::Handshake(error) } else { Aborted::Socket(error) });
         }
         if self.failures > FAILURES_MAX {
             return Err(Aborted::Connecting(error));
@@ -264,6 +295,8 @@ impl<N: Network> Driver<N> {
             let fresh = match self.slots[n].fill(&mut self.input, now) {
                 Ok(fresh) => fresh,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                // TLS was cut off within a response, which may be whole or not.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return self.fail(n, now),
                 Err(error) => return self.broke(n, error, now),
             };
             self.tally.received(fresh);
@@ -323,6 +356,20 @@ impl<N: Network> Driver<N> {
         self.leave(n, now)
     }
 
+    /// Tries the queued connects again, until the backlog is full again.
+    fn retry(&mut self, now: Instant) -> Result<(), Aborted> {
+        self.next_retry = None;
+        while self.next_retry.is_none()
+            && let Some(n) = self.queued.pop_front()
+        {
+            // It may have been too late for its request by now.
+            if self.slots[n].state == State::Queued {
+                self.dial(n, now)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Ends the responses that take too long.
     fn sweep(&mut self, now: Instant) -> Result<(), Aborted> {
         self.next_sweep = now + SWEEP.min(self.plan.response_within / 10).max(Duration::from_millis(1));
@@ -376,6 +423,9 @@ impl<N: Network> Load for Driver<N> {
         if now >= self.next_sweep {
             self.sweep(now)?;
         }
+        if self.next_retry.is_some_and(|at| now >= at) {
+            self.retry(now)?;
+        }
         while !self.is_late(now)
             && self.next_due().is_some_and(|due| due <= now)
             && let Some(n) = self.idle.pop()
@@ -391,7 +441,7 @@ impl<N: Network> Load for Driver<N> {
 
     fn due(&self) -> Option<Instant> {
         let warm = (!self.is_warm).then(|| self.began + self.plan.warmup);
-        [Some(self.next_sweep), self.end(), warm, self.next_due()].into_iter().flatten().min()
+        [Some(self.next_sweep), self.next_retry, self.end(), warm, self.next_due()].into_iter().flatten().min()
     }
 
     fn is_over(&self, now: Instant) -> bool {

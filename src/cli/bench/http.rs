@@ -133,6 +133,7 @@ fn text_of(error: &io::Error) -> String {
 fn explain(aborted: &Aborted, tally: &Tally) -> ExitCode {
     let (why, code) = match aborted {
         Aborted::Socket(e) => (format!("apr_socket_recv: {}", text_of(e)), e.raw_os_error().unwrap_or(1)),
+        Aborted::Handshake(e) => (format!("SSL handshake failed: {}", text_of(e)), 1),
         Aborted::Connecting(e) => (
             format!("Test aborted after 10 failures\n\napr_socket_connect(): {}", text_of(e)),
             e.raw_os_error().unwrap_or(1),

@@ -82,6 +82,8 @@ pub trait Watch<P> {
 pub enum Aborted {
     /// A socket failed, without `-r`.
     Socket(io::Error),
+    /// A TLS handshake failed, without `-r`.
+    Handshake(io::Error),
     /// Connecting failed several times.
     Connecting(io::Error),
     /// A response did not come in time.

@@ -76,6 +76,7 @@ pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
         schedule: None,
         goes_on: args.go_on,
         wanted: Wanted { may_vary, samples: args.gnuplot.is_some(), uncorrected: load.rate.is_some() },
+        verbosity: 0,
     };
     let facts = Facts {
         host: url.host.clone(),

@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! Free ── connect ──▶ Connecting ── writable ──▶ (Securing ── handshake ──▶) Open ── its end, or a failure ──▶ Free
+//!              │           ▲
+//!              └▶ Queued ──┘  the backlog of a Unix socket was full
 //! ```
 //!
 //! A slot writes requests and reads responses; which request it gets, and when, is decided by the driver.
 
 use super::times::{Sample, micros};
+use super::trace;
 use super::usual::{Meaning, Usual};
 use crate::http::Limits;
 use crate::http::exchange::{Exchange, ExchangeError, ExchangeEvent, Stage};
@@ -45,6 +48,8 @@ pub struct Pending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Free,
+    /// The connect is tried again a little later; no event tells when.
+    Queued,
     Connecting,
     Securing,
     Open,
@@ -110,12 +115,16 @@ pub struct Input {
     usual: Usual,
     /// The Server field of the first response.
     pub software: Option<String>,
+    /// That of `-v`.
+    verbosity: usize,
 }
 
-impl Default for Input {
-    fn default() -> Input {
+impl Input {
+    /// An empty buffer. From a level of `verbosity` on, responses are shown.
+    pub fn new(verbosity: usize) -> Input {
         let limits = Limits { response_body_bytes_max: u64::MAX, ..Limits::default() };
-        Input { buffer: vec![0; BUFFER_BYTES], at: 0, end: 0, limits, usual: Usual::default(), software: None }
+        let (buffer, usual) = (vec![0; BUFFER_BYTES], Usual::default());
+        Input { buffer, at: 0, end: 0, limits, usual, software: None, verbosity }
     }
 }
 
@@ -149,6 +158,8 @@ impl<S: Stream> Slot<S> {
 
     /// The connection ends; its requests are returned.
     pub fn free(&mut self, now: Instant) -> VecDeque<Pending> {
+        // As `ab` does; a server may log an end without it as an error.
+        self.stream.iter_mut().for_each(Stream::say_goodbye);
         (self.stream, self.state, self.idle_since) = (None, State::Free, now);
         (self.written, self.at, self.body, self.first_byte) = (0, 0, 0, None);
         self.kept.clear();
@@ -227,7 +238,8 @@ impl<S: Stream> Slot<S> {
     /// drained loses its edge.
     ///
     /// # Errors
-    /// `WouldBlock`: there was nothing. Anything else: the connection is broken.
+    /// `WouldBlock`: there was nothing. `UnexpectedEof`: TLS was cut off within a response. Anything else: the connection
+    /// is broken.
     pub fn fill(&mut self, input: &mut Input, now: Instant) -> io::Result<usize> {
         let Some(stream) = &mut self.stream else { return Err(ErrorKind::WouldBlock.into()) };
         let kept = self.kept.len();
@@ -240,7 +252,11 @@ impl<S: Stream> Slot<S> {
         if fresh.as_ref().is_err_and(|e| e.kind() == ErrorKind::WouldBlock) {
             self.edge = Edge::None;
         }
-        let fresh = fresh?;
+        let fresh = match fresh {
+            // Between two responses an end of TLS without close_notify is as good as any.
+            Err(e) if e.kind() == ErrorKind::UnexpectedEof && self.first_byte.is_none() => 0,
+            outcome => outcome?,
+        };
         input.buffer[..kept].copy_from_slice(&self.kept);
         self.kept.clear();
         (input.at, input.end) = (0, kept + fresh);
@@ -284,6 +300,10 @@ impl<S: Stream> Slot<S> {
                     self.status = head.status;
                     let software = head.header("server").unwrap_or_default();
                     input.software.get_or_insert_with(|| String::from_utf8_lossy(software).into_owned());
+                    if input.verbosity >= trace::TALK {
+                        let shown = &input.buffer[head_at..input.end];
+                        trace::print(&trace::response(input.verbosity, head.status, shown));
+                    }
                     input.at += used;
                     head_end = Some(input.at);
                 }
@@ -298,6 +318,8 @@ impl<S: Stream> Slot<S> {
                     if let Some(head_end) = head_end
                         && self.body == (input.at - head_end) as u64
                         && !self.exchange.ends_with_connection()
+                        // One that is known is not shown.
+                        && input.verbosity < trace::TALK
                     {
                         input.usual.learn(&input.buffer[head_at..head_end], input.at - head_end, meaning);
                     }

@@ -2,6 +2,8 @@ use super::*;
 use crate::net::Source;
 use crate::testing::network::{Dials, FakeNetwork, Pipe, WRITABLE};
 
+mod securing;
+
 const REQUEST: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
 const WHOLE: &str = "HTTP/1.0 200 OK\r\nServer: demo\r\nContent-Length: 5\r\n\r\nhello";
 const KEPT: &str = "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello";
@@ -27,6 +29,7 @@ fn plan(requests: u64, concurrency: usize) -> Plan {
         schedule: None,
         goes_on: false,
         wanted: Wanted { samples: true, ..Wanted::default() },
+        verbosity: 0,
     }
 }
 
