@@ -24,6 +24,11 @@ mod sockets;
 mod summary;
 mod tally;
 mod times;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "bench/tls/absent.rs"]
+mod tls;
 mod trace;
 mod usual;
 mod view;

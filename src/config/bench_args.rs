@@ -6,15 +6,18 @@
 mod condition;
 mod load_args;
 mod output_args;
+mod socket_args;
+mod tls_args;
 
 pub use condition::{Bound, Comparison, Condition, Series, Statistic, Subject};
 pub use load_args::LoadArgs;
 pub use output_args::{CiFile, CiFormat, OutputArgs};
+pub use socket_args::{Resolve, SocketArgs};
+pub use tls_args::{Protocol, TlsArgs};
 
-use super::numbers::{at_least_one, parse_seconds};
+use super::numbers::{at_least_one, count, parse_seconds};
 use crate::http::words::is_token;
 use clap::{ArgAction, Args, Command};
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,7 +25,7 @@ use std::time::Duration;
 #[derive(Args, Debug, Clone)]
 #[command(disable_help_flag = true)]
 pub struct BenchArgs {
-    /// The http URL to request
+    /// The http or https URL to request
     #[arg(value_name = "URL")]
     pub url: Option<String>,
     /// Requests in all [default: 1, or 50000 with -t]
@@ -106,12 +109,13 @@ pub struct BenchArgs {
     /// Basic authentication for the proxy, USER:PASSWORD
     #[arg(short = 'P', value_name = "USER:PASSWORD", allow_hyphen_values = true)]
     pub proxy_auth: Option<String>,
-    /// Address that connections come from
-    #[arg(short = 'B', value_name = "ADDRESS")]
-    pub from: Option<IpAddr>,
-    /// Bytes of the send and receive buffers of a connection
-    #[arg(short = 'b', value_name = "BYTES", value_parser = at_least_one())]
-    pub buffer_bytes: Option<usize>,
+    #[command(flatten)]
+    pub sockets: SocketArgs,
+    #[command(flatten)]
+    pub tls: TlsArgs,
+    /// Show more: 2 requests and responses, 3 the codes of responses as well
+    #[arg(short = 'v', value_name = "LEVEL", default_value = "0", value_parser = count(0..=9))]
+    pub verbosity: usize,
     #[command(flatten)]
     pub load: LoadArgs,
     #[command(flatten)]

@@ -4,6 +4,10 @@
 mod bench;
 #[cfg(feature = "bench")]
 mod bench_files;
+#[cfg(feature = "bench")]
+mod bench_sockets;
+#[cfg(all(feature = "bench", feature = "tls"))]
+mod bench_tls;
 mod fetch;
 mod log_file;
 mod numbers;

@@ -92,6 +92,7 @@ mod tests {
             sends_bodies: false,
             software: Some("<script>\"&".into()),
             rate: None,
+            tls: vec![("SSL/TLS Protocol:", "TLSv1.3".into())],
             took: Duration::from_secs(1),
             percentages: true,
             confidence: true,
@@ -100,6 +101,7 @@ mod tests {
         let attributes = Attributes { table: "border".into(), row: String::new(), cell: "class=d".into() };
         let html = Html { report: &report, attributes: &attributes }.to_string();
         assert!(html.contains("<td colspan=2 class=d>&lt;script&gt;&quot;&amp;</td>"), "{html}");
+        assert!(!html.contains("TLS"), "the table of ab has nothing about it: {html}");
         assert!(html.starts_with("\n\n<table border>\n") && html.ends_with("</table>\n"), "{html}");
     }
 }

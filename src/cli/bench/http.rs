@@ -10,6 +10,7 @@ use super::report::{Facts, Report, Schedules};
 use super::sockets::Sockets;
 use super::summary::{Run, Summary};
 use super::tally::Tally;
+use super::trace;
 use super::view::{Goal, View};
 use super::{BANNER, conclude, drive, files, last_lines, note, say};
 use crate::config::BenchArgs;
@@ -29,7 +30,7 @@ pub fn run(args: &BenchArgs, prepared: Prepared) -> Result<ExitCode, String> {
         Some(requests) => Goal::Requests(requests),
         None => Goal::Time { warmup: args.load.warmup, measured: args.load.duration.unwrap_or_default() },
     };
-    let Prepared { url, plans, facts, precision, .. } = prepared;
+    let Prepared { url, plans, route, tls, facts, precision, .. } = prepared;
     let (threads, attributes) = (plans.len(), attributes(args));
     let say = |text: &str| say(&args.output, text);
     let record = Record::new(&args.output, View::new(goal, args.quiet), threads);
@@ -38,9 +39,13 @@ pub fn run(args: &BenchArgs, prepared: Prepared) -> Result<ExitCode, String> {
         None => say(&format!("{BANNER}\n{}", begin(args, &url, running.record.view.is_silent())))?,
         Some(_) => say(&format!("<p>\n {}<br>\n</p>\n<p>\n", BANNER.trim_end().replace('\n', "<br>\n ")))?,
     }
-    let (from, buffer_bytes) = (args.from, args.buffer_bytes);
+    route.note.iter().for_each(|line| note(&format!("squall bench: {line}")));
+    if args.verbosity >= trace::TALK {
+        trace::print(&trace::request(&plans[0].requests[0].bytes));
+    }
+    let shared = tls.clone();
     let make = move |n: usize, registry: mio::Registry, began: Instant| {
-        Driver::new(plans[n].clone(), Sockets::new(registry, from, buffer_bytes), began)
+        Driver::new(plans[n].clone(), Sockets::new(registry, &route, n, shared.clone()), began)
     };
     let ended = drive(threads, precision, make, &mut running)?;
     let Running { record, tally } = running;
@@ -56,7 +61,8 @@ pub fn run(args: &BenchArgs, prepared: Prepared) -> Result<ExitCode, String> {
     }
     let schedules = Schedules::of(&ended.rests);
     let software = ended.rests.iter().find_map(|rest| rest.software.clone());
-    let report = Report { facts: &Facts { took: ended.took, software, ..facts }, tally: &tally, schedules: &schedules };
+    let facts = Facts { took: ended.took, software, tls: tls.map_or_else(Vec::new, |tls| tls.rows()), ..facts };
+    let report = Report { facts: &facts, tally: &tally, schedules: &schedules };
     let Recorded { began, intervals, cpu, logged } = recorded;
     let run = Run {
         url: url.to_string(),

@@ -5,10 +5,13 @@ use super::load::Precision;
 use super::pace::Schedule;
 use super::report::Facts;
 use super::request;
+use super::sockets::route::{self, Route};
 use super::tally::Wanted;
+use super::tls::Tls;
+use super::trace;
 use crate::config::BenchArgs;
-use crate::http::url::{Scheme, Url};
-use std::net::ToSocketAddrs;
+use crate::http::url::{Authority, Scheme, Url};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Requests without `-n` beside `-t`, at most.
@@ -21,6 +24,9 @@ pub struct Prepared {
     pub url: Url,
     /// The plan of each thread.
     pub plans: Vec<Plan>,
+    pub route: Route,
+    /// Of https.
+    pub tls: Option<Arc<Tls>>,
     pub facts: Facts,
     pub precision: Precision,
     /// Requests in all; `None` until the time is over.
@@ -34,8 +40,9 @@ pub struct Prepared {
 pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
     let text = args.url.as_deref().ok_or("there is no URL: give one, such as http://127.0.0.1:8888/")?;
     let url = Url::parse(text).map_err(|e| format!("{text}: {e}"))?;
-    if url.scheme == Scheme::Https {
-        return Err("https is not measured yet: give an http URL".into());
+    let tls = tls(args, url.scheme == Scheme::Https, &url.host)?;
+    if args.verbosity >= trace::TALK && args.output.takes_stdout() {
+        return Err(format!("-v {} prints on standard output, where a file goes: name another one", args.verbosity));
     }
     let load = &args.load;
     let default = if args.time_limit.is_some() { REQUESTS_WITH_TIME } else { 1 };
@@ -59,12 +66,11 @@ pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
     }
     let sent = request::all(args, &url)?;
     let (host, port) = args.proxy.as_ref().map_or((url.host.as_str(), url.port), |(host, port)| (host, *port));
-    let addresses = (host, port).to_socket_addrs();
-    let address = addresses.map_err(|e| format!("{host}: {e}"))?.next();
+    let route = route::find(&args.sockets, host, port)?;
     let may_vary = args.may_vary || load.requests_file.is_some();
     let plan = Plan {
-        address: address.ok_or_else(|| format!("{host} has no address"))?,
-        tls: None,
+        address: route.address,
+        tls: tls.as_ref().map(|tls| tls.host().to_owned()),
         requests: sent,
         keep_alive: args.keep_alive || args.http_1_1,
         requests_max: 0,
@@ -76,7 +82,7 @@ pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
         schedule: None,
         goes_on: args.go_on,
         wanted: Wanted { may_vary, samples: args.gnuplot.is_some(), uncorrected: load.rate.is_some() },
-        verbosity: 0,
+        verbosity: args.verbosity,
     };
     let facts = Facts {
         host: url.host.clone(),
@@ -87,6 +93,7 @@ pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
         may_vary,
         sends_bodies: request::have_bodies(args),
         software: None,
+        tls: Vec::new(),
         took: Duration::ZERO,
         percentages: !args.no_percentages,
         confidence: !args.no_confidence,
@@ -101,5 +108,18 @@ pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
         ..plan.clone()
     };
     let precision = if load.rate.is_some() { Precision::Micros } else { Precision::Millis };
-    Ok(Prepared { plans: (0..load.threads).map(of_thread).collect(), url, facts, precision, requests })
+    let plans = (0..load.threads).map(of_thread).collect();
+    Ok(Prepared { plans, route, tls, url, facts, precision, requests })
+}
+
+/// How connections to `host` speak TLS, if they do. Flags that are wrong are refused anyway. As with `ab`, the Host of `-H`
+/// is the name of the server.
+fn tls(args: &BenchArgs, is_secure: bool, host: &str) -> Result<Option<Arc<Tls>>, String> {
+    if !is_secure && !args.tls.is_given() {
+        return Ok(None);
+    }
+    let given = request::given_host(args);
+    let given = given.map(|host| Authority::parse(host).map_or(host, |authority| authority.host));
+    let tls = Tls::new(&args.tls, given.unwrap_or(host), args.verbosity)?;
+    Ok(is_secure.then(|| Arc::new(tls)))
 }

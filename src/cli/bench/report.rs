@@ -22,6 +22,8 @@ pub struct Facts {
     pub sends_bodies: bool,
     /// The Server field of the first response.
     pub software: Option<String>,
+    /// The lines about TLS, of https.
+    pub tls: Vec<Row>,
     pub took: Duration,
     /// The table of percentages is wanted.
     pub percentages: bool,
@@ -63,7 +65,8 @@ pub type Row = (&'static str, String);
 impl Display for Report<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n")?;
-        for group in [self.server(), self.document(), self.run()] {
+        // The table of `ab` in HTML has no lines about TLS.
+        for group in [[self.server(), self.facts.tls.clone()].concat(), self.document(), self.run()] {
             for (label, value) in group {
                 line(f, label, value)?;
                 if label == FAILURES && self.tally.failures() > 0 {

@@ -126,8 +126,17 @@ fn target_of(place: &str, url: &Url) -> Result<String, String> {
 
 /// Whether a field of `-H`, or of the target, has this name, and stands in for ours.
 fn is_given(args: &BenchArgs, target: &Target, name: &str) -> bool {
-    let mut given = args.headers.iter().chain(&target.fields).filter_map(|line| line.split_once(':'));
-    given.any(|(given, _)| given.eq_ignore_ascii_case(name))
+    value_of(args.headers.iter().chain(&target.fields), name).is_some()
+}
+
+/// The Host of `-H`.
+pub fn given_host(args: &BenchArgs) -> Option<&str> {
+    value_of(args.headers.iter(), "Host")
+}
+
+fn value_of<'a>(fields: impl Iterator<Item = &'a String>, name: &str) -> Option<&'a str> {
+    let mut fields = fields.filter_map(|line| line.split_once(':'));
+    fields.find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
 /// Encodes the request: HTTP/1.0 unless 1.1 is asked for, the fields in the order in which `ab` sends them, and its spelling of their names.

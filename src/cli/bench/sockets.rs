@@ -1,29 +1,76 @@
-//! The sockets of a load: plain TCP, with what `-b` and `-B` ask for.
+//! The sockets of a load: TCP or Unix, with what `-b` and `-B` ask for, and TLS on them for https.
 
+pub mod route;
+
+use super::tls::Tls;
 use crate::id::ConnId;
 use crate::net::listeners::Service;
+use crate::net::socket::Socket;
 use crate::net::wire::Wire;
 use crate::net::{Network, Source};
-use mio::net::TcpStream;
+use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry};
-use socket2::{Domain, Protocol, Socket, Type};
+use route::Route;
+use socket2::{Domain, Protocol, Type};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Connects, and has connections watched.
 pub struct Sockets {
     registry: Registry,
-    /// The address that connections come from.
-    from: Option<IpAddr>,
-    /// Bytes of the kernel's buffers of a connection.
-    buffer_bytes: Option<usize>,
+    route: Route,
+    /// Counts the connections, whose turn it is to come from the next address.
+    turn: usize,
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is none"))]
+    tls: Option<Arc<Tls>>,
 }
 
 impl Sockets {
-    /// Sockets that are watched by this poll.
-    pub fn new(registry: Registry, from: Option<IpAddr>, buffer_bytes: Option<usize>) -> Sockets {
-        Sockets { registry, from, buffer_bytes }
+    /// Sockets of thread number `thread`, watched by its poll.
+    pub fn new(registry: Registry, route: &Route, thread: usize, tls: Option<Arc<Tls>>) -> Sockets {
+        Sockets { registry, route: route.clone(), turn: thread, tls }
     }
+
+    fn connect_tcp(&mut self, to: SocketAddr) -> io::Result<Socket> {
+        let socket = socket2::Socket::new(Domain::for_address(to), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        socket.set_tcp_nodelay(true)?;
+        self.size(&socket)?;
+        if !self.route.from.is_empty() {
+            let from = self.route.from[self.turn % self.route.from.len()];
+            self.turn = self.turn.wrapping_add(1);
+            choose_port_at_connect(&socket)?;
+            socket.bind(&SocketAddr::new(from, 0).into())?;
+        }
+        match socket.connect(&to.into()) {
+            Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => Err(e),
+            _ => Ok(TcpStream::from_std(socket.into()).into()),
+        }
+    }
+
+    fn size(&self, socket: &socket2::Socket) -> io::Result<()> {
+        if let Some(bytes) = self.route.buffer_bytes {
+            socket.set_send_buffer_size(bytes)?;
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// Lets connect(2) choose the port, which then need not differ between servers (ip(7), IP_BIND_ADDRESS_NO_PORT); bind(2)
+/// would take one that nothing else of the address has.
+#[cfg(target_os = "linux")]
+fn choose_port_at_connect(socket: &socket2::Socket) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let yes: uapi::c::c_int = 1;
+    uapi::setsockopt(socket.as_raw_fd(), uapi::c::IPPROTO_IP, uapi::c::IP_BIND_ADDRESS_NO_PORT, &yes)
+        .map_err(|e| io::Error::from_raw_os_error(e.0))
+}
+
+/// Other systems have no such option.
+#[cfg(not(target_os = "linux"))]
+fn choose_port_at_connect(_: &socket2::Socket) -> io::Result<()> {
+    Ok(())
 }
 
 impl Network for Sockets {
@@ -33,20 +80,28 @@ impl Network for Sockets {
         Err(ErrorKind::WouldBlock.into())
     }
 
+    /// Connects to the Unix socket, if there is one, else to this address. `WouldBlock`: the Unix socket's backlog is
+    /// full (unix(7)), and no event tells when it has room.
     fn connect(&mut self, to: SocketAddr) -> io::Result<Wire> {
-        let socket = Socket::new(Domain::for_address(to), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
-        socket.set_tcp_nodelay(true)?;
-        if let Some(bytes) = self.buffer_bytes {
-            socket.set_send_buffer_size(bytes)?;
-            socket.set_recv_buffer_size(bytes)?;
+        let Some(path) = &self.route.unix else { return Ok(Wire::Plain(self.connect_tcp(to)?)) };
+        let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+        self.size(&socket)?;
+        socket.connect(path)?;
+        Ok(Wire::Plain(Socket::Unix(UnixStream::from_std(socket.into()))))
+    }
+
+    #[cfg(feature = "tls")]
+    fn encrypt(&mut self, stream: Wire, host: &str) -> io::Result<Wire> {
+        match (stream, &self.tls) {
+            (Wire::Plain(socket), Some(tls)) => tls.client(socket, host),
+            (Wire::Plain(_), None) => Err(ErrorKind::Unsupported.into()),
+            (wire, _) => Ok(wire),
         }
-        if let Some(from) = self.from {
-            socket.bind(&SocketAddr::new(from, 0).into())?;
-        }
-        match socket.connect(&to.into()) {
-            Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => Err(e),
-            _ => Ok(Wire::Plain(TcpStream::from_std(socket.into()).into())),
-        }
+    }
+
+    #[cfg(feature = "tls")]
+    fn secured(&mut self, stream: &Wire) {
+        self.tls.iter().for_each(|tls| tls.secured(stream));
     }
 
     fn watch(&mut self, stream: &mut Wire, id: ConnId) -> io::Result<()> {

@@ -6,6 +6,12 @@ use crate::support::{Dir, Site, Stub};
 use squall::config::Limits;
 use std::process::Command;
 
+/// Longer than the path of a Unix socket may be.
+const LONG: &str = concat!(
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+);
+
 #[test]
 fn wrong_command_lines_give_one_line_and_code_22() {
     for (args, says) in [
@@ -17,7 +23,16 @@ fn wrong_command_lines_give_one_line_and_code_22() {
         (vec!["-c", "3", "-n", "2", "http://a.test/"], "-c 3 is more than the 2 requests"),
         (vec!["-t", "-1", "http://a.test/"], "unexpected argument '-1'"),
         (vec!["-t", "no", "http://a.test/"], "expected seconds"),
-        (vec!["-Z", "none", "http://a.test/"], "unexpected argument '-Z'"),
+        (vec!["-f", "TLS1.1", "http://a.test/"], "has only TLS1.2, TLS1.3 or ALL"),
+        (vec!["-f", "TLS9", "http://a.test/"], "expected TLS1.2, TLS1.3 or ALL"),
+        (vec!["-v", "much", "http://a.test/"], "expected a whole number"),
+        (vec!["-v", "2", "--json", "-", "http://127.0.0.1/"], "-v 2 prints on standard output"),
+        (vec!["-B", "a.test", "http://a.test/"], "invalid IP address"),
+        (vec!["-B", "::1", "http://127.0.0.1/"], "127.0.0.1 has no address that can be reached from ::1"),
+        (vec!["-B", "127.0.0.1,::1", "http://127.0.0.1/"], "-B has addresses of IPv4 and of IPv6"),
+        (vec!["--resolve", "a.test:80", "http://a.test/"], "expected HOST:PORT:ADDRESS"),
+        (vec!["--unix", "a", "-B", "127.0.0.1", "http://a.test/"], "cannot be used with"),
+        (vec!["--unix", LONG, "http://a.test/"], "--unix xxx"),
         (vec!["-p", "/none/such", "http://a.test/"], "/none/such: No such file"),
         (vec!["-p", "a", "-u", "b", "http://a.test/"], "cannot be used with"),
         (vec!["-i", "-p", "a", "http://a.test/"], "cannot be used with"),
@@ -35,7 +50,6 @@ fn wrong_command_lines_give_one_line_and_code_22() {
         (vec!["-c", "4000000000", "-n", "4000000000", "http://a.test/"], "the limit of open files"),
         (vec!["ftp://a.test/"], "ftp"),
         (vec!["a.test"], "a.test"),
-        (vec!["https://a.test/"], "https"),
         (vec!["http://a.test/", "http://b.test/"], "unexpected argument 'http://b.test/'"),
     ] {
         let (code, stdout, stderr) = run(&[&["bench"], &args[..]].concat());
