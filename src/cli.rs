@@ -3,4 +3,8 @@
 #[cfg(feature = "bench")]
 pub mod bench;
 pub mod fetch;
+#[cfg(feature = "bench")]
+pub mod model;
+#[cfg(feature = "bench")]
+pub mod models;
 pub mod serve;

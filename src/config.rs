@@ -13,7 +13,7 @@ mod numbers;
 mod variables;
 
 #[cfg(feature = "bench")]
-pub use bench_args::BenchArgs;
+pub use bench_args::{BenchArgs, Model, ModelArgs, ModelsFlags};
 pub use fetch_args::FetchArgs;
 pub use limits::Limits;
 pub use variables::is_blank;
@@ -124,6 +124,10 @@ pub enum Command {
     #[cfg(feature = "bench")]
     /// Load an HTTP server and report its rate and times, with the options of ab
     Bench(Box<BenchArgs>),
+    #[cfg(feature = "bench")]
+    /// One of the server models that `squall bench --models` measures
+    #[command(hide = true)]
+    Model(ModelArgs),
 }
 
 /// The default search site.

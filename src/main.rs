@@ -7,6 +7,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // A process that is started for one request has no use for a log and flags, which take half of its time.
+    #[cfg(feature = "bench")]
+    if std::env::args_os().skip(1).eq(["model", "request"]) {
+        return exit_code(squall::cli::model::serve_standard_input());
+    }
     start_log();
     let cli = Cli::read();
     Cli::unknown_variables().iter().for_each(|why| log::warn!("{why}"));
@@ -18,7 +23,13 @@ fn main() -> ExitCode {
         Some(Command::Fetch(args)) => squall::cli::fetch::run(&args),
         #[cfg(feature = "bench")]
         Some(Command::Bench(args)) => squall::cli::bench::run(&args),
+        #[cfg(feature = "bench")]
+        Some(Command::Model(args)) => squall::cli::model::run(&args),
     };
+    exit_code(outcome)
+}
+
+fn exit_code(outcome: Result<ExitCode, String>) -> ExitCode {
     outcome.unwrap_or_else(|why| {
         // Not `eprintln`, which panics where standard error is full or gone.
         let _ = writeln!(std::io::stderr(), "squall: {why}");

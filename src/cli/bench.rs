@@ -11,6 +11,7 @@ mod files;
 mod html;
 mod http;
 mod load;
+mod models;
 mod out;
 mod own;
 mod pace;
@@ -57,6 +58,9 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     if args.usage {
         note(&BenchArgs::usage());
         return Ok(ExitCode::from(BenchArgs::USAGE));
+    }
+    if args.models.models.is_some() {
+        return models::run(&args.models);
     }
     if let Some([old, new]) = args.output.compare.as_deref() {
         return match out::compare(old, new) {

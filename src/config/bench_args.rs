@@ -5,12 +5,14 @@
 
 mod condition;
 mod load_args;
+mod model_args;
 mod output_args;
 mod socket_args;
 mod tls_args;
 
 pub use condition::{Bound, Comparison, Condition, Series, Statistic, Subject};
 pub use load_args::LoadArgs;
+pub use model_args::{Model, ModelArgs, ModelsFlags};
 pub use output_args::{CiFile, CiFormat, OutputArgs};
 pub use socket_args::{Resolve, SocketArgs};
 pub use tls_args::{Protocol, TlsArgs};
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 /// Arguments of `squall bench`.
 #[derive(Args, Debug, Clone)]
-#[command(disable_help_flag = true)]
+#[command(disable_help_flag = true, mut_args(model_args::alone))]
 pub struct BenchArgs {
     /// The http or https URL to request
     #[arg(value_name = "URL")]
@@ -129,6 +131,8 @@ pub struct BenchArgs {
     /// Print the flags
     #[arg(long, action = ArgAction::Help)]
     help: Option<bool>,
+    #[command(flatten)]
+    pub models: ModelsFlags,
 }
 
 impl BenchArgs {

@@ -10,6 +10,8 @@ mod bench_sockets;
 mod bench_tls;
 mod fetch;
 mod log_file;
+#[cfg(feature = "bench")]
+mod models;
 mod numbers;
 mod secrets;
 mod variables;

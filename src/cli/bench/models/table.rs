@@ -1,0 +1,139 @@
+//! The table of `--models`: a line for each measurement, as soon as it is there.
+
+use super::watch::has_pss;
+use super::{Cell, Subject};
+use crate::cli::models::{PROCESSES_MAX, THREADS_MAX};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Characters in a line.
+const WIDTH: usize = 106;
+
+/// The names of the columns.
+pub fn head() -> String {
+    line(
+        ["handler", "connections", "server", "requests/s", "p50", "p99", "failed", "memory", "processes", "threads"],
+        "CPU each",
+    )
+}
+
+/// The line of a cell. What is the same as in the line before is left out.
+pub fn row(cell: &Cell, before: Option<&Cell>) -> String {
+    let is_new_handler = before.is_none_or(|before| before.handler != cell.handler);
+    let is_new_count = is_new_handler || before.is_some_and(|before| before.connections != cell.connections);
+    let mark = |is_marked: bool, mark: &str| if is_marked { mark.to_owned() } else { String::new() };
+    let (needs, load) = (cell.needs, &cell.load);
+    let none = || "-".to_owned();
+    let (processes_full, threads_full) = match cell.subject {
+        Subject::Thread => (false, cell.is_full()),
+        _ => (cell.is_full(), false),
+    };
+    let columns = [
+        mark(is_new_handler, cell.handler.name()),
+        mark(is_new_count, &grouped(cell.connections as u64)),
+        cell.subject.name().to_owned(),
+        mark(!load.limited.is_empty(), "≥") + &grouped(cell.rate().round() as u64),
+        milliseconds(load.p50),
+        mark(cell.is_short(), ">") + &milliseconds(load.p99),
+        grouped(load.failed) + &mark(load.ended.is_some(), "!"),
+        needs.map_or_else(none, |needs| mebibytes(needs.memory)),
+        needs.map_or_else(none, |needs| grouped(needs.processes as u64)) + &mark(processes_full, "*"),
+        needs.map_or_else(none, |needs| grouped(needs.threads as u64)) + &mark(threads_full, "*"),
+    ];
+    let cpu = cell.cpu_each().map_or_else(none, |cpu| format!("{} µs", grouped(cpu.as_micros() as u64)));
+    let space = if is_new_count && before.is_some() { "\n" } else { "" };
+    format!("{space}{}", line(columns.each_ref().map(String::as_str), &cpu))
+}
+
+fn line(columns: [&str; 10], cpu: &str) -> String {
+    let [handler, connections, server, rate, p50, p99, failed, memory, processes, threads] = columns;
+    format!(
+        "{handler:<7} {connections:>11} {server:>8} {rate:>10} {p50:>10} {p99:>10} {failed:>7} {memory:>9} \
+         {processes:>9} {threads:>7} {cpu:>9}\n"
+    )
+}
+
+/// What the columns mean, and the marks that are there.
+pub fn notes(cells: &[Cell]) -> String {
+    let memory = if has_pss() { "PSS: a page that processes share counts in parts" } else { "RSS" };
+    let mut notes = vec![
+        "A new connection for each request. CPU each: CPU time of the server for each response.".to_owned(),
+        format!("memory, processes, threads: the most at once; memory is {memory}."),
+    ];
+    for (subject, max, what) in
+        [(Subject::Process, PROCESSES_MAX, "processes"), (Subject::Thread, THREADS_MAX, "threads")]
+    {
+        if cells.iter().any(|cell| cell.subject == subject && cell.is_full()) {
+            notes.push(format!("*  the model allows {max} {what} beside its own: further connections waited"));
+        }
+    }
+    if cells.iter().any(Cell::is_short) {
+        notes.push(">  fewer than two responses for each connection: this p99 lacks the slowest".into());
+    }
+    let limited: BTreeSet<&String> = cells.iter().flat_map(|cell| &cell.load.limited).collect();
+    notes.extend(limited.into_iter().map(|why| format!("≥  client-limited: {why}")));
+    let ended: BTreeSet<&String> = cells.iter().filter_map(|cell| cell.load.ended.as_ref()).collect();
+    notes.extend(ended.into_iter().map(|why| format!("!  the load ended early: {why}")));
+    format!("\n{}\n", notes.join("\n"))
+}
+
+/// The text in lines of the width of the table, the second and later ones indented.
+pub fn wrapped(text: &str) -> String {
+    let (mut out, mut width) = (String::new(), 0);
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        let (between, at) = match width {
+            0 => ("", 0),
+            _ if width + 1 + length > WIDTH => ("\n   ", 3),
+            _ => (" ", width + 1),
+        };
+        out.push_str(between);
+        out.push_str(word);
+        width = at + length;
+    }
+    out + "\n"
+}
+
+/// A number with a comma at the thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Three digits or more of a time.
+pub fn milliseconds(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1e3;
+    match ms {
+        ..9.995 => format!("{ms:.2} ms"),
+        ..99.95 => format!("{ms:.1} ms"),
+        _ => format!("{} ms", grouped(ms.round() as u64)),
+    }
+}
+
+/// Memory, with one digit behind the point below 100 MiB.
+pub fn mebibytes(bytes: u64) -> String {
+    let mib = bytes as f64 / f64::from(1 << 20);
+    if mib < 99.95 { format!("{mib:.1} MiB") } else { format!("{} MiB", grouped(mib.round() as u64)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_the_digits_that_matter() {
+        assert_eq!([0, 999, 1000, 1234567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        let times = [9, 125, 9_994, 9_995, 99_949, 99_950, 1_234_567].map(Duration::from_micros);
+        let texts = ["0.01 ms", "0.12 ms", "9.99 ms", "10.0 ms", "99.9 ms", "100 ms", "1,235 ms"];
+        assert_eq!(times.map(milliseconds), texts);
+        assert_eq!(wrapped("word ".repeat(45).trim()).lines().map(str::len).collect::<Vec<_>>(), [104, 102, 22]);
+        assert_eq!([0, 1 << 19, 200 << 20].map(mebibytes), ["0.0 MiB", "0.5 MiB", "200 MiB"]);
+    }
+}
