@@ -22,15 +22,15 @@ fn cost(cells: &[Cell]) -> Option<String> {
     };
     let each = list(|subject| {
         let cell = best(subject)?;
-        let cpu = cell.cpu_each().map_or_else(String::new, |cpu| format!(" ({} µs)", grouped(cpu.as_micros() as u64)));
-        Some(format!("{} {}/s{cpu}", subject.name(), grouped(cell.rate() as u64)))
+        let cpu = cell.cpu_each().map_or_else(String::new, |cpu| format!(", {} µs", grouped(cpu.as_micros() as u64)));
+        Some(format!("{} {}{cpu}", subject.name(), rate(cell)))
     })?;
     let cpu_of = |subject| Some(best(subject)?.cpu_each()?.as_secs_f64()).filter(|&cpu| cpu > 0.0);
     let ratio = cpu_of(Subject::Loop).and_then(|one| {
         let [process, thread] = [cpu_of(Subject::Process)? / one, cpu_of(Subject::Thread)? / one];
-        Some(format!("; to the loop's CPU time: process {process:.1}, thread {thread:.1}"))
+        Some(format!("; a process takes {process:.1} times the CPU time of the loop, a thread {thread:.1} times"))
     });
-    Some(format!("1. /, each at its best, with its CPU time for a response: {each}{}.", ratio.unwrap_or_default()))
+    Some(format!("1. /, each at its best, and the CPU time of a response: {each}{}.", ratio.unwrap_or_default()))
 }
 
 /// Up to how many connections the wait is all that matters.
@@ -43,8 +43,7 @@ fn keeping_up(cells: &[Cell]) -> Option<String> {
         let keeps_up = |cell: &&&Cell| cell.rate() * WAIT.as_secs_f64() >= KEEPS_UP * cell.connections as f64;
         let up_to = rows.iter().take_while(keeps_up).last();
         let up_to = up_to.map_or("never".into(), |cell| format!("up to {}", grouped(cell.connections as u64)));
-        let (rate, most) = (grouped(last.rate() as u64), grouped(last.connections as u64));
-        Some(format!("{} {up_to} ({rate}/s at {most})", subject.name()))
+        Some(format!("{} {up_to} ({} at {})", subject.name(), rate(last), grouped(last.connections as u64)))
     })?;
     Some(format!("2. /wait allows 100 responses/s for each connection; at least {KEEPS_UP} of that: {each}."))
 }
@@ -60,10 +59,14 @@ fn crowd(cells: &[Cell]) -> Option<String> {
             Subject::Process => plural(needs.processes, "process", "processes"),
             _ => plural(needs.threads, "thread", "threads"),
         };
-        let p99 = milliseconds(cell.load.p99);
-        Some(format!("{} {workers}, {}, p99 {p99}", subject.name(), mebibytes(needs.memory)))
+        let (p99, least) = (milliseconds(cell.load.p99), if cell.is_short() { ">" } else { "" });
+        Some(format!("{} {workers}, {}, p99 {least}{p99}", subject.name(), mebibytes(needs.memory)))
     })?;
     Some(format!("3. /wait with {}: {each}.", plural(most, "connection", "connections")))
+}
+
+fn rate(cell: &Cell) -> String {
+    format!("{}/s", grouped(cell.rate().round() as u64))
 }
 
 fn plural(number: usize, one: &str, many: &str) -> String {
@@ -110,8 +113,8 @@ mod tests {
         assert_eq!(
             lines(&cells),
             [
-                "1. /, each at its best, with its CPU time for a response: process 1,000/s (500 µs); thread 5,000/s \
-                 (100 µs); loop 10,000/s (50 µs); to the loop's CPU time: process 10.0, thread 2.0.",
+                "1. /, each at its best, and the CPU time of a response: process 1,000/s, 500 µs; thread 5,000/s, 100 µs; \
+                 loop 10,000/s, 50 µs; a process takes 10.0 times the CPU time of the loop, a thread 2.0 times.",
                 "2. /wait allows 100 responses/s for each connection; at least 0.8 of that: thread never (7,999/s at 100); loop up to 10 (7,900/s at 100).",
                 "3. /wait with 100 connections: thread 101 threads, 3.0 MiB, p99 20.0 ms; loop 1 thread, 3.0 MiB, p99 \
                  20.0 ms.",

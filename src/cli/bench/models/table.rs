@@ -3,7 +3,6 @@
 use super::watch::has_pss;
 use super::{Cell, Subject};
 use crate::cli::models::{PROCESSES_MAX, THREADS_MAX};
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Characters in a line.
@@ -70,28 +69,25 @@ pub fn notes(cells: &[Cell]) -> String {
     if cells.iter().any(Cell::is_short) {
         notes.push(">  fewer than two responses for each connection: this p99 lacks the slowest".into());
     }
-    let limited: BTreeSet<&String> = cells.iter().flat_map(|cell| &cell.load.limited).collect();
-    notes.extend(limited.into_iter().map(|why| format!("≥  client-limited: {why}")));
-    let ended: BTreeSet<&String> = cells.iter().filter_map(|cell| cell.load.ended.as_ref()).collect();
-    notes.extend(ended.into_iter().map(|why| format!("!  the load ended early: {why}")));
+    // One of each: they differ in numbers only.
+    let limited = cells.iter().find_map(|cell| cell.load.limited.first());
+    notes.extend(limited.map(|why| format!("≥  client-limited, the first time because {why}")));
+    let ended = cells.iter().find_map(|cell| cell.load.ended.as_ref());
+    notes.extend(ended.map(|why| format!("!  the load ended early, the first time because of this: {why}")));
     format!("\n{}\n", notes.join("\n"))
 }
 
-/// The text in lines of the width of the table, the second and later ones indented.
+/// The text in lines of the width of the table, broken behind semicolons; the second and later ones are indented.
 pub fn wrapped(text: &str) -> String {
-    let (mut out, mut width) = (String::new(), 0);
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        let (between, at) = match width {
-            0 => ("", 0),
-            _ if width + 1 + length > WIDTH => ("\n   ", 3),
-            _ => (" ", width + 1),
-        };
-        out.push_str(between);
-        out.push_str(word);
-        width = at + length;
+    let mut lines: Vec<String> = Vec::new();
+    for part in text.split_inclusive("; ") {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + part.trim_end().chars().count() <= WIDTH => line.push_str(part),
+            Some(_) => lines.push(format!("   {part}")),
+            None => lines.push(part.to_owned()),
+        }
     }
-    out + "\n"
+    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// A number with a comma at the thousands.
@@ -133,7 +129,13 @@ mod tests {
         let times = [9, 125, 9_994, 9_995, 99_949, 99_950, 1_234_567].map(Duration::from_micros);
         let texts = ["0.01 ms", "0.12 ms", "9.99 ms", "10.0 ms", "99.9 ms", "100 ms", "1,235 ms"];
         assert_eq!(times.map(milliseconds), texts);
-        assert_eq!(wrapped("word ".repeat(45).trim()).lines().map(str::len).collect::<Vec<_>>(), [104, 102, 22]);
         assert_eq!([0, 1 << 19, 200 << 20].map(mebibytes), ["0.0 MiB", "0.5 MiB", "200 MiB"]);
+    }
+
+    #[test]
+    fn a_long_text_is_broken_behind_semicolons() {
+        let text = ["a".repeat(60), "b".repeat(43), "c".repeat(45), "d".repeat(200)].join("; ");
+        let lines: Vec<usize> = wrapped(&text).lines().map(str::len).collect();
+        assert_eq!(lines, [106, 3 + 45 + 1, 3 + 200]);
     }
 }
