@@ -13,6 +13,7 @@ macro_rules! document {
         /// [development]: crate::doc::development
         /// [http]: crate::doc::http
         /// [limits]: crate::doc::limits
+        /// [models]: crate::doc::models
         /// [performance]: crate::doc::performance
         /// [reading]: crate::doc::reading
         /// [running]: crate::doc::running
@@ -21,6 +22,7 @@ macro_rules! document {
         /// [source]: crate
         /// [readme]: ../../../../../README.md
         /// [growth.svg]: ../../../../../tests/shots/growth.svg
+        /// [models.svg]: ../../../../../tests/shots/models.svg
         /// [peers.svg]: ../../../../../tests/shots/peers.svg
         ///
         #[doc = include_str!($file)]
@@ -33,6 +35,7 @@ document!(chat, "doc/chat.md");
 document!(http, "doc/http.md");
 document!(bench, "doc/bench.md");
 document!(bench_json, "doc/bench_json.md");
+document!(models, "doc/models.md");
 document!(limits, "doc/limits.md");
 document!(security, "doc/security.md");
 document!(conformance, "doc/conformance.md");

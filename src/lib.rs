@@ -21,7 +21,7 @@
 //! | `net` | sockets, TLS, listeners | knows a protocol |
 //! | `feed` | the log of a room, and cursors in it | knows WebSocket or HTTP |
 //! | `workers` | threads for what blocks: names, files, the access log | – |
-//! | `cli` | one module for each command: serve, fetch, bench | – |
+//! | `cli` | one module for each command: serve, fetch, bench; three server models | – |
 //! | `site` | login, chat, search, pages, files: values in, effects out | names a socket, waits, reads a clock |
 //!
 //! `src/doc/reading.md` ([`doc::reading`]) says in which order to read the code, and what to notice at each stop.

@@ -60,16 +60,16 @@ impl Incoming {
             Ok(_) => (Duration::ZERO, Response::text(404, "There are / and /wait.\n")),
             Err(error) => (Duration::ZERO, Response::text(error.status(), format!("{error}\n"))),
         };
-        let head = request.is_ok_and(|request| request.method == Method::Head);
+        let is_head = request.is_ok_and(|request| request.method == Method::Head);
         let (mut date, mut out) = ([b' '; 29], Vec::new());
         let _ = write!(&mut date[..], "{}", Now::read().wall);
-        encode_response(&response, Terms { head, http_1_0: false, keep_alive: false }, &date, &mut out);
+        encode_response(&response, Terms { head: is_head, http_1_0: false, keep_alive: false }, &date, &mut out);
         Some((wait, out))
     }
 }
 
-/// Model 1: this program is started for each request, with the connection as its standard input, as inetd does. (A
-/// fork that starts no program would cost less; Rust has no safe one.)
+/// Model 1: a process for each request. It is this program, started with the connection as its standard input, as inetd
+/// does. (A fork that starts no program would cost less; Rust has no safe one.)
 pub(super) fn process_per_request(listener: TcpListener) -> io::Result<()> {
     let program = std::env::current_exe()?;
     let start = |socket| Command::new(&program).args(["model", "request"]).stdin(OwnedFd::from(socket)).spawn();
@@ -77,7 +77,7 @@ pub(super) fn process_per_request(listener: TcpListener) -> io::Result<()> {
     start_for_each(&listener, PROCESSES_MAX, start, |child| !matches!(child.try_wait(), Ok(None)))
 }
 
-/// Model 2.
+/// Model 2: a thread for each request.
 pub(super) fn thread_per_request(listener: TcpListener) -> io::Result<()> {
     let start = |socket| thread::Builder::new().spawn(move || drop(serve(socket)));
     start_for_each(&listener, THREADS_MAX, start, |thread| thread.is_finished())

@@ -84,9 +84,10 @@ mod tests {
         for arg in command().get_arguments().filter(|arg| !super::BESIDE.contains(&arg.get_id().as_str())) {
             let short = arg.get_short().map(|short| format!("-{short}"));
             let flag = short.or_else(|| arg.get_long().map(|long| format!("--{long}")));
-            let value = arg.get_action().takes_values().then_some("1");
+            let default = usize::from(arg.get_action().takes_values());
+            let values = arg.get_num_args().map_or(default, |range| range.min_values());
             // The URL goes in front, or it would be the name of the picture.
-            let words = ["bench".to_owned()].into_iter().chain(flag).chain(value.map(str::to_owned));
+            let words = ["bench".to_owned()].into_iter().chain(flag).chain(vec!["1".to_owned(); values]);
             let error =
                 command().try_get_matches_from(words.chain(["--models".into()])).expect_err(arg.get_id().as_str());
             let text = error.to_string();

@@ -81,6 +81,19 @@ impl Figure {
         }
     }
 
+    /// The text at a step of the axis.
+    fn step(self, decade: i32) -> String {
+        let number = match usize::try_from(-decade) {
+            Ok(digits @ 1..) => format!("{:.digits$}", 10_f64.powi(decade)),
+            _ => grouped(10_f64.powi(decade) as u64),
+        };
+        match self {
+            Figure::Rate | Figure::Workers => number,
+            Figure::P99 => format!("{number} ms"),
+            Figure::Memory => format!("{number} MiB"),
+        }
+    }
+
     /// The steps of the axis: decades, of the unit in which the values are shown.
     fn unit(self) -> f64 {
         match self {
@@ -182,7 +195,7 @@ fn panel<'a>(out: &mut String, figure: Figure, axes: &Axes, cells: impl Iterator
         let value = axes.unit * 10_f64.powi(decade);
         let y = axes.y(value);
         let _ = writeln!(out, "<line class='grid' x1='{}' x2='{right}' y1='{y:.1}' y2='{y:.1}'/>", axes.left);
-        text(out, (axes.left - 6.0, y + 4.0), "end", "small", &round(value / axes.unit, figure));
+        text(out, (axes.left - 6.0, y + 4.0), "end", "small", &figure.step(decade));
     }
     for &connections in axes.connections {
         let x = axes.x(connections);
@@ -243,16 +256,6 @@ fn shape(subject: Subject, (x, y): (f64, f64), class: &str) -> String {
         Subject::Thread => format!("<path class='{class}' d='M{x:.1} {:.1}l4.5 8h-9z'/>", y - 5.0),
         Subject::Loop => format!("<circle class='{class}' cx='{x:.1}' cy='{y:.1}' r='3.4'/>"),
         Subject::Squall => format!("<path class='{class}' d='M{x:.1} {:.1}l6 6l-6 6l-6 -6z'/>", y - 6.0),
-    }
-}
-
-/// A number at the axis, with its unit where that is short.
-fn round(value: f64, figure: Figure) -> String {
-    let number = if value >= 1.0 { grouped(value.round() as u64) } else { format!("{value}") };
-    match figure {
-        Figure::Rate | Figure::Workers => number,
-        Figure::P99 => format!("{number} ms"),
-        Figure::Memory => format!("{number} MiB"),
     }
 }
 
