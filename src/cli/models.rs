@@ -35,7 +35,7 @@ const RETRY: Duration = Duration::from_millis(1);
 /// Workers, or connections of the loop, at once. Further clients wait in the backlog.
 pub(super) const PROCESSES_MAX: usize = 256;
 pub(super) const THREADS_MAX: usize = 1024;
-pub(super) const CONNECTIONS_MAX: usize = 10_000;
+const CONNECTIONS_MAX: usize = 10_000;
 /// Bytes that are read behind a request before the connection is cut.
 const DISCARDED_MAX: usize = 1 << 20;
 
@@ -160,7 +160,7 @@ pub(super) fn event_loop(listener: TcpListener) -> io::Result<()> {
                 Token(key) => _ = connections.remove(key),
             }
         }
-        // A look at each connection. For many that idle, a heap of deadlines is better: src/conn/timers.rs.
+        // This looks at every connection. With many that idle, a heap of deadlines costs less: src/conn/timers.rs.
         let now = Instant::now();
         connections.retain(|_, it| now < it.deadline || it.advance() == ErrorKind::WouldBlock);
 

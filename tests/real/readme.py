@@ -61,7 +61,7 @@ def unknown(command):
     parts = [word for word in words[1:] if not word.startswith("-")]
     missing = [word for word in words if word.startswith(("tests/", "src/")) and not os.path.exists(os.path.join(ROOT, word))]
     if os.path.basename(words[0]) == "squall":
-        known = help_of(SQUALL, *(["fetch"] if "fetch" in parts else []))
+        known = help_of(SQUALL, *(part for part in parts[:1] if part in ("fetch", "bench", "model")))
     elif words[0] == "tests/run.sh":
         known = help_of(words[0]) + read(words[0])
         missing += set(parts) - set(subprocess.check_output([words[0], "--list"], cwd=ROOT, text=True).split())

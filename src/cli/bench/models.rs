@@ -20,7 +20,7 @@ use super::slot::Request;
 use super::sockets::Sockets;
 use super::tally::{Tally, Wanted};
 use super::{note, print, text_of};
-use crate::cli::models::{CONNECTIONS_MAX, PROCESSES_MAX, THREADS_MAX};
+use crate::cli::models::{PROCESSES_MAX, THREADS_MAX};
 use crate::config::ModelsFlags;
 use server::Server;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -132,14 +132,13 @@ impl Cell {
         Some(needs.cpu.div_f64(self.load.done as f64))
     }
 
-    /// Whether the server had as many workers or connections as it allows, so that further clients waited.
+    /// Whether the server had as many workers as it allows, so that further clients waited.
     fn is_full(&self) -> bool {
         let Some(needs) = self.needs else { return false };
         match self.subject {
             Subject::Process => needs.processes > PROCESSES_MAX,
             Subject::Thread => needs.threads > THREADS_MAX,
-            Subject::Loop => self.connections >= CONNECTIONS_MAX,
-            Subject::Squall => false,
+            Subject::Loop | Subject::Squall => false,
         }
     }
 
@@ -270,4 +269,20 @@ impl Watch<Tally> for Counted {
     }
 
     fn look(&mut self, _: u64) {}
+}
+
+/// A measurement of a second, for tests.
+#[cfg(test)]
+fn sample(handler: Handler, connections: usize, subject: Subject, done: u64) -> Cell {
+    let load = Load {
+        took: Duration::from_secs(1),
+        done,
+        failed: 0,
+        p50: Duration::from_millis(10),
+        p99: Duration::from_millis(20),
+        ended: None,
+        limited: Vec::new(),
+    };
+    let needs = Needs { memory: 3 << 20, processes: 1, threads: 1, cpu: Duration::from_millis(500) };
+    Cell { handler, connections, subject, load, needs: Some(needs) }
 }

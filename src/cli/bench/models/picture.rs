@@ -270,29 +270,17 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Load, Needs};
+    use super::super::sample;
     use super::*;
-
-    fn cell(handler: Handler, connections: usize, subject: Subject, failed: u64) -> Cell {
-        let load = Load {
-            took: Duration::from_secs(1),
-            done: 100 * connections as u64,
-            failed,
-            p50: Duration::from_millis(10),
-            p99: Duration::from_millis(20),
-            ended: None,
-            limited: Vec::new(),
-        };
-        let needs = Needs { memory: 3 << 20, processes: 1, threads: 1, cpu: Duration::from_millis(500) };
-        Cell { handler, connections, subject, load, needs: Some(needs) }
-    }
 
     #[test]
     fn every_measurement_is_a_point_of_four_lines() {
         let mut cells = Vec::new();
         for handler in Handler::ALL {
             for connections in [1, 10] {
-                cells.extend(Subject::ALL.map(|subject| cell(handler, connections, subject, 0)));
+                cells.extend(
+                    Subject::ALL.map(|subject| sample(handler, connections, subject, 100 * connections as u64)),
+                );
             }
         }
         let drawn = draw(&cells, &["One & all < seen.".into()]);
@@ -308,8 +296,8 @@ mod tests {
 
     #[test]
     fn one_number_of_connections_and_nothing_at_all_can_be_drawn() {
-        let mut failed = cell(Handler::Plain, 5, Subject::Loop, 3);
-        failed.load.done = 0;
+        let mut failed = sample(Handler::Plain, 5, Subject::Loop, 0);
+        failed.load.failed = 3;
         let drawn = draw(&[failed], &[]);
         assert!(drawn.contains("hollow") && !drawn.contains("NaN") && !drawn.contains("inf"), "{drawn}");
         assert!(draw(&[], &[]).ends_with("</svg>\n"));

@@ -81,21 +81,13 @@ fn list(text: impl Fn(Subject) -> Option<String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Load, Needs};
+    use super::super::{Needs, sample};
     use super::*;
 
     fn cell(handler: Handler, connections: usize, subject: Subject, done: u64, threads: usize) -> Cell {
-        let load = Load {
-            took: Duration::from_secs(1),
-            done,
-            failed: 0,
-            p50: Duration::from_millis(10),
-            p99: Duration::from_millis(20),
-            ended: None,
-            limited: Vec::new(),
-        };
-        let needs = Needs { memory: 3 << 20, processes: 1, threads, cpu: Duration::from_millis(500) };
-        Cell { handler, connections, subject, load, needs: Some(needs) }
+        let cell = sample(handler, connections, subject, done);
+        let needs = cell.needs.map(|needs| Needs { threads, ..needs });
+        Cell { needs, ..cell }
     }
 
     #[test]

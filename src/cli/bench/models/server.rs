@@ -26,8 +26,11 @@ pub struct Server {
 /// The leader of a process group, and the folder that it writes to.
 struct Process {
     child: Child,
-    data: Option<PathBuf>,
+    _data: Option<DataDir>,
 }
+
+/// A folder that only this user can look into; it is removed at drop.
+struct DataDir(PathBuf);
 
 impl Server {
     /// Starts a server, and waits until it listens.
@@ -39,11 +42,11 @@ impl Server {
         let program = std::env::current_exe().map_err(|e| format!("--models: this program is not found: {e}"))?;
         let mut command = Command::new(program);
         let data = match subject {
-            Subject::Squall => Some(make_data_dir().map_err(|e| failed(&format_args!("gets no data directory: {e}")))?),
+            Subject::Squall => Some(DataDir::new().map_err(|e| failed(&format_args!("gets no data directory: {e}")))?),
             _ => None,
         };
         match &data {
-            Some(path) => command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(path),
+            Some(DataDir(path)) => command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(path),
             None => command.args(["model", subject.name(), "--listen", "127.0.0.1:0"]),
         };
         let settings = std::env::vars_os().map(|(name, _)| name);
@@ -51,14 +54,8 @@ impl Server {
             .filter(|name| name.to_string_lossy().starts_with("SQUALL_"))
             .for_each(|name| _ = command.env_remove(name));
         command.env("RUST_LOG", "error").stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
-        let child = match command.spawn() {
-            Ok(child) => child,
-            Err(e) => {
-                remove(data);
-                return Err(failed(&format_args!("does not start: {e}")));
-            }
-        };
-        let mut process = Process { child, data };
+        let child = command.spawn().map_err(|e| failed(&format_args!("does not start: {e}")))?;
+        let mut process = Process { child, _data: data };
         let address = process.child.stdout.take().and_then(address_of);
         Ok(Server { address: address.ok_or_else(|| failed(&"does not say where it listens"))?, process })
     }
@@ -75,7 +72,6 @@ impl Drop for Process {
         // Where there is no `kill_group`, at least the server itself. It may have ended by itself: then that fails.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        remove(self.data.take());
     }
 }
 
@@ -100,19 +96,19 @@ fn address_of(pipe: ChildStdout) -> Option<SocketAddr> {
     line.trim_end().strip_prefix("squall listening on http://")?.strip_suffix('/')?.parse().ok()
 }
 
-/// A new folder, which only this user can look into.
-fn make_data_dir() -> std::io::Result<PathBuf> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(std::io::Error::other)?;
-    let name = format!("squall-models-{:016x}", u64::from_ne_bytes(random));
-    let path = std::env::temp_dir().join(name);
-    DirBuilder::new().mode(0o700).create(&path)?;
-    Ok(path)
+impl DataDir {
+    fn new() -> std::io::Result<DataDir> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(std::io::Error::other)?;
+        let path = std::env::temp_dir().join(format!("squall-models-{:016x}", u64::from_ne_bytes(random)));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(DataDir(path))
+    }
 }
 
-/// A folder that is not removed is a pity, and no error.
-fn remove(data: Option<PathBuf>) {
-    if let Some(path) = data {
-        let _ = std::fs::remove_dir_all(path);
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        // One that stays is a pity, and no error.
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -23,10 +23,8 @@ pub fn row(cell: &Cell, before: Option<&Cell>) -> String {
     let mark = |is_marked: bool, mark: &str| if is_marked { mark.to_owned() } else { String::new() };
     let (needs, load) = (cell.needs, &cell.load);
     let none = || "-".to_owned();
-    let (processes_full, threads_full) = match cell.subject {
-        Subject::Thread => (false, cell.is_full()),
-        _ => (cell.is_full(), false),
-    };
+    let [processes_full, threads_full] =
+        [Subject::Process, Subject::Thread].map(|subject| mark(cell.subject == subject && cell.is_full(), "*"));
     let columns = [
         mark(is_new_handler, cell.handler.name()),
         mark(is_new_count, &grouped(cell.connections as u64)),
@@ -36,8 +34,8 @@ pub fn row(cell: &Cell, before: Option<&Cell>) -> String {
         mark(cell.is_short(), ">") + &milliseconds(load.p99),
         grouped(load.failed) + &mark(load.ended.is_some(), "!"),
         needs.map_or_else(none, |needs| mebibytes(needs.memory)),
-        needs.map_or_else(none, |needs| grouped(needs.processes as u64)) + &mark(processes_full, "*"),
-        needs.map_or_else(none, |needs| grouped(needs.threads as u64)) + &mark(threads_full, "*"),
+        needs.map_or_else(none, |needs| grouped(needs.processes as u64)) + &processes_full,
+        needs.map_or_else(none, |needs| grouped(needs.threads as u64)) + &threads_full,
     ];
     let cpu = cell.cpu_each().map_or_else(none, |cpu| format!("{} µs", grouped(cpu.as_micros() as u64)));
     let space = if is_new_count && before.is_some() { "\n" } else { "" };
@@ -121,7 +119,43 @@ pub fn mebibytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Handler, Needs, sample};
     use super::*;
+
+    #[test]
+    fn a_row_leaves_out_what_stands_above_it() {
+        let [first, second] =
+            [Subject::Thread, Subject::Loop].map(|subject| sample(Handler::Wait, 1000, subject, 12_345));
+        assert_eq!(
+            [head(), row(&first, None), row(&second, Some(&first))].concat().lines().collect::<Vec<_>>(),
+            [
+                "handler connections   server requests/s        p50        p99  failed    memory processes threads  CPU each",
+                "/wait         1,000   thread     12,345    10.0 ms    20.0 ms       0   3.0 MiB         1       1     40 µs",
+                "                        loop     12,345    10.0 ms    20.0 ms       0   3.0 MiB         1       1     40 µs",
+            ]
+        );
+        assert!(row(&sample(Handler::Wait, 1, Subject::Loop, 1), Some(&first)).starts_with("\n  "), "a group begins");
+    }
+
+    #[test]
+    fn marks_are_explained_if_they_are_there() {
+        let mut full = sample(Handler::Wait, 1000, Subject::Process, 1_999);
+        full.needs =
+            full.needs.map(|needs| Needs { processes: PROCESSES_MAX + 1, threads: PROCESSES_MAX + 1, ..needs });
+        full.load.limited = vec!["a reason".into()];
+        full.load.ended = Some("an error".into());
+        let (row, notes) = (row(&full, None), notes(&[full]));
+        for mark in [" ≥1,999 ", " >20.0 ms ", " 0! ", " 257* ", " 257 "] {
+            assert!(row.contains(mark), "{mark}: {row}");
+        }
+        for note in
+            ["\n*  the model allows 256 processes", "\n>  fewer", "\n≥  client-limited", "\n!  the load ended early"]
+        {
+            assert!(notes.contains(note), "{note}: {notes}");
+        }
+        let plain = super::notes(&[sample(Handler::Wait, 1, Subject::Thread, 100)]);
+        assert!(!plain.contains(['*', '>', '≥', '!']), "{plain}");
+    }
 
     #[test]
     fn figures_have_the_digits_that_matter() {
