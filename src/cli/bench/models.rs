@@ -19,7 +19,7 @@ use super::own::{self, Used};
 use super::slot::Request;
 use super::sockets::Sockets;
 use super::tally::{Tally, Wanted};
-use super::{note, print, text_of};
+use super::{note, print};
 use crate::cli::models::{PROCESSES_MAX, THREADS_MAX};
 use crate::config::ModelsFlags;
 use server::Server;
@@ -250,7 +250,7 @@ fn load(
         p50: Duration::from_micros(tally.total.percentile(50.0)),
         p99: Duration::from_micros(tally.total.percentile(99.0)),
         ended: ended.aborted.map(|why| match why {
-            Aborted::Socket(e) | Aborted::Connecting(e) | Aborted::Poll(e) => text_of(&e),
+            Aborted::Socket(e) | Aborted::Connecting(e) | Aborted::Poll(e) => e.to_string(),
             Aborted::Timeout => "a response did not come in time".into(),
             Aborted::NotHttp(why) => why,
         }),
