@@ -18,6 +18,7 @@ use super::load::{self, Aborted, Precision, Watch};
 use super::own::{self, Used};
 use super::slot::Request;
 use super::sockets::Sockets;
+use super::sockets::route::Route;
 use super::tally::{Tally, Wanted};
 use super::{note, print};
 use crate::cli::models::{PROCESSES_MAX, THREADS_MAX};
@@ -233,9 +234,10 @@ fn load(
         schedule: None,
         goes_on: true,
         wanted: Wanted { may_vary: true, ..Wanted::default() },
+        verbosity: 0,
     };
-    let make = move |_, registry: mio::Registry, began: Instant| {
-        Driver::new(plan.clone(), Sockets::new(registry, None, None), began)
+    let make = move |n, registry: mio::Registry, began: Instant| {
+        Driver::new(plan.clone(), Sockets::new(registry, &Route::to(address), n, None), began)
     };
     let mut counted = Counted(Tally::default());
     let cpu_before = own::cpu_time();
@@ -250,7 +252,7 @@ fn load(
         p50: Duration::from_micros(tally.total.percentile(50.0)),
         p99: Duration::from_micros(tally.total.percentile(99.0)),
         ended: ended.aborted.map(|why| match why {
-            Aborted::Socket(e) | Aborted::Connecting(e) | Aborted::Poll(e) => e.to_string(),
+            Aborted::Socket(e) | Aborted::Connecting(e) | Aborted::Handshake(e) | Aborted::Poll(e) => e.to_string(),
             Aborted::Timeout => "a response did not come in time".into(),
             Aborted::NotHttp(why) => why,
         }),

@@ -19,19 +19,21 @@ pub struct Route {
     pub note: Option<String>,
 }
 
+impl Route {
+    /// To this address, from any of ours.
+    pub fn to(address: SocketAddr) -> Route {
+        Route { address, unix: None, from: Vec::new(), buffer_bytes: None, note: None }
+    }
+}
+
 /// Finds the way to a host and port. An address must be of the family of those that connections come from.
 ///
 /// # Errors
 /// A sentence: the name has no such address, addresses of both families are to be connected from, or the kernel has no
 /// such path.
 pub fn find(args: &SocketArgs, host: &str, port: u16) -> Result<Route, String> {
-    let mut route = Route {
-        address: (Ipv4Addr::UNSPECIFIED, 0).into(),
-        unix: None,
-        from: args.from.clone(),
-        buffer_bytes: args.buffer_bytes,
-        note: None,
-    };
+    let anywhere = Route::to((Ipv4Addr::UNSPECIFIED, 0).into());
+    let mut route = Route { from: args.from.clone(), buffer_bytes: args.buffer_bytes, ..anywhere };
     if let Some(path) = &args.unix {
         route.unix = Some(SockAddr::unix(path).map_err(|e| format!("--unix {}: {e}", path.display()))?);
         return Ok(route);
