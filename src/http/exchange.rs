@@ -64,7 +64,7 @@ pub enum ExchangeError {
     UnknownCoding,
     /// The chunked coding is broken.
     Chunk(ChunkError),
-    /// 101, which was not asked for.
+    /// 101, which was not asked for ([`Exchange::upgrade`]).
     UnexpectedUpgrade,
     /// More than 16 interim responses.
     TooManyInterim,
@@ -125,8 +125,7 @@ impl From<InflateError> for ExchangeError {
 /// Reads one response, at any split of its bytes.
 #[derive(Debug)]
 pub struct Exchange {
-    /// The request was HEAD: no body, whatever the fields say.
-    head: bool,
+    asked: Asked,
     /// gzip and deflate are to be taken off.
     decode: bool,
     /// A byte of a response has been seen.
@@ -138,6 +137,16 @@ pub struct Exchange {
     mended: Vec<u8>,
     /// While the body has a content coding that is taken off.
     inflater: Option<Box<Inflater>>,
+}
+
+/// What the request was, as far as the end of its response depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Content,
+    /// HEAD: no body, whatever the fields say.
+    Head,
+    /// For another protocol: 101 is final, and has no body.
+    Upgrade,
 }
 
 #[derive(Debug)]
@@ -157,8 +166,18 @@ impl Exchange {
     /// `decode`: takes gzip and deflate off the body, which may then have `inflated_bytes_max` bytes. A body with
     /// another coding, or with several, comes as it is; so does every body without the feature `deflate`.
     pub fn new(head: bool, decode: bool) -> Exchange {
+        Exchange::of(if head { Asked::Head } else { Asked::Content }, decode)
+    }
+
+    /// For the response to a request that asks for another protocol (RFC 9110 section 7.8). 101 is then a final head, and
+    /// `Done` follows it at once: what is behind it belongs to the other protocol.
+    pub fn upgrade() -> Exchange {
+        Exchange::of(Asked::Upgrade, false)
+    }
+
+    fn of(asked: Asked, decode: bool) -> Exchange {
         let state = State::Head { seen: 0, interim: 0 };
-        Exchange { head, decode, begun: false, fate: Fate::Closed, state, mended: Vec::new(), inflater: None }
+        Exchange { asked, decode, begun: false, fate: Fate::Closed, state, mended: Vec::new(), inflater: None }
     }
 
     /// Whether a byte of a response has been seen, interim ones included. If not, a server that has closed a kept
@@ -208,7 +227,7 @@ impl Exchange {
         self.mended = Vec::new();
         match &mut self.state {
             State::Head { seen, interim } => {
-                let (start, end) = find_final_head(buf, seen, interim, limits)?;
+                let (start, end) = find_final_head(buf, seen, interim, self.asked, limits)?;
                 let Some(end) = end else {
                     return match eof {
                         false => Ok((start, None)),
@@ -222,7 +241,7 @@ impl Exchange {
                     self.mended = mend(bytes);
                     bytes = &self.mended;
                 }
-                let found = parse_head(bytes, form, *interim, self.head, limits)?;
+                let found = parse_head(bytes, form, *interim, self.asked, limits)?;
                 let coding = found.coding.filter(|_| self.decode);
                 self.inflater =
                     coding.and_then(|name| Inflater::for_coding(name, limits.inflated_bytes_max)).map(Box::new);

@@ -4,7 +4,7 @@
 //! connection. Interim heads are looked through for their status and their end only.
 
 use super::lines::{BAD_STATUS_LINE, Fields, Form, may_begin, status_line};
-use super::{ExchangeError, INTERIM_MAX};
+use super::{Asked, ExchangeError, INTERIM_MAX};
 use crate::http::Limits;
 use crate::http::body::{BodyReader, Framing, parse_length};
 use crate::http::chunked::Grammar;
@@ -15,7 +15,7 @@ use memchr::memchr;
 /// The head of a final response. It borrows the bytes of one call, or the exchange that has mended them.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseHead<'b> {
-    /// 200 to 999.
+    /// 200 to 999; or 101, if that was asked for.
     pub status: u16,
     /// Of HTTP/1: 0 or 1; higher ones are read as 1.
     pub minor_version: u8,
@@ -62,6 +62,7 @@ pub(super) fn find_final_head(
     buf: &[u8],
     seen: &mut usize,
     interim: &mut u8,
+    asked: Asked,
     limits: &Limits,
 ) -> Result<(usize, Option<usize>), ExchangeError> {
     let mut start = 0;
@@ -77,6 +78,7 @@ pub(super) fn find_final_head(
         let Some(end) = end else { return Ok((start, None)) };
         *seen = 0;
         match status_line(&unfinished[..end])?.status {
+            101 if asked == Asked::Upgrade => return Ok((start, Some(start + end))),
             101 => return Err(ExchangeError::UnexpectedUpgrade),
             100..=199 if *interim == INTERIM_MAX => return Err(ExchangeError::TooManyInterim),
             100..=199 => *interim += 1,
@@ -110,15 +112,15 @@ pub(super) fn parse_head<'b>(
     bytes: &'b [u8],
     form: Form,
     interim: u8,
-    asked_head: bool,
+    asked: Asked,
     limits: &Limits,
 ) -> Result<Final<'b>, ExchangeError> {
     let line = status_line(bytes)?;
     let (status, minor_version, headers) = (line.status, line.minor_version, Fields::of(bytes));
-    if status < 200 {
+    if status < 200 && !(status == 101 && asked == Asked::Upgrade) {
         return Err(BAD_STATUS_LINE);
     }
-    let has_body = !asked_head && !matches!(status, 204 | 304);
+    let has_body = asked != Asked::Head && !matches!(status, 101 | 204 | 304);
     let mut said = Said::default();
     headers.for_each(|(name, value)| said.note(name, value));
     match said.error.take() {
@@ -138,7 +140,7 @@ pub(super) fn parse_head<'b>(
     };
     let may_be_kept = || {
         let is_persistent = said.persistence.keeps_alive(minor_version == 0);
-        form == Form::Strict && is_persistent && !said.is_end_doubtful(status, minor_version)
+        form == Form::Strict && is_persistent && status != 101 && !said.is_end_doubtful(status, minor_version)
     };
     let fate = match body.ends_with_input() {
         true => Fate::UntilClose,

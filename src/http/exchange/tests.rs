@@ -130,6 +130,20 @@ fn interim_responses_are_skipped() {
 }
 
 #[test]
+fn an_upgrade_that_was_asked_for_ends_with_its_head() {
+    let head =
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching Protocols\r\nContent-Length: 3\r\nUpgrade: x\r\n\r\n";
+    let wire = format!("{head}what follows");
+    for split in 0..=wire.len() {
+        let response = read_split(wire.as_bytes(), split, Exchange::upgrade(), &Limits::default()).expect("valid");
+        assert_eq!((response.status, response.used, response.kept), (101, head.len(), false), "split at {split}");
+    }
+    let refused = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
+    let response = read_split(refused.as_bytes(), 0, Exchange::upgrade(), &Limits::default()).expect("valid");
+    assert_eq!((response.status, response.body.as_slice(), response.kept), (403, &b"no"[..], true));
+}
+
+#[test]
 fn a_head_is_read_leniently() {
     assert_eq!(body("HTTP/1.1 200\nContent-Length: 2\n\nab"), "ab");
     assert_eq!(body("HTTP/1.1  200  Fine\r\nContent-Length : 2\r\n\r\nab"), "ab");
