@@ -1,9 +1,11 @@
-//! The WebSocket handshake, server side (RFC 6455 section 4.2).
+//! The WebSocket handshake: here the server's side (RFC 6455 section 4.2), in [`client`] the other one.
 //!
 //! A request head goes in, the value of `Sec-WebSocket-Accept` comes out, or the status to refuse with. Of the
 //! checks in their order (head and key 400, version 426, Origin 403, cookie 401) the first two are made here; the
 //! other two are the application's, and so is the choice of a subprotocol ([`choose_subprotocol`]). Of extensions there
 //! is one, [`deflate`](super::deflate), which negotiates; here only the grammar is checked.
+
+pub mod client;
 
 use super::extensions;
 use crate::http::request::{Method, Request};
