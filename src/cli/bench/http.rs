@@ -7,6 +7,7 @@ use super::own::{self, Used};
 use super::plan::Prepared;
 use super::record::{Record, Recorded};
 use super::report::{Facts, Report, Schedules};
+use super::series::Outcomes;
 use super::sockets::Sockets;
 use super::summary::{Run, Summary};
 use super::tally::Tally;
@@ -97,7 +98,10 @@ impl Watch<Tally> for Running<'_> {
     }
 
     fn piece(&mut self, interval: u64, counted: Tally) {
-        self.record.piece(interval, &counted.total, counted.receive_failures + counted.length_failures);
+        // Failures are among the times.
+        let failed = counted.receive_failures + counted.length_failures;
+        let outcomes = Outcomes { succeeded: counted.total.count().saturating_sub(failed), failed };
+        self.record.piece(interval, &counted.total, outcomes);
         self.tally.add(counted);
     }
 

@@ -2,7 +2,7 @@
 
 use super::out::RunLog;
 use super::own;
-use super::series::Series;
+use super::series::{Outcomes, Series};
 use super::summary::Interval;
 use super::times::Times;
 use super::view::View;
@@ -45,9 +45,9 @@ impl<'a> Record<'a> {
         self.log.begin(self.output, self.began);
     }
 
-    /// What a thread has counted in an interval; failures are among the times.
-    pub fn piece(&mut self, interval: u64, latency: &Times, failed: u64) {
-        if let Some((interval, latency)) = self.series.add(interval, latency, failed) {
+    /// What a thread has counted in an interval.
+    pub fn piece(&mut self, interval: u64, latency: &Times, outcomes: Outcomes) {
+        if let Some((interval, latency)) = self.series.add(interval, latency, outcomes) {
             self.view.interval(&interval);
             self.log.interval(interval, latency);
         }

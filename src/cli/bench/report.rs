@@ -82,11 +82,12 @@ impl Display for Report<'_> {
         }
         if self.facts.percentages && self.tally.done() > 1 {
             self.percentages(f)?;
-            self.latencies(f)?;
+            latencies(f, &self.tally.total, self.facts.rate.map(|_| &self.tally.uncorrected))?;
         }
         self.statuses(f)?;
         if let Some(rate) = self.facts.rate {
-            self.schedule(f, rate)?;
+            schedule(f, rate, &self.tally.late, self.schedules)?;
+            writeln!(f, "Latency from due counts the time for which a request waited because no connection was idle.")?;
         }
         Ok(())
     }
@@ -213,44 +214,6 @@ impl Report<'_> {
         Ok(())
     }
 
-    /// What `ab` does not show: times below a millisecond, and the slowest requests. Behind all of its lines, and in another
-    /// form, for there are programs that take every line of the form `50%  3` for one of the table above.
-    fn latencies(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Tally { total, uncorrected, .. } = self.tally;
-        match self.facts.rate {
-            None => writeln!(f, "\nLatency by percentile")?,
-            Some(_) => writeln!(f, "\nLatency by percentile\n                from due    from sending")?,
-        }
-        let millis = |micros: u64| format!("{:.3} ms", micros as f64 / 1000.0);
-        for share in SHARES {
-            write!(f, "  {:<8}{:>14}", format!("p{share}"), millis(total.percentile(share)))?;
-            match self.facts.rate {
-                None => writeln!(f)?,
-                Some(_) => writeln!(f, "{:>16}", millis(uncorrected.percentile(share)))?,
-            }
-        }
-        Ok(())
-    }
-
-    /// How the run kept to its schedule.
-    fn schedule(&self, f: &mut Formatter<'_>, rate: f64) -> fmt::Result {
-        let (late, Schedules { never_sent, open }) = (&self.tally.late, self.schedules);
-        let micros = |micros: u64| format!("{:.3} ms", micros as f64 / 1000.0);
-        writeln!(f)?;
-        line(f, "Schedule:", format!("{rate:.2} [#/sec] asked for"))?;
-        line(f, "Late starts:", format!("p99 {}, max {}", micros(late.percentile(99.0)), micros(late.max())))?;
-        line(f, "Never sent:", never_sent)?;
-        match open.count() {
-            0 => line(f, "Open at the end:", 0)?,
-            n => line(
-                f,
-                "Open at the end:",
-                format!("{n} (median age {}, max {})", micros(open.median()), micros(open.max())),
-            )?,
-        }
-        writeln!(f, "Latency from due counts the time for which a request waited because no connection was idle.")
-    }
-
     /// Responses by status, if there are several.
     fn statuses(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut statuses = self.tally.statuses.clone();
@@ -264,11 +227,47 @@ impl Report<'_> {
     }
 }
 
+/// What `ab` does not show: times below a millisecond, and the slowest requests. Behind all of its lines, and in another
+/// form, for there are programs that take every line of the form `50%  3` for one of the table above. With a schedule
+/// latency counts from the moment when a request was due, and beside it stands that from the moment when it was sent.
+pub fn latencies(f: &mut impl fmt::Write, latency: &Times, from_sending: Option<&Times>) -> fmt::Result {
+    match from_sending {
+        None => writeln!(f, "\nLatency by percentile")?,
+        Some(_) => writeln!(f, "\nLatency by percentile\n                from due    from sending")?,
+    }
+    let millis = |micros: u64| format!("{:.3} ms", micros as f64 / 1000.0);
+    for share in SHARES {
+        write!(f, "  {:<8}{:>14}", format!("p{share}"), millis(latency.percentile(share)))?;
+        match from_sending {
+            None => writeln!(f)?,
+            Some(times) => writeln!(f, "{:>16}", millis(times.percentile(share)))?,
+        }
+    }
+    Ok(())
+}
+
+/// How a run kept to its schedule.
+pub fn schedule(f: &mut impl fmt::Write, rate: f64, late: &Times, schedules: &Schedules) -> fmt::Result {
+    let Schedules { never_sent, open } = schedules;
+    let micros = |micros: u64| format!("{:.3} ms", micros as f64 / 1000.0);
+    writeln!(f)?;
+    line(f, "Schedule:", format!("{rate:.2} [#/sec] asked for"))?;
+    line(f, "Late starts:", format!("p99 {}, max {}", micros(late.percentile(99.0)), micros(late.max())))?;
+    line(f, "Never sent:", never_sent)?;
+    match open.count() {
+        0 => line(f, "Open at the end:", 0),
+        n => {
+            let (age, max) = (micros(open.median()), micros(open.max()));
+            line(f, "Open at the end:", format!("{n} (median age {age}, max {max})"))
+        }
+    }
+}
+
 /// The shares of the requests whose latency is shown with fractions of a millisecond, percent.
 const SHARES: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
 
 /// A label, and its value from column 25 on.
-fn line(f: &mut Formatter<'_>, label: &str, value: impl Display) -> fmt::Result {
+pub fn line(f: &mut impl fmt::Write, label: &str, value: impl Display) -> fmt::Result {
     writeln!(f, "{label:<24}{value}")
 }
 

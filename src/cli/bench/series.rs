@@ -21,7 +21,14 @@ pub struct Series {
 struct Open {
     threads: usize,
     latency: Times,
-    failed: u64,
+    outcomes: Outcomes,
+}
+
+/// How much has ended in a while, and how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    pub succeeded: u64,
+    pub failed: u64,
 }
 
 impl Series {
@@ -30,12 +37,13 @@ impl Series {
         Series { threads, open: BTreeMap::new(), complete: Vec::new() }
     }
 
-    /// What a thread has counted in an interval; failures are among the times. Returns the interval if it is complete by that.
-    pub fn add(&mut self, interval: u64, latency: &Times, failed: u64) -> Option<(Interval, Times)> {
+    /// What a thread has counted in an interval. Returns the interval if it is complete by that.
+    pub fn add(&mut self, interval: u64, latency: &Times, outcomes: Outcomes) -> Option<(Interval, Times)> {
         let open = self.open.entry(interval).or_default();
         open.latency.add(latency);
         open.threads += 1;
-        open.failed += failed;
+        open.outcomes.succeeded += outcomes.succeeded;
+        open.outcomes.failed += outcomes.failed;
         (open.threads == self.threads).then(|| self.close(interval)).flatten()
     }
 
@@ -56,9 +64,8 @@ impl Series {
     }
 
     fn close(&mut self, n: u64) -> Option<(Interval, Times)> {
-        let Open { latency, failed, .. } = self.open.remove(&n)?;
+        let Open { latency, outcomes: Outcomes { succeeded, failed }, .. } = self.open.remove(&n)?;
         let [p50, p90, p99, p99_9] = [50.0, 90.0, 99.0, 99.9].map(|percent| latency.percentile(percent));
-        let succeeded = latency.count().saturating_sub(failed);
         let (at, length) = (start_of(n), INTERVAL);
         let interval = Interval { at, length, succeeded, failed, p50, p90, p99, p99_9 };
         self.complete.push(interval);
@@ -80,12 +87,16 @@ mod tests {
         times
     }
 
+    fn outcomes(succeeded: u64, failed: u64) -> Outcomes {
+        Outcomes { succeeded, failed }
+    }
+
     #[test]
     fn an_interval_is_complete_when_every_thread_has_told() {
         let mut series = Series::new(2);
-        assert!(series.add(0, &times(&[1, 2]), 0).is_none());
-        assert!(series.add(1, &times(&[9]), 0).is_none());
-        let (interval, latency) = series.add(0, &times(&[3]), 1).expect("it is complete");
+        assert!(series.add(0, &times(&[1, 2]), outcomes(2, 0)).is_none());
+        assert!(series.add(1, &times(&[9]), outcomes(1, 0)).is_none());
+        let (interval, latency) = series.add(0, &times(&[3]), outcomes(0, 1)).expect("it is complete");
         assert_eq!((interval.succeeded, interval.failed, interval.p50, latency.count()), (2, 1, 2, 3));
         let last = series.end(Duration::from_millis(1250));
         assert_eq!((last.len(), last[0].0.at, last[0].0.length), (1, INTERVAL, INTERVAL / 4));
@@ -95,7 +106,7 @@ mod tests {
     #[test]
     fn the_last_interval_is_cut_even_if_every_thread_has_told() {
         let mut series = Series::new(1);
-        assert!(series.add(0, &times(&[1]), 0).is_some() && series.add(1, &times(&[1]), 0).is_some());
+        assert!((0..2).all(|n| series.add(n, &times(&[1]), outcomes(1, 0)).is_some()));
         assert!(series.end(Duration::from_millis(1250)).is_empty());
         let lengths: Vec<Duration> = series.into_intervals().iter().map(|interval| interval.length).collect();
         assert_eq!(lengths, [INTERVAL, INTERVAL / 4]);
