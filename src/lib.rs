@@ -8,7 +8,7 @@
 //! ```text
 //! main → cli → reactor → client → conn → event → http, ws      an arrow: imports all that is right of it
 //!         └──→ site ────────────────────→ event → http, ws
-//! conn → net, feed          client → net, workers          reactor → net, feed, workers          cli (bench) → http, net
+//! conn → net, feed          client → net, workers          reactor → net, feed, workers          cli (bench) → http, ws, net
 //! imported by any of them: id, blocks, clock, config, zlib     config imports http and ws for their own limits
 //! ```
 //!

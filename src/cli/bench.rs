@@ -33,6 +33,7 @@ mod tls;
 mod trace;
 mod usual;
 mod view;
+mod ws;
 
 use crate::config::BenchArgs;
 use crate::config::bench_args::OutputArgs;
@@ -67,6 +68,9 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
             Ok(table) => print(&table).map(|()| ExitCode::SUCCESS),
             Err(why) => Ok(refused(&why)),
         };
+    }
+    if ws::is_asked_for(args) {
+        return ws::run(args);
     }
     match out::check(&args.output).and_then(|()| plan::prepare(args)) {
         Ok(prepared) => http::run(args, prepared),

@@ -9,6 +9,7 @@ mod model_args;
 mod output_args;
 mod socket_args;
 mod tls_args;
+mod ws_args;
 
 pub use condition::{Bound, Comparison, Condition, Series, Statistic, Subject};
 pub use load_args::LoadArgs;
@@ -16,6 +17,7 @@ pub use model_args::{Model, ModelArgs, ModelsFlags};
 pub use output_args::{CiFile, CiFormat, OutputArgs};
 pub use socket_args::{Resolve, SocketArgs};
 pub use tls_args::{Protocol, TlsArgs};
+pub use ws_args::{WsArgs, WsMode};
 
 use super::numbers::{at_least_one, count, parse_seconds};
 use crate::http::words::is_token;
@@ -27,7 +29,7 @@ use std::time::Duration;
 #[derive(Args, Debug, Clone)]
 #[command(disable_help_flag = true, mut_args(model_args::alone))]
 pub struct BenchArgs {
-    /// The http or https URL to request
+    /// The URL to load: http, https, ws or wss
     #[arg(value_name = "URL")]
     pub url: Option<String>,
     /// Requests in all [default: 1, or 50000 with -t]
@@ -122,6 +124,8 @@ pub struct BenchArgs {
     pub load: LoadArgs,
     #[command(flatten)]
     pub output: OutputArgs,
+    #[command(flatten)]
+    pub ws: WsArgs,
     /// Print the version
     #[arg(short = 'V')]
     pub version: bool,

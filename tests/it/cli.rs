@@ -8,6 +8,8 @@ mod bench_files;
 mod bench_sockets;
 #[cfg(all(feature = "bench", feature = "tls"))]
 mod bench_tls;
+#[cfg(feature = "bench")]
+mod bench_ws;
 mod fetch;
 mod log_file;
 #[cfg(feature = "bench")]

@@ -114,7 +114,10 @@ pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
 
 /// How connections to `host` speak TLS, if they do. Flags that are wrong are refused anyway. As with `ab`, the Host of `-H`
 /// is the name of the server.
-fn tls(args: &BenchArgs, is_secure: bool, host: &str) -> Result<Option<Arc<Tls>>, String> {
+///
+/// # Errors
+/// A sentence about the flag that is wrong.
+pub fn tls(args: &BenchArgs, is_secure: bool, host: &str) -> Result<Option<Arc<Tls>>, String> {
     if !is_secure && !args.tls.is_given() {
         return Ok(None);
     }

@@ -1,0 +1,142 @@
+//! `squall bench --ws MODE`: load on a WebSocket server.
+//!
+//! ```text
+//! flags ── plan ──▶ driver ── fleet ── opener, opening ──▶ connection ──▶ network
+//!                     │ └──── reading ──▶ traffic: echo, fanout (stamp, order, pace)
+//!                     └──────────────────▶ results ──▶ report, summary
+//! ```
+
+mod connection;
+mod driver;
+mod echo;
+mod fanout;
+mod fleet;
+mod masks;
+mod opener;
+mod opening;
+mod order;
+mod pace;
+mod plan;
+mod processes;
+mod reading;
+mod recorder;
+mod report;
+mod results;
+mod stamp;
+#[cfg(test)]
+mod testing;
+mod traffic;
+
+use super::load::{Precision, Watch};
+use super::own::{self, Used};
+use super::record::{Record, Recorded};
+use super::sockets::Sockets;
+use super::view::{Goal, View};
+use super::{conclude, drive, last_lines, note, out, refused, say};
+use crate::config::BenchArgs;
+use driver::Driver;
+use masks::Masks;
+use opening::{NO_DESCRIPTOR, NO_PORT};
+use plan::Plan;
+use recorder::Counted;
+use report::{into_summary, report};
+use results::Results;
+use rlimit::Resource;
+use std::process::ExitCode;
+use std::time::Instant;
+
+const BANNER: &str = concat!("This is squall bench, Version ", env!("CARGO_PKG_VERSION"), "\n");
+/// Descriptors beside those of the connections: the poll, standard streams, files.
+const OTHER_FILES: u64 = 32;
+
+/// Whether these flags are about WebSocket.
+pub fn is_asked_for(args: &BenchArgs) -> bool {
+    args.ws.mode.is_some() || args.url.as_deref().is_some_and(plan::is_websocket)
+}
+
+/// Runs the load, prints the report, and writes the files.
+///
+/// # Errors
+/// The report or a file cannot be written, or the load cannot run.
+pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
+    let mut masks = Masks::new()?;
+    let plan = out::check(&args.output).and_then(|()| Plan::new(args, masks.number())).and_then(with_enough_files);
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(why) => return Ok(refused(&why)),
+    };
+    let goal = Goal::Time { warmup: plan.timing.warmup, measured: plan.timing.duration };
+    let mut running = Running { record: Record::new(&args.output, View::new(goal, args.quiet), 1) };
+    say(&args.output, &format!("{BANNER}Benchmarking {} (be patient)\n\n", plan.server.url.host))?;
+    let precision = if plan.timing.rate.is_some() { Precision::Micros } else { Precision::Millis };
+    plan.server.route.note.iter().for_each(|line| note(&format!("squall bench: {line}")));
+    let of_thread = plan.clone();
+    let make = move |n, registry: mio::Registry, now: Instant| {
+        let sockets = Sockets::new(registry, &of_thread.server.route, n, of_thread.tls.clone());
+        Driver::new(of_thread.clone(), sockets, masks.clone(), now)
+    };
+    // There is one thread: all members of a room are counted together.
+    let ended = drive(1, precision, make, &mut running)?;
+    let Some(results) = ended.rests.into_iter().next() else {
+        return Err(format!("the load cannot go on: {:?}", ended.aborted));
+    };
+    let recorded = running.record.end(results.took, results.latency.count());
+    let text = report(&plan, &results);
+    let limited = limits(&plan, &results, &recorded);
+    let logged = recorded.logged.clone();
+    let summary = into_summary(&plan, results, recorded, limited);
+    say(&args.output, &format!("{text}{}", last_lines(&summary, &args.output)))?;
+    if summary.succeeded == 0 {
+        note("squall bench: nothing has succeeded");
+    }
+    let code = conclude(&args.output, &summary, ended.is_interrupted || summary.succeeded == 0);
+    logged.and(code)
+}
+
+/// A run while it goes on.
+struct Running<'a> {
+    record: Record<'a>,
+}
+
+impl Watch<Option<Counted>> for Running<'_> {
+    fn begin(&mut self) {
+        self.record.begin();
+        if !self.record.view.is_silent() {
+            note("The connections are open: what is measured begins");
+        }
+    }
+
+    fn piece(&mut self, interval: u64, counted: Option<Counted>) {
+        if let Some(Counted { latency, outcomes }) = counted {
+            self.record.piece(interval, &latency, outcomes);
+        }
+    }
+
+    fn look(&mut self, done: u64) {
+        self.record.view.look(done);
+    }
+}
+
+/// Each reason for which this program was the limit.
+fn limits(plan: &Plan, results: &Results, recorded: &Recorded) -> Vec<String> {
+    let lacks = |kind: &str| results.failed.get(kind).copied().unwrap_or_default();
+    own::limits(&Used {
+        cpu: recorded.cpu,
+        threads: 1,
+        took: report::took(plan, results),
+        no_port: lacks(NO_PORT),
+        no_descriptor: lacks(NO_DESCRIPTOR),
+        late_p99: results.schedule.as_ref().map_or(0, |schedule| schedule.late.percentile(99.0)),
+    })
+}
+
+/// # Errors
+/// The limit of open files is too low for the plan.
+fn with_enough_files(plan: Plan) -> Result<Plan, String> {
+    let limit = rlimit::getrlimit(Resource::NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    let needed = plan.all() as u64 + OTHER_FILES;
+    match needed > limit {
+        true => Err(format!("{needed} open files are needed, and the limit is {limit}: ulimit -n {needed} raises it")),
+        false => Ok(plan),
+    }
+}
