@@ -16,6 +16,7 @@ mod out;
 mod own;
 mod pace;
 mod plan;
+mod processes;
 mod record;
 mod report;
 mod request;

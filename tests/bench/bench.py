@@ -9,6 +9,7 @@ binds loopback addresses, on ports below those that the kernel gives to clients.
 """
 
 import argparse
+import contextlib
 import functools
 import json
 import os
@@ -76,12 +77,12 @@ def need(*programs, also=()):
 
 @functools.cache
 def tools():
-    """Builds the floor and the load: their paths by name."""
+    """Builds the floor: its path by name."""
     folder, manifest = os.path.join(TARGET, "bench"), os.path.join(ROOT, "tests", "bench", "tools", "Cargo.toml")
     command = ["cargo", "build", "--locked", "--release", "--manifest-path", manifest, "--target-dir", folder]
     if subprocess.run(command).returncode:
-        sys.exit("the bench's own tools cannot be built")
-    return {name: os.path.join(folder, "release", name) for name in ("floor", "load")}
+        sys.exit("the floor cannot be built")
+    return {name: os.path.join(folder, "release", name) for name in ("floor",)}
 
 
 def has_tornado():
@@ -307,13 +308,56 @@ def wrk(server, url, connections, seconds, upstream=None, env=None):
     return result
 
 
-def load(server, what, *flags, within=60):
-    """One run of the bench's own load (tests/bench/tools/src/load): its figures, and `other` as in `wrk`."""
-    command = [tools()["load"], what, f"127.0.0.1:{server.port}", "--pids", ",".join(map(str, tree(server.pid)))]
+def load(server, path, *flags, scheme="http", within=60):
+    """One run of `squall bench` on its core against a server on the other: its figures, and `other` as in `wrk`.
+
+    count, rate: what has succeeded, and that a second; p50, p99, max: us; cpu: of the server, us for each; memory: of
+    the server, bytes for each connection (--ws idle); server, client: percent of a core; sent, came: MiB a second.
+    """
     machine, before = machine_cpu(), server.cpu()
-    text, client, wall = run([*command, *map(str, flags)], within)
+    text, client, wall = run(load_command(server, path, *flags, scheme=scheme), within)
     other = machine_cpu() - machine - client - (server.cpu() - before)
-    return json.loads(text) | {"other": max(0, other / wall * 100)}
+    return figures(json.loads(text)) | {"other": max(0, other / wall * 100)}
+
+
+def load_command(server, path, *flags, scheme="http"):
+    pids = [word for pid in tree(server.pid) for word in ("--pid", pid)]
+    return [BIN, "bench", "-q", "--json", "-", *map(str, [*pids, *flags]), f"{scheme}://127.0.0.1:{server.port}{path}"]
+
+
+def figures(run):
+    """Those of one JSON text of `squall bench`; raises if anything has failed."""
+    if run["failed"] or not run["succeeded"]:
+        raise RuntimeError(f"{run['url']}: {run['failures'] or 'nothing has succeeded'}")
+    found = {name: figure["value"] for name, figure in run["figures"].items()}
+    cpu, seconds = found["server_cpu_us"], run["seconds"]
+    rate = found["connects_per_second"] if run["mode"] == "ws-idle" else run["rate"]
+    return {"count": run["succeeded"], "rate": rate, "cpu": cpu, "server": cpu * rate / 1e4,
+            "client": run["cpu_seconds"] / seconds * 100, "memory": found.get("memory_per_connection_bytes"),
+            "sent": run["sent_bytes"] / seconds / 2**20, "came": run["received_bytes"] / seconds / 2**20,
+            **{name: run["latency_us"][name] for name in ("p50", "p99", "max")}}
+
+
+@contextlib.contextmanager
+def idle_others(server, count):
+    """So many WebSockets that are open and say nothing."""
+    if count < 1:
+        yield
+        return
+    command = load_command(server, "/echo", "--ws", "idle", "-c", count, "--duration", 600, scheme="ws")
+    process = subprocess.Popen(pinned(LOAD_CORE, command), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENV)
+    try:
+        until = time.monotonic() + 60
+        while len(os.listdir(f"/proc/{process.pid}/fd")) < count and process.poll() is None:
+            if time.monotonic() > until:
+                raise RuntimeError(f"{count} connections were not open in a minute")
+            time.sleep(0.05)
+        if process.poll() is not None:
+            raise RuntimeError(f"others: {process.stderr.read().decode(errors='replace')[-300:]}")
+        yield
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def quietest(once, tries=3, most=12):

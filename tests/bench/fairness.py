@@ -4,7 +4,7 @@
   fairness.py [--rounds N] [--seconds S] [--quick]
 
 one     one connection that asks and waits, again and again
-paced   64 connections that ask every 10 ms each
+paced   64 connections that ask 6,400 times a second on a schedule
 busy    64 connections that ask without a pause
 
 Each is measured alone, and then beside the two floods: the p99 of the two, and the median of the rounds' own ratios.
@@ -12,7 +12,7 @@ Tornado stands beside squall as a control. The server is alone on the first core
 last one, where the floods get what is left over (SCHED_IDLE), or they would be measured and not the server. How much
 they moved is in the table: what they sent and what came back, MiB a second.
 
-Needs taskset and chrt, Rust for the load, and Tornado in TOOLS/venv (tests/bench/run.sh).
+Needs taskset and chrt, and Tornado in TOOLS/venv (tests/bench/run.sh).
 A missed target does not change the exit code.
 """
 
@@ -22,13 +22,13 @@ import sys
 import time
 
 sys.dont_write_bytecode = True  # nothing is written into the source tree
-from bench import ENV, LOAD_CORE, Bench, arguments, has_tornado, interleave, load, median, need, pinned, ratio
-from bench import table, target, tools
+from bench import ENV, LOAD_CORE, Bench, arguments, figures as of_run, has_tornado, interleave, load, load_command
+from bench import median, need, pinned, ratio, table, target
 
-OTHERS = {"one": ("--connections", 1), "paced": ("--connections", 64, "--pause", 0.01, "--spread", 0.01),
-          "busy": ("--connections", 64)}
+OTHERS = {"one": ("-c", 1), "paced": ("-c", 64, "--rate", 6400), "busy": ("-c", 64)}
 P99_RATIO_MOST = 3.0
-FLOODS = {"echo": "/echo", "requests": "/plaintext"}
+FLOODS = {"echo": ("/echo", ("--ws", "echo", "-c", 1, "--message-bytes", 16 << 20), "ws"),
+          "requests": ("/plaintext", ("--http1.1", "-c", 1, "--pipeline", 1024), "http")}
 
 
 def main():
@@ -36,7 +36,6 @@ def main():
     if args.quick:
         args.rounds, args.seconds = 1, 0.3
     need("chrt", also=["Tornado in TOOLS/venv (tests/bench/run.sh brings it)"] * (not has_tornado()))
-    tools()
     with Bench() as bench:
         servers = {"squall": bench.squall("squall"), "tornado": bench.tornado()}
         runs = {(name, others): lambda server=server, flags=flags: measure(args, server, flags)
@@ -52,12 +51,12 @@ def main():
 
 def measure(args, server, flags):
     """Alone, and beside the floods."""
-    flags = ("http", "--path", "/plaintext", *flags, "--warm", 0.1, "--seconds", args.seconds)
-    alone = load(server, *flags)
-    floods = [flood(args, server, path) for path in FLOODS.values()]
+    flags = ("--http1.1", *flags, "--warmup", 0.1, "--duration", args.seconds)
+    alone = load(server, "/plaintext", *flags)
+    floods = [flood(args, server, *what) for what in FLOODS.values()]
     try:
         time.sleep(0.2)
-        beside = load(server, *flags)
+        beside = load(server, "/plaintext", *flags)
         moved = {name: ended(process) for name, process in zip(FLOODS, floods)}
     finally:
         for process in floods:
@@ -66,17 +65,17 @@ def measure(args, server, flags):
     return {"alone": alone, "beside": beside, **moved}
 
 
-def flood(args, server, path):
-    command = ["chrt", "--idle", "0", tools()["load"], "flood", f"127.0.0.1:{server.port}", "--path", path,
-               "--seconds", str(args.seconds + 0.5)]
-    return subprocess.Popen(pinned(LOAD_CORE, command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV)
+def flood(args, server, path, flags, scheme):
+    command = load_command(server, path, *flags, "--duration", args.seconds + 0.5, scheme=scheme)
+    command = pinned(LOAD_CORE, ["chrt", "--idle", "0", *command])
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV)
 
 
 def ended(process):
     out, err = process.communicate(timeout=30)
     if process.returncode:
         raise RuntimeError(f"a flood failed: {err.decode(errors='replace')[-300:]}")
-    return json.loads(out)
+    return of_run(json.loads(out))
 
 
 def ratio_to_alone(runs):

@@ -3,11 +3,11 @@
 
   growth.py [--rounds N] [--seconds S] [--most N] [--only LINE ...] [--quick] [--table FILE] [--plot FILE]
 
-request   64 connections ask for /plaintext, all others are kept alive and idle
+request   64 connections ask for /plaintext, all others are idle WebSockets
 echo      64 WebSockets with a message of 64 bytes under way, all others idle
 delivery  a room of 64 in which one speaks, all others idle WebSockets
 member    a room of 10 to 15,000 in which one speaks, for each delivery
-timer     10 to 15,000 connections in /sleep, 1,000 of which wake each second, for each answer
+timer     10 to 15,000 connections, half of them in /sleep, 1,000 of which wake each second, for each answer
 
 The figure is the server's CPU time, us, the median of the rounds; the table shows it as a ratio to that of the smallest
 number of connections. Beside it, and in dashes in the picture, stands the floor (tests/bench/tools/src/floor.rs), which
@@ -18,7 +18,7 @@ often and are answered at once, which shows what a connection costs that has not
 
 Each run has a fresh server, alone on the first core, and a load on the last one. Both need 15,100 open files.
 --table writes the table in short, --plot the picture (SVG). --quick only shows that all of it runs.
-Needs taskset, and Rust for the floor and the load.
+Needs taskset, and Rust for the floor.
 """
 
 import resource
@@ -26,7 +26,8 @@ import sys
 
 sys.dont_write_bytecode = True  # nothing is written into the source tree
 import plot
-from bench import Bench, arguments, interleave, load, markdown, median, need, number, quietest, spread, table, tools
+from bench import Bench, arguments, idle_others, interleave, load, markdown, median, need, number, quietest, spread
+from bench import table, tools
 
 ACTIVE = 64
 ALL = (64, 1000, 5000, 15_000)
@@ -70,30 +71,30 @@ def measure(bench, args, name, server, count):
         child = bench.floor() if server == "floor" else \
             bench.squall(server, "--message-rate", "0", "--keep-alive", "600", "--max-connections", "19000")
         try:
-            return load(child, *flags_of(args, name, server, count), within=180)
+            return line(args, name, child, count)
         finally:
             child.stop()
     return quietest(once, tries=1 if args.quick else 3)
 
 
-def flags_of(args, name, server, count):
-    chat = ("--path", "/chat/", *(["--login", "bench"] if server == "squall" else []))
-    beside = ("--connections", ACTIVE, "--others", max(0, count - ACTIVE))
+def line(args, name, child, count):
+    """One run of a line with so many connections, members or sleepers."""
     if name == "timer":
         asleep = count / WAKE_A_SECOND
-        # Half of the time passes with the client, now longer and now shorter: ten equal sleepers wake in one turn
-        # after a while, and share what a thousand pay for each.
-        waits = ("--path", f"/sleep?seconds={asleep / 2:.4f}", "--pause", asleep / 2) if server == "squall" else \
-            ("--pause", asleep)
-        return ("http", *waits, "--vary", "--others-path", "/plaintext", "--connections", count, "--spread", asleep,
-                "--warm", asleep + args.warm, "--seconds", max(args.seconds, asleep))
-    what, *rest = {
-        "request": ("http", "--path", "/plaintext", *beside),
-        "echo": ("echo", "--path", "/echo", *beside),
-        "delivery": ("room", *chat, *beside, "--others-path", "/echo"),
-        "member": ("room", *chat, "--connections", count),
-    }[name]
-    return (what, *rest, "--warm", args.warm, "--seconds", args.seconds)
+        # Half of the time passes with the client. A thousand a second, one after the other: each wakes in a turn of its own.
+        path = f"/sleep?seconds={asleep / 2:.4f}" if child.name == "squall" else "/plaintext"
+        stretch = ("--warmup", asleep + args.warm, "--duration", max(args.seconds, asleep))
+        return load(child, path, "--http1.1", "-c", count, "--rate", WAKE_A_SECOND, *stretch, within=180)
+    stretch = ("--warmup", args.warm, "--duration", args.seconds)
+    login = ("--login", child.base + "/login", "--logins", 1) if child.name == "squall" else ()
+    if name == "member":
+        return load(child, "/chat/", "--ws", "fanout", "-c", count, *login, *stretch, scheme="ws", within=180)
+    with idle_others(child, count - ACTIVE):
+        if name == "request":
+            return load(child, "/plaintext", "--http1.1", "-c", ACTIVE, *stretch)
+        if name == "echo":
+            return load(child, "/echo", "--ws", "echo", "-c", ACTIVE, *stretch, scheme="ws")
+        return load(child, "/chat/", "--ws", "fanout", "-c", ACTIVE, *login, *stretch, scheme="ws")
 
 
 # ---- what it says ----

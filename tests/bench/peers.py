@@ -19,7 +19,7 @@ of it than a good server does. A run beside which the machine was busy (`other` 
 tried again, twice at most.
 
 --table writes the table in short, --plot a picture of it (SVG). --quick only shows that all of it runs.
-Needs nginx, wrk, ab and taskset, Rust for the floor and the load, and Tornado in TOOLS/venv (tests/bench/run.sh).
+Needs nginx, wrk, ab and taskset, Rust for the floor, and Tornado in TOOLS/venv (tests/bench/run.sh).
 """
 
 import re
@@ -51,8 +51,8 @@ ROWS = {
     "ab-k": row("`ab -k`", lambda s, a: ab(s, a, "/kept" if s.name == "floor" else "/plaintext", "-k")),
     "ab": row("`ab`, a connection each", lambda s, a: ab(s, a, "/close" if s.name == "floor" else "/plaintext")),
     "wrk": row("`wrk`, 64 connections", lambda s, a: by_wrk(s, a, "/plaintext")),
-    "echo": row("WebSocket echo", lambda s, a: sockets(s, a, "echo", "--path", "/echo"), SOCKETS),
-    "echo16": row("16 echoes under way", lambda s, a: sockets(s, a, "echo", "--path", "/echo", "--depth", 16), SOCKETS),
+    "echo": row("WebSocket echo", lambda s, a: echo(s, a, 1), SOCKETS),
+    "echo16": row("16 echoes under way", lambda s, a: echo(s, a, 16), SOCKETS),
     "room": row("room of {members:,}, 1 speaks", lambda s, a: room(s, a, 1), SOCKETS),
     "room64": row("room of {members:,}, 64 speak", lambda s, a: room(s, a, 64), SOCKETS),
     "members": row("{idle:,} idle members", lambda s, a: idle(s, a), SOCKETS),
@@ -62,10 +62,10 @@ ROWS = {
 
 def main():
     args = arguments(__doc__, rounds=5, seconds=3, only=tuple(ROWS), servers=NAMES, quick=False, table="", plot="")
-    args.members, args.idle, args.hold, args.stretch = 1000, 10_000, 1, ("--warm", 0.5, "--seconds", args.seconds)
+    args.members, args.idle, args.hold, args.stretch = 1000, 10_000, 1, ("--warmup", 0.5, "--duration", args.seconds)
     if args.quick:
         args.rounds, args.seconds, args.members, args.idle, args.hold = 1, 1, 100, 500, 0.1
-        args.stretch = ("--warm", 0.1, "--seconds", 0.3)
+        args.stretch = ("--warmup", 0.1, "--duration", 0.3)
     unknown = [name for name in args.only if name not in ROWS] + [name for name in args.servers if name not in NAMES]
     need("nginx", "wrk", "ab", also=["Tornado in TOOLS/venv (tests/bench/run.sh brings it)"] * (not has_tornado())
          + [f"{name}: there is no such row or server" for name in unknown])
@@ -131,26 +131,26 @@ def measure(bench, args, name, failures):
 
 
 def http(server, args, depth):
-    return seen(load(server, "http", "--path", "/plaintext", "--depth", depth, *args.stretch))
+    return seen(load(server, "/plaintext", "--http1.1", "--pipeline", depth, "-c", 64, *args.stretch))
 
 
-def sockets(server, args, what, *flags):
-    result = load(server, what, *flags, *args.stretch)
-    if result["lost"]:
-        raise RuntimeError(f"{result['lost']} messages were lost")
-    return seen(result)
+def echo(server, args, depth):
+    return seen(load(server, "/echo", "--ws", "echo", "--in-flight", depth, "-c", 64, *args.stretch, scheme="ws"))
 
 
 def room(server, args, senders):
-    return sockets(server, args, "room", *chat(server), "--connections", args.members, "--senders", senders)
+    flags = ("--ws", "fanout", "-c", args.members, "--senders", senders, *login(server), *args.stretch)
+    return seen(load(server, "/chat/", *flags, scheme="ws"))
 
 
 def idle(server, args):
-    return load(server, "idle", *chat(server), "--connections", args.idle, "--seconds", args.hold, within=120)
+    flags = ("--ws", "idle", "-c", args.idle, "--duration", args.hold, *login(server))
+    return load(server, "/chat/", *flags, scheme="ws", within=120)
 
 
-def chat(server):
-    return ("--path", "/chat/", *(["--login", "bench"] if server.name == "squall" else []))
+def login(server):
+    """One name for all."""
+    return ("--login", server.base + "/login", "--logins", 1) if server.name == "squall" else ()
 
 
 def seen(result):

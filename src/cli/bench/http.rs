@@ -5,6 +5,7 @@ use super::html::{Attributes, Html};
 use super::load::{Aborted, Ended, Watch};
 use super::own::{self, Used};
 use super::plan::Prepared;
+use super::processes::{Processes, Usage};
 use super::record::{Record, Recorded};
 use super::report::{Facts, Report, Schedules};
 use super::series::Outcomes;
@@ -20,7 +21,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Runs it, prints the report, and writes the files.
 ///
@@ -31,11 +32,11 @@ pub fn run(args: &BenchArgs, prepared: Prepared) -> Result<ExitCode, String> {
         Some(requests) => Goal::Requests(requests),
         None => Goal::Time { warmup: args.load.warmup, measured: args.load.duration.unwrap_or_default() },
     };
-    let Prepared { url, plans, route, tls, facts, precision, .. } = prepared;
+    let Prepared { url, plans, route, tls, facts, precision, processes, .. } = prepared;
     let (threads, attributes) = (plans.len(), attributes(args));
     let say = |text: &str| say(&args.output, text);
     let record = Record::new(&args.output, View::new(goal, args.quiet), threads);
-    let mut running = Running { record, tally: Tally::new(plans[0].wanted) };
+    let mut running = Running { record, tally: Tally::new(plans[0].wanted), processes, server_before: None };
     match attributes {
         None => say(&format!("{BANNER}\n{}", begin(args, &url, running.record.view.is_silent())))?,
         Some(_) => say(&format!("<p>\n {}<br>\n</p>\n<p>\n", BANNER.trim_end().replace('\n', "<br>\n ")))?,
@@ -49,7 +50,8 @@ pub fn run(args: &BenchArgs, prepared: Prepared) -> Result<ExitCode, String> {
         Driver::new(plans[n].clone(), Sockets::new(registry, &route, n, shared.clone()), began)
     };
     let ended = drive(threads, precision, make, &mut running)?;
-    let Running { record, tally } = running;
+    let Running { record, tally, processes, server_before } = running;
+    let server = server_before.zip(processes.usage()).map(|(before, after)| after.since(before));
     let is_silent = record.view.is_silent();
     let recorded = record.end(ended.took, tally.done());
     let limited = limits(&tally, &ended, &recorded, threads);
@@ -74,11 +76,15 @@ pub fn run(args: &BenchArgs, prepared: Prepared) -> Result<ExitCode, String> {
         ended: &ended,
         intervals,
         cpu,
+        server,
         limited,
     };
     let summary = Summary::of_requests(run, &tally, &schedules);
     match &attributes {
-        None => say(&format!("{report}{}", last_lines(&summary, &args.output)))?,
+        None => {
+            let server = server_lines(server, tally.done(), ended.took);
+            say(&format!("{report}{server}{}", last_lines(&summary, &args.output)))?;
+        }
         Some(attributes) => say(&Html { report: &report, attributes }.to_string())?,
     }
     let written = write_files(args, &tally);
@@ -90,11 +96,15 @@ pub fn run(args: &BenchArgs, prepared: Prepared) -> Result<ExitCode, String> {
 struct Running<'a> {
     record: Record<'a>,
     tally: Tally,
+    processes: Processes,
+    /// What the server had used when what is measured began.
+    server_before: Option<Usage>,
 }
 
 impl Watch<Tally> for Running<'_> {
     fn begin(&mut self) {
         self.record.begin();
+        self.server_before = self.processes.usage();
     }
 
     fn piece(&mut self, interval: u64, counted: Tally) {
@@ -108,6 +118,20 @@ impl Watch<Tally> for Running<'_> {
     fn look(&mut self, done: u64) {
         self.record.view.look(done);
     }
+}
+
+/// What the watched processes of the server have used, for so many requests in so much time.
+fn server_lines(used: Option<Usage>, done: u64, took: Duration) -> String {
+    let Some(Usage { cpu, memory }) = used else { return String::new() };
+    let each = cpu.as_secs_f64() * 1e6 / done.max(1) as f64;
+    let share = cpu.as_secs_f64() * 100.0 / took.as_secs_f64().max(f64::MIN_POSITIVE);
+    let rows = [
+        ("CPU per request:", format!("{each:.3} [us]")),
+        ("Server CPU:", format!("{share:.1} [%]")),
+        ("Server memory:", format!("{memory} bytes")),
+    ];
+    let lines = rows.iter().map(|(label, value)| format!("{label:<24}{value}\n"));
+    format!("\n{}", lines.collect::<String>())
 }
 
 /// Each reason for which this program was the limit.

@@ -3,6 +3,7 @@
 use super::driver::Plan;
 use super::load::Precision;
 use super::pace::Schedule;
+use super::processes::Processes;
 use super::report::Facts;
 use super::request;
 use super::sockets::route::{self, Route};
@@ -29,6 +30,8 @@ pub struct Prepared {
     pub tls: Option<Arc<Tls>>,
     pub facts: Facts,
     pub precision: Precision,
+    /// Those of the server that are watched.
+    pub processes: Processes,
     /// Requests in all; `None` until the time is over.
     pub requests: Option<usize>,
 }
@@ -109,7 +112,7 @@ pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
     };
     let precision = if load.rate.is_some() { Precision::Micros } else { Precision::Millis };
     let plans = (0..load.threads).map(of_thread).collect();
-    Ok(Prepared { plans, route, tls, url, facts, precision, requests })
+    Ok(Prepared { plans, route, tls, url, facts, precision, processes: Processes::new(&load.pids)?, requests })
 }
 
 /// How connections to `host` speak TLS, if they do. Flags that are wrong are refused anyway. As with `ab`, the Host of `-H`

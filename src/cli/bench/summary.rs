@@ -2,6 +2,7 @@
 
 use super::driver::Rest;
 use super::load::Ended;
+use super::processes::Usage;
 use super::report::Schedules;
 use super::tally::Tally;
 use super::times::Times;
@@ -98,6 +99,8 @@ pub struct Run<'a> {
     pub ended: &'a Ended<Rest>,
     pub intervals: Vec<Interval>,
     pub cpu: Option<Duration>,
+    /// What the watched processes of the server have used: CPU time of the measured time, memory at its end.
+    pub server: Option<Usage>,
     pub limited: Vec<String>,
 }
 
@@ -133,7 +136,7 @@ impl Summary {
             latency: tally.total.clone(),
             waiting: Some(tally.waiting.clone()),
             schedule,
-            figures: Vec::new(),
+            figures: run.server.map_or_else(Vec::new, |used| server_figures(used, tally.done())),
             intervals: run.intervals,
             cpu: run.cpu,
             limited: run.limited,
@@ -160,4 +163,13 @@ impl Summary {
         let seconds = self.took.as_secs_f64();
         if seconds > 0.0 { self.succeeded as f64 / seconds } else { 0.0 }
     }
+}
+
+/// What a server has used, for so many requests.
+fn server_figures(used: Usage, done: u64) -> Vec<Figure> {
+    let each = used.cpu.as_secs_f64() * 1e6 / done.max(1) as f64;
+    vec![
+        Figure { name: "server_cpu_us", value: each, unit: "us" },
+        Figure { name: "server_memory_bytes", value: used.memory as f64, unit: "bytes" },
+    ]
 }

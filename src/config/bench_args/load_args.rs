@@ -31,6 +31,9 @@ pub struct LoadArgs {
     /// File of requests that are sent in turn: METHOD URL, fields, @BODY_FILE, and a blank line between them
     #[arg(long = "requests", value_name = "FILE", conflicts_with_all = ["post", "put", "method", "head"])]
     pub requests_file: Option<PathBuf>,
+    /// Process of the server, whose CPU time and memory go into the report; repeatable
+    #[arg(long = "pid", value_name = "PID", value_parser = count(1..=u32::MAX))]
+    pub pids: Vec<usize>,
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {

@@ -1,6 +1,6 @@
 //! The flags of `squall bench` for WebSocket. What goes together with which mode is checked where the run is planned.
 
-use crate::config::numbers::{at_least_one, count, parse_bytes};
+use crate::config::numbers::{at_least_one, parse_bytes};
 use crate::http::words::is_token;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -60,9 +60,6 @@ pub struct WsArgs {
     /// Subprotocol that the server has to choose
     #[arg(long, value_name = "NAME", requires = "ws", value_parser = parse_subprotocol)]
     pub subprotocol: Option<String>,
-    /// Process of the server, whose CPU time and memory go into the report; repeatable
-    #[arg(long = "pid", value_name = "PID", requires = "ws", value_parser = count(1..=u32::MAX))]
-    pub pids: Vec<usize>,
     /// Further connections, which are opened first and do nothing [default: 0]
     #[arg(long, value_name = "CONNECTIONS", requires = "ws", value_parser = at_least_one())]
     pub others: Option<usize>,

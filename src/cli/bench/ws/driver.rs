@@ -12,9 +12,9 @@
 use super::connection::{Role, Stage};
 use super::fleet::{Ended, Fleet};
 use super::masks::Masks;
+use super::meter::Meter;
 use super::opening::{Opened, Trouble};
 use super::plan::Plan;
-use super::processes::Meter;
 use super::reading::{Reading, Tools, close};
 use super::recorder::{Counted, Recorder};
 use super::results::{End, Results};

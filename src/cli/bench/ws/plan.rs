@@ -3,9 +3,9 @@
 use super::connection::{MESSAGE_BYTES_MAX, Role};
 use super::echo::EchoMessage;
 use super::fanout::Speech;
-use super::processes::Processes;
 use super::stamp::{SENDERS_MAX, STAMP_BYTES};
 use crate::cli::bench;
+use crate::cli::bench::processes::Processes;
 use crate::cli::bench::sockets::route::{self, Route};
 use crate::cli::bench::tls::Tls;
 use crate::config::BenchArgs;
@@ -197,7 +197,7 @@ impl Plan {
             cookies: args.cookies.clone(),
             authority,
             fields,
-            processes: Processes::new(&ws.pids)?,
+            processes: Processes::new(&args.load.pids)?,
             timing,
             open_within: args.response_within,
         })

@@ -2,8 +2,8 @@
 
 use super::echo::EchoCounts;
 use super::fanout::RoomResults;
+use super::meter::ServerUse;
 use super::opening::Trouble;
-use super::processes::ServerUse;
 use crate::cli::bench::summary::Schedule;
 use crate::cli::bench::times::Times;
 use std::collections::BTreeMap;

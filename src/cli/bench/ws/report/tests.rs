@@ -1,7 +1,7 @@
 use super::*;
 use crate::cli::bench::ws::echo::EchoCounts;
+use crate::cli::bench::ws::meter::ServerUse;
 use crate::cli::bench::ws::opening::Trouble;
-use crate::cli::bench::ws::processes::ServerUse;
 use crate::cli::bench::ws::results::End;
 use crate::cli::bench::ws::testing::planned;
 use std::time::SystemTime;
