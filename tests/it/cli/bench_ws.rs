@@ -2,6 +2,8 @@
 
 use super::run;
 use crate::support::child::PROGRAM;
+#[cfg(feature = "tls")]
+use crate::support::tls_client::{certified, flags};
 use crate::support::{Dir, Site, Stub, ms};
 use squall::config::Limits;
 use std::process::{Command, Stdio};
@@ -47,6 +49,7 @@ fn wrong_command_lines_give_one_line_and_code_22() {
         ("--ws echo http://127.0.0.1:9/", "begins with ws:// or wss://"),
         ("--ws echo ws://", "ws://: the URL has no host"),
         ("--ws echo -n 3 ws://127.0.0.1:9/", "cannot be used with"),
+        ("--ws echo -v 2 ws://127.0.0.1:9/", "cannot be used with"),
         ("--ws echo --in-flight 0 ws://127.0.0.1:9/", "expected a whole number"),
         ("--ws echo --message-bytes 1KB ws://127.0.0.1:9/", "expected bytes"),
         ("--ws fanout --slow many ws://127.0.0.1:9/", "expected percent"),
@@ -164,7 +167,7 @@ fn idle_connections_are_held_and_their_server_is_measured() {
     let flags = format!("--ws idle -c 40 --duration 0.2 --pid {}", std::process::id());
     let report = report(&site, &flags, "/echo");
     assert_eq!((value(&report, "Opened connections"), value(&report, "Failed connections")), (40.0, 0.0));
-    assert!(value(&report, "Connects per second") > 0.0 && value(&report, "CPU per handshake") > 0.0, "{report}");
+    assert!(value(&report, "Connects per second") > 0.0 && value(&report, "CPU per handshake") >= 0.0, "{report}");
     assert!(value(&report, "Handshake p50") <= value(&report, "Handshake max"), "{report}");
     assert!(report.contains("\nMemory per connection:  "), "{report}");
 }
@@ -213,6 +216,30 @@ fn others_are_beside_those_that_take_part() {
     let report = report(&site, "--ws echo -c 2 --others 20 --others-path /echo?quiet --duration 0.1", "/echo");
     assert_eq!((value(&report, "Connections"), value(&report, "Opened connections")), (22.0, 22.0));
     assert!(value(&report, "Messages under way") == 2.0 && value(&report, "Round trips") > 0.0, "{report}");
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_wss_url_is_loaded_through_tls() {
+    let files = certified();
+    let flags = flags(&files);
+    let site = Site::start(Limits::default(), &flags.iter().map(String::as_str).collect::<Vec<_>>());
+    let address = site.address;
+    let modes = [
+        ("echo --in-flight 4 --message-bytes 100K".to_owned(), "echo", "Round trips"),
+        (format!("fanout --rate 5 --login https://{address}/login"), "chat/", "Messages delivered"),
+        ("storm".to_owned(), "echo", "Back connections"),
+    ];
+    for (mode, path, counted) in modes {
+        let url = format!("wss://{address}/{path}");
+        let line = format!("bench -q --ws {mode} -c 6 --duration 0.5 {url}");
+        let (code, report, stderr) = run(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{mode}: {report}");
+        assert!(report.contains("\nSSL/TLS Protocol:       TLSv1.3,"), "{report}");
+        assert!(value(&report, "Opened connections") == 6.0 && value(&report, counted) >= 6.0, "{report}");
+    }
+    let (code, report, _) = bench(&site, "--ws idle", "/echo");
+    assert!(code == Some(1) && value(&report, "Opened connections") == 0.0, "ws:// to a port of TLS: {report}");
 }
 
 #[test]

@@ -202,6 +202,10 @@ impl Fanout {
 
     /// A message has come to a slot.
     pub fn hear(&mut self, slot: usize, text: &[u8], now: u64, recorder: &mut Recorder) -> Heard {
+        if self.members.is_empty() {
+            // Nothing was said yet: the room announces its members.
+            self.foreign += 1;
+        }
         let Some(&member) = self.member_of.get(slot).filter(|member| **member != NONE) else { return Heard::Nothing };
         let senders = self.senders.len();
         let stamp = self.stamps.find(text).and_then(|stamp| {

@@ -9,7 +9,8 @@ use super::reading::Tools;
 use crate::id::ConnId;
 use crate::net::{Network, Ready};
 use crate::ws::handshake::client::Key;
-use std::time::Instant;
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
 
 /// All connections.
 pub struct Fleet<N: Network> {
@@ -21,6 +22,15 @@ pub struct Fleet<N: Network> {
     /// The names are logging in; each does so in the slot of its number.
     is_logging_in: bool,
 }
+
+/// How the opening of a slot has begun.
+enum Begun {
+    UnderWay,
+    BacklogFull,
+}
+
+/// Pause before a connect to a full backlog is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(2);
 
 /// How the opening of a slot has ended.
 pub type Ended = Result<Opened, Trouble>;
@@ -91,17 +101,23 @@ impl<N: Network> Fleet<N> {
         Some(connection)
     }
 
-    /// Begins to open the slot whose turn it is. Its connect may fail at once.
+    /// Begins to open the slot whose turn it is. Its connect may fail at once. `None`: it is no slot's turn yet.
     pub fn begin_next(&mut self, plan: &Plan, masks: &mut Masks, now: Instant) -> Option<(usize, Result<(), Trouble>)> {
         let slot = self.opener.next(now)?;
-        let begun = self.begin(slot, plan, masks, now);
-        if begun.is_err() {
-            self.close(slot);
+        match self.begin(slot, plan, masks, now) {
+            Ok(Begun::UnderWay) => Some((slot, Ok(()))),
+            Ok(Begun::BacklogFull) => {
+                self.opener.put_back(slot, now + RETRY_AFTER);
+                None
+            }
+            Err(trouble) => {
+                self.close(slot);
+                Some((slot, Err(trouble)))
+            }
         }
-        Some((slot, begun))
     }
 
-    fn begin(&mut self, slot: usize, plan: &Plan, masks: &mut Masks, now: Instant) -> Result<(), Trouble> {
+    fn begin(&mut self, slot: usize, plan: &Plan, masks: &mut Masks, now: Instant) -> Result<Begun, Trouble> {
         let connection = &mut self.connections[slot];
         let id = connection.renew(slot);
         let (opening, server) = match login_of(plan, self.is_logging_in) {
@@ -120,9 +136,14 @@ impl<N: Network> Fleet<N> {
             self.network.watch(&mut stream, id)?;
             Ok(stream)
         });
-        connection.open(stream.map_err(|e| Trouble::connecting(&e))?, opening);
+        match stream {
+            Ok(stream) => connection.open(stream, opening),
+            // A Unix socket says so at once, and no event tells when there is room (unix(7)).
+            Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Begun::BacklogFull),
+            Err(e) => return Err(Trouble::connecting(&e)),
+        }
         self.opener.began(id, now);
-        Ok(())
+        Ok(Begun::UnderWay)
     }
 
     /// Takes the opening of a slot as far as its socket allows; `None`: it goes on, or was over before. With a WebSocket

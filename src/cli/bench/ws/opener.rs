@@ -46,6 +46,12 @@ impl Opener {
         self.deadlines.push_back((now + self.within, id));
     }
 
+    /// The slot whose turn it was could not begin. It is the next again, not before `at`; all others wait behind it.
+    pub fn put_back(&mut self, slot: usize, at: Instant) {
+        self.under_way -= 1;
+        self.waiting.push_front((at, slot));
+    }
+
     /// One that was under way has opened, or failed.
     pub fn ended(&mut self) {
         self.under_way -= 1;
@@ -97,6 +103,12 @@ mod tests {
         opener.queue(3, later);
         assert_eq!((opener.next(now), opener.due()), (None, Some(later)));
         assert_eq!(opener.next(later), Some(3));
+        opener.queue(4, later);
+        let much_later = later + Duration::from_secs(1);
+        opener.put_back(3, much_later);
+        assert_eq!((opener.next(later), opener.due()), (None, Some(much_later)));
+        assert_eq!((opener.next(much_later), opener.next(much_later)), (Some(3), Some(4)));
+        opener.ended();
         opener.began(ConnId::new(3, 1), later);
         let deadline = later + Duration::from_secs(30);
         assert_eq!((opener.due(), opener.late(later)), (Some(deadline), None));

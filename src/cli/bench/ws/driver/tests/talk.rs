@@ -140,6 +140,16 @@ fn messages_of_another_run_do_not_count() {
 }
 
 #[test]
+fn what_a_room_announces_is_counted_apart() {
+    let mut run = Run::new("--ws fanout -c 2");
+    run.accept(0);
+    run.say(0, "Ann enter room");
+    run.accept(1);
+    run.say(0, "Bob enter room");
+    assert_eq!(run.end().room.expect("a room").foreign, 2);
+}
+
+#[test]
 fn a_message_from_a_file_has_its_stamp_where_it_says() {
     let dir = tempfile::tempdir().expect("a directory");
     for (text, begin, end) in
