@@ -136,7 +136,7 @@ prepare() {
     deny) from_cargo "$CARGO_DENY" ;;
     fuzz) from_cargo "$CARGO_FUZZ" ;;
     coverage | routes) from_cargo "$CARGO_LLVM_COV" ;;
-    browser | relayed | course) from_npm ;;
+    browser | relayed | course | loads) from_npm ;;
     tornado) from_pypi venv "$TORNADO" ;;
     bench) from_pypi venv-aiohttp "$AIOHTTP" && from_pypi venv "$TORNADO" ;;
   esac

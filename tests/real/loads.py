@@ -3,11 +3,16 @@
 view    on a terminal a line is drawn again and again: the load is as fast as without it, and nothing of it is in the report
 stop    the server is stopped for half of the run: with --rate that half of the requests waits, and their times say so
 late    at 10,000 requests a second the load itself is hardly late (--full says how late; a busy machine is no failure)
+room    15,000 members on this machine hear all that is said, each in the same order: of squall, and of `ws` for Node.js
+
+TOOLS is where npm has put `ws`.
 """
 
+import json
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import statistics
@@ -21,6 +26,15 @@ FULL = bool(os.environ.get("FULL"))
 # The shares of a run with a view and of one without may differ by this much on a machine that others use, too.
 VIEW_RATIO_LEAST = 0.8
 LATE_MS_MOST = 0.1 if FULL else 5.0
+MEMBERS = 15_000
+# A room in which every text goes to all, as the documentation of `ws` has it.
+NODE = """
+const { WebSocketServer, WebSocket } = require("ws");
+const server = new WebSocketServer({ port: 0, host: "127.0.0.1", backlog: 4096, perMessageDeflate: false }, () =>
+  console.log(`http://127.0.0.1:${server.address().port}`));
+server.on("connection", (peer) => peer.on("message", (data) =>
+  server.clients.forEach((member) => member.readyState === WebSocket.OPEN && member.send(data, { binary: false }))));
+"""
 checks = []
 
 
@@ -30,12 +44,13 @@ def check(what, is_sound, seen):
 
 
 class Server:
-    """squall on a port of its own."""
+    """A server that says its URL in its first line: squall on a port of its own, or another."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, command=None):
         self.folder = tempfile.TemporaryDirectory()
-        command = [SQUALL, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.folder.name, *flags]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        command = command or [SQUALL, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.folder.name, *flags]
+        environment = os.environ | {"NODE_PATH": os.path.join(os.environ.get("TOOLS", ""), "node_modules")}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
         self.base = re.search(r"http://[\d.:]+", self.process.stdout.readline()).group()
 
     def __enter__(self):
@@ -125,7 +140,30 @@ def late(server):
     check(f"at 10,000 requests a second the load is at most {LATE_MS_MOST} ms late", best <= LATE_MS_MOST, f"p99 {best} ms")
 
 
+def room(name, server, path, *flags):
+    """A room of 15,000, in which one speaks for a while."""
+    url = server.base.replace("http", "ws") + path
+    command = [SQUALL, "bench", "-q", "--ws", "fanout", "-c", str(MEMBERS), "--duration", "5", "--json", "-", *flags, url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    if done.returncode:
+        check(f"a room of {name} with {MEMBERS:,} members", False, done.stderr[-300:])
+        return
+    figures = {name: figure["value"] for name, figure in json.loads(done.stdout)["figures"].items()}
+    wrong = {name: figures[name] for name in ("lost", "doubled", "out_of_order", "disagreeing_members") if figures[name]}
+    is_sound = figures["members"] == MEMBERS and figures["reach"] == 1 and not wrong
+    check(f"a room of {name}: {figures['members']:,.0f} members, reach {figures['reach']:.3f}", is_sound,
+          f"{figures['delivered_per_second']:,.0f} a second {wrong or ''}")
+
+
 def main():
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if most < MEMBERS + 100:
+        sys.exit(f"MISSING: {MEMBERS + 100} open files: the limit is {most}")
+    with Server("--message-rate", "0", "--max-connections", str(MEMBERS + 50)) as server:
+        room("squall", server, "/chat/", "--login", f"{server.base}/login", "--logins", "1")
+    with Server(command=["node", "-e", NODE]) as server:
+        room("ws", server, "/")
     with Server() as server:
         view(server)
         stop(server)
