@@ -69,9 +69,9 @@ pub fn notes(cells: &[Cell]) -> String {
     }
     // One of each: they differ in numbers only.
     let limited = cells.iter().find_map(|cell| cell.load.limited.first());
-    notes.extend(limited.map(|why| format!("≥  client-limited, the first time because {why}")));
+    notes.extend(limited.map(|why| format!("≥  client-limited: {why}")));
     let ended = cells.iter().find_map(|cell| cell.load.ended.as_ref());
-    notes.extend(ended.map(|why| format!("!  the load ended early, the first time because of this: {why}")));
+    notes.extend(ended.map(|why| format!("!  the load ended early: {why}")));
     format!("\n{}\n", notes.join("\n"))
 }
 
