@@ -86,8 +86,9 @@ mod tests {
             let flag = short.or_else(|| arg.get_long().map(|long| format!("--{long}")));
             let default = usize::from(arg.get_action().takes_values());
             let values = arg.get_num_args().map_or(default, |range| range.min_values());
+            let value = arg.get_possible_values().first().map_or("1".to_owned(), |value| value.get_name().to_owned());
             // The URL goes in front, or it would be the name of the picture.
-            let words = ["bench".to_owned()].into_iter().chain(flag).chain(vec!["1".to_owned(); values]);
+            let words = ["bench".to_owned()].into_iter().chain(flag).chain(vec![value; values]);
             let error =
                 command().try_get_matches_from(words.chain(["--models".into()])).expect_err(arg.get_id().as_str());
             let text = error.to_string();
