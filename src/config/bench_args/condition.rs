@@ -224,7 +224,7 @@ mod tests {
             ("rate>1000/s", Subject::Rate, Bound::Number(1000.0)),
             ("limited>0", Subject::Limited, Bound::Number(0.0)),
             ("reach>1", Subject::Figure("reach".into()), Bound::Number(1.0)),
-            ("reach>99.9%", Subject::Figure("reach".into()), Bound::Share(0.999)),
+            ("reach>99.9%", Subject::Figure("reach".into()), Bound::Share(99.9 / 100.0)),
             ("handshake>5ms", Subject::Figure("handshake".into()), Bound::Micros(5000.0)),
         ] {
             assert_eq!(parsed(text), (subject, Comparison::Greater, bound), "{text}");
