@@ -27,7 +27,7 @@ use std::time::Duration;
 
 /// Arguments of `squall bench`.
 #[derive(Args, Debug, Clone)]
-#[command(disable_help_flag = true, mut_args(model_args::alone))]
+#[command(args_override_self = true, disable_help_flag = true, mut_args(model_args::alone))]
 pub struct BenchArgs {
     /// The URL to load: http, https, ws or wss
     #[arg(value_name = "URL")]
@@ -35,13 +35,13 @@ pub struct BenchArgs {
     /// Requests in all [default: 1, or 50000 with -t]
     #[arg(short = 'n', value_name = "REQUESTS", value_parser = at_least_one())]
     pub requests: Option<usize>,
-    /// Requests under way at once, on a connection each
+    /// Connections, each with one request at a time
     #[arg(short = 'c', value_name = "CONCURRENCY", default_value = "1", value_parser = at_least_one())]
     pub concurrency: usize,
-    /// Seconds after which the run ends; requests that are under way then do not count
+    /// Seconds after which the run ends, or at 50000 requests without -n; requests under way are dropped
     #[arg(short = 't', value_name = "SECONDS", value_parser = |text: &str| parse_seconds(text, 0.001))]
     pub time_limit: Option<Duration>,
-    /// Seconds that a response may take
+    /// Seconds to wait for a response, or for a WebSocket handshake
     #[arg(short = 's', value_name = "SECONDS", default_value = "30", value_parser = |text: &str| parse_seconds(text, 0.001))]
     pub response_within: Duration,
     /// File whose bytes are the body of a POST
@@ -56,7 +56,7 @@ pub struct BenchArgs {
     /// Send HEAD instead of GET
     #[arg(short = 'i', conflicts_with_all = ["post", "put", "method"])]
     pub head: bool,
-    /// Send this method instead
+    /// Method of the request, such as DELETE
     #[arg(short = 'm', value_name = "METHOD", value_parser = parse_method)]
     pub method: Option<String>,
     /// Keep connections for further requests (HTTP/1.0 with Connection: Keep-Alive)
@@ -68,19 +68,19 @@ pub struct BenchArgs {
     /// Cookie NAME=VALUE; repeatable
     #[arg(short = 'C', value_name = "COOKIE", value_parser = parse_value, allow_hyphen_values = true)]
     pub cookies: Vec<String>,
-    /// Field of the request; repeatable. Host, User-Agent and Accept stand in for those that are sent otherwise
+    /// Header field of the request; repeatable. Host, User-Agent and Accept replace the default ones
     #[arg(short = 'H', value_name = "NAME: VALUE", value_parser = parse_line)]
     pub headers: Vec<String>,
     /// Basic authentication, USER:PASSWORD
     #[arg(short = 'A', value_name = "USER:PASSWORD", allow_hyphen_values = true)]
     pub auth: Option<String>,
-    /// Go on after errors of sockets, and after what is no response
+    /// Continue after socket errors and invalid responses
     #[arg(short = 'r')]
     pub go_on: bool,
     /// Responses may differ in length
     #[arg(short = 'l')]
     pub may_vary: bool,
-    /// No lines about the progress
+    /// No progress output
     #[arg(short = 'q')]
     pub quiet: bool,
     /// No table of percentages
@@ -98,7 +98,7 @@ pub struct BenchArgs {
     /// Print the report as a table in HTML
     #[arg(short = 'w')]
     pub html: bool,
-    /// Attributes of the table; each of -x, -y and -z stands for -w, too
+    /// Attributes of the table; -x, -y and -z each imply -w
     #[arg(short = 'x', value_name = "ATTRIBUTES", allow_hyphen_values = true)]
     pub table: Option<String>,
     /// Attributes of its rows
@@ -117,7 +117,7 @@ pub struct BenchArgs {
     pub sockets: SocketArgs,
     #[command(flatten)]
     pub tls: TlsArgs,
-    /// Show more: 2 requests and responses, 3 the codes of responses as well
+    /// Verbosity: 2 prints requests and response heads, 3 also status codes
     #[arg(short = 'v', value_name = "LEVEL", default_value = "0", value_parser = count(0..=9))]
     pub verbosity: usize,
     #[command(flatten)]

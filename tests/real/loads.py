@@ -135,7 +135,7 @@ def late(server):
     best = None
     for _ in range(3):
         report = bench("-q", "-k", "-c", 16, "--rate", 10_000, "--duration", 5 if FULL else 1, f"{server.base}/plaintext")
-        p99 = float(re.search(r"^Late starts:\s+p99 ([\d.]+) ms", report, re.M).group(1))
+        p99 = float(re.search(r"^Late starts:.* p99 ([\d.]+) ms", report, re.M).group(1))
         best = p99 if best is None else min(best, p99)
     check(f"at 10,000 requests a second the load is at most {LATE_MS_MOST} ms late", best <= LATE_MS_MOST, f"p99 {best} ms")
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// Share of a core above which the server may be faster than was measured.
 const LIMIT: f64 = 0.95;
-/// Lateness that changes what is measured, µs.
-const LATE_MICROS: u64 = 1000;
+/// Lateness of a request above which it is counted as late, µs: it changes what is measured.
+pub const LATE_MICROS: u64 = 1000;
 /// A shorter run says nothing: the kernel counts in hundredths of a second.
 const SHORTEST: Duration = Duration::from_millis(500);
 /// Hundredths of a second: USER_HZ of every Linux (proc_pid_stat(5)).

@@ -42,7 +42,9 @@ pub struct Prepared {
 /// A line that says what to do.
 pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
     let text = args.url.as_deref().ok_or("there is no URL: give one, such as http://127.0.0.1:8888/")?;
-    let url = Url::parse(text).map_err(|e| format!("{text}: {e}"))?;
+    // As with `ab`, a URL without a scheme is http.
+    let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url = Url::parse(&whole).map_err(|e| format!("{text}: {e}"))?;
     let tls = tls(args, url.scheme == Scheme::Https, &url.host)?;
     if args.verbosity >= trace::TALK && args.output.takes_stdout() {
         return Err(format!("-v {} prints on standard output, where a file goes: name another one", args.verbosity));
@@ -57,7 +59,7 @@ pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
         return Err(format!("--threads {} is more than the {} connections of -c", load.threads, args.concurrency));
     }
     if !load.warmup.is_zero() && load.duration.or(args.time_limit).is_none() {
-        return Err("--warmup needs --duration: how long is the time that is measured?".into());
+        return Err("--warmup needs a time that is measured: give --duration SECONDS instead of -n".into());
     }
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
     if (args.concurrency + OTHER_FILES) as u64 > files {

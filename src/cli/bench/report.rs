@@ -1,6 +1,7 @@
 //! The report, in the lines and columns of `ab`. Programs read it by its labels, so nothing else stands in its lines.
 
 use super::driver::Rest;
+use super::own::LATE_MICROS;
 use super::tally::Tally;
 use super::times::Times;
 use std::fmt::{self, Display, Formatter};
@@ -252,7 +253,8 @@ pub fn schedule(f: &mut impl fmt::Write, rate: f64, late: &Times, schedules: &Sc
     let micros = |micros: u64| format!("{:.3} ms", micros as f64 / 1000.0);
     writeln!(f)?;
     line(f, "Schedule:", format!("{rate:.2} [#/sec] asked for"))?;
-    line(f, "Late starts:", format!("p99 {}, max {}", micros(late.percentile(99.0)), micros(late.max())))?;
+    let [p99, max] = [late.percentile(99.0), late.max()].map(micros);
+    line(f, "Late starts:", format!("{} of {}, p99 {p99}, max {max}", late.longer_than(LATE_MICROS), late.count()))?;
     line(f, "Never sent:", never_sent)?;
     match open.count() {
         0 => line(f, "Open at the end:", 0),

@@ -88,6 +88,11 @@ impl Times {
         self.histogram.len()
     }
 
+    /// How many are longer than this.
+    pub fn longer_than(&self, micros: u64) -> u64 {
+        self.histogram.count_between(micros + 1, LONGEST)
+    }
+
     /// The smallest time that `percent` of all, 0 to 100, do not exceed; 0 of none.
     pub fn percentile(&self, percent: f64) -> u64 {
         match percent {
@@ -165,6 +170,12 @@ mod tests {
         assert_eq!((long.percentile(100.0), long.percentile(99.0)), (1_234_567, 1_234_567));
         let endless = times(&[u64::MAX]);
         assert_eq!((endless.max(), endless.percentile(50.0), endless.mean()), (LONGEST, LONGEST, LONGEST as f64));
+    }
+
+    #[test]
+    fn times_above_a_bound_are_counted() {
+        let some = times(&[1000, 1001, 2000, u64::MAX]);
+        assert_eq!((some.longer_than(1000), some.longer_than(0), times(&[]).longer_than(0)), (3, 4, 0));
     }
 
     #[test]

@@ -16,6 +16,9 @@ const SILENT_UP_TO: usize = 150;
 /// waits for.
 const HINT_AFTER: Duration = Duration::from_secs(2);
 
+/// An interval that ends sooner after the one before it is not shown.
+const REST: Duration = Duration::from_millis(500);
+
 /// How a run is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -39,6 +42,8 @@ pub struct View {
     next: u64,
     done: u64,
     has_hinted: bool,
+    /// When the last line was drawn.
+    drawn: Instant,
     /// CPU time of this program when the last line was drawn.
     cpu: Option<Duration>,
 }
@@ -64,7 +69,8 @@ impl View {
             Goal::Requests(requests) => (requests as u64 / 10).max(100),
             Goal::Time { .. } => u64::MAX,
         };
-        View { form, began: Instant::now(), goal, every, next: every, done: 0, has_hinted: false, cpu: own::cpu_time() }
+        let began = Instant::now();
+        View { form, began, drawn: began, goal, every, next: every, done: 0, has_hinted: false, cpu: own::cpu_time() }
     }
 
     /// Whether nothing is shown.
@@ -87,9 +93,12 @@ impl View {
 
     /// An interval is complete.
     pub fn interval(&mut self, interval: &Interval) {
-        if !matches!(self.form, Form::Redrawn | Form::Seconds) {
+        // The rest of a second at the end of a run says nothing.
+        let is_rest = self.drawn.elapsed() < REST;
+        if is_rest || !matches!(self.form, Form::Redrawn | Form::Seconds) {
             return;
         }
+        self.drawn = Instant::now();
         let now = own::cpu_time();
         let cpu = now.zip(self.cpu).map(|(now, before)| now.saturating_sub(before));
         let line = line(interval, self.share(), cpu);

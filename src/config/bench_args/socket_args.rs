@@ -8,16 +8,16 @@ use std::path::PathBuf;
 /// The sockets of a load.
 #[derive(Args, Debug, Clone, Default)]
 pub struct SocketArgs {
-    /// Connect to this Unix socket; requests are those of the URL
+    /// Connect to this Unix socket; the URL gives only the request
     #[arg(long, value_name = "PATH", conflicts_with_all = ["proxy", "from", "resolve"])]
     pub unix: Option<PathBuf>,
     /// Connect to this address for a host (* for any) and a port, instead of looking its name up; repeatable
     #[arg(long, value_name = "HOST:PORT:ADDRESS", value_parser = parse_resolve)]
     pub resolve: Vec<Resolve>,
-    /// Address that connections come from; of several, repeated or with commas between them, each has its turn
+    /// Source address of connections; several, repeated or with commas, are used in turn
     #[arg(short = 'B', value_name = "ADDRESS", value_delimiter = ',')]
     pub from: Vec<IpAddr>,
-    /// Bytes of the send and receive buffers of a connection
+    /// Bytes of the send and receive buffers of a connection's socket
     #[arg(short = 'b', value_name = "BYTES", value_parser = at_least_one())]
     pub buffer_bytes: Option<usize>,
 }

@@ -12,7 +12,7 @@ pub struct TlsArgs {
     /// Ciphers that are offered, in this order, with colons between them, by the names that OpenSSL or the standard has
     #[arg(short = 'Z', value_name = "CIPHERS")]
     pub ciphers: Option<String>,
-    /// PEM file with a client certificate, those above it, and its key
+    /// PEM file with a client certificate, its chain and its key
     #[arg(short = 'E', value_name = "FILE")]
     pub certificate: Option<PathBuf>,
     /// Do not name the server in the handshake (no SNI)

@@ -14,7 +14,7 @@ pub enum WsMode {
     Fanout,
     /// They are opened and held
     Idle,
-    /// All are cut at once and come back
+    /// All connections are cut at once and open again
     Storm,
 }
 
@@ -39,10 +39,10 @@ pub struct WsArgs {
     /// Messages under way on each connection (echo) [default: 1]
     #[arg(long, value_name = "MESSAGES", requires = "ws", value_parser = at_least_one())]
     pub in_flight: Option<usize>,
-    /// Bytes of a message, with K or M behind it perhaps (echo, fanout) [default: 64]
+    /// Bytes of a message, such as 64, 4K or 1M (echo, fanout; at least 33 in fanout) [default: 64]
     #[arg(long, value_name = "BYTES", requires = "ws", conflicts_with = "message", value_parser = parse_bytes)]
     pub message_bytes: Option<usize>,
-    /// File with the message (echo, fanout). In a room its {stamp}, or else its beginning, gets the message's stamp
+    /// File with the message (echo, fanout). In fanout, {stamp} in it is replaced by the stamp; without it the stamp is the beginning
     #[arg(long, value_name = "FILE", requires = "ws")]
     pub message: Option<PathBuf>,
     /// Members that speak (fanout) [default: 1]
@@ -51,7 +51,7 @@ pub struct WsArgs {
     /// Share of the members that do not read, percent (fanout) [default: 0]
     #[arg(long, value_name = "PERCENT", requires = "ws", value_parser = parse_share)]
     pub slow: Option<f64>,
-    /// Log in by a form with `username` that is posted to this URL, and bring the cookies along
+    /// URL to which a form with `username` is posted for each name; the cookies are sent with the handshake
     #[arg(long, value_name = "URL", requires = "ws")]
     pub login: Option<String>,
     /// Names that log in; connections share them [default: one for each connection]

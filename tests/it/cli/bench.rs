@@ -44,7 +44,7 @@ fn wrong_command_lines_give_one_line_and_code_22() {
         (vec!["--duration", "1", "-n", "1", "http://a.test/"], "cannot be used with"),
         (vec!["--rate", "0", "http://a.test/"], "expected requests a second"),
         (vec!["--threads", "2", "http://a.test/"], "--threads 2 is more than the 1 connections"),
-        (vec!["--warmup", "1", "http://a.test/"], "--warmup needs --duration"),
+        (vec!["--warmup", "1", "http://a.test/"], "--warmup needs a time"),
         (vec!["--pipeline", "2", "http://a.test/"], "--http1.1"),
         (vec!["--requests", "/none/such", "http://a.test/"], "/none/such: No such file"),
         (vec!["-c", "4000000000", "-n", "4000000000", "http://a.test/"], "the limit of open files"),
@@ -93,6 +93,16 @@ fn a_run_against_the_site_is_reported() {
         assert_eq!(stdout.contains("Keep-Alive requests:    200\n"), kept, "{stdout}");
         assert_eq!(stderr, "Completed 100 requests\nCompleted 200 requests\nFinished 200 requests\n");
     }
+}
+
+#[test]
+fn the_last_of_a_repeated_flag_counts_and_a_url_may_have_no_scheme() {
+    let stub = Stub::saying("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let url = format!("{}/a", stub.address);
+    let (code, stdout, stderr) = run(&["bench", "-n", "5", "-n", "2", "-k", "-k", "-H", "A: 1", "-H", "B: 2", &url]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("Complete requests:      2\n"), "{stdout}");
+    assert!(stub.requests()[0].contains("\r\nA: 1\r\nB: 2\r\n"), "{:?}", stub.requests());
 }
 
 #[test]
