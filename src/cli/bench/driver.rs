@@ -297,6 +297,8 @@ impl<N: Network> Driver<N> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 // TLS was cut off within a response, which may be whole or not.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return self.fail(n, now),
+                // Nothing was under way: a server may reset a connection that idles.
+                Err(_) if self.slots[n].pending.is_empty() => return self.leave(n, now),
                 Err(error) => return self.broke(n, error, now),
             };
             self.tally.received(fresh);

@@ -226,8 +226,23 @@ impl Turns<'_> {
     ) -> Result<L::Rest, Aborted> {
         let registry = self.poll.registry().try_clone().map_err(Aborted::Poll)?;
         let alarm = Alarm::new(self.precision, &registry).map_err(Aborted::Poll)?;
-        let (mut load, mut events) = (make(registry), Events::with_capacity(EVENTS_MAX));
-        let (mut interval, mut until) = (0, None);
+        let (mut load, mut interval) = (make(registry), 0);
+        let outcome = self.turn(&mut load, &mut interval, (began, &alarm), tell);
+        // What was counted until then is told in any case.
+        self.shared.done[self.n].store(load.done(), Relaxed);
+        let _ = tell.send(Told::Piece(interval, load.take()));
+        outcome.map(|()| load.finish(Instant::now()))
+    }
+
+    /// Turn by turn until the load is over. `interval` is the number of the one that is counted.
+    fn turn<L: Load>(
+        &mut self,
+        load: &mut L,
+        interval: &mut u64,
+        (began, alarm): (Instant, &Alarm),
+        tell: &Sender<Told<L::Piece, L::Rest>>,
+    ) -> Result<(), Aborted> {
+        let (mut events, mut until) = (Events::with_capacity(EVENTS_MAX), None);
         load.start(began)?;
         while !load.is_over(Instant::now()) && !self.shared.stop.load(Relaxed) {
             if until.is_none()
@@ -251,13 +266,11 @@ impl Turns<'_> {
             load.on_time(now)?;
             self.shared.done[self.n].store(load.done(), Relaxed);
             while let Some(end) = until.filter(|end| now >= *end) {
-                let _ = tell.send(Told::Piece(interval, load.take()));
-                (interval, until) = (interval + 1, Some(end + INTERVAL));
+                let _ = tell.send(Told::Piece(*interval, load.take()));
+                (*interval, until) = (*interval + 1, Some(end + INTERVAL));
             }
         }
-        self.shared.done[self.n].store(load.done(), Relaxed);
-        let _ = tell.send(Told::Piece(interval, load.take()));
-        Ok(load.finish(Instant::now()))
+        Ok(())
     }
 }
 

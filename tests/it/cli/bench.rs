@@ -210,3 +210,24 @@ fn a_load_without_a_response_says_so_after_two_seconds() {
     let (_, _, stderr) = run(&["bench", "-q", "--duration", "2.5", &url]);
     assert_eq!(stderr, "");
 }
+
+#[test]
+fn a_run_that_a_reset_ends_says_how_much_was_done() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let server = std::thread::spawn(move || {
+        for is_whole in [true, true, false] {
+            let (mut peer, _) = listener.accept().expect("a connection");
+            let mut head = [0; 1024];
+            let _ = std::io::Read::read(&mut peer, &mut head);
+            match is_whole {
+                true => drop(std::io::Write::write_all(&mut peer, b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")),
+                false => drop(socket2::SockRef::from(&peer).set_linger(Some(std::time::Duration::ZERO))),
+            }
+        }
+    });
+    let (code, _, stderr) = run(&["bench", "-n", "10", &url]);
+    server.join().expect("it has served");
+    assert_eq!(code, Some(104), "{stderr}");
+    assert!(stderr.contains("Connection reset by peer (104)\nTotal of 2 requests completed\n"), "{stderr}");
+}

@@ -344,6 +344,19 @@ fn a_due_request_goes_to_any_idle_connection() {
 }
 
 #[test]
+fn an_idle_connection_may_be_reset() {
+    let mut bench = Bench::new(rate(100.0, 2, 1));
+    bench.connect(0);
+    bench.respond(0, KEPT, false).expect("a response");
+    bench.network.pipe(0).borrow_mut().reset(false);
+    bench.report(0).expect("it goes on");
+    bench.later(10).tick();
+    bench.connect(1);
+    bench.respond(1, KEPT, false).expect("a response");
+    assert_eq!((bench.tally().done(), bench.tally().failures()), (2, 0));
+}
+
+#[test]
 fn lateness_is_that_of_this_program_only() {
     let mut bench = Bench::new(rate(100.0, 10, 1));
     bench.connect(0);
