@@ -150,8 +150,8 @@ impl<N: Network> Load for Driver<N> {
 
     fn finish(mut self, now: Instant) -> Results {
         // Interrupted.
-        if let Phase::Measuring(_) = self.phase {
-            self.settle(now);
+        if let Phase::Measuring(until) = self.phase {
+            self.settle(until, now);
         }
         if self.phase != Phase::Over {
             self.end(now);
@@ -192,7 +192,7 @@ impl<N: Network> Driver<N> {
                 Phase::Opening if self.fleet.is_done() => self.all_opened(now),
                 Phase::Resting(until) if now >= until => self.rested(now),
                 Phase::Warming(until) if now >= until => self.measure(now),
-                Phase::Measuring(until) if now >= until => self.settle(now),
+                Phase::Measuring(until) if now >= until => self.settle(until, now),
                 Phase::Storming(until) if self.fleet.is_done() || now >= until => self.end(now),
                 Phase::Settling(until) if self.traffic.is_settled() || now >= until => self.look_last(now),
                 Phase::LastLook(until) if now >= until || !self.has_slow() => self.end(now),
@@ -265,10 +265,10 @@ impl<N: Network> Driver<N> {
         }
     }
 
-    /// The measured time is over: nothing more is said.
-    fn settle(&mut self, now: Instant) {
+    /// The measured time, which was to last until then, is over: nothing more is said. What is due later was never due.
+    fn settle(&mut self, until: Instant, now: Instant) {
         self.recorder.end(now);
-        self.traffic.stop(self.micros(now));
+        self.traffic.stop(self.micros(until.min(now)));
         match self.plan.mode {
             WsMode::Idle => self.meter.note_memory(),
             _ => self.meter.note_all(self.results.opened),

@@ -102,7 +102,10 @@ impl Pace {
 
     /// How many are due before `now`.
     fn due_by(&self, now: u64) -> u64 {
-        (now.saturating_sub(self.began) as f64 * self.rate / 1e6).ceil() as u64
+        let count = (now.saturating_sub(self.began) as f64 * self.rate / 1e6).ceil() as u64;
+        // Rounding may have added one that is due just then.
+        let is_late = count > 0 && self.due_of(count - 1) >= now;
+        count - u64::from(is_late)
     }
 }
 
@@ -121,6 +124,15 @@ mod tests {
         assert_eq!((pace.late().count(), pace.late().max()), (3, 2));
         pace.end(3400);
         assert_eq!((pace.due(), pace.never_sent()), (None, 0));
+    }
+
+    #[test]
+    fn what_is_due_at_the_very_end_is_not_due_before_it() {
+        for (rate, end, due) in [(4.0, 1_000_000, 4), (3.3, 10_000_000, 33), (4.0, 1_000_001, 5), (4.0, 0, 0)] {
+            let mut pace = Pace::new(rate, 500);
+            pace.end(500 + end);
+            assert_eq!(pace.never_sent(), due, "{rate} {end}");
+        }
     }
 
     #[test]

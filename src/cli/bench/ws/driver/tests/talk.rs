@@ -245,3 +245,12 @@ fn a_schedule_is_kept_whether_messages_come_back_or_not() {
     let said: u64 = results.room.expect("a room").senders.iter().map(|sender| u64::from(sender.said)).sum();
     assert_eq!(said + schedule.never_sent, 1000);
 }
+
+#[test]
+fn a_loop_that_wakes_late_at_the_end_has_left_nothing_unsent() {
+    let mut run = Run::open("--ws fanout -c 2 --rate 4 --duration 1");
+    for millis in [0, 250, 250, 250, 251] {
+        run.later(millis);
+    }
+    assert_eq!(run.end().schedule.map(|schedule| schedule.never_sent), Some(0));
+}
