@@ -13,6 +13,7 @@ mod fanout;
 mod fleet;
 mod masks;
 mod meter;
+mod nothing;
 mod opener;
 mod opening;
 mod order;
@@ -84,10 +85,11 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     let text = report(&plan, &results);
     let limited = limits(&plan, &results, &recorded);
     let logged = recorded.logged.clone();
+    let nothing = nothing::why(&plan, &results);
     let summary = into_summary(&plan, results, recorded, limited);
     say(&args.output, &format!("{text}{}", last_lines(&summary, &args.output)))?;
     if summary.succeeded == 0 {
-        note("squall bench: nothing has succeeded");
+        note(&format!("squall bench: {nothing}"));
     }
     let code = conclude(&args.output, &summary, ended.is_interrupted || summary.succeeded == 0);
     logged.and(code)

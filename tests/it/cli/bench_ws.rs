@@ -182,7 +182,11 @@ fn after_a_storm_all_are_back() {
 fn what_the_server_refuses_is_counted_and_said() {
     let site = Site::with_defaults();
     let (code, report, stderr) = bench(&site, "--ws idle -c 3", "/chat/");
-    assert_eq!((code, stderr.as_str()), (Some(1), "squall bench: nothing has succeeded\n"));
+    assert_eq!(
+        (code, stderr.as_str()),
+        (Some(1), "squall bench: no connection opened: the server refuses with status 401: does it need --login?\n")
+    );
+    assert!(!report.contains("Handshake p50"), "{report}");
     assert!(report.contains("\nRefused connections:    3\n   (401: 3)\n"), "{report}");
     let (code, report, _) = bench(&site, "--ws idle --subprotocol other.v1", "/echo");
     assert!(code == Some(1) && report.contains("\nFailed connections:     1\n   (handshake: 1)\n"), "{report}");
@@ -191,8 +195,9 @@ fn what_the_server_refuses_is_counted_and_said() {
         "{report}"
     );
     let stub = Stub::saying("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let (code, report, _) = run(&["bench", "-q", "--ws", "echo", &format!("ws://{}/", stub.address)]);
-    assert!(code == Some(1) && report.contains("   (200: 1)\n"), "{report}");
+    let (code, report, stderr) = run(&["bench", "-q", "--ws", "echo", &format!("ws://{}/", stub.address)]);
+    assert!(code == Some(1) && report.contains("   (200: 1)\n") && !report.contains("  p100 "), "{report}");
+    assert!(stderr.ends_with(" status 200: is the path a WebSocket?\n"), "{stderr}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::http::Limits;
 use crate::http::exchange::{Exchange, ExchangeEvent, ResponseHead};
 use crate::net::{Network, Stream};
 use crate::ws::handshake::client::{self, HandshakeError, Key};
+use std::fmt::{self, Display, Formatter};
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::time::Instant;
@@ -86,6 +87,19 @@ impl Trouble {
             _ => CONNECT,
         };
         Trouble::of(kind, error)
+    }
+
+    /// What to look at, as a question; `None` where the text says all.
+    pub fn question(&self, logs_in: bool) -> Option<&'static str> {
+        match self {
+            Trouble::Refused(401 | 403) => (!logs_in).then_some("does it need --login?"),
+            Trouble::Refused(429 | 500..) => None,
+            Trouble::Refused(_) => Some("is the path a WebSocket?"),
+            Trouble::Failed(CONNECT, _) => Some("is the server there?"),
+            Trouble::Failed(CLOSED | TIMEOUT, _) => Some("does the port speak HTTP?"),
+            Trouble::Failed(LOGIN, _) => Some("does --login take a name?"),
+            Trouble::Failed(..) => None,
+        }
     }
 
     /// A failure of this kind, told by the system.
@@ -187,6 +201,15 @@ impl Opening {
                 Err(error) if is_eof => return Err(Trouble::Failed(CLOSED, error.to_string())),
                 Err(error) => return Err(Trouble::Failed(HANDSHAKE, error.to_string())),
             }
+        }
+    }
+}
+
+impl Display for Trouble {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Refused(status) => write!(f, "the server refuses with status {status}"),
+            Trouble::Failed(_, said) => f.write_str(said),
         }
     }
 }

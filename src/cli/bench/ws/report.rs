@@ -35,8 +35,11 @@ impl Lines {
         }
     }
 
-    /// Three times in milliseconds.
+    /// Three times in milliseconds; nothing of no times.
     fn times(&mut self, label: &str, times: &Times) {
+        if times.count() == 0 {
+            return;
+        }
         for (share, micros) in [("p50", times.percentile(50.0)), ("p99", times.percentile(99.0)), ("max", times.max())]
         {
             self.line(&format!("{label} {share}:"), format!("{:.3} [ms]", micros as f64 / 1000.0));
@@ -77,7 +80,7 @@ pub fn report(plan: &Plan, results: &Results) -> String {
         lines.line("Reads of many frames:", results.full_reads);
     }
     server(plan, results, took, &mut lines);
-    if let WsMode::Echo | WsMode::Fanout = plan.mode {
+    if matches!(plan.mode, WsMode::Echo | WsMode::Fanout) && results.latency.count() > 0 {
         lines.write(|text| latencies(text, &results.latency, results.schedule.as_ref().map(|it| &it.uncorrected)));
     }
     if let Some(Schedule { rate, late, never_sent, open, .. }) = &results.schedule {

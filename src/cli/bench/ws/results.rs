@@ -19,8 +19,8 @@ pub struct Results {
     pub refused: BTreeMap<u16, u64>,
     /// Connects, logins and handshakes that failed, by kind.
     pub failed: BTreeMap<&'static str, u64>,
-    /// What the system said of the first of them.
-    pub first_failure: Option<String>,
+    /// The first of them, or of the handshakes that the server refused.
+    pub first_failure: Option<Trouble>,
     /// From the connect to the response, of each connection.
     pub handshakes: Times,
     /// From the first connect to the last response.
@@ -120,11 +120,7 @@ impl Results {
 
     /// A name has not logged in. The connections that need it will fail, and are counted then.
     pub fn login_failed(&mut self, trouble: Trouble) {
-        let said = match trouble {
-            Trouble::Refused(status) => format!("the server refuses with status {status}"),
-            Trouble::Failed(_, said) => said,
-        };
-        self.first_failure.get_or_insert(said);
+        self.first_failure.get_or_insert(trouble);
     }
 
     /// Handshakes that the server refused.

@@ -58,7 +58,7 @@ fn what_does_not_open_is_counted_by_its_cause() {
     assert_eq!((results.opened, results.refused), (1, [(503, 1)].into()));
     assert_eq!(results.failed, [(CLOSED, 1), (HANDSHAKE, 2), (TIMEOUT, 1)].into());
     assert_eq!((results.handshakes.count(), results.handshakes.max()), (1, 3000));
-    assert_eq!(results.first_failure.as_deref(), Some("the server refuses with status 503"));
+    assert_eq!(results.first_failure, Some(Trouble::Refused(503)));
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_connection_without_its_login_is_not_opened() {
     run.accept(3);
     let results = run.end();
     assert_eq!((results.logins, results.opened, results.failed), (1, 1, [(LOGIN, 2)].into()));
-    assert_eq!(results.first_failure.as_deref(), Some("the login is refused with status 409"));
+    assert_eq!(results.first_failure, Some(Trouble::Failed(LOGIN, "the login is refused with status 409".into())));
 }
 
 #[test]
