@@ -9,7 +9,7 @@ use super::processes::{Processes, Usage};
 use super::record::{Record, Recorded};
 use super::report::{Facts, Report, Schedules};
 use super::series::Outcomes;
-use super::sockets::Sockets;
+use super::sockets::{FlagError, Sockets};
 use super::summary::{Run, Summary};
 use super::tally::Tally;
 use super::trace;
@@ -165,7 +165,12 @@ fn text_of(error: &io::Error) -> String {
 
 /// Says why the run has ended early; returns its exit code.
 fn explain(aborted: &Aborted, tally: &Tally) -> ExitCode {
-    let (why, code) = match aborted {
+    let of_flag = match aborted {
+        Aborted::Socket(e) | Aborted::Connecting(e) => FlagError::of(e),
+        _ => None,
+    };
+    let of_flag = of_flag.map(|e| (format!("squall bench: {e}"), e.errno));
+    let (why, code) = of_flag.unwrap_or_else(|| match aborted {
         Aborted::Socket(e) => (format!("apr_socket_recv: {}", text_of(e)), e.raw_os_error().unwrap_or(1)),
         Aborted::Handshake(e) => (format!("SSL handshake failed: {}", text_of(e)), 1),
         Aborted::Connecting(e) => (
@@ -175,7 +180,7 @@ fn explain(aborted: &Aborted, tally: &Tally) -> ExitCode {
         Aborted::Timeout => ("apr_pollset_poll: The timeout specified has expired (70007)".into(), 1),
         Aborted::Poll(e) => (format!("the kernel's poll failed: {}", text_of(e)), 1),
         Aborted::NotHttp(why) => (format!("the response makes no sense: {why}"), 1),
-    };
+    });
     note(&why);
     if tally.done() > 0 {
         note(&format!("Total of {} requests completed", tally.done()));

@@ -11,9 +11,11 @@ use crate::net::{Network, Source};
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry};
 use route::Route;
-use socket2::{Domain, Protocol, Type};
+use socket2::{Domain, Protocol, SockAddr, Type};
+use std::error::Error;
+use std::fmt::{self, Display, Formatter};
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Connects, and has connections watched.
@@ -25,6 +27,55 @@ pub struct Sockets {
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is none"))]
     tls: Option<Arc<Tls>>,
 }
+
+/// An address that a flag names is not there, or refuses.
+#[derive(Debug)]
+pub struct FlagError {
+    /// The flag, its value, and what is wrong.
+    text: String,
+    /// The system's number of the error.
+    pub errno: i32,
+    /// It is an address of this machine, not of the server.
+    pub is_ours: bool,
+}
+
+impl FlagError {
+    /// The flag's part in an error of a connect, if it has one.
+    pub fn of(error: &io::Error) -> Option<&FlagError> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// The Unix socket cannot be connected to. `WouldBlock` stays what it is: the backlog is full.
+    fn unix(path: &SockAddr, error: io::Error) -> io::Error {
+        let (Some(path), Some(errno)) = (path.as_pathname(), error.raw_os_error()) else { return error };
+        if error.kind() == ErrorKind::WouldBlock {
+            return error;
+        }
+        let why = error.to_string();
+        let why = why.split(" (os error ").next().unwrap_or_default();
+        let text = format!("--unix {}: {why}", path.display());
+        io::Error::new(error.kind(), FlagError { text, errno, is_ours: false })
+    }
+
+    /// Connections cannot come from this address. (A connect that finds no port fails with the same number.)
+    fn bind(from: IpAddr, error: io::Error) -> io::Error {
+        match (error.kind(), error.raw_os_error()) {
+            (ErrorKind::AddrNotAvailable, Some(errno)) => {
+                let text = format!("-B {from}: this machine does not have the address");
+                io::Error::other(FlagError { text, errno, is_ours: true })
+            }
+            _ => error,
+        }
+    }
+}
+
+impl Display for FlagError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for FlagError {}
 
 impl Sockets {
     /// Sockets of thread number `thread`, watched by its poll.
@@ -40,7 +91,7 @@ impl Sockets {
             let from = self.route.from[self.turn % self.route.from.len()];
             self.turn = self.turn.wrapping_add(1);
             choose_port_at_connect(&socket)?;
-            socket.bind(&SocketAddr::new(from, 0).into())?;
+            socket.bind(&SocketAddr::new(from, 0).into()).map_err(|e| FlagError::bind(from, e))?;
         }
         match socket.connect(&to.into()) {
             Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => Err(e),
@@ -86,7 +137,7 @@ impl Network for Sockets {
         let Some(path) = &self.route.unix else { return Ok(Wire::Plain(self.connect_tcp(to)?)) };
         let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
         self.size(&socket)?;
-        socket.connect(path)?;
+        socket.connect(path).map_err(|e| FlagError::unix(path, e))?;
         Ok(Wire::Plain(Socket::Unix(UnixStream::from_std(socket.into()))))
     }
 

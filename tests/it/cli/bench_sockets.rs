@@ -57,8 +57,24 @@ fn more_connections_than_a_backlog_has_wait_for_it() {
 
 #[test]
 fn a_unix_socket_that_is_not_there_is_one_line() {
-    let (code, _, stderr) = run(&["bench", "--unix", "/none/such", "http://a.test/"]);
-    assert_eq!((code, stderr.as_str()), (Some(2), "apr_socket_recv: No such file or directory (2)\n"));
+    let says = "--unix /none/such: No such file or directory";
+    for flags in [&["-q"][..], &["-q", "-r", "-n", "20"]] {
+        let (code, _, stderr) = run(&[&["bench"], flags, &["--unix", "/none/such", "http://a.test/"]].concat());
+        assert_eq!((code, stderr), (Some(2), format!("squall bench: {says}\n")), "{flags:?}");
+    }
+    let (code, _, stderr) = run(&["bench", "-q", "--ws", "echo", "--unix", "/none/such", "ws://a.test/"]);
+    let stderr_expected = format!("squall bench: no connection opened: {says}: is the server there?\n");
+    assert_eq!((code, stderr), (Some(1), stderr_expected));
+}
+
+#[test]
+fn an_address_that_this_machine_does_not_have_is_one_line() {
+    let says = "-B 192.0.2.1: this machine does not have the address";
+    let (code, _, stderr) = run(&["bench", "-q", "-B", "192.0.2.1", "http://127.0.0.1:9/"]);
+    assert_eq!((code, stderr), (Some(libc::EADDRNOTAVAIL), format!("squall bench: {says}\n")));
+    let (code, report, stderr) = run(&["bench", "-q", "--ws", "idle", "-B", "192.0.2.1", "ws://127.0.0.1:9/"]);
+    assert_eq!((code, stderr), (Some(1), format!("squall bench: no connection opened: {says}\n")));
+    assert!(report.contains("   (no_address: 1)\n") && !report.contains("client-limited"), "{report}");
 }
 
 #[test]

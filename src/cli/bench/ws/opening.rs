@@ -5,6 +5,7 @@
 //! ```
 
 use super::connection::{Connection, Filled, Stage};
+use crate::cli::bench::sockets::FlagError;
 use crate::http::Limits;
 use crate::http::exchange::{Exchange, ExchangeEvent, ResponseHead};
 use crate::net::{Network, Stream};
@@ -70,6 +71,7 @@ pub enum Trouble {
 
 /// The kinds of failures.
 pub const CONNECT: &str = "connect";
+pub const NO_ADDRESS: &str = "no_address";
 pub const NO_PORT: &str = "no_port";
 pub const NO_DESCRIPTOR: &str = "no_descriptor";
 pub const TLS: &str = "tls";
@@ -82,6 +84,7 @@ impl Trouble {
     /// A connect has failed. What this program itself lacks has a kind of its own.
     pub fn connecting(error: &io::Error) -> Trouble {
         let kind = match (error.kind(), error.raw_os_error()) {
+            _ if FlagError::of(error).is_some_and(|of_flag| of_flag.is_ours) => NO_ADDRESS,
             (ErrorKind::AddrNotAvailable, _) => NO_PORT,
             (_, Some(libc::EMFILE | libc::ENFILE)) => NO_DESCRIPTOR,
             _ => CONNECT,
