@@ -24,7 +24,7 @@ impl Socket {
         };
     }
 
-    /// Makes the drop a reset (SO_LINGER 0). A Unix socket has no other way to close.
+    /// Makes the drop a reset (SO_LINGER 0). A Unix socket has no reset.
     pub fn reset_on_drop(&self) {
         if let Socket::Tcp(stream) = self {
             let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));

@@ -9,16 +9,19 @@
 //! Readiness and the clock come in as arguments, sockets come from a [`Network`]; so a test can play all of them. What
 //! happened is counted in a [`Tally`], which the loop takes away once a second.
 
+mod plan;
+
+pub use plan::{Plan, Rest};
+
 use super::load::{Aborted, Load};
-use super::pace::{Idle, Schedule};
-use super::slot::{Input, Pending, Request, Slot, State, Step, sample};
-use super::tally::{Failure, Tally, Wanted};
-use super::times::{Times, micros};
+use super::pace::Idle;
+use super::slot::{Input, Pending, Slot, State, Step, sample};
+use super::tally::{Failure, Tally};
+use super::times::micros;
 use crate::id::ConnId;
 use crate::net::{Edge, Network, Ready, Stream};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Connects that may fail one after the other before the run ends, as in `ab`.
@@ -27,45 +30,6 @@ const FAILURES_MAX: usize = 10;
 const RETRY_AFTER: Duration = Duration::from_millis(1);
 /// Distance of the looks for late responses; a limit of less than ten times that is looked at more often.
 const SWEEP: Duration = Duration::from_millis(100);
-
-/// What is to be done.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    pub address: SocketAddr,
-    /// With https, the name of the server for the handshake.
-    pub tls: Option<String>,
-    /// The requests, sent in turn; at least one.
-    pub requests: Vec<Request>,
-    pub keep_alive: bool,
-    /// Requests in all; at most `u64::MAX`.
-    pub requests_max: u64,
-    pub concurrency: usize,
-    /// Requests under way on one connection.
-    pub pipeline: usize,
-    /// The beginning of the run that is not counted.
-    pub warmup: Duration,
-    /// The run ends this long after the warm-up; what is under way then does not count.
-    pub time_limit: Option<Duration>,
-    pub response_within: Duration,
-    /// When requests are due; else as soon as a connection is idle.
-    pub schedule: Option<Schedule>,
-    /// Errors of sockets, and what is no response, do not end the run.
-    pub goes_on: bool,
-    pub wanted: Wanted,
-    /// That of `-v`.
-    pub verbosity: usize,
-}
-
-/// What the end of a run leaves behind.
-#[derive(Debug, Default)]
-pub struct Rest {
-    /// Requests that were due and were not sent.
-    pub never_sent: u64,
-    /// Ages of the requests that were under way.
-    pub open: Times,
-    /// The Server field of the first response.
-    pub software: Option<String>,
-}
 
 /// The slots, and what has happened.
 pub struct Driver<N: Network> {
@@ -81,6 +45,8 @@ pub struct Driver<N: Network> {
     next_request: usize,
     /// Requests that a closed connection has to leave to another one.
     again: VecDeque<Pending>,
+    /// Connections that have more input than was read.
+    unread: VecDeque<ConnId>,
     under_way: usize,
     failures: usize,
     next_sweep: Instant,
@@ -108,6 +74,7 @@ impl<N: Network> Driver<N> {
             begun: 0,
             next_request: 0,
             again: VecDeque::new(),
+            unread: VecDeque::new(),
             under_way: 0,
             failures: 0,
             next_sweep: now,
@@ -180,7 +147,10 @@ impl<N: Network> Driver<N> {
     /// A request begins on a slot that may have been idle: this program is late, if by itself.
     fn count_late(&mut self, n: usize, due: Instant, now: Instant) {
         if self.plan.schedule.is_some() {
-            let since = due.max(self.slots[n].idle_since);
+            // Another slot may have been idle before this one ended its response.
+            let other = self.idle.front().map(|n| &self.slots[n]).filter(|slot| slot.pending.is_empty());
+            let own = self.slots[n].idle_since;
+            let since = due.max(other.map_or(own, |slot| own.min(slot.idle_since)));
             self.tally.late.record(micros(now.saturating_duration_since(since)));
         }
     }
@@ -282,16 +252,19 @@ impl<N: Network> Driver<N> {
                 Ok(())
             }
             Err(error) => {
-                self.tally.write_failed();
+                if !self.slots[n].may_retry() {
+                    self.tally.write_failed();
+                }
                 self.broke(n, error, now)
             }
         }
     }
 
-    /// Reads until the socket is drained, and steps over what came.
+    /// Reads and steps over what came. A socket that has more than a buffer is read on in the next turn, with the time of that
+    /// turn; where the peer's FIN is here, what is left is bounded, and is read at once.
     fn receive(&mut self, n: usize, now: Instant) -> Result<(), Aborted> {
         let generation = self.slots[n].generation;
-        while self.slots[n].edge > Edge::None && self.slots[n].generation == generation {
+        loop {
             let fresh = match self.slots[n].fill(&mut self.input, now) {
                 Ok(fresh) => fresh,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -319,11 +292,31 @@ impl<N: Network> Driver<N> {
                     Err(_) => return self.fail(n, now),
                 }
             }
+            match self.slots[n].edge {
+                Edge::None => break,
+                Edge::Readable => {
+                    self.unread.push_back(ConnId::new(n, generation));
+                    break;
+                }
+                Edge::ReadClosed => {}
+            }
         }
         match self.slots[n].state {
             State::Open => self.serve(n, now),
             _ => Ok(()),
         }
+    }
+
+    /// Reads on where a turn has left input.
+    fn read_on(&mut self, now: Instant) -> Result<(), Aborted> {
+        for _ in 0..self.unread.len() {
+            let Some(id) = self.unread.pop_front() else { break };
+            let slot = &self.slots[id.slot()];
+            if slot.generation == id.generation && slot.state == State::Open && slot.edge > Edge::None {
+                self.receive(id.slot(), now)?;
+            }
+        }
+        Ok(())
     }
 
     /// A request has ended.
@@ -342,6 +335,10 @@ impl<N: Network> Driver<N> {
 
     /// Reading or writing has failed.
     fn broke(&mut self, n: usize, error: io::Error, now: Instant) -> Result<(), Aborted> {
+        // Its server has closed a kept connection, perhaps before it saw the request.
+        if self.slots[n].may_retry() {
+            return self.leave(n, now);
+        }
         if !self.plan.goes_on {
             return Err(Aborted::Socket(error));
         }
@@ -422,6 +419,7 @@ impl<N: Network> Load for Driver<N> {
             self.done = 0;
             self.tally.take();
         }
+        self.read_on(now)?;
         if now >= self.next_sweep {
             self.sweep(now)?;
         }
@@ -443,6 +441,9 @@ impl<N: Network> Load for Driver<N> {
 
     fn due(&self) -> Option<Instant> {
         let warm = (!self.is_warm).then(|| self.began + self.plan.warmup);
+        if !self.unread.is_empty() {
+            return Some(self.began);
+        }
         [Some(self.next_sweep), self.next_retry, self.end(), warm, self.next_due()].into_iter().flatten().min()
     }
 
@@ -455,7 +456,9 @@ impl<N: Network> Load for Driver<N> {
     }
 
     fn take(&mut self) -> Tally {
-        self.tally.take()
+        let counted = self.tally.take();
+        // The warm-up of a run that ended in it does not count.
+        if self.is_warm { counted } else { Tally::new(self.plan.wanted) }
     }
 
     fn finish(self, now: Instant) -> Rest {

@@ -23,6 +23,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
+/// What is said if no response is whole for a while.
+const HINT: &str =
+    "No response is whole yet. If the server keeps connections and sends no length, use -k or --http1.1.";
+
 /// Runs it, prints the report, and writes the files.
 ///
 /// # Errors
@@ -30,12 +34,15 @@ use std::time::{Duration, Instant, SystemTime};
 pub fn run(args: &BenchArgs, prepared: Prepared) -> Result<ExitCode, String> {
     let goal = match prepared.requests {
         Some(requests) => Goal::Requests(requests),
-        None => Goal::Time { warmup: args.load.warmup, measured: args.load.duration.unwrap_or_default() },
+        None => Goal::Time(args.load.duration.unwrap_or_default()),
     };
     let Prepared { url, plans, route, tls, facts, precision, processes, .. } = prepared;
     let (threads, attributes) = (plans.len(), attributes(args));
     let say = |text: &str| say(&args.output, text);
-    let record = Record::new(&args.output, View::new(goal, args.quiet), threads);
+    let view = View::new(goal, args.quiet);
+    // A server that keeps a connection may hold back an end that the load waits for.
+    let view = if facts.keep_alive { view } else { view.with_hint(HINT) };
+    let record = Record::new(&args.output, view, threads);
     let mut running = Running { record, tally: Tally::new(plans[0].wanted), processes, server_before: None };
     match attributes {
         None => say(&format!("{BANNER}\n{}", begin(args, &url, running.record.view.is_silent())))?,
@@ -85,7 +92,10 @@ pub fn run(args: &BenchArgs, prepared: Prepared) -> Result<ExitCode, String> {
             let server = server_lines(server, tally.done(), ended.took);
             say(&format!("{report}{server}{}", last_lines(&summary, &args.output)))?;
         }
-        Some(attributes) => say(&Html { report: &report, attributes }.to_string())?,
+        Some(attributes) => {
+            summary.limited.iter().for_each(|why| note(&format!("client-limited: {why}")));
+            say(&Html { report: &report, attributes }.to_string())?;
+        }
     }
     let written = write_files(args, &tally);
     let code = conclude(&args.output, &summary, ended.is_interrupted);
@@ -108,9 +118,10 @@ impl Watch<Tally> for Running<'_> {
     }
 
     fn piece(&mut self, interval: u64, counted: Tally) {
-        // Failures are among the times.
-        let failed = counted.receive_failures + counted.length_failures;
-        let outcomes = Outcomes { succeeded: counted.total.count().saturating_sub(failed), failed };
+        // Connects that failed have no time.
+        let ended_badly = counted.receive_failures + counted.length_failures;
+        let succeeded = counted.total.count().saturating_sub(ended_badly);
+        let outcomes = Outcomes { succeeded, failed: counted.failures() };
         self.record.piece(interval, &counted.total, outcomes);
         self.tally.add(counted);
     }
@@ -120,7 +131,7 @@ impl Watch<Tally> for Running<'_> {
     }
 }
 
-/// What the watched processes of the server have used, for so many requests in so much time.
+/// CPU time and memory of the watched processes of the server, for `done` requests in the time `took`.
 fn server_lines(used: Option<Usage>, done: u64, took: Duration) -> String {
     let Some(Usage { cpu, memory }) = used else { return String::new() };
     let each = cpu.as_secs_f64() * 1e6 / done.max(1) as f64;

@@ -73,7 +73,7 @@ pub trait Watch<P> {
     fn begin(&mut self);
     /// Takes what a thread has counted in an interval.
     fn piece(&mut self, interval: u64, counted: P);
-    /// Ten times a second: so much is done.
+    /// At least ten times a second: the number of requests that are done.
     fn look(&mut self, done: u64);
 }
 
@@ -191,13 +191,12 @@ where
                     }
                 }
             }
-            Err(RecvTimeoutError::Timeout) => {
-                if interrupted.load(Relaxed) && !ended.is_interrupted {
-                    ended.is_interrupted = true;
-                    stop(&shared);
-                }
-            }
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if interrupted.load(Relaxed) && !ended.is_interrupted {
+            ended.is_interrupted = true;
+            stop(&shared);
         }
         watch.look(shared.done.iter().map(|done| done.load(Relaxed)).sum());
     }

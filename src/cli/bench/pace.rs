@@ -23,7 +23,7 @@ impl Schedule {
     pub fn due(&self, began: Instant, n: u64) -> Instant {
         let place = n.saturating_mul(self.stride).saturating_add(self.first);
         let nanos = place as f64 * 1e9 / self.rate;
-        // A float that is too large becomes the largest integer; a moment that the clock cannot have is now.
+        // A float that is too large becomes the largest integer. The clock of every system has room for that.
         began.checked_add(Duration::from_nanos(nanos as u64)).unwrap_or(began)
     }
 
@@ -48,7 +48,7 @@ pub struct Idle {
 }
 
 impl Idle {
-    /// For so many slots, none of them idle.
+    /// No slot is idle yet.
     pub fn new(slots: usize) -> Idle {
         Idle { list: VecDeque::new(), marks: vec![false; slots] }
     }
@@ -65,6 +65,11 @@ impl Idle {
         let slot = self.list.pop_front()?;
         self.marks[slot] = false;
         Some(slot)
+    }
+
+    /// The slot that is idle for the longest time.
+    pub fn front(&self) -> Option<usize> {
+        self.list.front().copied()
     }
 
     /// Whether there is none.

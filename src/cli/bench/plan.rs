@@ -43,7 +43,12 @@ pub struct Prepared {
 pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
     let text = args.url.as_deref().ok_or("there is no URL: give one, such as http://127.0.0.1:8888/")?;
     // As with `ab`, a URL without a scheme is http.
-    let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let authority_end = text.find(['/', '?']).map_or(text.len(), |at| (at + 2).min(text.len()));
+    let whole = if text.get(..authority_end).is_some_and(|front| front.contains("://")) {
+        text.to_owned()
+    } else {
+        format!("http://{text}")
+    };
     let url = Url::parse(&whole).map_err(|e| format!("{text}: {e}"))?;
     let tls = tls(args, url.scheme == Scheme::Https, &url.host)?;
     if args.verbosity >= trace::TALK && args.output.takes_stdout() {
@@ -58,7 +63,7 @@ pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
     if load.threads > args.concurrency {
         return Err(format!("--threads {} is more than the {} connections of -c", load.threads, args.concurrency));
     }
-    if !load.warmup.is_zero() && load.duration.or(args.time_limit).is_none() {
+    if !load.warmup.is_zero() && load.duration.is_none() {
         return Err("--warmup needs a time that is measured: give --duration SECONDS instead of -n".into());
     }
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
@@ -69,7 +74,7 @@ pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
             args.concurrency
         ));
     }
-    let sent = request::all(args, &url)?;
+    let (sent, sends_bodies) = request::all(args, &url)?;
     let (host, port) = args.proxy.as_ref().map_or((url.host.as_str(), url.port), |(host, port)| (host, *port));
     let route = route::find(&args.sockets, host, port)?;
     let may_vary = args.may_vary || load.requests_file.is_some();
@@ -96,7 +101,7 @@ pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
         concurrency: args.concurrency,
         keep_alive: plan.keep_alive,
         may_vary,
-        sends_bodies: request::have_bodies(args),
+        sends_bodies,
         software: None,
         tls: Vec::new(),
         took: Duration::ZERO,

@@ -42,6 +42,7 @@ impl<'a> Record<'a> {
     /// What is measured begins.
     pub fn begin(&mut self) {
         (self.began, self.cpu_before) = (SystemTime::now(), own::cpu_time());
+        self.view.begin();
         self.log.begin(self.output, self.began);
     }
 
@@ -53,7 +54,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The run is over; so much was done in it.
+    /// The run is over; `done` requests have ended.
     pub fn end(mut self, took: Duration, done: u64) -> Recorded {
         let cpu = own::cpu_time().zip(self.cpu_before).map(|(after, before)| after.saturating_sub(before));
         for (interval, latency) in self.series.end(took) {

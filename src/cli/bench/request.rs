@@ -36,11 +36,11 @@ pub struct Target {
     body: Option<Vec<u8>>,
 }
 
-/// The requests to send: that of the command line, or those of a file.
+/// The requests to send: that of the command line, or those of a file. And whether any of them has a body.
 ///
 /// # Errors
 /// A file cannot be read, or makes no sense; the text names the line.
-pub fn all(args: &BenchArgs, url: &Url) -> Result<Vec<Request>, String> {
+pub fn all(args: &BenchArgs, url: &Url) -> Result<(Vec<Request>, bool), String> {
     let targets = match &args.load.requests_file {
         None => vec![of_flags(args, url)?],
         Some(path) => {
@@ -48,12 +48,8 @@ pub fn all(args: &BenchArgs, url: &Url) -> Result<Vec<Request>, String> {
             parsed.map_err(|(line, why)| format!("{}:{line}: {why}", path.display()))?
         }
     };
-    Ok(targets.iter().map(|target| encode(args, url, target)).collect())
-}
-
-/// Whether requests have bodies.
-pub fn have_bodies(args: &BenchArgs) -> bool {
-    args.post.is_some() || args.put.is_some() || args.load.requests_file.is_some()
+    let have_bodies = targets.iter().any(|target| target.body.is_some());
+    Ok((targets.iter().map(|target| encode(args, url, target)).collect(), have_bodies))
 }
 
 fn of_flags(args: &BenchArgs, url: &Url) -> Result<Target, String> {

@@ -8,12 +8,17 @@ use std::time::Duration;
 /// Length of an interval.
 pub const INTERVAL: Duration = Duration::from_secs(1);
 
+/// An interval is closed when a thread is so many intervals ahead of it, whatever the others have told.
+const BEHIND: u64 = 2;
+
 /// The intervals of a run.
 #[derive(Debug)]
 pub struct Series {
     threads: usize,
-    /// Intervals that not every thread has told of: the threads are not in step, so there may be two or three.
+    /// Intervals that may get more: threads are not in step, and some may have ended. At most [`BEHIND`] and one.
     open: BTreeMap<u64, Open>,
+    /// The number of the first interval that is not closed.
+    next: u64,
     complete: Vec<Interval>,
 }
 
@@ -34,17 +39,25 @@ pub struct Outcomes {
 impl Series {
     /// Of a run that begins with so many threads.
     pub fn new(threads: usize) -> Series {
-        Series { threads, open: BTreeMap::new(), complete: Vec::new() }
+        Series { threads, open: BTreeMap::new(), next: 0, complete: Vec::new() }
     }
 
-    /// What a thread has counted in an interval. Returns the interval if it is complete by that.
+    /// What a thread has counted in an interval. Returns the interval that is closed by that: this one, if all threads have
+    /// told of it, or an earlier one. A thread that is far behind counts to the first one that is not closed.
     pub fn add(&mut self, interval: u64, latency: &Times, outcomes: Outcomes) -> Option<(Interval, Times)> {
+        let interval = interval.max(self.next);
         let open = self.open.entry(interval).or_default();
         open.latency.add(latency);
         open.threads += 1;
         open.outcomes.succeeded += outcomes.succeeded;
         open.outcomes.failed += outcomes.failed;
-        (open.threads == self.threads).then(|| self.close(interval)).flatten()
+        let is_told = open.threads == self.threads;
+        let oldest = *self.open.keys().next()?;
+        match oldest {
+            _ if oldest + BEHIND <= interval => self.close(oldest),
+            _ if is_told => self.close(interval),
+            _ => None,
+        }
     }
 
     /// The run is over: the intervals that are still open, the last one cut at the end of the run.
@@ -65,6 +78,7 @@ impl Series {
 
     fn close(&mut self, n: u64) -> Option<(Interval, Times)> {
         let Open { latency, outcomes: Outcomes { succeeded, failed }, .. } = self.open.remove(&n)?;
+        self.next = self.next.max(n + 1);
         let [p50, p90, p99, p99_9] = [50.0, 90.0, 99.0, 99.9].map(|percent| latency.percentile(percent));
         let (at, length) = (start_of(n), INTERVAL);
         let interval = Interval { at, length, succeeded, failed, p50, p90, p99, p99_9 };
@@ -110,5 +124,18 @@ mod tests {
         assert!(series.end(Duration::from_millis(1250)).is_empty());
         let lengths: Vec<Duration> = series.into_intervals().iter().map(|interval| interval.length).collect();
         assert_eq!(lengths, [INTERVAL, INTERVAL / 4]);
+    }
+
+    #[test]
+    fn a_thread_that_has_ended_holds_nothing_up() {
+        let mut series = Series::new(2);
+        let one = Outcomes { succeeded: 1, failed: 0 };
+        assert!(series.add(0, &times(&[1]), one).is_none() && series.add(1, &times(&[1]), one).is_none());
+        let (interval, _) = series.add(2, &times(&[1]), one).expect("the first one is closed");
+        assert_eq!((interval.at, series.open.len()), (Duration::ZERO, 2));
+        // What comes too late is not lost.
+        let (second, _) = series.add(0, &times(&[1]), one).expect("the second one is told");
+        assert_eq!((second.at, second.succeeded), (INTERVAL, 2));
+        assert_eq!(series.end(Duration::from_secs(3)).len(), 1);
     }
 }

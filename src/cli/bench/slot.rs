@@ -68,9 +68,9 @@ pub struct Slot<S> {
     /// When its connect began.
     pub began: Instant,
     pub pending: VecDeque<Pending>,
-    /// Of `pending`, those from this one on are not written yet, …
+    /// Requests of `pending` that are written whole.
     written: usize,
-    /// … and so many bytes of that one are.
+    /// Bytes of the next one that are written.
     at: usize,
     exchange: Exchange,
     /// Input that is no whole step yet.
@@ -353,6 +353,11 @@ impl<S: Stream> Slot<S> {
             self.exchange = Exchange::new(requests[next.request].is_head, false);
         }
         Step::Response(pending, response)
+    }
+
+    /// Whether the request can be sent again on another connection: this one was kept, and no byte of a response has come.
+    pub fn may_retry(&self) -> bool {
+        self.is_reused && self.first_byte.is_none() && !self.exchange.has_begun()
     }
 
     /// Whether a response can come: a request is written.

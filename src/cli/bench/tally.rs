@@ -40,7 +40,7 @@ pub struct Tally {
     pub uncorrected: Times,
     /// How late this program sent a request for which a connection was idle.
     pub late: Times,
-    /// Bytes of the body of the first response.
+    /// Bytes of the body of this thread's first response.
     pub length: Option<u64>,
     pub connect_failures: u64,
     pub receive_failures: u64,

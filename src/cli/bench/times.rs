@@ -17,7 +17,7 @@ const DIGITS: u8 = 3;
 pub struct Sample {
     /// When it began: the connect, or the request on a kept connection.
     pub began: Instant,
-    /// From the moment when it was due to its beginning; 0 without a schedule.
+    /// From the moment when it was due to its last beginning; without a schedule 0, unless it was sent again.
     pub queued: u64,
     /// Until it was connected; 0 on a kept connection.
     pub connect: u64,

@@ -66,7 +66,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
         Ok(plan) => plan,
         Err(why) => return Ok(refused(&why)),
     };
-    let goal = Goal::Time { warmup: plan.timing.warmup, measured: plan.timing.duration };
+    let goal = Goal::Time(plan.timing.duration);
     let mut running = Running { record: Record::new(&args.output, View::new(goal, args.quiet), 1) };
     say(&args.output, &format!("{BANNER}Benchmarking {} (be patient)\n\n", plan.server.url.host))?;
     let precision = if plan.timing.rate.is_some() { Precision::Micros } else { Precision::Millis };

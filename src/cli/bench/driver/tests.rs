@@ -1,4 +1,8 @@
 use super::*;
+use crate::cli::bench::pace::Schedule;
+use crate::cli::bench::slot::Request;
+use crate::cli::bench::tally::Wanted;
+use crate::cli::bench::times::Times;
 use crate::net::Source;
 use crate::testing::network::{Dials, FakeNetwork, Pipe, WRITABLE};
 
@@ -344,6 +348,44 @@ fn a_due_request_goes_to_any_idle_connection() {
 }
 
 #[test]
+fn a_reset_of_a_kept_connection_is_no_failure() {
+    let mut bench = Bench::new(Plan { keep_alive: true, ..plan(2, 1) });
+    bench.connect(0);
+    bench.respond(0, KEPT, false).expect("a response");
+    bench.network.pipe(0).borrow_mut().reset(false);
+    bench.report(0).expect("the request is sent again");
+    bench.connect(1);
+    bench.respond(1, KEPT, false).expect("a response");
+    assert_eq!((bench.tally().done(), bench.tally().failures()), (2, 0));
+}
+
+#[test]
+fn a_long_response_is_read_turn_by_turn_with_the_time_of_each() {
+    let mut bench = Bench::new(plan(1, 1));
+    bench.connect(0);
+    let body = 150_000;
+    let response = format!("HTTP/1.0 200 OK\r\nContent-Length: {body}\r\n\r\n{}", "x".repeat(body));
+    bench.respond(0, &response, false).expect("it goes on");
+    let mut turns = 0;
+    while bench.tally().done() == 0 && turns < 10 {
+        assert!(bench.driver.due().is_some_and(|due| due <= bench.now), "it does not wait");
+        bench.later(1).tick();
+        turns += 1;
+    }
+    assert_eq!((turns, bench.tally().total.max()), (2, 2000), "three buffers of 64 KiB");
+    assert!(bench.driver.is_over(bench.now));
+}
+
+#[test]
+fn a_run_that_ends_in_its_warm_up_has_counted_nothing() {
+    let warmup = Duration::from_secs(1);
+    let mut bench = Bench::new(Plan { keep_alive: true, warmup, time_limit: Some(warmup), ..plan(u64::MAX, 1) });
+    bench.connect(0);
+    bench.respond(0, KEPT, false).expect("a response");
+    assert_eq!((bench.driver.measures_since(), bench.driver.take().done()), (None, 0));
+}
+
+#[test]
 fn an_idle_connection_may_be_reset() {
     let mut bench = Bench::new(rate(100.0, 2, 1));
     bench.connect(0);
@@ -368,6 +410,15 @@ fn lateness_is_that_of_this_program_only() {
     bench.network.pipe(0).borrow_mut().forget();
     bench.later(20).respond(0, KEPT, false).expect("a response");
     assert_eq!((bench.tally().late.count(), bench.tally().late.max()), (3, 3000));
+}
+
+#[test]
+fn a_slot_that_takes_a_request_from_an_idle_one_hides_no_lateness() {
+    let mut bench = Bench::new(rate(100.0, 10, 2));
+    bench.connect(0);
+    // Both are idle or nearly so; the loop was stopped from 10 ms, when request 1 was due, until 30 ms.
+    bench.later(30).respond(0, KEPT, false).expect("a response, and the next request");
+    assert_eq!(bench.tally().late.max() / 1000, 20);
 }
 
 #[test]

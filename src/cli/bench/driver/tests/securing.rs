@@ -6,6 +6,7 @@ use crate::net::listeners::Service;
 use crate::testing::network::{FakeStream, READABLE};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 
 /// A network whose connects and handshakes end as a test says.
 struct Slow {
