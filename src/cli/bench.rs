@@ -40,6 +40,7 @@ use crate::config::BenchArgs;
 use crate::config::bench_args::OutputArgs;
 use load::{Ended, Load, Precision, Watch};
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -73,7 +74,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     if ws::is_asked_for(args) {
         return ws::run(args);
     }
-    match out::check(&args.output).and_then(|()| plan::prepare(args)) {
+    match out::check(written_files(args)).and_then(|()| plan::prepare(args)) {
         Ok(prepared) => http::run(args, prepared),
         Err(why) => Ok(refused(&why)),
     }
@@ -84,6 +85,12 @@ const BANNER: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     "\nIt takes the options of ApacheBench 2.3 and prints its report.\n"
 );
+
+/// Every file that a run writes, with its flag.
+fn written_files(args: &BenchArgs) -> impl Iterator<Item = (&'static str, &Path)> {
+    let of_ab = [("-g", &args.gnuplot), ("-e", &args.csv)];
+    args.output.files().chain(of_ab.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))))
+}
 
 /// Runs the threads of a load. SIGINT ends the run, a second one the program.
 fn drive<L: Load>(

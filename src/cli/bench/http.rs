@@ -202,16 +202,16 @@ fn explain(aborted: &Aborted, tally: &Tally) -> ExitCode {
 fn write_files(args: &BenchArgs, tally: &Tally) -> Result<(), String> {
     let now = (Instant::now(), SystemTime::now());
     let create = |path: &Path| File::create(path).map(BufWriter::new);
-    let failed = |path: &Path, e: io::Error| format!("{}: {e}", path.display());
+    let failed = |flag: &str, path: &Path, e: io::Error| format!("{flag} {}: {e}", path.display());
     if let Some(path) = &args.csv {
         let written =
             create(path).and_then(|mut out| files::write_csv(&mut out, &tally.total).and_then(|()| out.flush()));
-        written.map_err(|e| failed(path, e))?;
+        written.map_err(|e| failed("-e", path, e))?;
     }
     if let Some(path) = &args.gnuplot {
         let written = create(path)
             .and_then(|mut out| files::write_gnuplot(&mut out, tally.samples(), now).and_then(|()| out.flush()));
-        written.map_err(|e| failed(path, e))?;
+        written.map_err(|e| failed("-g", path, e))?;
     }
     Ok(())
 }

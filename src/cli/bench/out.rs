@@ -35,13 +35,13 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
-/// Whether the files can be written, as far as that is known before a run.
+/// Whether files can be written, as far as that is known before a run. Each comes with its flag.
 ///
 /// # Errors
 /// A sentence about the first that cannot.
-pub fn check(args: &OutputArgs) -> Result<(), String> {
+pub fn check<'a>(files: impl Iterator<Item = (&'static str, &'a Path)>) -> Result<(), String> {
     let mut seen = HashSet::new();
-    for (flag, path) in args.files() {
+    for (flag, path) in files {
         if !seen.insert(path) {
             return Err(format!("{flag} {}: another flag writes there, too", path.display()));
         }
@@ -130,7 +130,7 @@ mod tests {
         fs::write(&file, "").expect("it is written");
         let said = |json: &Path, plot: &str| {
             let args = OutputArgs { json: Some(json.into()), plot: Some(PathBuf::from(plot)), ..OutputArgs::default() };
-            check(&args)
+            check(args.files())
         };
         for (json, plot, says) in [
             (PathBuf::from("-"), "-", "--plot -: another flag writes there, too"),

@@ -20,7 +20,8 @@ use crate::http::url::Url;
 use crate::http::words::is_token;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Requests that a file may have; the load sends them in turn.
 const REQUESTS_MAX: usize = 100_000;
@@ -44,7 +45,8 @@ pub fn all(args: &BenchArgs, url: &Url) -> Result<(Vec<Request>, bool), String> 
     let targets = match &args.load.requests_file {
         None => vec![of_flags(args, url)?],
         Some(path) => {
-            let parsed = parse(&read_text(path)?, url, path.parent().unwrap_or(Path::new("")));
+            let text = read_text(path).map_err(|why| format!("--requests {}: {why}", path.display()))?;
+            let parsed = parse(&text, url, path.parent().unwrap_or(Path::new("")));
             parsed.map_err(|(line, why)| format!("{}:{line}: {why}", path.display()))?
         }
     };
@@ -60,16 +62,16 @@ fn of_flags(args: &BenchArgs, url: &Url) -> Result<Target, String> {
         None if args.head => "HEAD",
         None => "GET",
     };
-    let body = args.post.as_ref().or(args.put.as_ref()).map(|path| read(path)).transpose()?;
+    let files = [("-p", &args.post), ("-u", &args.put)];
+    let file = files.into_iter().find_map(|(flag, path)| Some((flag, path.as_ref()?)));
+    let read = |(flag, path): (_, &PathBuf)| fs::read(path).map_err(|e| format!("{flag} {}: {e}", path.display()));
+    let body = file.map(read).transpose()?;
     Ok(Target { method: method.into(), target: url.target.clone(), fields: Vec::new(), body })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))
-}
-
 fn read_text(path: &Path) -> Result<String, String> {
-    String::from_utf8(read(path)?).map_err(|_| format!("{}: it is not UTF-8", path.display()))
+    let bytes = fs::read(path).map_err(|e| e.to_string())?;
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".into())
 }
 
 /// Parses a file of requests; what is wrong comes with the number of its line. Files of bodies are below `dir`.
@@ -82,7 +84,9 @@ fn parse(text: &str, url: &Url, dir: &Path) -> Result<Vec<Target>, (usize, Strin
             ("", _) => is_open = false,
             (comment, _) if comment.starts_with('#') => {}
             (line, [.., last]) if is_open => match line.strip_prefix('@') {
-                Some(file) if last.body.is_none() => last.body = Some(read(&dir.join(file)).map_err(|why| (n, why))?),
+                Some(file) if last.body.is_none() => {
+                    last.body = Some(fs::read(dir.join(file)).map_err(|e| (n, format!("@{file}: {e}")))?);
+                }
                 Some(_) => return Err(wrong("the request has a body already")),
                 None if last.body.is_some() => return Err(wrong("fields stand before the body")),
                 None => match line.split_once(':') {
@@ -199,7 +203,7 @@ mod tests {
             ("G@T /", 1, "METHOD URL"),
             ("GET /\nno field", 2, "NAME: VALUE"),
             ("GET /\n\nX: y", 3, "METHOD URL"),
-            ("GET /\n@/none/such", 2, "No such file"),
+            ("GET /\n@/none/such", 2, "@/none/such: No such file"),
             ("GET /\n@Cargo.toml\nX: y", 3, "before the body"),
             ("GET /\n@Cargo.toml\n@Cargo.toml", 3, "body already"),
             ("GET http://b.test/", 1, "is not on a.test:81"),

@@ -33,7 +33,7 @@ use super::own::{self, Used};
 use super::record::{Record, Recorded};
 use super::sockets::Sockets;
 use super::view::{Goal, View};
-use super::{conclude, drive, last_lines, note, out, refused, say};
+use super::{conclude, drive, last_lines, note, out, refused, say, written_files};
 use crate::config::BenchArgs;
 use driver::Driver;
 use masks::Masks;
@@ -61,7 +61,8 @@ pub fn is_asked_for(args: &BenchArgs) -> bool {
 /// The report or a file cannot be written, or the load cannot run.
 pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     let mut masks = Masks::new()?;
-    let plan = out::check(&args.output).and_then(|()| Plan::new(args, masks.number())).and_then(with_enough_files);
+    let plan =
+        out::check(written_files(args)).and_then(|()| Plan::new(args, masks.number())).and_then(with_enough_files);
     let plan = match plan {
         Ok(plan) => plan,
         Err(why) => return Ok(refused(&why)),

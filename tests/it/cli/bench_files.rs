@@ -19,8 +19,12 @@ fn wrong_output_flags_give_one_line_and_code_22() {
         (vec!["--json", "-", "--plot", "-", url], "--plot -: another flag writes there, too"),
         (vec!["--json", "/none/such/a.json", url], "--json /none/such/a.json: No such file"),
         (vec!["--hlog", "/", url], "--hlog /"),
+        (vec!["--hlog", "/none/such/x", url], "--hlog /none/such/x: No such file"),
+        (vec!["-g", "/none/such/x", url], "-g /none/such/x: No such file"),
+        (vec!["-e", "/none/such/x", url], "-e /none/such/x: No such file"),
+        (vec!["-g", "/tmp/x", "-e", "/tmp/x", url], "-e /tmp/x: another flag writes there, too"),
         (vec!["--compare", "a.json"], "2 values required"),
-        (vec!["--compare", "/none/a", "/none/b"], "/none/a: No such file"),
+        (vec!["--compare", "/none/a", "/none/b"], "--compare /none/a: No such file"),
         (vec!["--compare", "a.json", "b.json", url], "cannot be used with"),
     ] {
         let (code, stdout, stderr) = run(&[&["bench"], &args[..]].concat());

@@ -36,7 +36,10 @@ const KINDS: [Kind; 7] = [
 /// # Errors
 /// A sentence: one cannot be read, or is no run.
 pub fn compare(old: &Path, new: &Path) -> Result<String, String> {
-    let read = |path| Run::read_all(path).map(|runs| (runs.len(), Run::merged(runs)));
+    let read = |path| match Run::read_all(path) {
+        Ok(runs) => Ok((runs.len(), Run::merged(runs))),
+        Err(why) => Err(format!("--compare {why}")),
+    };
     match (read(old)?, read(new)?) {
         ((1, _), (2.., _)) | ((2.., _), (1, _)) => {
             Err("compare one run with one, or a folder of runs with another".into())

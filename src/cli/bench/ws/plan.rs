@@ -344,11 +344,11 @@ fn message(ws: &WsArgs, mode: WsMode, rate: Option<f64>) -> Result<Message, Stri
 }
 
 fn read_message(path: &Path) -> Result<Vec<u8>, String> {
-    let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let bytes = std::fs::read(path).map_err(|e| format!("--message {}: {e}", path.display()))?;
     match bytes.len() {
-        0 => Err(format!("{} is empty", path.display())),
+        0 => Err(format!("--message {} is empty", path.display())),
         length if length > MESSAGE_BYTES_MAX => {
-            Err(format!("{} is longer than {MESSAGE_BYTES_MAX} bytes", path.display()))
+            Err(format!("--message {} is longer than {MESSAGE_BYTES_MAX} bytes", path.display()))
         }
         _ => Ok(bytes),
     }
