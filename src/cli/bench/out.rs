@@ -29,11 +29,14 @@ pub use draw::draw;
 pub use hlog::RunLog;
 
 use super::summary::Summary;
-use crate::config::bench_args::OutputArgs;
+use crate::config::bench_args::{OutputArgs, Subject};
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+
+/// What conditions may be about in every mode; of times, the most usual ones.
+const COMMON: [&str; 10] = ["min", "mean", "max", "p50", "p99", "rate", "requests", "errors", "not_2xx", "limited"];
 
 /// Whether files can be written, as far as that is known before a run. Each comes with its flag.
 ///
@@ -56,6 +59,24 @@ pub fn check<'a>(files: impl Iterator<Item = (&'static str, &'a Path)>) -> Resul
         }
     }
     Ok(())
+}
+
+/// Whether the conditions are about figures that the run will have; `names` are those of its mode.
+///
+/// # Errors
+/// A sentence about the first that is not.
+pub fn check_figures(args: &OutputArgs, names: &[&str]) -> Result<(), String> {
+    let figures = args.fail_if.iter().filter_map(|condition| match &condition.subject {
+        Subject::Figure(name) => Some((&condition.text, name)),
+        _ => None,
+    });
+    match figures.into_iter().find(|(_, name)| !names.contains(&name.as_str())) {
+        None => Ok(()),
+        Some((text, name)) => {
+            let all = [&COMMON[..], names].concat().join(", ");
+            Err(format!("--fail-if {text}: there is no figure {name}; there are {all}"))
+        }
+    }
 }
 
 /// Writes all files of a finished run but that of `--hlog`, which is written while it runs.
@@ -101,7 +122,7 @@ fn write_text(path: &Path, text: &str) -> io::Result<()> {
 mod tests {
     use super::samples::{condition, loaded};
     use super::*;
-    use crate::config::bench_args::{CiFile, CiFormat};
+    use crate::config::bench_args::{CiFile, CiFormat, Condition};
     use std::path::PathBuf;
 
     #[test]
@@ -146,6 +167,25 @@ mod tests {
             );
         }
         assert_eq!((said(&file, "-"), said(Path::new("-"), "a.svg")), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn a_condition_on_a_figure_that_the_run_will_not_have_is_refused() {
+        let checked = |text: &str| {
+            let fail_if = ["p99>20ms", text].map(condition).into();
+            check_figures(&OutputArgs { fail_if, ..OutputArgs::default() }, &["reach", "lost"])
+        };
+        assert_eq!((checked("reach<1"), checked("late_p99>1ms")), (Ok(()), Ok(())));
+        let why = checked("foo>1").expect_err("there is none");
+        assert!(why.starts_with("--fail-if foo>1: there is no figure foo; there are min, mean, "), "{why}");
+        assert!(why.ends_with(", limited, reach, lost"), "{why}");
+        for name in COMMON {
+            let is_known = |unit| {
+                let condition = format!("{name}>1{unit}").parse::<Condition>();
+                condition.is_ok_and(|condition| !matches!(condition.subject, Subject::Figure(_)))
+            };
+            assert!(is_known("") || is_known("ms"), "{name}");
+        }
     }
 
     #[test]

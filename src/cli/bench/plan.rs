@@ -2,11 +2,13 @@
 
 use super::driver::Plan;
 use super::load::Precision;
+use super::out;
 use super::pace::Schedule;
 use super::processes::Processes;
 use super::report::Facts;
 use super::request;
 use super::sockets::route::{self, Route};
+use super::summary;
 use super::tally::Wanted;
 use super::tls::Tls;
 use super::trace;
@@ -74,6 +76,7 @@ pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
             args.concurrency
         ));
     }
+    out::check_figures(&args.output, &summary::figure_names(!load.pids.is_empty()))?;
     let (sent, sends_bodies) = request::all(args, &url)?;
     let (host, port) = args.proxy.as_ref().map_or((url.host.as_str(), url.port), |(host, port)| (host, *port));
     let route = route::find(&args.sockets, host, port)?;

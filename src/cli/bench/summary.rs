@@ -165,11 +165,28 @@ impl Summary {
     }
 }
 
-/// What a server has used, for so many requests.
+/// The names of the figures of a run of requests: those of the server, if it is watched.
+pub fn figure_names(watches_server: bool) -> Vec<&'static str> {
+    let names = if watches_server { &["server_cpu_us", "server_memory_bytes"][..] } else { &[] };
+    names.to_vec()
+}
+
+/// What a server has used, for so many requests. Their names are those of [`figure_names`].
 fn server_figures(used: Usage, done: u64) -> Vec<Figure> {
     let each = used.cpu.as_secs_f64() * 1e6 / done.max(1) as f64;
     vec![
         Figure { name: "server_cpu_us", value: each, unit: "us" },
         Figure { name: "server_memory_bytes", value: used.memory as f64, unit: "bytes" },
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_figures_are_known_before_the_run() {
+        let made: Vec<&str> = server_figures(Usage::default(), 1).iter().map(|figure| figure.name).collect();
+        assert_eq!((figure_names(true), figure_names(false)), (made, vec![]));
+    }
 }

@@ -40,7 +40,7 @@ use masks::Masks;
 use opening::{NO_DESCRIPTOR, NO_PORT};
 use plan::Plan;
 use recorder::Counted;
-use report::{into_summary, report};
+use report::{figure_names, into_summary, report};
 use results::Results;
 use rlimit::Resource;
 use std::process::ExitCode;
@@ -63,6 +63,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     let mut masks = Masks::new()?;
     let plan =
         out::check(written_files(args)).and_then(|()| Plan::new(args, masks.number())).and_then(with_enough_files);
+    let plan = plan.and_then(|plan| out::check_figures(&args.output, &figure_names(&plan)).map(|()| plan));
     let plan = match plan {
         Ok(plan) => plan,
         Err(why) => return Ok(refused(&why)),

@@ -241,6 +241,31 @@ fn failures(results: &Results) -> Vec<(&'static str, u64)> {
     opening.chain(all).filter(|(_, count)| *count > 0).collect()
 }
 
+/// The names of the figures of a run, in their order; one of them may turn out to be unknown.
+pub fn figure_names(plan: &Plan) -> Vec<&'static str> {
+    let mut names = vec!["opened", "connects_per_second", "handshake_p50_us", "handshake_p99_us", "handshake_max_us"];
+    match plan.mode {
+        WsMode::Fanout => {
+            names.extend(["members", "senders", "sent_per_second", "delivered_per_second", "reach", "lost"]);
+            names.extend(["doubled", "out_of_order", "disagreeing_members"]);
+            names.extend(["spread_p50_us", "spread_p99_us", "spread_max_us"]);
+            if plan.slow > 0 {
+                names.extend(["slow_members", "slow_members_cut"]);
+            }
+        }
+        WsMode::Echo => names.extend(["round_trips_per_second", "different", "lost"]),
+        WsMode::Storm => names.extend(["cut", "back", "back_50_us", "back_99_us", "back_100_us"]),
+        WsMode::Idle => {}
+    }
+    if !plan.processes.is_empty() {
+        names.extend(["server_cpu_us", "server_memory_bytes"]);
+        names.extend((plan.mode == WsMode::Idle).then_some("memory_per_connection_bytes"));
+    }
+    names.push("disconnected");
+    names
+}
+
+/// The figures that [`figure_names`] names.
 fn figures(plan: &Plan, results: &Results, took: Duration) -> Vec<Figure> {
     let mut figures = vec![];
     let mut add = |name, value, unit| figures.push(Figure { name, value, unit });

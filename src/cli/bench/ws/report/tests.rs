@@ -194,3 +194,37 @@ fn a_storm_says_when_how_many_were_back() {
     assert_eq!(summary.failures, [("refused", 1), ("not_back", 4)]);
     assert_eq!((figure(&summary, "back_50_us"), figure(&summary, "back_100_us")), (Some(500.0), None));
 }
+
+#[test]
+fn the_names_of_figures_are_known_before_the_run() {
+    let pid = format!("--pid {}", std::process::id());
+    for mode in ["echo", "fanout", "fanout --slow 50", "idle", "storm"] {
+        for pid in ["", &pid] {
+            let (plan, mut results) = (plan(&format!("--ws {mode} -c 10 {pid}")), opened());
+            match plan.mode {
+                WsMode::Echo => results.echo = Some(EchoCounts::default()),
+                WsMode::Fanout => results.room = Some(room()),
+                WsMode::Idle => {}
+                WsMode::Storm => (results.cut, results.back, results.latency) = (1, 1, times([1])),
+            }
+            let used = ServerUse { cpu: Duration::ZERO, memory_before: 0, memory_after: 0, opened: 0 };
+            results.server = (!pid.is_empty()).then_some(used);
+            let made: Vec<&str> = summary(&plan, results).figures.iter().map(|figure| figure.name).collect();
+            assert_eq!(figure_names(&plan), made, "{mode} {pid}");
+        }
+    }
+}
+
+/// One in which nothing was said.
+fn room() -> RoomResults {
+    RoomResults {
+        members: 0,
+        senders: vec![],
+        received: 0,
+        expected: 0,
+        disagreeing: 0,
+        foreign: 0,
+        spread: times([]),
+        open: times([]),
+    }
+}
