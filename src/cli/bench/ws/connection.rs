@@ -51,10 +51,10 @@ pub struct Connection<S> {
 pub enum Filled {
     /// The socket is drained.
     Nothing,
-    /// So many bytes are at the front of the buffer, the kept ones first; so many of them are new.
+    /// `end` bytes are at the front of the buffer, the kept ones first; `fresh` of them are new.
     Bytes { end: usize, fresh: usize },
-    /// The peer has sent its last byte before.
-    Eof,
+    /// The peer has sent its last byte before. The `end` bytes at the front of the buffer are those that were kept.
+    Eof { end: usize },
 }
 
 impl<S: Stream> Connection<S> {
@@ -148,15 +148,15 @@ impl<S: Stream> Connection<S> {
                 Err(e) => return Err(e),
             }
         };
+        buffer[..kept].copy_from_slice(&self.kept);
+        self.kept.clear();
         if fresh == 0 {
-            return Ok(Filled::Eof);
+            return Ok(Filled::Eof { end: kept });
         }
         // On epoll a short read means that the socket is drained, unless the peer's FIN shares the edge (epoll(7)).
         if fresh < buffer.len() - kept && self.edge < Edge::ReadClosed && !stream.input_ended() {
             self.edge = Edge::None;
         }
-        buffer[..kept].copy_from_slice(&self.kept);
-        self.kept.clear();
         Ok(Filled::Bytes { end: kept + fresh, fresh })
     }
 

@@ -166,7 +166,7 @@ impl Opening {
         loop {
             let (end, is_eof) = match connection.fill(means.buffer).map_err(|e| Trouble::of(CLOSED, &e))? {
                 Filled::Nothing => return Ok(None),
-                Filled::Eof => (0, true),
+                Filled::Eof { end } => (end, true),
                 Filled::Bytes { end, .. } => (end, false),
             };
             if let Some(opened) = self.read(&means.buffer[..end], is_eof, connection, means)? {

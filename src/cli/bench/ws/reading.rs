@@ -58,7 +58,7 @@ impl Reading<'_> {
                     self.take(connection, 0..end)
                 }
                 Ok(Filled::Nothing) => return self.send(connection),
-                Ok(Filled::Eof) => Some(End::WithoutClose),
+                Ok(Filled::Eof { .. }) => Some(End::WithoutClose),
                 Err(_) => Some(End::Reset),
             };
             if end.is_some() {

@@ -98,6 +98,23 @@ fn a_response_may_come_in_parts() {
 }
 
 #[test]
+fn a_response_that_is_cut_short_is_counted_as_closed() {
+    let mut run = Run::new("--ws idle -c 4");
+    for (n, front) in ["HTTP/1.1 101", "HTTP/1.1 101 S\r\n", "HTTP/1.1 101 S\r\nUpgrade: w"].into_iter().enumerate() {
+        run.request(n);
+        run.send(n, front);
+        run.pipe(n).borrow_mut().fin();
+        run.report(n);
+    }
+    // The bytes and the end come at once.
+    run.request(3);
+    run.pipe(3).borrow_mut().say("HTTP/1.1 101 S\r\n");
+    run.pipe(3).borrow_mut().fin();
+    run.report(3);
+    assert_eq!((run.opened(), run.end().failed), (Some(0), [(CLOSED, 4)].into()));
+}
+
+#[test]
 fn pings_are_answered_and_closes_too() {
     let mut run = Run::open("--ws idle -c 4");
     run.send(0, frame(Opcode::Ping, "are you there"));
