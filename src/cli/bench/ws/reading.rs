@@ -62,6 +62,8 @@ impl Reading<'_> {
                 Err(_) => Some(End::Reset),
             };
             if end.is_some() {
+                // What the messages before the end call for would be sent on the next connection that is read.
+                self.tools.out.clear();
                 return end;
             }
         }

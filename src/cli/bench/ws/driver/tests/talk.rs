@@ -32,6 +32,19 @@ fn an_echo_calls_for_the_next_message() {
 }
 
 #[test]
+fn what_was_to_be_said_on_a_connection_that_ends_is_said_on_no_other() {
+    let mut run = Run::open("--ws echo -c 2 --message-bytes 8");
+    assert_eq!([0, 1].map(|n| run.heard(n)), [["00000000"], ["00000000"]]);
+    // The echo and the end come at once.
+    run.pipe(0).borrow_mut().say(frame(Opcode::Text, "00000000"));
+    run.pipe(0).borrow_mut().fin();
+    run.report(0);
+    run.say(1, "00000000");
+    assert_eq!(run.heard(1), ["00000001"]);
+    assert_eq!(run.end().ends.without_close, 1);
+}
+
+#[test]
 fn what_is_not_the_echo_is_counted_and_what_does_not_come_is_lost() {
     let mut run = Run::open("--ws echo -c 2 --message-bytes 8");
     for (n, wrong) in ["hello", "00000001", "0000000000000000"].into_iter().enumerate() {
