@@ -85,6 +85,10 @@ impl Echo {
     /// A message has come.
     pub fn hear(&mut self, slot: usize, kind: Kind, payload: &Payload, micros: u64, recorder: &mut Recorder) -> Heard {
         let lane = &mut self.lanes[slot];
+        if lane.back == 0 && lane.sent.is_empty() {
+            // Nothing was sent yet: the server announces something.
+            return Heard::Nothing;
+        }
         write_hex(lane.back, &mut self.message[..self.digits]);
         let is_due = kind == self.kind && is_equal(payload, &self.message);
         let Some(sent) = lane.sent.front().copied().filter(|_| is_due) else {

@@ -1,6 +1,6 @@
 //! What has come on one connection: frames out of bytes, and what each of them calls for.
 
-use super::connection::{Connection, Filled};
+use super::connection::{Connection, Filled, Role};
 use super::masks::Masks;
 use super::recorder::Recorder;
 use super::results::{End, Results};
@@ -90,6 +90,7 @@ impl Reading<'_> {
             let Some(event) = event else { continue };
             frames += 1;
             match event {
+                WsEvent::Message(..) if connection.role != Role::Active => {}
                 WsEvent::Message(kind, payload) => {
                     let heard = self.traffic.hear(self.slot, kind, &payload, self.now, self.recorder);
                     if heard == Heard::Own && self.goes_on {

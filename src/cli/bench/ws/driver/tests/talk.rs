@@ -59,6 +59,19 @@ fn what_is_not_the_echo_is_counted_and_what_does_not_come_is_lost() {
 }
 
 #[test]
+fn what_the_server_says_unasked_is_no_wrong_echo() {
+    let mut run = Run::new("--ws echo -c 2 --others 1 --message-bytes 8");
+    run.accept(0);
+    run.accept(1);
+    run.say(1, "a greeting before the first message");
+    run.accept(2);
+    run.say(0, "news for one that does nothing");
+    run.say(1, "00000000");
+    let results = run.end();
+    assert_eq!((results.echo.map(|counts| counts.different), results.latency.count()), (Some(0), 1));
+}
+
+#[test]
 fn an_echo_may_come_in_fragments_of_any_size() {
     let mut run = Run::open("--ws echo --message-bytes 200");
     let message = run.heard(0).remove(0);
