@@ -234,6 +234,10 @@ impl<N: Network> Driver<N> {
         let slots: Vec<usize> = self.fleet.open_slots(Role::Active).collect();
         let time = self.micros(now);
         for slot in self.traffic.begin(&slots, self.plan.senders, time) {
+            // A slot stands there once for each message, and its connection may end at the first.
+            if !self.fleet.connection(slot).is_open() {
+                continue;
+            }
             self.traffic.say(slot, time, &mut self.tools.masks, &mut self.tools.out);
             self.send(slot);
         }

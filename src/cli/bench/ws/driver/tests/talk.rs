@@ -72,6 +72,17 @@ fn what_the_server_says_unasked_is_no_wrong_echo() {
 }
 
 #[test]
+fn nothing_more_is_said_on_a_connection_that_ends_at_its_first_message() {
+    let mut run = Run::new("--ws echo -c 2 --in-flight 2");
+    run.accept(0);
+    run.pipe(0).borrow_mut().reset(false);
+    run.accept(1);
+    let results = run.end();
+    let counts = results.echo.expect("echoes");
+    assert_eq!((counts.sent, counts.lost, counts.under_way, results.ends.resets), (3, 1, 2, 1));
+}
+
+#[test]
 fn an_echo_may_come_in_fragments_of_any_size() {
     let mut run = Run::open("--ws echo --message-bytes 200");
     let message = run.heard(0).remove(0);
