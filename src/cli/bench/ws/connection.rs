@@ -7,9 +7,6 @@ use crate::net::{Edge, Ready, Stream, write_some};
 use crate::ws::session::Session;
 use std::io::{self, ErrorKind};
 
-/// Bytes of a message of a server, at most; longer ones break the rules of the load.
-pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
-
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -34,6 +31,8 @@ pub struct Connection<S> {
     pub role: Role,
     pub stage: Stage,
     pub session: Session,
+    /// Bytes of a message of the server, at most; a longer one breaks the rules of the load.
+    message_bytes_max: usize,
     /// Tells the events of this connection from those of an earlier one in the same slot.
     generation: u32,
     stream: Option<S>,
@@ -58,12 +57,13 @@ pub enum Filled {
 }
 
 impl<S: Stream> Connection<S> {
-    /// A place for connections, one after the other.
-    pub fn new(role: Role) -> Connection<S> {
+    /// A place for connections, one after the other. `message_bytes_max` is the length of the longest message of the server.
+    pub fn new(role: Role, message_bytes_max: usize) -> Connection<S> {
         Connection {
             role,
             stage: Stage::Closed,
-            session: Session::client(MESSAGE_BYTES_MAX),
+            session: Session::client(message_bytes_max),
+            message_bytes_max,
             generation: 0,
             stream: None,
             edge: Edge::None,
@@ -84,7 +84,7 @@ impl<S: Stream> Connection<S> {
     /// The connection begins to open.
     pub fn open(&mut self, stream: S, opening: Opening) {
         (self.stream, self.stage) = (Some(stream), Stage::Opening(Box::new(opening)));
-        self.session = Session::client(MESSAGE_BYTES_MAX);
+        self.session = Session::client(self.message_bytes_max);
     }
 
     /// The connection is gone: what was incomplete is dropped, and the socket closed.

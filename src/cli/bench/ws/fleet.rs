@@ -38,9 +38,11 @@ pub type Ended = Result<Opened, Trouble>;
 impl<N: Network> Fleet<N> {
     /// Connections that are not there yet.
     pub fn new(plan: &Plan, network: N) -> Fleet<N> {
+        let message_bytes_max = plan.heard_bytes_max();
+        let connections = (0..plan.all()).map(|slot| Connection::new(plan.role(slot), message_bytes_max));
         Fleet {
             network,
-            connections: (0..plan.all()).map(|slot| Connection::new(plan.role(slot))).collect(),
+            connections: connections.collect(),
             opener: Opener::new(plan.open_within),
             cookies: vec![None; plan.login.as_ref().map_or(0, |login| login.names)],
             is_logging_in: false,

@@ -1,6 +1,6 @@
 //! What a run with `--ws` does, from its flags. Everything that can be wrong with them is found here.
 
-use super::connection::{MESSAGE_BYTES_MAX, Role};
+use super::connection::Role;
 use super::echo::EchoMessage;
 use super::fanout::Speech;
 use super::stamp::{SENDERS_MAX, STAMP_BYTES};
@@ -24,6 +24,12 @@ use std::time::Duration;
 const DURATION: Duration = Duration::from_secs(10);
 /// Bytes of a message without `--message` and `--message-bytes`.
 const MESSAGE_BYTES: usize = 64;
+/// Bytes of a message that is said, at most.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+/// Bytes that a message may be longer when it comes back: a room may put the name of its sender before it.
+const AROUND_BYTES: usize = 64 << 10;
+/// Bytes of a message that the server says unasked, at most, where nothing is said to it.
+const UNASKED_BYTES_MAX: usize = 1 << 20;
 /// Bytes of all messages under way at once, at most: a server that does not read leaves them here.
 const UNDER_WAY_BYTES_MAX: usize = 1 << 30;
 /// Bytes of a message under way besides itself: the head of its frame, and when it was sent.
@@ -148,12 +154,10 @@ impl Plan {
             ));
         }
         let message = message(ws, mode, timing.rate)?;
-        if let Message::Echo(echo) = &message {
-            let each = echo.bytes() + FRAME_BYTES;
-            let bytes = each.saturating_mul(in_flight).saturating_mul(connections);
-            if bytes > UNDER_WAY_BYTES_MAX {
-                return Err(format!("{bytes} bytes would be under way, of at most {UNDER_WAY_BYTES_MAX}: give fewer"));
-            }
+        let messages = if mode == WsMode::Echo { in_flight.saturating_mul(connections) } else { senders };
+        let bytes = messages.saturating_mul(message.bytes() + FRAME_BYTES);
+        if bytes > UNDER_WAY_BYTES_MAX {
+            return Err(format!("{bytes} bytes would be under way, of at most {UNDER_WAY_BYTES_MAX}: give fewer"));
         }
         let names = ws.logins.unwrap_or(connections);
         if names > connections {
@@ -208,6 +212,14 @@ impl Plan {
         self.connections + self.others
     }
 
+    /// Bytes of a message of the server, at most.
+    pub fn heard_bytes_max(&self) -> usize {
+        match &self.message {
+            Message::None => UNASKED_BYTES_MAX,
+            message => message.bytes() + AROUND_BYTES,
+        }
+    }
+
     /// What the connection in a slot is for: the others come first, and slow ones are spread evenly over the rest.
     pub fn role(&self, slot: usize) -> Role {
         let Some(n) = slot.checked_sub(self.others) else { return Role::Other };
@@ -243,12 +255,14 @@ impl Login {
     }
 }
 
-impl EchoMessage {
-    /// Bytes of the message.
+impl Message {
+    /// Its bytes; 0 of none.
     pub fn bytes(&self) -> usize {
         match self {
-            EchoMessage::File(bytes) => bytes.len(),
-            EchoMessage::Length(bytes) => *bytes,
+            Message::None => 0,
+            Message::Echo(EchoMessage::File(bytes)) => bytes.len(),
+            Message::Echo(EchoMessage::Length(bytes)) => *bytes,
+            Message::Speech(speech) => speech.message.len(),
         }
     }
 }

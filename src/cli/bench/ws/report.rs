@@ -111,7 +111,7 @@ fn opening(plan: &Plan, results: &Results, lines: &mut Lines) {
 fn echo(plan: &Plan, results: &Results, took: Duration, lines: &mut Lines) {
     let (count, counts) = (results.latency.count(), results.echo.unwrap_or_default());
     lines.line("Messages under way:", plan.in_flight * plan.connections);
-    lines.line("Message length:", format!("{} bytes", message_bytes(plan)));
+    lines.line("Message length:", format!("{} bytes", plan.message.bytes()));
     lines.line("Round trips:", count);
     lines.line("Round trips per second:", format!("{:.2} [#/sec]", rate(count, took)));
     lines.line("Different messages:", counts.different);
@@ -127,7 +127,7 @@ fn fanout(plan: &Plan, results: &Results, took: Duration, lines: &mut Lines) {
     parts.extend((plan.slow > 0).then(|| format!("still open: {}", results.slow_open)));
     lines.parts(&parts);
     lines.line("Senders:", room.senders.len());
-    lines.line("Message length:", format!("{} bytes", message_bytes(plan)));
+    lines.line("Message length:", format!("{} bytes", plan.message.bytes()));
     lines.line("Messages sent:", results.sent);
     lines.line("Sent per second:", format!("{:.2} [#/sec]", rate(results.sent, took)));
     lines.line("Messages delivered:", delivered);
@@ -362,14 +362,6 @@ fn memory_per_connection(results: &Results) -> f64 {
         let grown = used.memory_after as f64 - used.memory_before as f64;
         grown / used.opened.max(1) as f64
     })
-}
-
-fn message_bytes(plan: &Plan) -> usize {
-    match &plan.message {
-        Message::None => 0,
-        Message::Echo(message) => message.bytes(),
-        Message::Speech(speech) => speech.message.len(),
-    }
 }
 
 /// The ways in which connections have ended.

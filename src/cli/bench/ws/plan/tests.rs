@@ -47,6 +47,7 @@ fn flags_without_a_meaning_are_refused() {
         ("--ws fanout -c 15000 --senders 15000 ws://127.0.0.1:9/", "pairs: give fewer"),
         ("--ws echo --message-bytes 65M ws://127.0.0.1:9/", "is more than 67108864"),
         ("--ws echo --message-bytes 64M --in-flight 17 ws://127.0.0.1:9/", "would be under way"),
+        ("--ws fanout --message-bytes 32M -c 33 --senders 33 ws://127.0.0.1:9/", "would be under way"),
         ("--ws echo --message /none/such ws://127.0.0.1:9/", "/none/such: No such file"),
         ("--ws echo --message /dev/null ws://127.0.0.1:9/", "is empty"),
         ("--ws echo --message a --message-bytes 2 ws://127.0.0.1:9/", "cannot be used with"),

@@ -83,6 +83,18 @@ fn nothing_more_is_said_on_a_connection_that_ends_at_its_first_message() {
 }
 
 #[test]
+fn a_message_that_is_far_longer_than_what_was_said_breaks_the_rules() {
+    for (flags, most) in [("echo --message-bytes 8", 8 + (64 << 10)), ("fanout", 64 + (64 << 10)), ("idle", 1 << 20)] {
+        let mut run = Run::open(&format!("--ws {flags}"));
+        run.say(0, &"-".repeat(most));
+        run.heard(0);
+        run.say(0, &"-".repeat(most + 1));
+        assert_eq!(run.heard(0), ["close 1009"], "{flags}");
+        assert_eq!(run.end().ends.violations, 1);
+    }
+}
+
+#[test]
 fn an_echo_may_come_in_fragments_of_any_size() {
     let mut run = Run::open("--ws echo --message-bytes 200");
     let message = run.heard(0).remove(0);
