@@ -35,6 +35,7 @@ use super::sockets::Sockets;
 use super::view::{Goal, View};
 use super::{conclude, drive, last_lines, note, out, refused, say, written_files};
 use crate::config::BenchArgs;
+use crate::config::bench_args::WsMode;
 use driver::Driver;
 use masks::Masks;
 use opening::{NO_DESCRIPTOR, NO_PORT};
@@ -83,7 +84,11 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     let Some(results) = ended.rests.into_iter().next() else {
         return Err(format!("the load cannot go on: {:?}", ended.aborted));
     };
-    let recorded = running.record.end(results.took, results.latency.count());
+    let mut recorded = running.record.end(results.took, results.latency.count());
+    if plan.mode == WsMode::Idle {
+        // What is measured is the opening, and CPU time is recorded behind it.
+        recorded.cpu = None;
+    }
     let text = report(&plan, &results);
     let limited = limits(&plan, &results, &recorded);
     let logged = recorded.logged.clone();
