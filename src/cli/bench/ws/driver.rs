@@ -153,6 +153,9 @@ impl<N: Network> Load for Driver<N> {
         if let Phase::Measuring(until) = self.phase {
             self.settle(until, now);
         }
+        if self.phase == Phase::Opening {
+            self.results.opening = now.saturating_duration_since(self.began);
+        }
         if self.phase != Phase::Over {
             self.end(now);
         }

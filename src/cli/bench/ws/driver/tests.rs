@@ -167,6 +167,15 @@ fn a_run_that_is_interrupted_ends_with_what_it_has() {
 }
 
 #[test]
+fn a_run_that_is_interrupted_while_it_opens_says_how_long_that_took() {
+    let mut run = Run::new("--ws idle -c 3");
+    run.later(50);
+    run.accept(0);
+    let results = run.driver.finish(run.now);
+    assert_eq!((results.opened, results.opening), (1, Duration::from_millis(50)));
+}
+
+#[test]
 fn a_watched_idle_run_measures_what_most_connections_cost() {
     let mut run = Run::new(&format!("--ws idle -c 10 --pid {}", std::process::id()));
     assert_eq!(run.begun(), 5, "the first ones, before the rest");
