@@ -69,10 +69,11 @@ pub struct WsArgs {
 }
 
 /// The flags that mean something for HTTP requests only.
-const HTTP_ONLY: [&str; 22] = [
+const HTTP_ONLY: [&str; 24] = [
     "requests",
     "post",
     "put",
+    "content_type",
     "head",
     "method",
     "keep_alive",
@@ -89,6 +90,7 @@ const HTTP_ONLY: [&str; 22] = [
     "no_percentages",
     "no_confidence",
     "threads",
+    "http_1_1",
     "pipeline",
     "requests_file",
     "verbosity",

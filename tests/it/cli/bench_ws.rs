@@ -49,6 +49,8 @@ fn wrong_command_lines_give_one_line_and_code_22() {
         ("--ws echo http://127.0.0.1:9/", "begins with ws:// or wss://"),
         ("--ws echo ws://", "ws://: the URL has no host"),
         ("--ws echo -n 3 ws://127.0.0.1:9/", "cannot be used with"),
+        ("--ws echo --http1.1 ws://127.0.0.1:9/", "cannot be used with"),
+        ("--ws echo -T text/plain ws://127.0.0.1:9/", "cannot be used with"),
         ("--ws echo -v 2 ws://127.0.0.1:9/", "cannot be used with"),
         ("--ws echo --in-flight 0 ws://127.0.0.1:9/", "expected a whole number"),
         ("--ws echo --message-bytes 1KB ws://127.0.0.1:9/", "expected bytes"),
