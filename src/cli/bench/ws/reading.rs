@@ -102,7 +102,7 @@ impl Reading<'_> {
                     encode_masked(Opcode::Pong, true, masks.key(), payload, out);
                     self.results.pings += 1;
                 }
-                WsEvent::Pong(_) => self.results.pongs += 1,
+                WsEvent::Pong(_) => {}
                 WsEvent::Close(code, _) => {
                     close(code, masks, out);
                     // It fails only if the server is gone, which does not matter any more.

@@ -37,9 +37,8 @@ pub struct Results {
     /// Reads in the measured time, and those of them that brought more than one frame.
     pub reads: u64,
     pub full_reads: u64,
-    /// Pings that were answered, and pongs that came.
+    /// Pings that were answered.
     pub pings: u64,
-    pub pongs: u64,
     /// How long it took what has ended well in the measured time: round trips, deliveries, connections that are back.
     pub latency: Times,
     /// The measured time.
@@ -96,7 +95,6 @@ impl Results {
             reads: 0,
             full_reads: 0,
             pings: 0,
-            pongs: 0,
             latency: Times::default(),
             took: Duration::ZERO,
             server: None,
