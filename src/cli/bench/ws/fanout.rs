@@ -101,7 +101,7 @@ pub struct RoomResults {
     pub foreign: u64,
     /// From the first to the last member of a message.
     pub spread: Times,
-    /// Ages of the messages that have not reached all members, of the newest ones.
+    /// Ages of the messages that have not reached all members, of the newest ones, said since a member left last.
     pub open: Times,
 }
 
@@ -254,6 +254,8 @@ impl Fanout {
         if let Some(member) = self.members.get(member as usize) {
             self.present -= 1;
             self.heard_by_present -= member.heard;
+            // Whether it is one of the members that have a message is not known, so no one can tell who is the last.
+            self.senders.iter_mut().for_each(|sender| sender.followed.clear());
         }
     }
 

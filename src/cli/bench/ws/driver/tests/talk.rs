@@ -264,6 +264,21 @@ fn a_member_that_is_cut_counts_against_reach() {
 }
 
 #[test]
+fn a_message_on_its_way_when_a_member_leaves_has_no_last_member() {
+    let mut run = Run::open("--ws fanout -c 3");
+    let said = run.heard(1).remove(0);
+    run.say(0, &said);
+    run.close(0, 1001);
+    run.later(5).say(1, &said);
+    let next = run.heard(1).remove(0);
+    run.later(7).say(2, &said);
+    run.say(1, &next);
+    run.later(3).say(2, &next);
+    let spread = run.end().room.expect("a room").spread;
+    assert_eq!((spread.count(), spread.max()), (1, 3000));
+}
+
+#[test]
 fn a_schedule_is_kept_whether_messages_come_back_or_not() {
     let mut run = Run::open("--ws fanout -c 2 --senders 2 --rate 100");
     assert_eq!([run.heard(0), run.heard(1)], [vec![], Vec::<String>::new()], "each has its turn");
