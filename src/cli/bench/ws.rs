@@ -28,7 +28,7 @@ mod stamp;
 mod testing;
 mod traffic;
 
-use super::load::{Precision, Watch};
+use super::load::{Aborted, Precision, Watch};
 use super::own::{self, Used};
 use super::record::{Record, Recorded};
 use super::sockets::Sockets;
@@ -82,7 +82,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     // There is one thread: all members of a room are counted together.
     let ended = drive(1, precision, make, &mut running)?;
     let Some(results) = ended.rests.into_iter().next() else {
-        return Err(format!("the load cannot go on: {:?}", ended.aborted));
+        return Err(stopped(ended.aborted));
     };
     let mut recorded = running.record.end(results.took, results.latency.count());
     if plan.mode == WsMode::Idle {
@@ -100,6 +100,16 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     }
     let code = conclude(&args.output, &summary, ended.is_interrupted || summary.succeeded == 0);
     logged.and(code)
+}
+
+/// The line about a load that has no results.
+fn stopped(aborted: Option<Aborted>) -> String {
+    use Aborted::{Connecting, Handshake, NotHttp, Poll, Socket, Timeout};
+    match aborted {
+        Some(Poll(e) | Socket(e) | Handshake(e) | Connecting(e)) => format!("the load cannot go on: {e}"),
+        Some(NotHttp(why)) => format!("the load cannot go on: {why}"),
+        Some(Timeout) | None => "the load cannot go on".into(),
+    }
 }
 
 /// A run while it goes on.
