@@ -51,7 +51,7 @@ struct Lane {
 }
 
 impl Echo {
-    /// So many connections, and messages under way on each; the message is that of a file, or only so long.
+    /// The echoes of `connections` connections, each with `in_flight` messages under way.
     pub fn new(connections: usize, in_flight: usize, message: EchoMessage) -> Echo {
         let (message, digits) = match message {
             EchoMessage::File(bytes) => (bytes, 0),
@@ -116,7 +116,7 @@ impl Echo {
 pub enum EchoMessage {
     /// These bytes.
     File(Vec<u8>),
-    /// So many bytes.
+    /// Bytes of a message.
     Length(usize),
 }
 

@@ -125,7 +125,7 @@ impl Fanout {
         }
     }
 
-    /// The connections in these slots are the members that count; at most so many of them speak, spread evenly.
+    /// The connections in these slots are the members that count; at most `senders` of them speak, spread evenly.
     pub fn begin(&mut self, slots: &[usize], senders: usize, now: u64) {
         let senders = senders.min(slots.len());
         self.member_of = vec![NONE; slots.iter().max().map_or(0, |slot| slot + 1)];

@@ -12,7 +12,7 @@ pub const OPENING_MAX: usize = 100;
 pub struct Opener {
     /// Time that one may take.
     within: Duration,
-    /// In the order of their times, none before which it is to begin.
+    /// Slots in order, each with the earliest time for its connect.
     waiting: VecDeque<(Instant, usize)>,
     /// Of all that have begun, in their order; most have ended before.
     deadlines: VecDeque<(Instant, ConnId)>,

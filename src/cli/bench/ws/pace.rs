@@ -61,7 +61,7 @@ impl Pace {
         self.held_up = self.held_up.max(self.due_by(now));
     }
 
-    /// A message was delivered so long after it was sent.
+    /// A message was delivered this long after it was sent, µs.
     pub fn delivered(&mut self, micros: u64) {
         self.uncorrected.record(micros);
     }

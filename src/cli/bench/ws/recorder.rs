@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Recorder {
     span: Span,
-    /// What was handed over, and since the end all.
+    /// Times that were handed over.
     all: Times,
-    /// What was not: a time is recorded once.
+    /// Times that are not handed over yet.
     fresh: Times,
     failed: u64,
-    /// The part up to the end was handed over.
+    /// The last piece was handed over.
     is_told: bool,
 }
 
@@ -51,7 +51,7 @@ impl Recorder {
         matches!(self.span, Span::Within(_))
     }
 
-    /// Something has ended well, and took so long, µs.
+    /// Something has ended well after this time, µs.
     pub fn record(&mut self, micros: u64) {
         if self.is_on() {
             self.fresh.record(micros);

@@ -1,4 +1,4 @@
-//! The stamp in each message of a room: who says it, which of its messages it is, and when it was due.
+//! The stamp in each message of a room: its sender, its number, and when it was due.
 //!
 //! ```text
 //! @ run⁶ sender⁶ number⁸ time¹²          hexadecimal digits; time in µs since the load began

@@ -1,4 +1,4 @@
-//! What is said on the connections of a run, and who hears it.
+//! What is sent on the connections of a run, and which connections receive it.
 
 use super::echo::Echo;
 use super::fanout::Fanout;
