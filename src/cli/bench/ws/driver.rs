@@ -304,13 +304,7 @@ impl<N: Network> Driver<N> {
         self.results.slow_open = self.fleet.open_slots(Role::Slow).count();
         self.traffic.note_results(self.micros(now), &mut self.results);
         close(Some(NORMAL), &mut self.tools.masks, &mut self.tools.out);
-        for slot in 0..self.fleet.len() {
-            let connection = self.fleet.connection(slot);
-            if connection.is_idle() {
-                let _ = connection.send(&self.tools.out);
-            }
-            connection.cut();
-        }
+        self.fleet.cut_all(&self.tools.out);
         self.phase = Phase::Over;
     }
 

@@ -186,6 +186,17 @@ impl<N: Network> Fleet<N> {
         }
     }
 
+    /// Cuts all connections. The open ones get these bytes before, unless others wait there to be sent.
+    pub fn cut_all(&mut self, last: &[u8]) {
+        for connection in &mut self.connections {
+            if connection.is_idle() {
+                // It fails only if the server is gone, which does not matter any more.
+                let _ = connection.send(last);
+            }
+            connection.cut();
+        }
+    }
+
     /// The opening of a slot is over without a WebSocket. Nothing is owed to the server, so it is reset, and no port of
     /// ours stays in TIME_WAIT.
     fn close(&mut self, slot: usize) {
