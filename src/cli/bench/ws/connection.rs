@@ -57,7 +57,7 @@ pub enum Filled {
 }
 
 impl<S: Stream> Connection<S> {
-    /// A place for connections, one after the other. `message_bytes_max` is the length of the longest message of the server.
+    /// A place for connections, one after the other. A message of the server has at most `message_bytes_max` bytes.
     pub fn new(role: Role, message_bytes_max: usize) -> Connection<S> {
         Connection {
             role,

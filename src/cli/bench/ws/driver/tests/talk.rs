@@ -200,6 +200,15 @@ fn what_a_room_announces_is_counted_apart() {
 }
 
 #[test]
+fn what_others_hear_does_not_count_in_a_room() {
+    let mut run = Run::new("--ws fanout -c 1 --others 1");
+    run.accept(0);
+    run.say(0, "news for one that does nothing");
+    run.accept(1);
+    assert_eq!(run.end().room.expect("a room").foreign, 0);
+}
+
+#[test]
 fn a_message_from_a_file_has_its_stamp_where_it_says() {
     let dir = tempfile::tempdir().expect("a directory");
     for (text, begin, end) in
