@@ -162,13 +162,16 @@ fn slow_members_are_cut_and_counted_apart() {
 
 #[test]
 fn idle_connections_are_held_and_their_server_is_measured() {
-    let site = Site::with_defaults();
-    let flags = format!("--ws idle -c 40 --duration 0.2 --pid {}", std::process::id());
+    let (site, dir) = (Site::with_defaults(), Dir::new());
+    let flags = format!("--ws idle -c 40 --duration 0.2 --pid {} --json {}/run.json", std::process::id(), dir.arg());
     let report = report(&site, &flags, "/echo");
     assert_eq!((value(&report, "Opened connections"), value(&report, "Failed connections")), (40.0, 0.0));
     assert!(value(&report, "Connects per second") > 0.0 && value(&report, "CPU per handshake") >= 0.0, "{report}");
     assert!(value(&report, "Handshake p50") <= value(&report, "Handshake max"), "{report}");
     assert!(report.contains("\nMemory per connection:  "), "{report}");
+    let json = std::fs::read(dir.path().join("run.json")).expect("a file");
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    assert!(json["cpu_seconds"].is_null(), "that of the hold says nothing of the opening: {json}");
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Meter {
         self.before.is_some()
     }
 
-    /// Now it begins; so many connections have opened so far.
+    /// Now it begins; `opened` connections have opened so far.
     pub fn begin(&mut self, opened: usize) {
         self.before = self.processes.usage().map(|usage| (usage, opened));
     }

@@ -22,7 +22,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// So many messages a second, from now on.
+    /// `rate` messages a second, from now on.
     pub fn new(rate: f64, now: u64) -> Pace {
         Pace {
             rate,
