@@ -333,7 +333,7 @@ def figures(run):
     cpu, seconds = found["server_cpu_us"], run["seconds"]
     rate = found["connects_per_second"] if run["mode"] == "ws-idle" else run["rate"]
     return {"count": run["succeeded"], "rate": rate, "cpu": cpu, "server": cpu * rate / 1e4,
-            "client": run["cpu_seconds"] / seconds * 100, "memory": found.get("memory_per_connection_bytes"),
+            "client": (run["cpu_seconds"] or 0) / seconds * 100, "memory": found.get("memory_per_connection_bytes"),
             "sent": run["sent_bytes"] / seconds / 2**20, "came": run["received_bytes"] / seconds / 2**20,
             **{name: run["latency_us"][name] for name in ("p50", "p99", "max")}}
 
