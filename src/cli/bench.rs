@@ -80,6 +80,8 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     }
 }
 
+/// The first line of each report.
+const PROGRAM: &str = concat!("This is squall bench, Version ", env!("CARGO_PKG_VERSION"), "\n");
 const BANNER: &str = concat!(
     "This is squall bench, Version ",
     env!("CARGO_PKG_VERSION"),

@@ -16,6 +16,7 @@ pub use plan::{Plan, Rest};
 use super::load::{Aborted, Load};
 use super::pace::Idle;
 use super::slot::{Input, Pending, Slot, State, Step, sample};
+use super::sockets::is_connected;
 use super::tally::{Failure, Tally};
 use super::times::micros;
 use crate::id::ConnId;
@@ -191,19 +192,16 @@ impl<N: Network> Driver<N> {
 
     fn connected(&mut self, n: usize, now: Instant) -> Result<(), Aborted> {
         let Some(stream) = &self.slots[n].stream else { return Ok(()) };
-        match stream.take_error().map(|error| error.map_or_else(|| stream.peer_addr().map(drop), Err)) {
-            Ok(Ok(())) => match &self.plan.tls {
-                Some(host) => {
-                    let encrypted = self.slots[n].encrypt(|stream| self.network.encrypt(stream, host));
-                    match encrypted {
-                        Ok(()) => self.secure(n, now),
-                        Err(error) => self.not_connected(n, error, now),
-                    }
-                }
+        match is_connected(stream) {
+            Ok(false) => Ok(()),
+            Err(error) => self.not_connected(n, error, now),
+            Ok(true) => match &self.plan.tls {
                 None => self.open(n, now),
+                Some(host) => match self.slots[n].encrypt(|stream| self.network.encrypt(stream, host)) {
+                    Ok(()) => self.secure(n, now),
+                    Err(error) => self.not_connected(n, error, now),
+                },
             },
-            Ok(Err(error)) if error.kind() == ErrorKind::NotConnected => Ok(()),
-            Ok(Err(error)) | Err(error) => self.not_connected(n, error, now),
         }
     }
 

@@ -77,7 +77,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::bench::report::{Facts, Schedules};
+    use crate::cli::bench::report::Facts;
     use std::time::Duration;
 
     #[test]
@@ -91,13 +91,12 @@ mod tests {
             may_vary: false,
             sends_bodies: false,
             software: Some("<script>\"&".into()),
-            rate: None,
             tls: vec![("SSL/TLS Protocol:", "TLSv1.3".into())],
             took: Duration::from_secs(1),
             percentages: true,
             confidence: true,
         };
-        let report = Report { facts: &facts, tally: &Tally::default(), schedules: &Schedules::default() };
+        let report = Report { facts: &facts, tally: &Tally::default(), schedule: None };
         let attributes = Attributes { table: "border".into(), row: String::new(), cell: "class=d".into() };
         let html = Html { report: &report, attributes: &attributes }.to_string();
         assert!(html.contains("<td colspan=2 class=d>&lt;script&gt;&quot;&amp;</td>"), "{html}");

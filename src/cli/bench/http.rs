@@ -7,10 +7,10 @@ use super::own::{self, Used};
 use super::plan::Prepared;
 use super::processes::{Processes, Usage};
 use super::record::{Record, Recorded};
-use super::report::{Facts, Report, Schedules};
+use super::report::{Facts, Report};
 use super::series::Outcomes;
 use super::sockets::{FlagError, Sockets};
-use super::summary::{Run, Summary};
+use super::summary::{Run, Schedule, Summary};
 use super::tally::Tally;
 use super::trace;
 use super::view::{Goal, View};
@@ -69,24 +69,24 @@ pub fn run(args: &BenchArgs, prepared: Prepared) -> Result<ExitCode, String> {
     if is_silent {
         say("..done\n")?;
     }
-    let schedules = Schedules::of(&ended.rests);
+    let schedule = args.load.rate.map(|rate| Schedule::of_requests(rate, &tally, &ended.rests));
     let software = ended.rests.iter().find_map(|rest| rest.software.clone());
     let facts = Facts { took: ended.took, software, tls: tls.map_or_else(Vec::new, |tls| tls.rows()), ..facts };
-    let report = Report { facts: &facts, tally: &tally, schedules: &schedules };
+    let report = Report { facts: &facts, tally: &tally, schedule: schedule.as_ref() };
     let Recorded { began, intervals, cpu, logged } = recorded;
     let run = Run {
         url: url.to_string(),
         connections: args.concurrency,
         threads,
         began,
-        rate: args.load.rate,
-        ended: &ended,
+        took: ended.took,
+        schedule: schedule.clone(),
         intervals,
         cpu,
         server,
         limited,
     };
-    let summary = Summary::of_requests(run, &tally, &schedules);
+    let summary = Summary::of_requests(run, &tally);
     match &attributes {
         None => {
             let server = server_lines(server, tally.done(), ended.took);

@@ -7,6 +7,7 @@ use super::pace::Schedule;
 use super::processes::Processes;
 use super::report::Facts;
 use super::request;
+use super::sockets;
 use super::sockets::route::{self, Route};
 use super::summary;
 use super::tally::Wanted;
@@ -19,8 +20,6 @@ use std::time::Duration;
 
 /// Requests without `-n` beside `-t`, at most.
 const REQUESTS_WITH_TIME: usize = 50_000;
-/// Descriptors of this program besides its connections: the standard ones, polls, files.
-const OTHER_FILES: usize = 32;
 
 /// A run that is about to begin.
 pub struct Prepared {
@@ -68,14 +67,7 @@ pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
     if !load.warmup.is_zero() && load.duration.is_none() {
         return Err("--warmup needs a time that is measured: give --duration SECONDS instead of -n".into());
     }
-    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
-    if (args.concurrency + OTHER_FILES) as u64 > files {
-        let most = files.saturating_sub(OTHER_FILES as u64);
-        return Err(format!(
-            "-c {}: the limit of open files ({files}) allows {most}; ulimit -n raises it",
-            args.concurrency
-        ));
-    }
+    sockets::enough_files(args.concurrency)?;
     out::check_figures(&args.output, &summary::figure_names(!load.pids.is_empty()))?;
     let (sent, sends_bodies) = request::all(args, &url)?;
     let (host, port) = args.proxy.as_ref().map_or((url.host.as_str(), url.port), |(host, port)| (host, *port));
@@ -110,7 +102,6 @@ pub fn prepare(args: &BenchArgs) -> Result<Prepared, String> {
         took: Duration::ZERO,
         percentages: !args.no_percentages,
         confidence: !args.no_confidence,
-        rate: load.rate,
     };
     let share = |n: usize, all: usize| all / load.threads + usize::from(n < all % load.threads);
     let schedule = |n| load.rate.map(|rate| Schedule { rate, first: n as u64, stride: load.threads as u64 });

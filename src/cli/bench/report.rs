@@ -1,7 +1,7 @@
 //! The report, in the lines and columns of `ab`. Programs read it by its labels, so nothing else stands in its lines.
 
-use super::driver::Rest;
 use super::own::LATE_MICROS;
+use super::summary::Schedule;
 use super::tally::Tally;
 use super::times::Times;
 use std::fmt::{self, Display, Formatter};
@@ -30,34 +30,14 @@ pub struct Facts {
     pub percentages: bool,
     /// Medians, deviations and warnings are wanted.
     pub confidence: bool,
-    /// Requests a second that were asked for.
-    pub rate: Option<f64>,
-}
-
-/// What the schedules of all threads have left at the end.
-#[derive(Debug, Default)]
-pub struct Schedules {
-    pub never_sent: u64,
-    pub open: Times,
-}
-
-impl Schedules {
-    /// The sum over the threads.
-    pub fn of(rests: &[Rest]) -> Schedules {
-        let mut sum = Schedules::default();
-        for rest in rests {
-            sum.never_sent += rest.never_sent;
-            sum.open.add(&rest.open);
-        }
-        sum
-    }
 }
 
 /// The report of a run.
 pub struct Report<'a> {
     pub facts: &'a Facts,
     pub tally: &'a Tally,
-    pub schedules: &'a Schedules,
+    /// Of a run with `--rate`.
+    pub schedule: Option<&'a Schedule>,
 }
 
 /// A label and its value.
@@ -83,11 +63,11 @@ impl Display for Report<'_> {
         }
         if self.facts.percentages && self.tally.done() > 1 {
             self.percentages(f)?;
-            latencies(f, &self.tally.total, self.facts.rate.map(|_| &self.tally.uncorrected))?;
+            latencies(f, &self.tally.total, self.schedule.map(|schedule| &schedule.uncorrected))?;
         }
         self.statuses(f)?;
-        if let Some(rate) = self.facts.rate {
-            schedule(f, rate, &self.tally.late, self.schedules)?;
+        if let Some(kept) = self.schedule {
+            schedule(f, kept)?;
             writeln!(f, "Latency from due counts the time for which a request waited because no connection was idle.")?;
         }
         Ok(())
@@ -236,30 +216,28 @@ pub fn latencies(f: &mut impl fmt::Write, latency: &Times, from_sending: Option<
         None => writeln!(f, "\nLatency by percentile")?,
         Some(_) => writeln!(f, "\nLatency by percentile\n                from due    from sending")?,
     }
-    let millis = |micros: u64| format!("{:.3} ms", micros as f64 / 1000.0);
     for share in SHARES {
-        write!(f, "  {:<8}{:>14}", format!("p{share}"), millis(latency.percentile(share)))?;
+        write!(f, "  {:<8}{:>14}", format!("p{share}"), in_millis(latency.percentile(share)))?;
         match from_sending {
             None => writeln!(f)?,
-            Some(times) => writeln!(f, "{:>16}", millis(times.percentile(share)))?,
+            Some(times) => writeln!(f, "{:>16}", in_millis(times.percentile(share)))?,
         }
     }
     Ok(())
 }
 
 /// How a run kept to its schedule.
-pub fn schedule(f: &mut impl fmt::Write, rate: f64, late: &Times, schedules: &Schedules) -> fmt::Result {
-    let Schedules { never_sent, open } = schedules;
-    let micros = |micros: u64| format!("{:.3} ms", micros as f64 / 1000.0);
+pub fn schedule(f: &mut impl fmt::Write, schedule: &Schedule) -> fmt::Result {
+    let Schedule { rate, late, never_sent, open, .. } = schedule;
     writeln!(f)?;
     line(f, "Schedule:", format!("{rate:.2} [#/sec] asked for"))?;
-    let [p99, max] = [late.percentile(99.0), late.max()].map(micros);
+    let [p99, max] = [late.percentile(99.0), late.max()].map(in_millis);
     line(f, "Late starts:", format!("{} of {}, p99 {p99}, max {max}", late.longer_than(LATE_MICROS), late.count()))?;
     line(f, "Never sent:", never_sent)?;
     match open.count() {
         0 => line(f, "Open at the end:", 0),
         n => {
-            let (age, max) = (micros(open.median()), micros(open.max()));
+            let (age, max) = (in_millis(open.median()), in_millis(open.max()));
             line(f, "Open at the end:", format!("{n} (median age {age}, max {max})"))
         }
     }
@@ -267,6 +245,11 @@ pub fn schedule(f: &mut impl fmt::Write, rate: f64, late: &Times, schedules: &Sc
 
 /// The shares of the requests whose latency is shown with fractions of a millisecond, percent.
 const SHARES: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
+
+/// Milliseconds with three decimals of microseconds.
+fn in_millis(micros: u64) -> String {
+    format!("{:.3} ms", micros as f64 / 1000.0)
+}
 
 /// A label, and its value from column 25 on.
 pub fn line(f: &mut impl fmt::Write, label: &str, value: impl Display) -> fmt::Result {

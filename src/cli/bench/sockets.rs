@@ -7,9 +7,10 @@ use crate::id::ConnId;
 use crate::net::listeners::Service;
 use crate::net::socket::Socket;
 use crate::net::wire::Wire;
-use crate::net::{Network, Source};
+use crate::net::{Network, Source, Stream};
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry};
+use rlimit::Resource;
 use route::Route;
 use socket2::{Domain, Protocol, SockAddr, Type};
 use std::error::Error;
@@ -17,6 +18,39 @@ use std::fmt::{self, Display, Formatter};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+
+/// Descriptors of this program besides its connections: the standard ones, polls, files.
+const OTHER_FILES: u64 = 32;
+
+/// Whether so many connections may be open at once. (The program raises its limit at its start.)
+///
+/// # Errors
+/// A line that says how many may be.
+pub fn enough_files(connections: usize) -> Result<(), String> {
+    let limit = rlimit::getrlimit(Resource::NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    match connections as u64 <= limit.saturating_sub(OTHER_FILES) {
+        true => Ok(()),
+        false => {
+            let most = limit.saturating_sub(OTHER_FILES);
+            Err(format!("-c {connections}: the limit of open files ({limit}) allows {most}; ulimit -n raises it"))
+        }
+    }
+}
+
+/// Whether a connect is done; `false` while it is under way. The caller was told that the socket is writable, or broken.
+///
+/// # Errors
+/// Why it failed: the pending error of the socket (SO_ERROR).
+pub fn is_connected(stream: &impl Stream) -> io::Result<bool> {
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    match stream.peer_addr() {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == ErrorKind::NotConnected => Ok(false),
+        Err(e) => Err(e),
+    }
+}
 
 /// Connects, and has connections watched.
 pub struct Sockets {

@@ -1,9 +1,7 @@
 //! What a run has shown, whatever it spoke: files, conditions and comparisons are made of this.
 
 use super::driver::Rest;
-use super::load::Ended;
 use super::processes::Usage;
-use super::report::Schedules;
 use super::tally::Tally;
 use super::times::Times;
 use std::time::{Duration, SystemTime};
@@ -89,14 +87,27 @@ impl Interval {
     }
 }
 
+impl Schedule {
+    /// How the requests of all threads kept to it.
+    pub fn of_requests(rate: f64, tally: &Tally, rests: &[Rest]) -> Schedule {
+        let (uncorrected, late) = (tally.uncorrected.clone(), tally.late.clone());
+        let mut schedule = Schedule { rate, uncorrected, late, never_sent: 0, open: Times::default() };
+        for rest in rests {
+            schedule.never_sent += rest.never_sent;
+            schedule.open.add(&rest.open);
+        }
+        schedule
+    }
+}
+
 /// What is known of a run of requests besides its counts.
-pub struct Run<'a> {
+pub struct Run {
     pub url: String,
     pub connections: usize,
     pub threads: usize,
     pub began: SystemTime,
-    pub rate: Option<f64>,
-    pub ended: &'a Ended<Rest>,
+    pub took: Duration,
+    pub schedule: Option<Schedule>,
     pub intervals: Vec<Interval>,
     pub cpu: Option<Duration>,
     /// What the watched processes of the server have used: CPU time of the measured time, memory at its end.
@@ -106,14 +117,7 @@ pub struct Run<'a> {
 
 impl Summary {
     /// Of a run of requests.
-    pub fn of_requests(run: Run<'_>, tally: &Tally, schedules: &Schedules) -> Summary {
-        let schedule = run.rate.map(|rate| Schedule {
-            rate,
-            uncorrected: tally.uncorrected.clone(),
-            late: tally.late.clone(),
-            never_sent: schedules.never_sent,
-            open: schedules.open.clone(),
-        });
+    pub fn of_requests(run: Run, tally: &Tally) -> Summary {
         let failures = [
             ("connect", tally.connect_failures),
             ("receive", tally.receive_failures),
@@ -127,7 +131,7 @@ impl Summary {
             connections: run.connections,
             threads: run.threads,
             began: run.began,
-            took: run.ended.took,
+            took: run.took,
             succeeded: tally.done().saturating_sub(tally.receive_failures + tally.length_failures),
             failures: failures.into_iter().filter(|(_, count)| *count > 0).collect(),
             statuses,
@@ -135,7 +139,7 @@ impl Summary {
             sent_bytes: tally.sent_bytes,
             latency: tally.total.clone(),
             waiting: Some(tally.waiting.clone()),
-            schedule,
+            schedule: run.schedule,
             figures: run.server.map_or_else(Vec::new, |used| server_figures(used, tally.done())),
             intervals: run.intervals,
             cpu: run.cpu,

@@ -31,9 +31,9 @@ mod traffic;
 use super::load::{Aborted, Precision, Watch};
 use super::own::{self, Used};
 use super::record::{Record, Recorded};
-use super::sockets::Sockets;
+use super::sockets::{self, Sockets};
 use super::view::{Goal, View};
-use super::{conclude, drive, last_lines, note, out, refused, say, written_files};
+use super::{PROGRAM, conclude, drive, last_lines, note, out, refused, say, written_files};
 use crate::config::BenchArgs;
 use crate::config::bench_args::WsMode;
 use driver::Driver;
@@ -43,13 +43,8 @@ use plan::Plan;
 use recorder::Counted;
 use report::{figure_names, into_summary, report};
 use results::Results;
-use rlimit::Resource;
 use std::process::ExitCode;
 use std::time::Instant;
-
-const BANNER: &str = concat!("This is squall bench, Version ", env!("CARGO_PKG_VERSION"), "\n");
-/// Descriptors beside those of the connections: the poll, standard streams, files.
-const OTHER_FILES: u64 = 32;
 
 /// Whether these flags are about WebSocket.
 pub fn is_asked_for(args: &BenchArgs) -> bool {
@@ -62,8 +57,9 @@ pub fn is_asked_for(args: &BenchArgs) -> bool {
 /// The report or a file cannot be written, or the load cannot run.
 pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     let mut masks = Masks::new()?;
-    let plan =
-        out::check(written_files(args)).and_then(|()| Plan::new(args, masks.number())).and_then(with_enough_files);
+    let plan = out::check(written_files(args))
+        .and_then(|()| Plan::new(args, masks.number()))
+        .and_then(|plan| sockets::enough_files(plan.all()).map(|()| plan));
     let plan = plan.and_then(|plan| out::check_figures(&args.output, &figure_names(&plan)).map(|()| plan));
     let plan = match plan {
         Ok(plan) => plan,
@@ -71,7 +67,7 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     };
     let goal = Goal::Time(plan.timing.duration);
     let mut running = Running { record: Record::new(&args.output, View::new(goal, args.quiet), 1) };
-    say(&args.output, &format!("{BANNER}Benchmarking {} (be patient)\n\n", plan.server.url.host))?;
+    say(&args.output, &format!("{PROGRAM}Benchmarking {} (be patient)\n\n", plan.server.url.host))?;
     let precision = if plan.timing.rate.is_some() { Precision::Micros } else { Precision::Millis };
     plan.server.route.note.iter().for_each(|line| note(&format!("squall bench: {line}")));
     let of_thread = plan.clone();
@@ -147,15 +143,4 @@ fn limits(plan: &Plan, results: &Results, recorded: &Recorded) -> Vec<String> {
         no_descriptor: lacks(NO_DESCRIPTOR),
         late_p99: results.schedule.as_ref().map_or(0, |schedule| schedule.late.percentile(99.0)),
     })
-}
-
-/// # Errors
-/// The limit of open files is too low for the plan.
-fn with_enough_files(plan: Plan) -> Result<Plan, String> {
-    let limit = rlimit::getrlimit(Resource::NOFILE).map_or(u64::MAX, |(soft, _)| soft);
-    let needed = plan.all() as u64 + OTHER_FILES;
-    match needed > limit {
-        true => Err(format!("{needed} open files are needed, and the limit is {limit}: ulimit -n {needed} raises it")),
-        false => Ok(plan),
-    }
 }

@@ -5,7 +5,7 @@
 //! ```
 
 use super::connection::{Connection, Filled, Stage};
-use crate::cli::bench::sockets::FlagError;
+use crate::cli::bench::sockets::{self, FlagError};
 use crate::http::Limits;
 use crate::http::exchange::{Exchange, ExchangeEvent, ResponseHead};
 use crate::net::{Network, Stream};
@@ -229,11 +229,7 @@ impl From<HandshakeError> for Trouble {
 /// Whether the connect is done.
 fn is_connected<S: Stream>(connection: &mut Connection<S>) -> Result<bool, Trouble> {
     let Some(stream) = connection.stream() else { return Ok(false) };
-    match stream.take_error().map(|error| error.map_or_else(|| stream.peer_addr().map(drop), Err)) {
-        Ok(Ok(())) => Ok(true),
-        Ok(Err(e)) if e.kind() == ErrorKind::NotConnected => Ok(false),
-        Ok(Err(e)) | Err(e) => Err(Trouble::connecting(&e)),
-    }
+    sockets::is_connected(stream).map_err(|e| Trouble::connecting(&e))
 }
 
 /// The cookies that a login sets.

@@ -4,8 +4,8 @@ use super::fanout::{RoomResults, SenderCounts};
 use super::plan::{Message, Plan};
 use super::results::{Ends, Results};
 use crate::cli::bench::record::Recorded;
-use crate::cli::bench::report::{Schedules, latencies, line, schedule};
-use crate::cli::bench::summary::{Figure, Schedule, Summary};
+use crate::cli::bench::report::{latencies, line, schedule};
+use crate::cli::bench::summary::{Figure, Summary};
 use crate::cli::bench::times::Times;
 use crate::config::bench_args::WsMode;
 use std::fmt::{self, Display, Write};
@@ -83,9 +83,8 @@ pub fn report(plan: &Plan, results: &Results) -> String {
     if matches!(plan.mode, WsMode::Echo | WsMode::Fanout) && results.latency.count() > 0 {
         lines.write(|text| latencies(text, &results.latency, results.schedule.as_ref().map(|it| &it.uncorrected)));
     }
-    if let Some(Schedule { rate, late, never_sent, open, .. }) = &results.schedule {
-        let schedules = Schedules { never_sent: *never_sent, open: open.clone() };
-        lines.write(|text| schedule(text, *rate, late, &schedules));
+    if let Some(kept) = &results.schedule {
+        lines.write(|text| schedule(text, kept));
     }
     lines.0
 }
