@@ -84,6 +84,22 @@ pub fn write_some(stream: &mut impl Stream, bytes: &[u8], writable: &mut bool) -
     }
 }
 
+/// Whether a connect is done, of a stream that has become writable: that means that it is decided (connect(2), EINPROGRESS),
+/// and only the peer's address tells that it is decided well. `false`: it is still under way.
+///
+/// # Errors
+/// Why it failed: the pending error of the socket (SO_ERROR).
+pub fn is_connected(stream: &impl Stream) -> io::Result<bool> {
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    match stream.peer_addr() {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == ErrorKind::NotConnected => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
 /// What the loop needs of the world.
 pub trait Network {
     type Stream: Stream;

@@ -17,10 +17,10 @@ use crate::conn::{Connection, Input, Protocol};
 use crate::event::FetchError;
 use crate::http::url::Scheme;
 use crate::id::ConnId;
-use crate::net::{Network, Stream};
+use crate::net::{Network, Stream, is_connected};
 use crate::workers::names::{Answer, Found, Names, Resolved};
 use std::collections::HashMap;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -344,19 +344,6 @@ impl<S: Stream> Race<S> {
             Some((address, e)) => FetchError::Connect { address: address.to_string(), why: e.to_string() },
             None => FetchError::no_address(host.to_owned()),
         }
-    }
-}
-
-/// Writable after a connect means that it is decided (connect(2), EINPROGRESS); only the peer's address tells that it
-/// is decided well.
-fn is_connected(stream: &impl Stream) -> io::Result<bool> {
-    if let Some(error) = stream.take_error()? {
-        return Err(error);
-    }
-    match stream.peer_addr() {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == ErrorKind::NotConnected => Ok(false),
-        Err(e) => Err(e),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::id::ConnId;
 use crate::net::listeners::Service;
 use crate::net::socket::Socket;
 use crate::net::wire::Wire;
-use crate::net::{Network, Source, Stream};
+use crate::net::{Network, Source};
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry};
 use rlimit::Resource;
@@ -34,21 +34,6 @@ pub fn enough_files(connections: usize) -> Result<(), String> {
             let most = limit.saturating_sub(OTHER_FILES);
             Err(format!("-c {connections}: the limit of open files ({limit}) allows {most}; ulimit -n raises it"))
         }
-    }
-}
-
-/// Whether a connect is done; `false` while it is under way. The caller was told that the socket is writable, or broken.
-///
-/// # Errors
-/// Why it failed: the pending error of the socket (SO_ERROR).
-pub fn is_connected(stream: &impl Stream) -> io::Result<bool> {
-    if let Some(error) = stream.take_error()? {
-        return Err(error);
-    }
-    match stream.peer_addr() {
-        Ok(_) => Ok(true),
-        Err(e) if e.kind() == ErrorKind::NotConnected => Ok(false),
-        Err(e) => Err(e),
     }
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::testing::network::{Connect, FakeStream, Pipe, PipeRef, Verdict};
 use std::cell::RefCell;
+use std::io::ErrorKind;
 
 const STAGGER: Duration = Duration::from_millis(250);
 const REFUSED: Connect = Connect::Failed(ErrorKind::ConnectionRefused);

@@ -5,10 +5,10 @@
 //! ```
 
 use super::connection::{Connection, Filled, Stage};
-use crate::cli::bench::sockets::{self, FlagError};
+use crate::cli::bench::sockets::FlagError;
 use crate::http::Limits;
 use crate::http::exchange::{Exchange, ExchangeEvent, ResponseHead};
-use crate::net::{Network, Stream};
+use crate::net::{self, Network, Stream};
 use crate::ws::handshake::client::{self, HandshakeError, Key};
 use std::fmt::{self, Display, Formatter};
 use std::io::{self, ErrorKind};
@@ -229,7 +229,7 @@ impl From<HandshakeError> for Trouble {
 /// Whether the connect is done.
 fn is_connected<S: Stream>(connection: &mut Connection<S>) -> Result<bool, Trouble> {
     let Some(stream) = connection.stream() else { return Ok(false) };
-    sockets::is_connected(stream).map_err(|e| Trouble::connecting(&e))
+    net::is_connected(stream).map_err(|e| Trouble::connecting(&e))
 }
 
 /// The cookies that a login sets.
