@@ -100,6 +100,8 @@ fn limits_names_every_flag() {
     assert!(missing.is_empty(), "src/doc/limits.md does not name {missing:?}");
 }
 
+/// The documents are about the whole program, with `squall bench`.
+#[cfg(feature = "bench")]
 #[test]
 fn named_flags_and_files_exist() {
     let mut known = flags_of_the_program();
