@@ -232,7 +232,7 @@ pub struct Serve {
     /// Log every response in the combined format; - is standard error; SIGHUP and SIGUSR1 open the file again
     #[arg(long, env = "SQUALL_ACCESS_LOG", value_name = "FILE")]
     pub access_log: Option<PathBuf>,
-    /// Add /search-sync and /block, which do their work on the loop so that everybody waits
+    /// Add /search-sync and /block, which do their work on the loop, so that every other client waits
     #[arg(long, env = "SQUALL_LAB", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub lab: bool,
 }

@@ -56,7 +56,7 @@ const BROKEN: u8 = 3;
 /// The report cannot be written, or the load cannot run.
 pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     if args.version {
-        return print(BANNER).map(|()| ExitCode::SUCCESS);
+        return print(&banner()).map(|()| ExitCode::SUCCESS);
     }
     if args.usage {
         note(&BenchArgs::usage());
@@ -82,11 +82,11 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
 
 /// The first line of each report.
 const PROGRAM: &str = concat!("This is squall bench, Version ", env!("CARGO_PKG_VERSION"), "\n");
-const BANNER: &str = concat!(
-    "This is squall bench, Version ",
-    env!("CARGO_PKG_VERSION"),
-    "\nIt takes the options of ApacheBench 2.3 and prints its report.\n"
-);
+
+/// What stands above the report of `ab`.
+fn banner() -> String {
+    format!("{PROGRAM}It takes the options of ApacheBench 2.3 and prints its report.\n")
+}
 
 /// Every file that a run writes, with its flag.
 fn written_files(args: &BenchArgs) -> impl Iterator<Item = (&'static str, &Path)> {

@@ -64,7 +64,7 @@ fn every_listener_has_a_line_with_the_port_it_got() {
 #[test]
 fn a_listener_may_have_an_address_of_ipv6() {
     if let Err(e) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
-        eprintln!("skipped: this machine does not let anybody listen on ::1: {e}");
+        eprintln!("skipped: this machine allows no listener on ::1: {e}");
         return;
     }
     let data = Dir::new();

@@ -95,6 +95,12 @@ impl<N: Network> Driver<N> {
         self.end().is_some_and(|end| now >= end)
     }
 
+    /// When the next request is due for which a slot is idle.
+    fn next_due(&self) -> Option<Instant> {
+        let schedule = self.plan.schedule.filter(|_| !self.idle.is_empty() && self.begun < self.plan.requests_max)?;
+        Some(if self.again.is_empty() { schedule.due(self.began, self.begun) } else { self.began })
+    }
+
     /// The next request that is due.
     fn next(&mut self, now: Instant) -> Option<Pending> {
         if self.is_late(now) {
@@ -467,14 +473,6 @@ impl<N: Network> Load for Driver<N> {
             rest.open.record(micros(end.saturating_duration_since(pending.due)));
         }
         rest
-    }
-}
-
-impl<N: Network> Driver<N> {
-    /// When the next request is due for which a slot is idle.
-    fn next_due(&self) -> Option<Instant> {
-        let schedule = self.plan.schedule.filter(|_| !self.idle.is_empty() && self.begun < self.plan.requests_max)?;
-        Some(if self.again.is_empty() { schedule.due(self.began, self.begun) } else { self.began })
     }
 }
 

@@ -14,7 +14,7 @@ use super::summary::{Run, Schedule, Summary};
 use super::tally::Tally;
 use super::trace;
 use super::view::{Goal, View};
-use super::{BANNER, conclude, drive, files, last_lines, note, say};
+use super::{banner, conclude, drive, files, last_lines, note, say};
 use crate::config::BenchArgs;
 use crate::http::url::Url;
 use std::fs::File;
@@ -45,8 +45,8 @@ pub fn run(args: &BenchArgs, prepared: Prepared) -> Result<ExitCode, String> {
     let record = Record::new(&args.output, view, threads);
     let mut running = Running { record, tally: Tally::new(plans[0].wanted), processes, server_before: None };
     match attributes {
-        None => say(&format!("{BANNER}\n{}", begin(args, &url, running.record.view.is_silent())))?,
-        Some(_) => say(&format!("<p>\n {}<br>\n</p>\n<p>\n", BANNER.trim_end().replace('\n', "<br>\n ")))?,
+        None => say(&format!("{}\n{}", banner(), begin(args, &url, running.record.view.is_silent())))?,
+        Some(_) => say(&format!("<p>\n {}<br>\n</p>\n<p>\n", banner().trim_end().replace('\n', "<br>\n ")))?,
     }
     route.note.iter().for_each(|line| note(&format!("squall bench: {line}")));
     if args.verbosity >= trace::TALK {

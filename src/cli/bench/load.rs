@@ -7,8 +7,8 @@
 //! caller:    waits for these pieces, ten times a second looks at the counts so far, and at signals
 //! ```
 //!
-//! A thread shares nothing with the others but two counters, so the caller may show what it likes without a change of
-//! the result.
+//! A thread shares with the others a flag that ends it, and with the caller its own count of what is done. So the caller
+//! can show the run without a change of the result.
 
 use super::series::INTERVAL;
 use crate::id::ConnId;

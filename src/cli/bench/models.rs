@@ -211,7 +211,7 @@ fn measure(
     Ok(Cell { handler, connections, subject, load, needs: needs.ok().flatten() })
 }
 
-/// Requests `path` over so many connections for so long, each request on a new connection.
+/// Requests `path` over `connections` connections for the time `seconds`, each request on a new connection.
 fn load(
     address: SocketAddr,
     path: &str,

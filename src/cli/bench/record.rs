@@ -33,7 +33,7 @@ pub struct Recorded {
 }
 
 impl<'a> Record<'a> {
-    /// A run of so many threads is about to begin.
+    /// A run of `threads` threads is about to begin.
     pub fn new(output: &'a OutputArgs, view: View, threads: usize) -> Record<'a> {
         let (log, series) = (RunLog::default(), Series::new(threads));
         Record { output, view, log, series, began: SystemTime::now(), cpu_before: own::cpu_time() }

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Length of an interval.
 pub const INTERVAL: Duration = Duration::from_secs(1);
 
-/// An interval is closed when a thread is so many intervals ahead of it, whatever the others have told.
+/// Number of intervals that a thread has to be ahead of one that is closed without the others.
 const BEHIND: u64 = 2;
 
 /// The intervals of a run.
@@ -37,7 +37,7 @@ pub struct Outcomes {
 }
 
 impl Series {
-    /// Of a run that begins with so many threads.
+    /// Of a run that begins with `threads` threads.
     pub fn new(threads: usize) -> Series {
         Series { threads, open: BTreeMap::new(), next: 0, complete: Vec::new() }
     }
@@ -94,12 +94,7 @@ fn start_of(interval: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn times(values: &[u64]) -> Times {
-        let mut times = Times::default();
-        values.iter().for_each(|&value| times.record(value));
-        times
-    }
+    use crate::cli::bench::times::times;
 
     fn outcomes(succeeded: u64, failed: u64) -> Outcomes {
         Outcomes { succeeded, failed }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// Descriptors of this program besides its connections: the standard ones, polls, files.
 const OTHER_FILES: u64 = 32;
 
-/// Whether so many connections may be open at once. (The program raises its limit at its start.)
+/// Whether `connections` connections may be open at once. (The program raises its limit at its start.)
 ///
 /// # Errors
 /// A line that says how many may be.

@@ -81,7 +81,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Ends with the run, which took so long, if it would end later.
+    /// Cuts the interval at the end of the run, which took the time `took`.
     pub fn cut_at(&mut self, took: Duration) {
         self.length = self.length.min(took.saturating_sub(self.at));
     }
@@ -175,7 +175,7 @@ pub fn figure_names(watches_server: bool) -> Vec<&'static str> {
     names.to_vec()
 }
 
-/// What a server has used, for so many requests. Their names are those of [`figure_names`].
+/// CPU time and memory of the server, for `done` requests. Their names are those of [`figure_names`].
 fn server_figures(used: Usage, done: u64) -> Vec<Figure> {
     let each = used.cpu.as_secs_f64() * 1e6 / done.max(1) as f64;
     vec![

@@ -126,7 +126,7 @@ impl Tally {
         self.received_bytes += bytes as u64;
     }
 
-    /// A response is whole, with so many bytes of body.
+    /// A response is whole, with `body` bytes of body.
     pub fn ended(&mut self, sample: Sample, status: u16, body: u64, is_kept: bool) {
         self.record(sample);
         self.count_status(status, 1);

@@ -1,7 +1,7 @@
 //! The times of requests: each one's own, and all of them by value, in a histogram of fixed size.
 //!
 //! Times are whole microseconds. A [`Times`] keeps three digits of each: exact up to 2,047 µs, within 0.1 % above. Every
-//! percentage, the median among them, follows one rule: the smallest time that so many percent of all do not exceed.
+//! percentile, the median among them, follows one rule: the smallest time that this share of all does not exceed.
 //! (`ab` has three rules.) Means and deviations are exact.
 
 use hdrhistogram::Histogram;
@@ -136,15 +136,17 @@ impl Times {
     }
 }
 
+/// These times, µs.
+#[cfg(test)]
+pub fn times(values: &[u64]) -> Times {
+    let mut times = Times::default();
+    values.iter().for_each(|&value| times.record(value));
+    times
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn times(values: &[u64]) -> Times {
-        let mut times = Times::default();
-        values.iter().for_each(|&value| times.record(value));
-        times
-    }
 
     #[test]
     fn median_and_percentages_follow_one_rule() {

@@ -34,7 +34,7 @@ enum Form {
 pub struct View {
     form: Form,
     began: Instant,
-    /// What is measured is of this length, or has so many requests.
+    /// The length of what is measured, or its number of requests.
     goal: Goal,
     /// Distance of the lines of `ab`, and the count at the next one.
     every: u64,

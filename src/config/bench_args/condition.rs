@@ -51,7 +51,7 @@ pub enum Statistic {
     Mean,
     Deviation,
     Max,
-    /// The time that so many percent do not exceed, 0 to 100.
+    /// The time that this percentage, 0 to 100, does not exceed.
     Percentile(f64),
 }
 

@@ -265,7 +265,7 @@ fn an_event_of_an_earlier_connection_changes_nothing() {
     assert!(bench.network.pipe(1).borrow().heard().is_empty());
 }
 
-/// The driver beside a server that responds at once, but not between two moments, for so many milliseconds. Returns what
+/// Runs the driver for `millis` milliseconds beside a server that responds at once, but not during `stall`. Returns what
 /// was counted, and what was left at the end.
 fn run_with_stall(plan: Plan, stall: std::ops::Range<u64>, millis: u64) -> (Tally, Rest) {
     let mut bench = Bench::new(plan);

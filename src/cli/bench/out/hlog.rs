@@ -83,7 +83,7 @@ impl RunLog {
         }
     }
 
-    /// The run is over, and took so long.
+    /// The run is over, after the time `took`.
     ///
     /// # Errors
     /// The file could not be written.

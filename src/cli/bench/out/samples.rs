@@ -10,7 +10,7 @@ pub fn condition(text: &str) -> Condition {
     text.parse().unwrap_or_else(|why| panic!("{text}: {why}"))
 }
 
-/// Each value so many times.
+/// Each value, repeated by its count.
 pub fn times(values: &[(u64, u64)]) -> Times {
     let mut times = Times::default();
     values.iter().for_each(|&(micros, count)| (0..count).for_each(|_| times.record(micros)));

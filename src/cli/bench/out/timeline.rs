@@ -17,7 +17,7 @@ pub struct Column {
     pub latency: Option<(f64, f64)>,
 }
 
-/// At most so many columns; each but the last has equally many intervals. A short rest at the end has none.
+/// At most `most` columns; each but the last has the same number of intervals. A short rest at the end has none.
 pub fn columns(intervals: &[Interval], most: usize) -> Vec<Column> {
     let intervals = whole(intervals);
     let group = intervals.len().div_ceil(most.max(1)).max(1);

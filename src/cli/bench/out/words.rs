@@ -3,7 +3,7 @@
 use crate::cli::bench::times::Times;
 use crate::config::bench_args::Statistic;
 
-/// A number with at most so many decimals, without zeros at its end: `1.25`, `3`.
+/// A number with at most `decimals` decimals, without zeros at its end: `1.25`, `3`.
 pub fn number(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };

@@ -79,7 +79,7 @@ pub struct Nines {
 }
 
 impl Nines {
-    /// As far as so many times can tell: of a hundred, the last one is behind 99 %.
+    /// The largest share that `count` times can tell: of a hundred times, the last one is behind 99 %.
     pub fn of(count: u64) -> Nines {
         Nines { nines: (count.max(1) as f64).log10().clamp(1.0, 7.0) }
     }
