@@ -13,13 +13,13 @@ pub struct Now {
     /// Monotonic: for deadlines and intervals.
     pub instant: Instant,
     /// Wall clock: for other programs and people.
-    pub wall: UnixTime,
+    pub wall: UnixMillis,
 }
 
 impl Now {
     /// Reads both clocks.
     pub fn read() -> Now {
-        Now { instant: Instant::now(), wall: UnixTime::nearest(SystemTime::now()) }
+        Now { instant: Instant::now(), wall: UnixMillis::nearest(SystemTime::now()) }
     }
 }
 
@@ -62,6 +62,56 @@ impl fmt::Display for UnixTime {
     }
 }
 
+/// A time of the wall clock, whole milliseconds since 1970, up to the end of the year 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct UnixMillis(u64);
+
+impl UnixMillis {
+    /// 31 December 9999, 23:59:59.999.
+    pub const LAST: UnixMillis = UnixMillis(UnixTime::LAST.0 * 1000 + 999);
+
+    /// `time` without the fraction of a millisecond, or the nearest time that can be expressed.
+    pub fn nearest(time: SystemTime) -> UnixMillis {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).map_or(UnixMillis::LAST, UnixMillis::from_millis)
+    }
+
+    /// `millis` since 1970, at most [`UnixMillis::LAST`].
+    pub fn from_millis(millis: u64) -> UnixMillis {
+        UnixMillis(millis).min(UnixMillis::LAST)
+    }
+
+    /// Milliseconds since 1970.
+    pub fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970.
+    pub fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// The same time without its fraction of a second.
+    pub fn whole(self) -> UnixTime {
+        UnixTime(self.seconds())
+    }
+}
+
+impl From<UnixTime> for UnixMillis {
+    fn from(time: UnixTime) -> UnixMillis {
+        UnixMillis(time.0 * 1000)
+    }
+}
+
+/// As RFC 3339 has it, in UTC, 24 bytes: `2023-11-14T22:13:20.123Z`.
+impl fmt::Display for UnixMillis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = i64::try_from(self.0).map_err(|_| fmt::Error)?;
+        let time = jiff::Timestamp::from_millisecond(millis).map_err(|_| fmt::Error)?;
+        write!(f, "{time:.3}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +146,21 @@ mod tests {
             assert_eq!((UnixTime::of(time), UnixTime::nearest(time)), (None, nearest));
         }
         assert_eq!(UnixTime::from_seconds(u64::MAX), UnixTime::LAST);
+    }
+    #[test]
+    fn times_with_milliseconds_are_those_of_rfc_3339() {
+        for (millis, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_700_000_000_123, "2023-11-14T22:13:20.123Z"),
+            (951_782_400_010, "2000-02-29T00:00:00.010Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+        ] {
+            let time = UnixMillis::nearest(UNIX_EPOCH + Duration::from_millis(millis) + Duration::from_micros(999));
+            assert_eq!((time.millis(), time.to_string().as_str()), (millis, text));
+            assert_eq!(time.whole().seconds(), millis / 1000);
+        }
+        assert_eq!(UnixMillis::nearest(UNIX_EPOCH - Duration::from_secs(1)), UnixMillis::default());
+        assert_eq!(UnixMillis::nearest(after(1 << 60)), UnixMillis::LAST);
+        assert_eq!(UnixMillis::from(UnixTime::LAST).whole(), UnixTime::LAST);
     }
 }

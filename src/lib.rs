@@ -151,6 +151,7 @@ pub mod id;
 pub mod net;
 pub mod reactor;
 pub mod site;
+pub mod store;
 pub mod workers;
 pub mod ws;
 pub mod zlib;

@@ -62,7 +62,7 @@ impl Incoming {
         };
         let is_head = request.is_ok_and(|request| request.method == Method::Head);
         let (mut date, mut out) = ([b' '; 29], Vec::new());
-        let _ = write!(&mut date[..], "{}", Now::read().wall);
+        let _ = write!(&mut date[..], "{}", Now::read().wall.whole());
         encode_response(&response, Terms { head: is_head, http_1_0: false, keep_alive: false }, &date, &mut out);
         Some((wait, out))
     }

@@ -44,6 +44,15 @@ pub struct Limits {
     /// Bytes that a member may be behind its room before it is cut (`--lag-max`).
     pub lag_bytes_max: usize,
 
+    /// Entries of a room that the history in memory keeps.
+    pub history_memory_keep: usize,
+    /// Bytes, about, of the history in memory; over it the room that was used least recently is forgotten.
+    pub history_memory_bytes_max: usize,
+    /// Messages of one connection that may wait to be stored; at it the connection is not read.
+    pub appends_waiting_max: u16,
+    /// Outcomes of the store taken in one turn.
+    pub outcomes_per_turn: usize,
+
     /// All unfinished input and unsent output together, bytes (`--buffer-max`); a connection that would exceed it is
     /// closed.
     pub buffer_bytes_max: usize,
@@ -154,6 +163,10 @@ impl Default for Limits {
             silent_for: Duration::from_secs(75),
             close_within: Duration::from_secs(5),
             lag_bytes_max: 4 << 20,
+            history_memory_keep: 1000,
+            history_memory_bytes_max: 64 << 20,
+            appends_waiting_max: 64,
+            outcomes_per_turn: 1024,
             buffer_bytes_max: 256 << 20,
             high_water: 256 << 10,
             connections_max: 10_000,

@@ -1,7 +1,7 @@
 //! The clocks as one turn has read them.
 
 use super::stall::{Stall, StallWatch};
-use crate::clock::{Now, UnixTime};
+use crate::clock::{Now, UnixMillis};
 use crate::config::Limits;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// The time of this turn, and the Date field made of it.
 pub struct Clock {
     pub now: Instant,
-    wall: UnixTime,
+    wall: UnixMillis,
     date: [u8; 29],
     stalls: StallWatch,
 }
@@ -17,14 +17,15 @@ pub struct Clock {
 impl Clock {
     /// A clock that starts at `now`.
     pub fn new(now: Instant) -> Clock {
-        Clock { now, wall: UnixTime::default(), date: [b' '; 29], stalls: StallWatch::default() }
+        Clock { now, wall: UnixMillis::default(), date: [b' '; 29], stalls: StallWatch::default() }
     }
 
     /// A turn begins. Returns the stall of the process before it, if there was one.
     pub fn begin(&mut self, now: Now, limits: &Limits) -> Option<Stall> {
-        if self.wall != now.wall || self.date[0] == b' ' {
+        let whole = now.wall.whole();
+        if self.wall.whole() != whole || self.date[0] == b' ' {
             // Once a second, and into its place: `to_string` would allocate.
-            let _ = write!(&mut self.date[..], "{}", now.wall);
+            let _ = write!(&mut self.date[..], "{whole}");
         }
         (self.now, self.wall) = (now.instant, now.wall);
         self.stalls.begin(self.now, limits)

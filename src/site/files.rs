@@ -155,7 +155,7 @@ impl Files {
         let Some(read) = self.reads.remove(&from) else { return };
         let error = |status, why| pages.error(&read.user, status, &Localized::new(why, []));
         let response = match (result, read.embedded) {
-            (Ok(file), _) => overlay_response(&read.path, file, now.wall, &read.conditions),
+            (Ok(file), _) => overlay_response(&read.path, file, now.wall.whole(), &read.conditions),
             (Err(e), Some(asset)) if is_absent(&e) => asset.response(&read.conditions),
             (Err(e), None) if is_absent(&e) => error(404, "why_no_file"),
             (Err(e), _) => {

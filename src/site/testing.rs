@@ -4,7 +4,7 @@
 //! clock.
 
 use super::{Settings, Site};
-use crate::clock::{Now, UnixTime};
+use crate::clock::{Now, UnixMillis};
 use crate::config::Limits;
 use crate::event::{App, Body, Effect, Effects, Fetched, Finished, Request, Response};
 use crate::http::request::{HeadScan, parse_request};
@@ -53,7 +53,7 @@ impl Bench {
     pub fn with(change: impl FnOnce(&mut Settings)) -> Bench {
         let mut settings = settings();
         change(&mut settings);
-        let now = Now { instant: Instant::now(), wall: UnixTime::from_seconds(THEN) };
+        let now = Now { instant: Instant::now(), wall: UnixMillis::from_millis(THEN * 1000) };
         let site = Site::new(settings, &Limits::default(), now.instant).expect("the settings are sound");
         Bench { site, now }
     }
@@ -106,7 +106,7 @@ impl Bench {
     /// Time passes, on both clocks.
     pub fn later(&mut self, time: Duration) {
         self.now.instant += time;
-        self.now.wall = UnixTime::from_seconds(self.now.wall.seconds() + time.as_secs());
+        self.now.wall = UnixMillis::from_millis(self.now.wall.millis() + time.as_millis() as u64);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::response::{End, Transcript};
 use crate::support::network::{FakeNetwork, Pipe, PipeRef, READABLE};
 use crate::support::watched::{Pass, Told, Watch, Watched};
 use crate::support::{Dir, PATIENCE};
-use squall::clock::{Now, UnixTime};
+use squall::clock::{Now, UnixMillis};
 use squall::config::Limits;
 use squall::event::{Effect, Effects};
 use squall::id::ConnId;
@@ -151,7 +151,7 @@ impl Stage {
             if std::mem::take(&mut *self.woken.0.lock().expect("no thread panics with it")) {
                 readiness.push((Source::Jobs, READABLE));
             }
-            let now = Now { instant: self.now, wall: UnixTime::from_seconds(WALL) };
+            let now = Now { instant: self.now, wall: UnixMillis::from_millis(WALL * 1000) };
             let wait = self.server.turn(&readiness, now);
             if wait == Some(Duration::ZERO) {
                 continue;

@@ -23,7 +23,7 @@ pub use stub::Stub;
 
 use clap::Parser;
 use squall::cli::serve::bind;
-use squall::clock::{Now, UnixTime};
+use squall::clock::{Now, UnixMillis};
 use squall::config::{Cli, Limits};
 use squall::reactor::{Counts, Loop};
 use std::net::SocketAddr;
@@ -45,7 +45,7 @@ pub const fn ms(n: u64) -> Duration {
 
 /// A turn at this time, for tests that look at no date.
 pub fn at(instant: Instant) -> Now {
-    Now { instant, wall: UnixTime::default() }
+    Now { instant, wall: UnixMillis::default() }
 }
 
 /// Polls until `found` returns something.

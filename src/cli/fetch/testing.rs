@@ -4,7 +4,7 @@ use super::notes::Notes;
 use super::plan::Plan;
 use super::report::{Report, Style};
 use super::{FetchList, slots_for};
-use crate::clock::{Now, UnixTime};
+use crate::clock::{Now, UnixMillis};
 use crate::config::{Cli, Command, FetchArgs};
 use crate::event::{App, Effect, Effects, Fetch, Fetched, Journey, ResponseHead, Url};
 use crate::http::exchange::{Exchange, ExchangeEvent};
@@ -45,7 +45,7 @@ pub fn with_head<T>(head: &[u8], take: impl FnOnce(&ResponseHead) -> T) -> T {
 
 /// A turn at this time; no list reads the wall clock.
 pub fn at(instant: Instant) -> Now {
-    Now { instant, wall: UnixTime::default() }
+    Now { instant, wall: UnixMillis::default() }
 }
 
 /// A list, its plan and the time.

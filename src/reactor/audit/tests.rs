@@ -1,5 +1,5 @@
 use super::*;
-use crate::clock::{Now, UnixTime};
+use crate::clock::{Now, UnixMillis};
 use crate::config::Limits;
 use crate::conn::Input;
 use crate::conn::encoding::Encoding;
@@ -25,7 +25,7 @@ fn server() -> (Audited, [ConnId; 2]) {
         network.0.borrow_mut().arrive(&Rc::new(RefCell::new(Pipe::roomy())));
     }
     let mut server = Server::new(network, Nobody, Limits::default(), Arc::new(|| ()), now);
-    server.turn(&[], Now { instant: now, wall: UnixTime::default() });
+    server.turn(&[], Now { instant: now, wall: UnixMillis::default() });
     let ids = server.engine.conns.ids().try_into().expect("two connections");
     for id in ids {
         server.engine.conns.get_mut(id).expect("it lives").protocol = Protocol::Ws(Box::new(Ws::new(100, None, now)));

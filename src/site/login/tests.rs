@@ -191,7 +191,7 @@ fn log_in(bench: &mut Bench) -> String {
 /// The wall clock is set; no time passes.
 fn set_clock(bench: &mut Bench, days_after_then: i64) {
     let seconds = THEN as i64 + days_after_then * 86_400;
-    bench.now.wall = UnixTime::from_seconds(seconds as u64);
+    bench.now.wall = UnixTime::from_seconds(seconds as u64).into();
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn a_stopped_wall_clock_keeps_a_cookie_good() {
 fn a_clock_at_its_ends_signs_and_checks() {
     for wall in [UnixTime::from_seconds(0), UnixTime::LAST] {
         let mut bench = Bench::new();
-        bench.now.wall = wall;
+        bench.now.wall = wall.into();
         let cookie = log_in(&mut bench);
         assert_eq!(name_in(&mut bench, &cookie).as_deref(), Some("alice"), "{wall}");
     }

@@ -5,7 +5,7 @@
 
 use crate::support::dice::Dice;
 use crate::support::network::{FakeNetwork, Manner, World, edges};
-use squall::clock::{Now, UnixTime};
+use squall::clock::{Now, UnixMillis};
 use squall::config::Limits;
 use squall::event::App;
 use squall::net::{Ready, Source};
@@ -91,7 +91,7 @@ impl<A: App> Driver<A> {
             self.patient_until = self.patient_until.max(Some(until));
         }
         self.last = self.now;
-        let wall = UnixTime::from_seconds(BEGUN_AT + (self.now - self.begun).as_secs());
+        let wall = UnixMillis::from_millis(BEGUN_AT * 1000 + (self.now - self.begun).as_millis() as u64);
         self.wait = self.server.turn(list, Now { instant: self.now, wall });
         self.check_drain();
         self.audit();
