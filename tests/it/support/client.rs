@@ -152,6 +152,21 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
+    /// The next line of a chunked stream of events; an empty one ends an event.
+    #[track_caller]
+    pub fn event_line(&mut self) -> String {
+        if self.events.is_empty() {
+            let size = usize::from_str_radix(&self.line(), 16).expect("a chunk size");
+            assert!(size > 0, "the stream has ended");
+            self.events = self.take(size);
+            assert_eq!(self.line(), "", "behind a chunk");
+        }
+        let end = self.events.iter().position(|&byte| byte == b'\n').expect("a chunk has whole lines");
+        let rest = self.events.split_off(end + 1);
+        let line = std::mem::replace(&mut self.events, rest);
+        String::from_utf8(line[..end].to_vec()).expect("text")
+    }
+
     /// Sends a request and reads its response.
     #[track_caller]
     pub fn ask(&mut self, request: impl AsRef<[u8]>) -> Response {
