@@ -184,12 +184,6 @@ impl Api {
     pub fn on_left(&mut self, from: ConnId) {
         self.waiting.remove(&from);
     }
-
-    /// Requests that wait for the store.
-    #[cfg(test)]
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
 }
 
 impl<'a> Call<'a> {
@@ -289,6 +283,3 @@ fn event_stream() -> Response {
 fn private(response: Response) -> Response {
     response.header("X-Content-Type-Options", "nosniff").header("Cache-Control", "private, no-store")
 }
-
-#[cfg(test)]
-mod tests;

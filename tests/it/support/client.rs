@@ -8,6 +8,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 pub struct Client<S = TcpStream> {
     pub stream: S,
     kept: Vec<u8>,
+    /// Unread lines of a stream of events.
+    events: Vec<u8>,
 }
 
 /// One response.
@@ -66,7 +68,7 @@ impl Client {
 impl<S: Read + Write> Client<S> {
     /// On a stream that is there.
     pub fn over(stream: S) -> Client<S> {
-        Client { stream, kept: Vec::new() }
+        Client { stream, kept: Vec::new(), events: Vec::new() }
     }
 
     #[track_caller]
