@@ -8,6 +8,7 @@ mod addresses;
 #[cfg(feature = "bench")]
 pub mod bench_args;
 mod fetch_args;
+mod history_args;
 mod limits;
 mod numbers;
 mod variables;
@@ -15,6 +16,9 @@ mod variables;
 #[cfg(feature = "bench")]
 pub use bench_args::{BenchArgs, Model, ModelArgs, ModelsFlags};
 pub use fetch_args::FetchArgs;
+pub use history_args::{History, HistoryArgs};
+#[cfg(feature = "history")]
+pub use history_args::{HistoryKeep, HistorySync};
 pub use limits::Limits;
 pub use variables::is_blank;
 
@@ -235,6 +239,8 @@ pub struct Serve {
     /// Add /search-sync and /block, which do their work on the loop, so that every other client waits
     #[arg(long, env = "SQUALL_LAB", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub lab: bool,
+    #[command(flatten)]
+    pub history: HistoryArgs,
 }
 
 impl Serve {

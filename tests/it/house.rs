@@ -48,6 +48,7 @@ fn may_import(layer: &str) -> &'static [&'static str] {
         "ws" => &["ws", "http", "zlib", "blocks"],
         "net" => &["net", "blocks", "id", "config"],
         "workers" => &["workers", "id", "config"],
+        "store" => &["store", "clock", "id", "config"],
         "event" => &["event", "http", "ws", "blocks", "clock", "id", "config"],
         "conn" => &["conn", "event", "http", "ws", "net", "feed", "blocks", "clock", "id", "config"],
         "client" => &["client", "conn", "event", "http", "net", "workers", "id", "config"],
