@@ -7,7 +7,7 @@ use crate::config::Limits;
 use std::time::{Duration, Instant};
 
 /// Time that an outcome may take on a busy machine.
-const WITHIN: Duration = Duration::from_secs(30);
+pub(super) const WITHIN: Duration = Duration::from_secs(30);
 
 /// Submits one command and waits for all of its outcomes.
 pub(super) fn ask(store: &mut dyn Store, command: Command) -> Vec<Outcome> {

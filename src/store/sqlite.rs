@@ -43,6 +43,7 @@ use queue::{Asked, Hold, Load, Queue};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Instant;
 use watch::Watch;
@@ -129,9 +130,11 @@ impl Sqlite {
         let most = Load { commands: options.commands_max, bytes: options.command_bytes_max };
         let queue = Arc::new(Queue::new(wake));
         let hold = Hold(queue.clone());
-        let work = move || keeper::run(opened, watch, &options, &hold);
+        let (ready, is_ready) = sync_channel(1);
+        let work = move || keeper::run(opened, watch, &options, &hold, ready);
         let thread = std::thread::Builder::new().name("squall-store".into()).spawn(work);
         let thread = thread.map_err(|e| format!("there is no thread for the history: {e}"))?;
+        is_ready.recv().unwrap_or_else(|_| Err("the thread of the history has ended".into()))?;
         Ok(Sqlite {
             queue,
             submitted: VecDeque::new(),

@@ -54,11 +54,11 @@ impl<'c> Checkpoints<'c> {
     /// Behind a commit: makes a checkpoint if enough waits. One that finds another program reading copies what it can and
     /// waits for nothing.
     pub fn after_commit(&mut self, now: Instant) -> Result<()> {
-        self.has_log = true;
+        let before = frames(&mut self.look)?;
+        self.has_log = before.log > 0;
         if now < self.from {
             return Ok(());
         }
-        let before = frames(&mut self.look)?;
         if before.log.saturating_sub(before.done).saturating_mul(FRAME_BYTES) < self.due {
             return Ok(());
         }

@@ -5,16 +5,19 @@ use super::checkpoints::Checkpoints;
 use super::chores::Chores;
 use super::faults::Faults;
 use super::history::{History, Verdict};
-use super::open::Opened;
+use super::open::{self, Opened};
 use super::queue::{Asked, Hold, Load, Told};
 use super::watch::{Complaint, Trouble, Watch};
 use crate::id::ConnId;
 use crate::store::tags::Tags;
 use crate::store::{Command, Draft, Entry, Kind, Outcome, Page, Refusal, RoomFacts};
-use rusqlite::{Connection, Error, ErrorCode, Result, Statement};
+use rusqlite::{Connection, Error, ErrorCode, Statement};
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
+
+type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Commands of one batch. More gain nothing: at a thousand the commit is a hundredth of the work.
 const BATCH_COMMANDS_MAX: usize = 2048;
@@ -41,13 +44,19 @@ enum Wrote {
     Nothing,
 }
 
-/// Runs on the thread, until the loop's side is gone and every command is done.
-pub(super) fn run(opened: Opened, watch: Watch, options: &SqliteOptions, hold: &Hold) {
+/// Runs on the thread, until the loop's side is gone and every command is done. Says first whether the file can be read.
+pub(super) fn run(
+    opened: Opened,
+    watch: Watch,
+    options: &SqliteOptions,
+    hold: &Hold,
+    ready: SyncSender<Result<(), String>>,
+) {
     let Opened { connection, file, lock } = opened;
-    // The statements were prepared when the file was opened; only memory could be lacking now.
-    match Keeper::new(&connection, file.clone(), watch, options) {
-        Ok(keeper) => keeper.keep(hold),
-        Err(e) => log::error!("history: {} cannot be used: {e}; restart squall", file.display()),
+    let made = Keeper::new(&connection, file.clone(), watch, options);
+    let said = ready.send(made.as_ref().map(drop).map_err(|e| open::sentence(&file, e)));
+    if let (Ok(keeper), Ok(())) = (made, said) {
+        keeper.keep(hold);
     }
     if let Err((_, e)) = connection.close() {
         log::error!("history: {}: {e}", file.display());
@@ -75,6 +84,8 @@ struct Keeper<'c> {
     last_batch: Instant,
     /// Chores are not tried before this time.
     chores_from: Instant,
+    /// The disk had no room: the log may give it some.
+    lacks_room: bool,
 }
 
 impl<'c> Keeper<'c> {
@@ -95,6 +106,7 @@ impl<'c> Keeper<'c> {
             done: vec![],
             last_batch: now,
             chores_from: now,
+            lacks_room: false,
         })
     }
 
@@ -132,7 +144,8 @@ impl<'c> Keeper<'c> {
                 self.refuse(commands.iter().take(count).map(|(_, command)| command));
             }
         }
-        for (done, (from, command)) in self.done.drain(..).zip(commands.drain(..)) {
+        let count = self.done.len();
+        for (done, (from, command)) in self.done.drain(..).zip(commands.drain(..count)) {
             told.done.add(Load::of(&command));
             tell(from, command, done, told);
         }
@@ -239,7 +252,9 @@ impl<'c> Keeper<'c> {
             log::debug!("history: {e}");
         }
         self.history.forget();
-        if let Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) = error.sqlite_error_code() {
+        let code = error.sqlite_error_code();
+        self.lacks_room |= matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
+        if let Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) = code {
             self.is_damaged = true;
             let file = self.file.display();
             let advice = "messages are refused; stop squall, and put a backup in its place";
@@ -262,7 +277,12 @@ impl<'c> Keeper<'c> {
             return;
         }
         self.checkpoint();
-        if now >= self.chores_from && self.chores.are_urgent(&self.history, now) {
+        let is_tight = matches!(self.watch.trouble(), Some(Trouble::DiskFull { .. } | Trouble::TooLarge { .. }));
+        if (is_tight || self.lacks_room) && self.checkpoints.is_due(now) {
+            self.lacks_room = false;
+            self.empty_log(now);
+        }
+        if self.may_work(now) && self.chores.are_urgent(&self.history, now) {
             self.do_chore(now);
         }
     }
@@ -291,8 +311,14 @@ impl<'c> Keeper<'c> {
             let shrunk = self.faults.strike().and_then(|()| self.chores.shrink());
             self.after_chore(now, shrunk);
         } else if is_idle && self.checkpoints.is_due(now) {
-            let emptied = self.faults.strike().and_then(|()| self.checkpoints.truncate(now));
-            self.after_chore(now, emptied);
+            self.empty_log(now);
+        }
+    }
+
+    fn empty_log(&mut self, now: Instant) {
+        let emptied = self.faults.strike().and_then(|()| self.checkpoints.truncate(now));
+        if let Err(e) = emptied {
+            self.roll_back(&e);
         }
     }
 

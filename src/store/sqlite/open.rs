@@ -142,7 +142,7 @@ fn put(draft: &Path, file: &Path) -> io::Result<()> {
 }
 
 /// Connects to a file that bears our mark, and takes the steps that it lacks, behind a copy.
-fn connect(file: &Path, steps: &[&str]) -> Result<Connection, String> {
+pub(super) fn connect(file: &Path, steps: &[&str]) -> Result<Connection, String> {
     let why = Sentences { file };
     let sqlite = |e: Error| why.of(&e);
     let connection = Connection::open_with_flags(file, flags()).map_err(sqlite)?;
@@ -221,6 +221,11 @@ fn with_ending(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(ending);
     name.into()
+}
+
+/// Why the file cannot be used.
+pub(super) fn sentence(file: &Path, error: &Error) -> String {
+    Sentences { file }.of(error)
 }
 
 /// The sentences about one file.
