@@ -134,7 +134,12 @@ impl Sqlite {
         let work = move || keeper::run(opened, watch, &options, &hold, ready);
         let thread = std::thread::Builder::new().name("squall-store".into()).spawn(work);
         let thread = thread.map_err(|e| format!("there is no thread for the history: {e}"))?;
-        is_ready.recv().unwrap_or_else(|_| Err("the thread of the history has ended".into()))?;
+        let is_ready = is_ready.recv().unwrap_or_else(|_| Err("the thread of the history has ended".into()));
+        if let Err(why) = is_ready {
+            // It closes the file. That it has panicked is said already.
+            let _ = thread.join();
+            return Err(why);
+        }
         Ok(Sqlite {
             queue,
             submitted: VecDeque::new(),

@@ -111,15 +111,20 @@ impl<'c> Chores<'c> {
 
     /// Gives some free pages back to the file system, in a transaction of its own.
     pub fn shrink(&mut self) -> Result<()> {
-        self.has_free = self.free.query_row([], |row| row.get::<_, i64>(0))? > FREE_PAGES_KEPT;
-        if !self.has_free {
-            return Ok(());
+        let free = self.free_pages()?;
+        if free > FREE_PAGES_KEPT {
+            let begun = Instant::now();
+            // A row for each page; the pages so far are given back if it ends before the last one.
+            let mut rows = self.shrink.query([])?;
+            while rows.next()?.is_some() && begun.elapsed() < SHRINK_FOR {}
         }
-        let begun = Instant::now();
-        // A row for each page; the pages so far are given back if it ends before the last one.
-        let mut rows = self.shrink.query([])?;
-        while rows.next()?.is_some() && begun.elapsed() < SHRINK_FOR {}
+        let left = self.free_pages()?;
+        self.has_free = left > FREE_PAGES_KEPT && left < free;
         Ok(())
+    }
+
+    fn free_pages(&mut self) -> Result<i64> {
+        self.free.query_row([], |row| row.get(0))
     }
 
     fn kept(&self) -> Option<Kept> {
