@@ -65,7 +65,8 @@ impl<'c> Chores<'c> {
 
     /// Whether there is something to do in a transaction: [`Chores::step`].
     pub fn are_due(&self, history: &History<'_>, now: Instant) -> bool {
-        !history.clears.is_empty() || !self.due.is_empty() || (self.keep != HistoryKeep::All && now >= self.next_sweep)
+        let is_something = !history.clears.is_empty() || !self.due.is_empty() || history.nonces.is_waiting();
+        is_something || (self.keep != HistoryKeep::All && now >= self.next_sweep)
     }
 
     /// Whether a chore is to be done although commands wait.
@@ -81,6 +82,9 @@ impl<'c> Chores<'c> {
         if !history.clears.is_empty() {
             self.has_free = true;
             return history.clears.step();
+        }
+        if history.nonces.is_waiting() {
+            return history.nonces.step();
         }
         let Some(kept) = self.kept() else { return Ok(()) };
         let name = match self.due.iter().next() {

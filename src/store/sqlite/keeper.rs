@@ -96,7 +96,7 @@ impl<'c> Keeper<'c> {
             file,
             begin: connection.prepare("BEGIN IMMEDIATE")?,
             commit: connection.prepare("COMMIT")?,
-            history: History::new(connection, Tags::from_system())?,
+            history: History::new(connection, Tags::from_system(), options.nonces_fresh)?,
             checkpoints: Checkpoints::new(connection, now)?,
             chores: Chores::new(connection, options.keep, now)?,
             watch,
@@ -235,10 +235,10 @@ impl<'c> Keeper<'c> {
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.history.rooms.write()?;
+        self.history.complete()?;
         self.faults.strike()?;
         self.commit.execute([])?;
-        for (name, room) in self.history.rooms.committed() {
+        for (name, room) in self.history.committed() {
             self.chores.note(name, &room);
         }
         Ok(())
@@ -353,8 +353,12 @@ impl<'c> Keeper<'c> {
         if self.is_damaged {
             return;
         }
-        let optimized = self.connection.execute_batch("PRAGMA optimize");
-        if let Err(e) = optimized.and_then(|()| self.checkpoints.truncate(Instant::now())) {
+        let mut last = Ok(());
+        while last.is_ok() && self.history.nonces.is_behind() {
+            last = self.begin().and_then(|()| self.history.nonces.step()).and_then(|()| self.commit());
+        }
+        let last = last.and_then(|()| self.connection.execute_batch("PRAGMA optimize"));
+        if let Err(e) = last.and_then(|()| self.checkpoints.truncate(Instant::now())) {
             log::warn!("history: {}: {e}; what is in its log stays there", self.file.display());
         }
     }
