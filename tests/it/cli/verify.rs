@@ -35,6 +35,27 @@ fn sound_journals_end_with_0() {
     assert_eq!(verify(&[&[READER, CLIENT].concat()], &[]).0, Some(0));
 }
 
+/// The journal in the document.
+#[test]
+fn the_documented_journal_is_sound() {
+    let document = include_str!("../../../src/doc/verify.md");
+    let journal = document.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a journal");
+    assert!(journal.lines().count() > 5);
+    let (code, stdout, stderr) = verify(&[journal], &[]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+}
+
+/// Each kind of anomaly is in the table of the document.
+#[test]
+fn every_kind_of_anomaly_is_documented() {
+    let (_, stdout, _) = verify(&[CLIENT, READER], &["--json"]);
+    let counts: Value = serde_json::from_str(&stdout).expect("one object");
+    let kinds: Vec<&String> = counts["anomalies"].as_object().expect("an object").keys().collect();
+    assert_eq!(kinds.len(), 12);
+    let document = include_str!("../../../src/doc/verify.md");
+    assert!(kinds.iter().all(|kind| document.contains(&format!("\n| `{kind}` | "))), "{kinds:?}");
+}
+
 #[test]
 fn anomalies_end_with_1() {
     let (code, stdout, stderr) = verify(&[CLIENT, &READER.replace("\"hi\"", "\"ho\"")], &[]);
