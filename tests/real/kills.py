@@ -27,7 +27,7 @@ import tempfile
 import time
 
 from cutter import Cutter
-from member import Journal, Member, login
+from member import Journal, Member, fetch_json, login
 from websockets.asyncio.client import connect
 
 MEMBERS = 5
@@ -44,8 +44,8 @@ LONG = 0.05
 QUIET_WITHIN = 30
 # Anomalies of a run that are printed.
 LINES_MOST = 20
-# Entries that a client may be behind and still resumes.
-BEHIND_MOST = 1000
+# Entries of a page of the history.
+PAGE = 60
 
 
 def free_port():
@@ -224,16 +224,23 @@ class Run:
         return f"{self.server.kills} kills{cuts}, {connects} connections, {gaps} gaps; {verdict}"
 
     async def history(self):
-        """All entries, as a newcomer gets them who says that it has nothing."""
-        reader = login(self.server.base, "reader")
+        """All entries, page by page from the last one back; what a newcomer gets that says it has nothing must be the same."""
+        cookie = login(self.server.base, "reader")
+        entries, before = [], ""
+        while True:
+            url = f"{self.server.base}/api/rooms/{ROOM}/messages?limit={PAGE}{before}"
+            page = await asyncio.to_thread(fetch_json, url, cookie)
+            entries[:0] = page["messages"]
+            if len(page["messages"]) < PAGE:
+                break
+            before = f"&before={entries[0]['id']}"
         url = f"ws://127.0.0.1:{self.server.port}/chat/?room={ROOM}&since=0.0"
-        async with connect(url, subprotocols=["squall.v1"], additional_headers={"Cookie": reader}, proxy=None,
+        async with connect(url, subprotocols=["squall.v1"], additional_headers={"Cookie": cookie}, proxy=None,
                            max_size=None) as peer:
             welcome = json.loads(await peer.recv())
-        assert welcome["type"] == "welcome" and welcome["resumed"], f"the history is not given: {str(welcome)[:200]}"
-        assert len(welcome["history"]) < BEHIND_MOST
-        assert welcome["position"] == self.members[0].position
-        return welcome["history"]
+        assert welcome.get("history") == entries, f"not the {len(entries)} entries of the pages: {str(welcome)[:200]}"
+        assert welcome["position"] == page["position"] == self.members[0].position
+        return entries
 
     def verdict(self):
         journals = [journal.file.name for journal in self.journals]

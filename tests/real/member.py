@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections import deque
@@ -35,6 +36,13 @@ def login(base, name):
         if response.status == 303:
             return response.headers["Set-Cookie"].split(";")[0]
     raise AssertionError(f"{name} could not log in")
+
+
+def fetch_json(url, cookie):
+    """What a GET responds with."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(url, headers={"Cookie": cookie}), timeout=10) as response:
+        return json.load(response)
 
 
 class Journal:
