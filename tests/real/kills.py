@@ -28,9 +28,11 @@ import time
 
 from cutter import Cutter
 from member import Journal, Member, fetch_json, login
+from script import Script
 from websockets.asyncio.client import connect
 
-MEMBERS = 5
+# Members of the room by WebSocket, and one more client over HTTP.
+MEMBERS = 4
 ROOM = "lobby"
 # Messages of each member.
 MESSAGES = 30
@@ -112,11 +114,11 @@ class Run:
         self.server.start()
         try:
             port = await self.cutter.start() if self.cutter else self.server.port
-            for n in range(MEMBERS):
+            for n, kind in enumerate([Member] * MEMBERS + [Script]):
                 name = f"user{n}"
                 journal = self.journal(name, client=f"c{n}", room=ROOM)
                 cookie = login(self.server.base, name)
-                self.members.append(Member(name, f"127.0.0.1:{port}", cookie, ROOM, journal, f"{self.seed}/{n}"))
+                self.members.append(kind(name, f"127.0.0.1:{port}", cookie, ROOM, journal, f"{self.seed}/{n}"))
             self.tasks = [asyncio.create_task(member.run()) for member in self.members]
             match self.args.chaos:
                 case "restore" | "torn" | "empty" | "control":
