@@ -5,7 +5,7 @@
 
 use super::entry::{Content, Facts, Removed, ghosts};
 use super::list::How;
-use super::names::{Name, Place};
+use super::names::{Digest, Name, Place};
 use super::report::{Anomaly, Kind};
 use super::truth::{Row, Seen, Truth};
 use super::view::View;
@@ -87,6 +87,7 @@ impl Judgement<'_> {
         let mut supplies = self.supplies();
         let broken = self.broken(&supplies);
         broken.iter().for_each(|(&id, broken)| found(broken.anomaly(id)));
+        self.tell_shared(found);
         self.tell_invented(&mut supplies, found);
         self.tell_holes(&broken, found);
         self.tell_texts(found);
@@ -110,7 +111,7 @@ impl Judgement<'_> {
     fn supplies(&self) -> Supplies {
         let mut supplies = HashMap::new();
         for (&client, view) in self.views {
-            for send in view.sends.iter() {
+            for (_, send) in view.sends.iter() {
                 let new = Supply { possible: 0, used: 0, client, place: send.place };
                 let supply = supplies.entry(send.content).or_insert(new);
                 supply.possible += u64::from(!send.is_always_refused());
@@ -135,7 +136,7 @@ impl Judgement<'_> {
     fn broken(&self, supplies: &Supplies) -> BTreeMap<u64, Broken> {
         let mut broken: BTreeMap<u64, Broken> = BTreeMap::new();
         for (&client, view) in self.views {
-            for send in view.sends.iter() {
+            for (_, send) in view.sends.iter() {
                 let Some(stored) = send.stored else { continue };
                 let is_undone = stored.is_undone && self.may_be_undone(stored.id);
                 let is_excused = is_undone || self.is_excused(view, stored.fork, stored.id);
@@ -160,6 +161,29 @@ impl Judgement<'_> {
             }
         }
         broken
+    }
+
+    /// Messages that were acknowledged with one id: only one of them can be there.
+    fn tell_shared(&self, found: &mut dyn FnMut(Anomaly)) {
+        let mut owners: HashMap<u64, (Digest, Place)> = HashMap::new();
+        for (&client, view) in self.views {
+            for (&nonce, send) in view.sends.iter() {
+                let Some(stored) = send.stored.filter(|stored| self.is_there(stored.id, send.content)) else {
+                    continue;
+                };
+                let &mut (owner, place) = owners.entry(stored.id).or_insert((nonce, stored.place));
+                if owner != nonce {
+                    let text = "acknowledged with the id of another message";
+                    let (place, other) = (stored.place.max(place), Some(stored.place.min(place)));
+                    found(Anomaly { other, ..Anomaly::of(client, Kind::Lost, Some(stored.id), place, text) });
+                }
+            }
+        }
+    }
+
+    /// Whether the final history has this under this id.
+    fn is_there(&self, id: u64, content: Content) -> bool {
+        self.truth.get(id).is_some_and(|row| row.facts.difference(Facts::untagged(content)).is_none())
     }
 
     /// What is in the final history without having been sent, or more often than it was sent.
@@ -240,12 +264,10 @@ impl Judgement<'_> {
 
     /// Whether the messages of one client are stored in the order in which it sent them.
     fn tell_order(&self, client: Name, view: &View, found: &mut dyn FnMut(Anomaly)) {
-        let stored = view.sends.iter().filter_map(|send| {
+        let stored = view.sends.iter().filter_map(|(_, send)| {
             let stored = send.stored.filter(|stored| !stored.is_undone)?;
             // What is not where the client was told is reported as that.
-            let is_there = |row: &Row| row.facts.difference(Facts::untagged(send.content)).is_none();
-            let is_sound =
-                self.is_excused(view, stored.fork, stored.id) || self.truth.get(stored.id).is_some_and(is_there);
+            let is_sound = self.is_excused(view, stored.fork, stored.id) || self.is_there(stored.id, send.content);
             is_sound.then_some((stored.fork, stored.id, send.order, send.place))
         });
         let mut stored: Vec<(usize, u64, u64, Place)> = stored.collect();
@@ -273,16 +295,16 @@ impl Judgement<'_> {
         for (fork, list) in view.lists() {
             let is_undone = fork < view.fork() && self.restored.is_some();
             for gap in list.breaks() {
-                let missing = match is_undone {
+                let rows = self.truth.between(gap.before, gap.behind);
+                let (missing, first) = match is_undone {
                     // The history that it was a list of is not known.
-                    true if self.is_sparse => 0,
-                    true => gap.behind.saturating_sub(gap.before).saturating_sub(1),
-                    false => self.truth.between(gap.before, gap.behind).len() as u64,
+                    true if self.is_sparse => continue,
+                    true => (gap.behind.saturating_sub(gap.before).saturating_sub(1), gap.before + 1),
+                    false => (rows.len() as u64, rows.first().map_or(gap.behind, |row| row.id)),
                 };
                 if missing == 0 {
                     continue;
                 }
-                let first = self.truth.between(gap.before, gap.behind).first().map_or(gap.before + 1, |row| row.id);
                 let (kind, text) = match gap.how {
                     How::Resumed => (Kind::Resume, "not given, though the client had missed them"),
                     How::Live | How::Anew => (Kind::Hole, "never shown"),

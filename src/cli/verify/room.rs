@@ -155,7 +155,7 @@ impl Room {
     /// Adds what there is of this room to the counts.
     pub fn count(&self, counts: &mut Counts) {
         counts.rooms += 1;
-        for send in self.views.values().flat_map(|view| view.sends.iter()) {
+        for (_, send) in self.views.values().flat_map(|view| view.sends.iter()) {
             counts.sent += 1;
             counts.acknowledged += u64::from(send.stored.is_some());
         }

@@ -114,8 +114,8 @@ impl Sends {
         self.ahead.clear();
     }
 
-    /// All of them, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Send> {
-        self.by_nonce.values()
+    /// All of them by nonce, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Digest, &Send)> {
+        self.by_nonce.iter()
     }
 }

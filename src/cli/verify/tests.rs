@@ -144,6 +144,21 @@ fn a_lost_message_in_the_middle_is_one_anomaly() {
 }
 
 #[test]
+fn of_two_messages_with_one_id_one_is_lost() {
+    let script = "
+        c1 connected ann
+        c1 sent n1 one
+        c1 acked n1 1
+        c1 sent n2 one
+        c1 acked n2 1
+        c1 saw 1/ann/one
+        reader final 1/ann/one";
+    assert_eq!(verdict(script), ["5: lost: room lobby, id 1, c1: acknowledged with the id of another message (j:3)"]);
+    let both = script.replace("n2 1", "n2 2").replace("final 1/ann/one", "final 1/ann/one 2/ann/one");
+    assert_eq!(verdict(&both.replace("c1 saw 1/ann/one", "c1 saw 1/ann/one\nc1 saw 2/ann/one")), [""; 0]);
+}
+
+#[test]
 fn a_text_that_vanished_without_a_deletion_is_lost() {
     assert_eq!(kinds(&with("final 1/ann/one", "final 1/ann/-")), ["18: lost"]);
 }
