@@ -32,7 +32,8 @@ export function mentionsOf(string, name) {
   const isSafe = text.length === string.length;
   for (let at = 0; (at = isSafe ? text.indexOf(wanted, at) : string.indexOf(name, at)) >= 0; at += name.length) {
     const end = at + name.length;
-    if (isEdge(string.slice(0, at), name) && isEdge(string.slice(end), name, true)) found.push([at, end]);
+    if (!isEdge(string.slice(0, at), name) || !isEdge(string.slice(end), name, true)) continue;
+    found.push([string[at - 1] === "@" ? at - 1 : at, end]);
   }
   return found;
 }
