@@ -4,6 +4,8 @@
 //! of a log) are the wall clock's, which may be wrong, be set, and jump. Neither is derived from the other.
 
 use httpdate::HttpDate;
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -106,9 +108,10 @@ impl From<UnixTime> for UnixMillis {
 /// As RFC 3339 has it, in UTC, 24 bytes: `2023-11-14T22:13:20.123Z`.
 impl fmt::Display for UnixMillis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = i64::try_from(self.0).map_err(|_| fmt::Error)?;
-        let time = jiff::Timestamp::from_millisecond(millis).map_err(|_| fmt::Error)?;
-        write!(f, "{time:.3}")
+        // Not by a `jiff::Timestamp`, which ends a day earlier.
+        let since = SignedDuration::from_millis(i64::try_from(self.0).map_err(|_| fmt::Error)?);
+        let time = DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(since).map_err(|_| fmt::Error)?;
+        write!(f, "{time:.3}Z")
     }
 }
 

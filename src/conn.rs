@@ -262,7 +262,9 @@ impl<S: Stream> Connection<S> {
             // The next request waits until the responses before it are with the kernel: a client that does not read
             // cannot go on asking.
             Protocol::Http(http) => http.wants_input() && self.is_flushed() && reply < limits.high_water,
-            Protocol::Ws(ws) => ws.wants_input() && self.outbox.unsent() + self.own_bytes() + reply < limits.high_water,
+            Protocol::Ws(ws) => {
+                ws.wants_input(limits) && self.outbox.unsent() + self.own_bytes() + reply < limits.high_water
+            }
             Protocol::Upstream(upstream) => upstream.is_read(),
             Protocol::Discarding(_) => true,
         }

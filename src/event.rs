@@ -17,6 +17,7 @@ pub use crate::http::request::Request;
 pub use crate::http::response::{Body, Response};
 pub use crate::http::url::Url;
 use crate::id::{ConnId, FeedId};
+pub use crate::store::{Command, Outcome};
 pub use crate::ws::deflate::Agreement;
 pub use crate::ws::session::{Kind, Payload};
 pub use fetch::{Fetch, FetchError, Fetched, Journey, Leads, Reached, Side};
@@ -49,7 +50,12 @@ pub trait App {
         let _ = (from, finished, now, out);
     }
 
-    /// The moment asked for by [`Effect::Sleep`].
+    /// What the store has done: for the connection that asked, which may be gone, or for every member of a room.
+    fn stored(&mut self, from: ConnId, outcome: Outcome, now: Now, out: &mut Effects) {
+        let _ = (from, outcome, now, out);
+    }
+
+    /// The moment asked for by [`Effect::Sleep`], or about no connection by [`Effect::Alarm`].
     fn woke(&mut self, from: ConnId, now: Now, out: &mut Effects) {
         let _ = (from, now, out);
     }
@@ -79,6 +85,8 @@ pub enum Event {
     FetchFailed(FetchError),
     /// To [`App::finished`].
     Finished(Finished),
+    /// To [`App::stored`].
+    Stored(Outcome),
     /// To [`App::left`].
     Left,
     /// To [`App::stalled`]. About no connection.
@@ -94,6 +102,7 @@ impl Event {
             Event::Woke => "woke",
             Event::FetchFailed(_) => "fetch failed",
             Event::Finished(_) => "finished",
+            Event::Stored(_) => "stored",
             Event::Left => "left",
             Event::Stalled(_) => "stalled",
             Event::Draining => "draining",
@@ -170,8 +179,13 @@ pub enum Effect {
     Join(ConnId, FeedId),
     /// One text message to every reader of the feed.
     Publish(FeedId, Range<usize>),
+    /// A command for the store; [`App::stored`] is called with its outcome. A WebSocket with too many of them is not
+    /// read meanwhile.
+    Store(ConnId, Command),
     /// [`App::woke`] at this time; only while a request waits for its response.
     Sleep(ConnId, Instant),
+    /// [`App::woke`] about [`ConnId::NONE`] at this time. There is one alarm: this one takes the place of the one before.
+    Alarm(Instant),
     /// Start a fetch whose events go to this connection. When the connection goes, the fetch goes. One at a time: a
     /// second one takes the place of the first, of which no further event comes.
     Fetch(ConnId, Box<Fetch>),

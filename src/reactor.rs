@@ -20,6 +20,7 @@ mod blocking;
 mod clock;
 mod codecs;
 mod engine;
+mod history;
 pub mod https;
 mod jobs;
 mod output;
@@ -40,11 +41,13 @@ use crate::event::{App, Effects, Event};
 use crate::id::ConnId;
 use crate::net::listeners::{Accepted, Acceptor, Service};
 use crate::net::{Network, Ready, Source, Stream};
+use crate::store::Store;
 use crate::workers::line_log::LineLog;
 use access::AccessLog;
 use apply::Told;
 use batch::{Batch, READ_BUFFER_BYTES};
 use engine::{Engine, Life};
+use history::History;
 use https::ToHttps;
 use results::{FromThread, Results};
 use std::sync::Arc;
@@ -119,6 +122,9 @@ impl<N: Network, A: App> Server<N, A> {
         self.accept();
         self.collect();
         self.serve_ready();
+        // Here, so that the disk works while the rooms are written.
+        self.engine.history.flush();
+        self.wake_app();
         // Behind serving: after a long turn, what has arrived in time must not be judged late.
         while let Some(id) = self.engine.conns.next_due(self.engine.clock.now) {
             self.engine.on_deadline(id);
@@ -135,6 +141,7 @@ impl<N: Network, A: App> Server<N, A> {
         self.settle_touched();
         self.end_drain();
         self.engine.conns.sweep();
+        self.engine.history.flush();
         let wait = self.wait();
         self.engine.clock.end(wait);
         log::trace!("turn ends, to wait for {wait:?}");
@@ -172,6 +179,11 @@ impl<N: Network, A: App> Server<N, A> {
         &mut self.engine.network
     }
 
+    /// The history of the rooms goes to this store instead of the memory.
+    pub fn keep_history(&mut self, store: Box<dyn Store>) {
+        self.engine.history = History::new(store);
+    }
+
     /// From now on every response is a line of `log`.
     pub fn log_to(&mut self, log: LineLog) {
         self.engine.log = AccessLog::to(log);
@@ -196,12 +208,22 @@ impl<N: Network, A: App> Server<N, A> {
 
     /// Reads the clocks, and notices when this turn comes much too late.
     fn begin(&mut self, now: Now) {
+        self.engine.history.begin(&self.engine.limits);
         if let Some(stall) = self.engine.clock.begin(now, &self.engine.limits) {
             log::warn!(
                 "the loop stood still for {:.1} s or more: a handler blocked it, or the process was stopped",
                 stall.least.as_secs_f64()
             );
             self.engine.inbox.push_back((ConnId::NONE, Event::Stalled(stall.most)));
+            self.tell();
+        }
+    }
+
+    /// Wakes the application when its alarm is due.
+    fn wake_app(&mut self) {
+        if self.engine.alarm.is_some_and(|at| at <= self.engine.clock.now) {
+            self.engine.alarm = None;
+            self.engine.inbox.push_back((ConnId::NONE, Event::Woke));
             self.tell();
         }
     }
@@ -246,8 +268,9 @@ impl<N: Network, A: App> Server<N, A> {
         }
     }
 
-    /// Takes the results of threads, within the budget of a turn.
+    /// Takes the results of threads, within the budget of a turn, and what the store has done.
     fn collect(&mut self) {
+        self.tell();
         for _ in 0..self.engine.limits.results_per_turn {
             let Some(result) = self.results.take() else { return };
             match result {
@@ -377,7 +400,8 @@ impl<N: Network, A: App> Server<N, A> {
             Life::Draining(until) | Life::LastWords(until) => Some(until.saturating_duration_since(now)),
             Life::Over => Some(Duration::ZERO),
         };
-        [self.engine.conns.wait(now), own].into_iter().flatten().min()
+        let alarm = self.engine.alarm.map(|at| at.saturating_duration_since(now));
+        [self.engine.conns.wait(now), own, alarm].into_iter().flatten().min()
     }
 
     /// Checks what has to hold between two turns: the lists and what is on them, the sums, the rooms, the fetches, the

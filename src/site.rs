@@ -16,13 +16,16 @@ pub mod login;
 pub mod name;
 pub mod origins;
 pub mod pages;
+pub mod room_name;
 pub mod router;
 pub mod search;
 pub mod upgrade;
 
 use crate::clock::Now;
 use crate::config::Limits;
-use crate::event::{App, Blocking, Body, Effect, Effects, Fetched, Finished, Kind, Payload, Request, Response};
+use crate::event::{
+    App, Blocking, Body, Effect, Effects, Fetched, Finished, Kind, Outcome, Payload, Request, Response,
+};
 use crate::http::request::Method;
 use crate::http::url::{Form, NotUtf8};
 use crate::id::ConnId;
@@ -38,7 +41,7 @@ use router::{Found, Route, Router};
 use search::Search;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use upgrade::Upgrades;
+use upgrade::{Upgrades, Visit};
 
 /// What the site is told at start.
 #[derive(Debug, Clone)]
@@ -123,7 +126,8 @@ impl Site {
             Route::Login => self.login.form(&user, query, &self.chat, pages),
             Route::Logout => self.login.log_out(cx, &user, &self.origins, pages),
             Route::Chat if cx.request.wants_upgrade() => {
-                return self.upgrades.chat(cx, &user, &self.origins, &mut self.chat, pages, out);
+                let visit = Visit { cx, user: &user, query: &query, origins: &self.origins, pages };
+                return self.upgrades.chat(visit, &mut self.chat, out);
             }
             Route::Chat => {
                 self.upgrades.warn_if_stripped("/chat/", cx.request);
@@ -152,7 +156,7 @@ impl App for Site {
     }
 
     fn message(&mut self, from: ConnId, kind: Kind, payload: Payload<'_>, now: Now, out: &mut Effects) {
-        self.chat.on_message(from, kind, payload, now.instant, out);
+        self.chat.on_message(from, kind, payload, now, out);
     }
 
     fn fetched(&mut self, from: ConnId, fetched: Fetched<'_>, _: Now, out: &mut Effects) {
@@ -166,15 +170,22 @@ impl App for Site {
         }
     }
 
-    fn woke(&mut self, from: ConnId, _: Now, out: &mut Effects) {
-        self.index.resume(from, &self.pages, out);
+    fn stored(&mut self, from: ConnId, outcome: Outcome, now: Now, out: &mut Effects) {
+        self.chat.on_stored(from, outcome, now.instant, out);
     }
 
-    fn left(&mut self, from: ConnId, _: Now, out: &mut Effects) {
+    fn woke(&mut self, from: ConnId, now: Now, out: &mut Effects) {
+        match from {
+            ConnId::NONE => self.chat.on_alarm(now.instant, out),
+            _ => self.index.resume(from, &self.pages, out),
+        }
+    }
+
+    fn left(&mut self, from: ConnId, now: Now, out: &mut Effects) {
         self.index.on_left(from);
         self.search.on_left(from);
         self.files.on_left(from);
-        self.chat.on_left(from, out);
+        self.chat.on_left(from, now.instant, out);
     }
 
     fn stalled(&mut self, most: Duration) {

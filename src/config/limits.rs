@@ -41,6 +41,10 @@ pub struct Limits {
     pub silent_for: Duration,
     /// Time from our Close frame to the peer's, and from a cut to the reset.
     pub close_within: Duration,
+    /// Rooms with members at once (`--rooms-max`); over it 503 for another one.
+    pub rooms_max: usize,
+    /// Time between the end of a name's last connection to a room and its leave in `squall.v1` (`--presence-grace`).
+    pub presence_grace: Duration,
     /// Bytes that a member may be behind its room before it is cut (`--lag-max`).
     pub lag_bytes_max: usize,
 
@@ -49,7 +53,9 @@ pub struct Limits {
     /// Bytes, about, of the history in memory; over it the room that was used least recently is forgotten.
     pub history_memory_bytes_max: usize,
     /// Messages of one connection that may wait to be stored; at it the connection is not read.
-    pub appends_waiting_max: u16,
+    pub unstored_max: u16,
+    /// Commands that may wait for the store in all; at it no member is read.
+    pub commands_waiting_max: usize,
     /// Outcomes of the store taken in one turn.
     pub outcomes_per_turn: usize,
 
@@ -162,11 +168,14 @@ impl Default for Limits {
             ping_every: Duration::from_secs(30),
             silent_for: Duration::from_secs(75),
             close_within: Duration::from_secs(5),
+            rooms_max: 1000,
+            presence_grace: Duration::from_secs(15),
             lag_bytes_max: 4 << 20,
             history_memory_keep: 1000,
             history_memory_bytes_max: 64 << 20,
-            appends_waiting_max: 64,
-            outcomes_per_turn: 1024,
+            unstored_max: 16,
+            commands_waiting_max: 4096,
+            outcomes_per_turn: 4096,
             buffer_bytes_max: 256 << 20,
             high_water: 256 << 10,
             connections_max: 10_000,

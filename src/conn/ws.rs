@@ -18,6 +18,8 @@ pub struct Ws {
     pub heard: Instant,
     /// The application has been told, or has said itself, that the session is over.
     pub over: bool,
+    /// Its messages that wait to be stored.
+    pub unstored: u16,
     /// The latest ping, until it is answered.
     pub ping: Option<Box<[u8]>>,
 }
@@ -26,7 +28,7 @@ impl Ws {
     /// A session that begins now.
     pub fn new(message_bytes_max: usize, compression: Option<Agreement>, now: Instant) -> Ws {
         let session = Session::server(message_bytes_max).compressed_by(compression);
-        Ws { session, heard: now, over: false, ping: None }
+        Ws { session, heard: now, over: false, unstored: 0, ping: None }
     }
 
     /// Takes one step over the front of `input`.
@@ -70,9 +72,9 @@ impl Ws {
         self.session.agreement().is_some_and(Agreement::has_own_machines)
     }
 
-    /// Whether more input is of use: the peer may still speak.
-    pub fn wants_input(&self) -> bool {
-        matches!(self.session.state(), State::Open | State::ClosedByUs)
+    /// Whether more input is of use: the peer may still speak, and not too many of its messages wait to be stored.
+    pub fn wants_input(&self, limits: &Limits) -> bool {
+        matches!(self.session.state(), State::Open | State::ClosedByUs) && self.unstored < limits.unstored_max
     }
 
     /// Whether it is open and owes no pong.
@@ -145,14 +147,14 @@ mod tests {
     #[test]
     fn a_session_wants_input_until_the_peer_has_closed() {
         let mut ws = Ws::new(100, None, Instant::now());
-        assert!(ws.wants_input() && !ws.is_finished());
+        assert!(ws.wants_input(&Limits::default()) && !ws.is_finished());
         ws.session.on_close_sent();
-        assert!(ws.wants_input() && !ws.is_finished(), "the peer's Close is still to come");
+        assert!(ws.wants_input(&Limits::default()) && !ws.is_finished(), "the peer's Close is still to come");
         ws.session.receive(&mut frame(Opcode::Close, &1000u16.to_be_bytes()), &mut codec()).expect("a Close");
-        assert!(!ws.wants_input() && ws.is_finished());
+        assert!(!ws.wants_input(&Limits::default()) && ws.is_finished());
         let mut ws = Ws::new(100, None, Instant::now());
         ws.session.receive(&mut frame(Opcode::Close, b""), &mut codec()).expect("a Close");
-        assert!(!ws.wants_input() && !ws.is_finished(), "ours is still to be sent");
+        assert!(!ws.wants_input(&Limits::default()) && !ws.is_finished(), "ours is still to be sent");
     }
 
     #[test]

@@ -38,8 +38,9 @@ impl<N: Network> Engine<N> {
                 Effect::Join(id, feed) => self.join(*id, *feed),
                 Effect::Publish(feed, range) => self.publish(*feed, &bytes[range.clone()]),
                 Effect::Sleep(id, until) => self.sleep(*id, *until),
+                Effect::Alarm(at) => self.alarm = Some(*at),
                 Effect::Quit => self.life = Life::Over,
-                Effect::Fetch(..) | Effect::Run(..) | Effect::RunBlocking(..) => {
+                Effect::Fetch(..) | Effect::Run(..) | Effect::RunBlocking(..) | Effect::Store(..) => {
                     self.begin_work(std::mem::take(effect))
                 }
                 Effect::Nothing => {}
@@ -56,6 +57,7 @@ impl<N: Network> Engine<N> {
                 client.start(&mut cx, id, fetch);
             }
             Effect::Run(id, job) => self.run(id, job),
+            Effect::Store(id, command) => self.history.submit(&mut self.conns, id, command, &self.limits),
             Effect::RunBlocking(id, work) => self.blocking.push_back((id, work)),
             _ => {}
         }

@@ -37,6 +37,7 @@ pub(super) fn audit<N: Network, A: App>(server: &Server<N, A>) -> Verdict {
     ensure!(server.effects.list.is_empty() && engine.inbox.is_empty(), "effects or events wait");
     conns.audit()?;
     rooms.audit(conns)?;
+    engine.history.audit(conns)?;
     client.audit(conns, limits)?;
     ensure!(engine.life == Life::Serving || client.kept() == 0, "draining, connections are kept");
     let has_windows =

@@ -4,6 +4,7 @@
 use super::access::AccessLog;
 use super::clock::Clock;
 use super::codecs::Codecs;
+use super::history::History;
 use super::output::Output;
 use super::results::{FromThread, Sender};
 use super::rooms::Rooms;
@@ -11,9 +12,11 @@ use crate::client::{Client, Cx};
 use crate::config::Limits;
 use crate::conn::table::Connections;
 use crate::conn::{Connection, Protocol};
-use crate::event::{Blocking, Finished, Inbox};
-use crate::id::ConnId;
+use crate::event::{Blocking, Event, Finished, Inbox};
+use crate::id::{ConnId, FeedId};
 use crate::net::Network;
+use crate::store::memory::Memory;
+use crate::store::tags::Tags;
 use crate::workers::jobs::Jobs;
 use crate::workers::names::Names;
 use std::collections::VecDeque;
@@ -33,6 +36,9 @@ pub(super) struct Engine<N: Network> {
     pub blocking: VecDeque<(ConnId, Blocking)>,
     /// What the application has to be told.
     pub inbox: Inbox,
+    pub history: History,
+    /// When the application wants to be woken, about no connection.
+    pub alarm: Option<Instant>,
     pub codecs: Codecs,
     pub clock: Clock,
     pub log: AccessLog,
@@ -66,6 +72,8 @@ impl<N: Network> Engine<N> {
             jobs: Jobs::new(limits.job_threads, limits.jobs_waiting_max, hand_over),
             blocking: VecDeque::new(),
             inbox: Inbox::new(),
+            history: History::new(Box::new(Memory::new(&limits, Tags::from_system()))),
+            alarm: None,
             codecs: Codecs::new(&limits),
             clock: Clock::new(now),
             log: AccessLog::default(),
@@ -88,6 +96,19 @@ impl<N: Network> Engine<N> {
         }
     }
 
+    /// The next event for the application.
+    pub fn next_event(&mut self) -> Option<(ConnId, Event)> {
+        self.inbox.pop_front().or_else(|| {
+            let (id, outcome) = self.history.take(&mut self.conns, &self.limits)?;
+            Some((id, Event::Stored(outcome)))
+        })
+    }
+
+    /// What keeps a member from being read: enough was said in its room, or too much waits for the store.
+    pub fn busy(&self, conn: &Connection<N::Stream>) -> Option<FeedId> {
+        self.rooms.busy_room(conn, &self.limits).or_else(|| self.history.busy(conn, &self.limits))
+    }
+
     /// Takes the next work that will block the loop. What waits for it may be gone meanwhile, or have a response.
     pub fn next_blocking(&mut self) -> Option<(ConnId, Blocking)> {
         while let Some((id, work)) = self.blocking.pop_front() {
@@ -100,7 +121,7 @@ impl<N: Network> Engine<N> {
 
     /// Whether the next turn has something to do that no event and no deadline of a connection announces.
     pub fn has_work(&self) -> bool {
-        self.rooms.are_dirty() || !self.blocking.is_empty()
+        self.rooms.are_dirty() || !self.blocking.is_empty() || self.history.has_more()
     }
 
     /// Whether the loop has come to its end: the application has quit, or the drain is complete.

@@ -57,7 +57,7 @@ impl<N: Network, A: App> Server<N, A> {
                 engine.conns.put_back(id);
                 return taken - 1;
             }
-            if let Some(feed) = engine.rooms.busy_room(conn, &engine.limits) {
+            if let Some(feed) = engine.busy(conn) {
                 engine.conns.hold(id, feed);
             } else if conn.is_securing() {
                 engine.conns.keep_for_handshake(id);
@@ -141,10 +141,10 @@ impl<N: Network, A: App> Server<N, A> {
     /// Whether the connection that is being served takes another step: it wants input, has not made a slice's worth of
     /// work, and not enough was said in its room.
     fn may_step(&self, conn: &Connection<N::Stream>, work: usize) -> bool {
-        let Engine { rooms, output, limits, .. } = &self.engine;
+        let Engine { output, limits, .. } = &self.engine;
         work < limits.slice_bytes_max
             && self.engine.wants_input(conn, output.reply_bytes())
-            && rooms.busy_room(conn, limits).is_none()
+            && self.engine.busy(conn).is_none()
     }
 
     /// Steps over this part of the read buffer until it is used up, and keeps the rest.
@@ -168,18 +168,18 @@ impl<N: Network, A: App> Server<N, A> {
             let made = self.engine.output.reply_bytes().saturating_sub(replied);
             *work += step_cost + self.engine.codecs.codec().take_work() + made;
         }
-        let Engine { conns, rooms, limits, .. } = &mut self.engine;
-        let Some(conn) = conns.get_mut(id) else { return };
+        let Some(conn) = self.engine.conns.get_mut(id) else { return };
         if at < end {
             conn.kept.extend_from_slice(&self.batch.buffer[at..end]);
         }
         conn.unparsed = !is_starved && (at < end || conn.may_end());
         // Others of the batch have made its room busy since it was read: it waits as if it had not been.
+        let Some(conn) = self.engine.conns.get(id) else { return };
         if at == start
             && conn.unparsed
-            && let Some(feed) = rooms.busy_room(conn, limits)
+            && let Some(feed) = self.engine.busy(conn)
         {
-            return conns.hold(id, feed);
+            return self.engine.conns.hold(id, feed);
         }
         if conn.input.has_ended() && is_starved && !conn.is_dead() {
             self.engine.on_end_of_input(id);
@@ -227,6 +227,8 @@ impl<N: Network, A: App> Server<N, A> {
                 log::trace!("{id:?} says {} bytes", payload.len());
                 app.message(id, kind, payload, now, effects);
                 self.engine.apply(&mut self.effects);
+                // A store in memory is done already: as in a room without a store, the message is said before the next.
+                self.tell();
             }
             Step::Ping => self.engine.answer_ping(id),
             Step::Closed(code) => self.engine.close(id, code, "", Told::Later),
@@ -264,9 +266,9 @@ impl<N: Network, A: App> Server<N, A> {
         client.release(&mut cx, id, owner);
     }
 
-    /// Tells the application what waits in the inbox.
+    /// Tells the application what waits in the inbox, and what the store has done.
     pub(super) fn tell(&mut self) {
-        while let Some((id, event)) = self.engine.inbox.pop_front() {
+        while let Some((id, event)) = self.engine.next_event() {
             log::trace!("{id:?} is told: {}", event.name());
             let Server { app, effects, engine, .. } = &mut *self;
             let now = engine.clock.both();
@@ -274,6 +276,7 @@ impl<N: Network, A: App> Server<N, A> {
                 Event::Woke => app.woke(id, now, effects),
                 Event::FetchFailed(error) => app.fetched(id, Fetched::Failed(error), now, effects),
                 Event::Finished(finished) => app.finished(id, finished, now, effects),
+                Event::Stored(outcome) => app.stored(id, outcome, now, effects),
                 Event::Left => app.left(id, now, effects),
                 Event::Stalled(most) => app.stalled(most),
                 Event::Draining => app.draining(),

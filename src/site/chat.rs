@@ -1,90 +1,91 @@
-//! The room: its members, their names, and what they may send.
+//! The chat: rooms, their members, and what is said in them.
 //!
-//! Presence is per name. The first connection of a name is announced to all members, a further one only to itself; the
-//! leave of the last one is announced again. Names that look alike are never present together. Every line is appended
-//! once to the room's feed; how far each member has read is the server's affair. A WebSocket outside the room is an
-//! echo.
-//!
-//! ```text
-//! NAME enter room     NAME:TEXT     NAME leave room
-//! ```
+//! A message is stored first and shown then ([`crate::store`]): its author is told so, and every member is shown it, in
+//! the order in which messages were stored. Members speak one of two protocols, the [`plain`] lines of the course or
+//! [`v1`], in the same rooms. A room has a log for each of them; how far each member has read is the server's affair. A
+//! WebSocket outside the rooms is an echo.
+
+pub mod agenda;
+pub mod allowance;
+pub mod join;
+pub mod members;
+pub mod names;
+pub mod plain;
+pub mod room;
+pub mod rules;
+pub mod v1;
 
 use super::context::User;
-use super::name::looks;
 use super::pages::{Page, Pages};
+use crate::clock::Now;
 use crate::config::Limits;
-use crate::event::{Effect, Effects, Kind, Payload, Response};
-use crate::id::{ConnId, FeedId};
-use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
+use crate::event::{Command, Effect, Effects, Kind, Outcome, Payload, Response};
+use crate::id::ConnId;
+use crate::store::{self, Draft, Entry, Nonce, Refusal, Rights};
+use agenda::Agenda;
+use allowance::Allowance;
+use join::{Joining, Next, Since};
+use members::{Leaver, Member, Members};
+use names::{Claim, Names};
+use room::{Dialect, Entered, News, Room, Telling};
+use rules::Rules;
+use slab::Slab;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use v1::{Problem, Said};
 
-/// Close codes, RFC 6455 section 7.4.1.
+/// Close codes, RFC 6455 section 7.4.1 and the registry of section 11.7.
 const UNSUPPORTED_DATA: u16 = 1003;
 const POLICY_VIOLATION: u16 = 1008;
 const TOO_BIG: u16 = 1009;
+const INTERNAL_ERROR: u16 = 1011;
 
-/// A longer stall earns members no more messages: the kernel's buffers could not have held them.
-const ALLOWED_FOR_MAX: Duration = Duration::from_secs(600);
-
-/// The one room of the plain protocol.
-const LOBBY: FeedId = FeedId(0);
-
-/// The members, and the names that are present.
+/// The rooms, their members, and the names that are online.
 pub struct Chat {
-    /// By the slot of their connection: 10,000 idle members take 35 bytes less each than in a map.
-    members: Vec<Option<Member>>,
-    /// Connections of each present name.
-    present: HashMap<Rc<str>, u32>,
-    /// Looks of the present names, except a name itself.
-    looks: HashSet<Box<str>>,
-    text_bytes_max: usize,
-    rate: f64,
-    burst: f64,
-    epoch: Instant,
+    members: Members,
+    names: Names,
+    rooms: Slab<Room>,
+    numbers: HashMap<Arc<str>, usize>,
+    /// Connections that read their past before they enter.
+    joining: HashMap<ConnId, Joining>,
+    /// Members that have gone, whose last messages are not shown yet.
+    leaving: HashMap<ConnId, Leaver>,
+    agenda: Agenda,
+    rules: Rules,
     draining: bool,
 }
 
-/// A name under which a connection may enter now.
-pub struct Claim {
-    name: Rc<str>,
-    /// Its looks; `None` if the name is present already.
-    looks: Option<[String; 2]>,
+/// How a connection enters.
+pub struct Entrance {
+    pub claim: Claim,
+    /// A name that was checked.
+    pub room: Arc<str>,
+    pub manner: Manner,
 }
 
-impl Claim {
-    /// Whether no connection has entered under this name.
-    pub fn is_first(&self) -> bool {
-        self.looks.is_some()
-    }
-}
-
-struct Member {
-    /// Of its connection: the slot may have another one by now.
-    generation: u32,
-    name: Rc<str>,
-    allowance: Allowance,
-}
-
-/// A token bucket.
-struct Allowance {
-    /// Messages that the member may send at once.
-    messages: f32,
-    /// When `messages` was computed, milliseconds since the room was made.
-    at: u32,
+/// The protocol of a connection, and what it wants to know of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// The last messages, of this number.
+    Plain {
+        history: u32,
+    },
+    V1(Since),
 }
 
 impl Chat {
-    /// An empty room at time `now`.
+    /// No rooms, at time `now`.
     pub fn new(limits: &Limits, now: Instant) -> Chat {
         Chat {
-            members: Vec::new(),
-            present: HashMap::new(),
-            looks: HashSet::new(),
-            text_bytes_max: limits.chat_text_bytes_max,
-            rate: limits.message_rate,
-            burst: limits.message_burst,
-            epoch: now,
+            members: Members::default(),
+            names: Names::default(),
+            rooms: Slab::new(),
+            numbers: HashMap::new(),
+            joining: HashMap::new(),
+            leaving: HashMap::new(),
+            agenda: Agenda::default(),
+            rules: Rules::new(limits, now),
             draining: false,
         }
     }
@@ -98,82 +99,294 @@ impl Chat {
         }
     }
 
-    /// The claim to a name; `None` while another name that looks like it is present.
+    /// The claim to a name; `None` while another name that looks like it is online.
     pub fn claim(&self, name: &str) -> Option<Claim> {
-        if let Some((known, _)) = self.present.get_key_value(name) {
-            return Some(Claim { name: known.clone(), looks: None });
-        }
-        let looks = looks(name);
-        let is_used = |look: &str| self.present.contains_key(look) || self.looks.contains(look);
-        let is_taken = self.looks.contains(name) || looks.iter().any(|look| is_used(look));
-        (!is_taken).then(|| Claim { name: name.into(), looks: Some(looks) })
+        self.names.claim(name)
     }
 
-    /// A connection enters under the name of `claim`, and gets its own enter line once.
-    pub fn enter(&mut self, from: ConnId, claim: Claim, now: Instant, out: &mut Effects) {
-        let (name, is_first) = (claim.name, claim.looks.is_some());
-        *self.present.entry(name.clone()).or_insert(0) += 1;
-        let looks = claim.looks.into_iter().flatten().filter(|look| **look != *name);
-        self.looks.extend(looks.map(String::into_boxed_str));
-        let line = out.write(|line| write_line(line, &name, " enter room", b""));
-        out.push(Effect::Join(from, LOBBY));
-        out.push(match is_first {
-            true => Effect::Publish(LOBBY, line),
-            false => Effect::Send(from, Kind::Text, line),
-        });
-        let allowance = Allowance { messages: self.burst as f32, at: millis(self.epoch, now) };
-        if self.members.len() <= from.slot() {
-            self.members.resize_with(from.slot() + 1, || None);
-        }
-        self.members[from.slot()] = Some(Member { generation: from.generation(), name, allowance });
+    /// Whether a connection may enter this room: it is there, or another one may be made.
+    pub fn has_place(&self, room: &str) -> bool {
+        self.numbers.contains_key(room) || self.rooms.len() < self.rules.rooms_max
     }
 
-    /// Publishes the message of a member; sends any other back.
-    pub fn on_message(&mut self, from: ConnId, kind: Kind, payload: Payload<'_>, now: Instant, out: &mut Effects) {
-        let Some(member) = member_mut(&mut self.members, from) else {
+    /// A connection enters a room, as soon as it has what it wants to know of the past.
+    pub fn enter(&mut self, from: ConnId, entrance: Entrance, now: Instant, out: &mut Effects) {
+        let Entrance { claim, room, manner } = entrance;
+        let number = self.number_of(room);
+        let name = self.names.enter(claim);
+        let dialect = if matches!(manner, Manner::V1(_)) { Dialect::V1 } else { Dialect::Plain };
+        let allowance = Allowance::full(&self.rules.rate, now);
+        self.members.insert(from, number, name, allowance, dialect);
+        let (joining, next) = match manner {
+            Manner::Plain { history: 0 } => return self.be_present(from, now, out),
+            Manner::Plain { history } => Joining::plain(history),
+            Manner::V1(since) => Joining::v1(since),
+        };
+        self.rooms[number].under_way += 1;
+        self.joining.insert(from, joining);
+        self.go_on_joining(from, next, now, out);
+    }
+
+    /// The message of a member is handed to the store; that of any other WebSocket is sent back.
+    pub fn on_message(&mut self, from: ConnId, kind: Kind, payload: Payload<'_>, now: Now, out: &mut Effects) {
+        let Some(member) = self.members.get_mut(from) else {
             return out.send(from, kind, payload);
         };
         if kind == Kind::Binary {
-            return self.expel(from, UNSUPPORTED_DATA, "text only", out);
+            return self.expel(from, UNSUPPORTED_DATA, "text only", now.instant, out);
         }
-        if self.rate > 0.0 && !member.allowance.take(millis(self.epoch, now), self.rate, self.burst) {
-            return self.expel(from, POLICY_VIOLATION, "too fast", out);
+        let text = payload.contiguous();
+        if member.dialect == Dialect::V1 {
+            return match self.read_v1(from, text, now.instant) {
+                Ok(draft) => self.submit(from, draft, now, out),
+                Err((problem, nonce)) => send(from, out, |frame| v1::write_error(problem, nonce, frame)),
+            };
         }
-        let Some(text) = payload.contiguous().filter(|text| text.len() <= self.text_bytes_max) else {
-            return self.expel(from, TOO_BIG, "too long", out);
+        if member.allowance.take(&self.rules.rate, now.instant).is_err() {
+            return self.expel(from, POLICY_VIOLATION, "too fast", now.instant, out);
+        }
+        let text = text.filter(|text| text.len() <= self.rules.text_bytes_max);
+        let Some(text) = text.and_then(|text| str::from_utf8(text).ok()) else {
+            return self.expel(from, TOO_BIG, "too long", now.instant, out);
         };
-        let line = out.write(|line| write_line(line, &member.name, ":", text));
-        out.push(Effect::Publish(LOBBY, line));
+        let draft = Draft::Message { user: member.name.clone(), nonce: None, text: text.into() };
+        self.submit(from, draft, now, out);
     }
 
-    /// The connection has ended; a member leaves the room.
-    pub fn on_left(&mut self, from: ConnId, out: &mut Effects) {
-        if member_mut(&mut self.members, from).is_none() {
+    /// What a member of `squall.v1` wants to have stored.
+    fn read_v1(&mut self, from: ConnId, frame: Option<&[u8]>, now: Instant) -> Result<Draft, (Problem, Option<Nonce>)> {
+        let said = v1::parse(frame.unwrap_or_default()).map_err(|e| (Problem::Malformed, e.0))?;
+        let Some(member) = self.members.get_mut(from) else { return Err((Problem::Malformed, None)) };
+        let (Said::Message { nonce, .. } | Said::Delete { nonce, .. }) = said;
+        let rate = &self.rules.rate;
+        member.allowance.take(rate, now).map_err(|wait| (Problem::TooFast(wait), Some(nonce)))?;
+        let name = member.name.clone();
+        match said {
+            Said::Message { text, .. } if text.len() > self.rules.text_bytes_max => {
+                Err((Problem::TooLong, Some(nonce)))
+            }
+            Said::Message { text, .. } if text.trim().is_empty() => Err((Problem::Empty, Some(nonce))),
+            Said::Message { text, nonce } => Ok(Draft::Message { user: name, nonce: Some(nonce), text: text.into() }),
+            Said::Delete { id, nonce } => {
+                Ok(Draft::Deletion { target: id, by: name, rights: Rights::Author, nonce: Some(nonce) })
+            }
+        }
+    }
+
+    fn submit(&mut self, from: ConnId, draft: Draft, now: Now, out: &mut Effects) {
+        let Some(member) = self.members.get_mut(from) else { return };
+        let Some(room) = self.rooms.get_mut(member.room as usize) else { return };
+        member.unstored += 1;
+        room.under_way += 1;
+        out.push(Effect::Store(from, Command::Append { room: room.name.clone(), at: now.wall, draft }));
+    }
+
+    /// The store has done something for this connection, or for a room.
+    pub fn on_stored(&mut self, from: ConnId, outcome: Outcome, now: Instant, out: &mut Effects) {
+        match outcome {
+            Outcome::Appended { room, nonce, id, is_new } => {
+                if let Some(nonce) = nonce.filter(|_| self.members.get_mut(from).is_some()) {
+                    send(from, out, |frame| v1::write_ack(nonce, id, frame));
+                }
+                self.end_append(from, &room, if is_new { id } else { 0 }, now, out);
+            }
+            Outcome::Refused { room, nonce, why } => {
+                match self.members.get_mut(from).map(|member| member.dialect) {
+                    Some(Dialect::V1) => {
+                        send(from, out, |frame| v1::write_error(Problem::NotStored(why), nonce, frame))
+                    }
+                    // Lines have no errors: only the end says that the message was lost.
+                    Some(Dialect::Plain) => self.expel(from, INTERNAL_ERROR, not_stored(why), now, out),
+                    None => {}
+                }
+                self.end_append(from, &room, 0, now, out);
+            }
+            Outcome::Entry { room, entry } => self.show(&room, &entry, now, out),
+            Outcome::Page { page, .. } => self.take_page(from, &page, now, out),
+            Outcome::Unread if self.joining.contains_key(&from) => {
+                self.expel(from, INTERNAL_ERROR, "the history cannot be read", now, out);
+            }
+            Outcome::Unread | Outcome::Rooms(_) => {}
+        }
+    }
+
+    /// Shows a new entry to every member of its room.
+    fn show(&mut self, name: &str, entry: &Entry, now: Instant, out: &mut Effects) {
+        let Some(number) = self.numbers.get(name).copied() else { return };
+        let room = &mut self.rooms[number];
+        if room.has_shown(entry.id) {
             return;
         }
-        let Some(member) = self.members[from.slot()].take() else { return };
-        let Some(connections) = self.present.get_mut(&member.name) else { return };
-        *connections -= 1;
-        if *connections > 0 {
+        room.shown = Some(entry.position());
+        if let store::Kind::Message { user, text: Some(text), .. } = &entry.kind
+            && room.has(Dialect::Plain)
+        {
+            say(room, out, |line| plain::write_message(line, user, text));
+        }
+        if room.has(Dialect::V1) {
+            let frame = out.write(|frame| v1::write_entry(entry, None, frame));
+            out.push(Effect::Publish(room.feed(Dialect::V1), frame));
+        }
+        self.let_go(number, now, out);
+    }
+
+    /// One message of this connection waits no longer to be stored. `id` is that of a new entry, else 0.
+    fn end_append(&mut self, from: ConnId, room: &str, id: u64, now: Instant, out: &mut Effects) {
+        let Some(number) = self.numbers.get(room).copied() else { return };
+        let room = &mut self.rooms[number];
+        room.under_way -= 1;
+        room.stored = room.stored.max(id);
+        if let Some(member) = self.members.get_mut(from) {
+            member.unstored -= 1;
+        } else if let Some(leaver) = self.leaving.get_mut(&from) {
+            leaver.unstored -= 1;
+            leaver.last = leaver.last.max(id);
+            self.let_go(number, now, out);
+        }
+        self.drop_if_unused(number);
+    }
+
+    /// Lets those leave the room that have gone and whose messages were shown.
+    fn let_go(&mut self, number: usize, now: Instant, out: &mut Effects) {
+        if self.leaving.is_empty() {
             return;
         }
-        self.present.remove(&member.name);
-        // Computed again: to store them would cost memory for each name.
-        for look in looks(&member.name) {
-            self.looks.remove(&*look);
+        let room = &self.rooms[number];
+        let gone = |leaver: &Leaver| leaver.room == number && leaver.unstored == 0 && room.has_shown(leaver.last);
+        let gone: Vec<Leaver> = self.leaving.extract_if(|_, leaver| gone(leaver)).map(|(_, leaver)| leaver).collect();
+        for leaver in gone {
+            self.rooms[number].under_way -= 1;
+            self.leave(number, &leaver.name, leaver.dialect, now, out);
         }
-        if !self.draining {
-            let line = out.write(|line| write_line(line, &member.name, " leave room", b""));
-            out.push(Effect::Publish(LOBBY, line));
+    }
+
+    /// A page of the history is there for a connection that is about to enter.
+    fn take_page(&mut self, from: ConnId, page: &store::Page, now: Instant, out: &mut Effects) {
+        let Some(member) = self.members.get_mut(from) else { return };
+        let Some(joining) = self.joining.get_mut(&from) else { return };
+        let shown = *self.rooms[member.room as usize].shown.get_or_insert(page.last);
+        let next = joining.take(page, shown, &member.name);
+        self.go_on_joining(from, next, now, out);
+    }
+
+    fn go_on_joining(&mut self, from: ConnId, next: Next, now: Instant, out: &mut Effects) {
+        let Some(member) = self.members.get_mut(from) else { return };
+        let room = self.rooms[member.room as usize].name.clone();
+        let (range, limit) = match next {
+            Next::Read(range, limit) => (range, limit),
+            Next::Gap { oldest, reason, then } => {
+                send(from, out, |frame| v1::write_gap(oldest, reason, frame));
+                then
+            }
+            Next::Enter => return self.be_present(from, now, out),
+        };
+        out.push(Effect::Store(from, Command::Read { room, range, limit }));
+    }
+
+    /// The connection follows its room from here on, and its name is there.
+    fn be_present(&mut self, from: ConnId, now: Instant, out: &mut Effects) {
+        let Some(member) = self.members.get_mut(from) else { return };
+        let (number, dialect, name) = (member.room as usize, member.dialect, member.name.clone());
+        let joining = self.joining.remove(&from);
+        let room = &mut self.rooms[number];
+        room.under_way -= u32::from(joining.is_some());
+        let entered = room.enter(&name, dialect);
+        if entered == Entered::First {
+            // Before it follows the room: a member of `squall.v1` is told of itself by `welcome`.
+            let telling = room.tell_enter(name.clone(), now);
+            self.tell(number, telling, out);
         }
+        let room = &self.rooms[number];
+        match (&joining, dialect) {
+            (Some(joining), Dialect::V1) => {
+                let frame = out.write(|frame| self.rules.write_welcome(room, &name, joining, frame));
+                out.push(Effect::Send(from, Kind::Text, frame));
+            }
+            (Some(joining), Dialect::Plain) => {
+                joining.lines().for_each(|line| send(from, out, |frame| frame.extend_from_slice(line)));
+            }
+            (None, _) => {}
+        }
+        out.push(Effect::Join(from, room.feed(dialect)));
+        match entered {
+            Entered::First | Entered::Back => say(room, out, |line| plain::write_enter(line, &name)),
+            Entered::Again if dialect == Dialect::Plain => send(from, out, |line| plain::write_enter(line, &name)),
+            Entered::Again => {}
+        }
+    }
+
+    /// The connection has ended; a member leaves the room, behind its own messages.
+    pub fn on_left(&mut self, from: ConnId, now: Instant, out: &mut Effects) {
+        let Some(Member { room, name, dialect, unstored, .. }) = self.members.remove(from) else { return };
+        let number = room as usize;
+        let room = &mut self.rooms[number];
+        if self.joining.remove(&from).is_some() {
+            // It was never there.
+            room.under_way -= 1;
+            self.names.leave(&name);
+            return self.drop_if_unused(number);
+        }
+        let last = room.stored;
+        if unstored > 0 || !room.has_shown(last) {
+            room.under_way += 1;
+            self.leaving.insert(from, Leaver { room: number, name, dialect, unstored, last });
+            return;
+        }
+        self.leave(number, &name, dialect, now, out);
+    }
+
+    fn leave(&mut self, number: usize, name: &Arc<str>, dialect: Dialect, now: Instant, out: &mut Effects) {
+        self.names.leave(name);
+        let room = &mut self.rooms[number];
+        if room.leave(name, dialect, now) && !self.draining {
+            say(room, out, |line| plain::write_leave(line, name));
+            if let Some(at) = room.plan_leave(name, now, self.rules.grace) {
+                self.agenda.plan(at, number, out);
+            }
+        }
+        self.drop_if_unused(number);
+    }
+
+    /// The alarm: tells what rooms have to tell by now.
+    pub fn on_alarm(&mut self, now: Instant, out: &mut Effects) {
+        while let Some(number) = self.agenda.next(now, out) {
+            let Some(room) = self.rooms.get_mut(number) else { continue };
+            let (gone, next) = room.take_leavers(now, self.rules.grace);
+            let changes = room.take_changes(now);
+            let leaves: Vec<Telling> = gone.into_iter().map(|name| room.tell_leave(name, now)).collect();
+            if let Some(at) = next {
+                self.agenda.plan(at, number, out);
+            }
+            for telling in changes.map(Telling::Now).into_iter().chain(leaves) {
+                self.tell(number, telling, out);
+            }
+            self.drop_if_unused(number);
+        }
+    }
+
+    /// Tells the members of `squall.v1`, now or at its time.
+    fn tell(&mut self, number: usize, telling: Telling, out: &mut Effects) {
+        let news = match telling {
+            Telling::Now(news) => news,
+            Telling::At(at) => return self.agenda.plan(at, number, out),
+            Telling::Planned => return,
+        };
+        let room = &self.rooms[number];
+        if !room.has(Dialect::V1) {
+            return;
+        }
+        let count = room.count();
+        let frame = out.write(|frame| match &news {
+            News::Enter(name) => v1::write_presence("enter", name, count, frame),
+            News::Leave(name) => v1::write_presence("leave", name, count, frame),
+            News::Changes { entered, left } => v1::write_changes(entered, left, count, frame),
+        });
+        out.push(Effect::Publish(room.feed(Dialect::V1), frame));
     }
 
     /// The process stood still: the messages that members sent meanwhile, at their rate, come all at once.
     pub fn on_stalled(&mut self, stall: Duration) {
-        let earned = stall.min(ALLOWED_FOR_MAX).as_secs_f64() * self.rate;
-        for member in self.members.iter_mut().flatten() {
-            member.allowance.messages += earned as f32;
-        }
+        self.members.add_stall(&self.rules.rate, stall);
     }
 
     /// From now on no leave is announced.
@@ -181,39 +394,49 @@ impl Chat {
         self.draining = true;
     }
 
-    fn expel(&mut self, from: ConnId, code: u16, reason: &'static str, out: &mut Effects) {
+    fn expel(&mut self, from: ConnId, code: u16, reason: &'static str, now: Instant, out: &mut Effects) {
         out.push(Effect::Close(from, code, reason));
-        self.on_left(from, out);
+        self.on_left(from, now, out);
+    }
+
+    /// The number of the room with this name, which is made if there is none.
+    fn number_of(&mut self, name: Arc<str>) -> usize {
+        if let Some(&number) = self.numbers.get(&name) {
+            return number;
+        }
+        let place = self.rooms.vacant_entry();
+        let number = place.key();
+        place.insert(Room::new(name.clone(), number));
+        self.numbers.insert(name, number);
+        number
+    }
+
+    fn drop_if_unused(&mut self, number: usize) {
+        if self.rooms.get(number).is_some_and(Room::is_unused) {
+            let room = self.rooms.remove(number);
+            self.numbers.remove(&room.name);
+        }
     }
 }
 
-fn millis(epoch: Instant, now: Instant) -> u32 {
-    // Wraps after 49 days; then a member misses one refill.
-    now.saturating_duration_since(epoch).as_millis() as u32
+/// One text message to one connection.
+fn send(to: ConnId, out: &mut Effects, write: impl FnOnce(&mut Vec<u8>)) {
+    let text = out.write(write);
+    out.push(Effect::Send(to, Kind::Text, text));
 }
 
-/// The member of this connection, if it is one.
-fn member_mut(members: &mut [Option<Member>], id: ConnId) -> Option<&mut Member> {
-    members.get_mut(id.slot())?.as_mut().filter(|member| member.generation == id.generation())
+/// One line to all members of the plain protocol.
+fn say(room: &Room, out: &mut Effects, write: impl FnOnce(&mut Vec<u8>)) {
+    let line = out.write(write);
+    out.push(Effect::Publish(room.feed(Dialect::Plain), line));
 }
 
-impl Allowance {
-    /// Takes one message if there is one.
-    fn take(&mut self, at: u32, rate: f64, burst: f64) -> bool {
-        let earned = f64::from(at.wrapping_sub(self.at)) / 1000.0 * rate;
-        // What a stall has earned stays above the burst until it is used.
-        let left = f64::from(self.messages);
-        let messages = (left + earned).min(burst.max(left));
-        self.at = at;
-        self.messages = (messages - 1.0).max(0.0) as f32;
-        messages >= 1.0
+/// The reason of a Close for a message that was lost.
+fn not_stored(why: Refusal) -> &'static str {
+    match why {
+        Refusal::Busy => "too many messages wait to be stored",
+        _ => "the message cannot be stored",
     }
-}
-
-fn write_line(line: &mut Vec<u8>, name: &str, middle: &str, text: &[u8]) {
-    line.extend_from_slice(name.as_bytes());
-    line.extend_from_slice(middle.as_bytes());
-    line.extend_from_slice(text);
 }
 
 #[cfg(test)]

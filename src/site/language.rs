@@ -325,6 +325,16 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
     ("why_coding", "A form is sent in the coding {}, not in {}.", "表单要以 {} 编码发送，而不是 {}。"),
     ("why_origin", "The Origin {} is not the host {} that was asked.", "请求来自 {}，而不是所访问的主机 {}。"),
     ("why_no_name", "Log in first: the chat needs the cookie of /login.", "请先登录：聊天需要 /login 给的 cookie。"),
+    (
+        "why_room",
+        "This is no name of a room: 1 to 64 letters, digits, - and _.",
+        "这不是房间名：1 到 64 个字母、数字、- 或 _。",
+    ),
+    (
+        "why_rooms",
+        "There are too many rooms. Enter one of those, or try again later.",
+        "房间太多了。请进入已有的房间，或稍后再试。",
+    ),
     ("why_websocket", "This is a WebSocket, version 13.", "这里是 WebSocket，版本 13。"),
     ("why_handshake", "This is not a WebSocket handshake: {cause}.", "这不是 WebSocket 握手：{cause}。"),
     ("why_search", "The search failed: {cause}.", "搜索失败：{cause}。"),

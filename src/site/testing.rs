@@ -1,14 +1,17 @@
 //! The test bench of the site: a site and its clock. Compiled under `#[cfg(test)]` only.
 //!
-//! In go the lines of a request's head, or any other event; out come the effects. Only [`Bench::later`] moves the
-//! clock.
+//! In go the lines of a request's head, or any other event; out come the effects. A store in memory takes the commands
+//! among them, and its outcomes are told at once. Only [`Bench::later`] moves the clock.
 
 use super::{Settings, Site};
 use crate::clock::{Now, UnixMillis};
 use crate::config::Limits;
-use crate::event::{App, Body, Effect, Effects, Fetched, Finished, Request, Response};
+use crate::event::{App, Body, Effect, Effects, Fetched, Finished, Outcome, Request, Response};
 use crate::http::request::{HeadScan, parse_request};
 use crate::id::ConnId;
+use crate::store::Store;
+use crate::store::memory::Memory;
+use crate::store::tags::Tags;
 use std::time::{Duration, Instant};
 
 /// The secret of the Tornado process that signed [`ALICE`] and [`ZHANG`], at [`THEN`].
@@ -40,6 +43,7 @@ pub fn settings() -> Settings {
 /// A site, and the time of its next event.
 pub struct Bench {
     pub site: Site,
+    pub store: Memory,
     pub now: Now,
 }
 
@@ -55,7 +59,7 @@ impl Bench {
         change(&mut settings);
         let now = Now { instant: Instant::now(), wall: UnixMillis::from_millis(THEN * 1000) };
         let site = Site::new(settings, &Limits::default(), now.instant).expect("the settings are sound");
-        Bench { site, now }
+        Bench { site, store: memory(), now }
     }
 
     /// A request for `squall.test`: method and target (and the version, if not 1.1), then its other fields.
@@ -94,6 +98,8 @@ impl Bench {
     fn tell(&mut self, call: impl FnOnce(&mut Site, Now, &mut Effects)) -> Effects {
         let mut out = Effects::default();
         call(&mut self.site, self.now, &mut out);
+        let Bench { site, store, now } = self;
+        keep(store, &mut out, |from, outcome, out| site.stored(from, outcome, *now, out));
         out.list.iter().for_each(assert_no_key_is_shown);
         out
     }
@@ -107,6 +113,26 @@ impl Bench {
     pub fn later(&mut self, time: Duration) {
         self.now.instant += time;
         self.now.wall = UnixMillis::from_millis(self.now.wall.millis() + time.as_millis() as u64);
+    }
+}
+
+/// An empty store whose tags are the same in every test.
+pub fn memory() -> Memory {
+    Memory::new(&Limits::default(), Tags::new(1))
+}
+
+/// Hands the commands among the effects to the store, and tells what comes of them.
+pub fn keep(store: &mut Memory, out: &mut Effects, mut told: impl FnMut(ConnId, Outcome, &mut Effects)) {
+    while out.list.iter().any(|effect| matches!(effect, Effect::Store(..))) {
+        for effect in std::mem::take(&mut out.list) {
+            match effect {
+                Effect::Store(from, command) => store.submit(from, command),
+                other => out.list.push(other),
+            }
+        }
+        while let Some((from, outcome)) = store.take() {
+            told(from, outcome, out);
+        }
     }
 }
 

@@ -3,18 +3,34 @@
 //! An Upgrade without `upgrade` in Connection, or over HTTP/1.0, is ignored (RFC 9110 section 7.8): `/chat/` responds
 //! with its page then, `/echo` with 426.
 
-use super::chat::Chat;
+use super::chat::join::Since;
+use super::chat::{Chat, Entrance, Manner, v1};
 use super::context::{Context, User};
 use super::language::Localized;
 use super::origins::Origins;
 use super::pages::Pages;
+use super::room_name::{self, LOBBY};
 use crate::config::Limits;
 use crate::event::{Effect, Effects, Request, Response};
+use crate::http::url::Form;
 use crate::ws::deflate::{self, Agreement};
 use crate::ws::handshake::{self, UpgradeError};
 
 /// The challenge of a 401 (RFC 9110 section 11.6.1). No browser knows the scheme, so none asks for a password.
 const CHALLENGE: &str = "Cookie form-action=\"/login\", cookie-name=\"username\"";
+
+/// A request for the chat, and what it is checked by.
+#[derive(Clone, Copy)]
+pub struct Visit<'a> {
+    pub cx: Context<'a>,
+    pub user: &'a User,
+    pub query: &'a Form<'a>,
+    pub origins: &'a Origins,
+    pub pages: &'a Pages,
+}
+
+/// The value of Sec-WebSocket-Accept, the subprotocol, and how the connection enters.
+type Admission = ([u8; 28], Option<&'static str>, Entrance);
 
 /// The limits of new WebSockets, and whether there are new ones.
 pub struct Upgrades {
@@ -46,24 +62,41 @@ impl Upgrades {
         self.draining
     }
 
-    /// The checks in their order: head and key (400), version (426), Origin (403), draining (503), cookie (401), name
-    /// (409). Then the connection enters the chat.
-    pub fn chat(&self, cx: Context, user: &User, origins: &Origins, chat: &mut Chat, pages: &Pages, out: &mut Effects) {
-        let accept = match self.check(cx.request, user, origins, pages) {
-            Ok(accept) => accept,
-            Err(response) => return out.respond(cx.from, response),
-        };
+    /// The checks in their order: head, key and subprotocols (400), version (426), Origin (403), draining (503), cookie
+    /// (401), name (409), room (400, 503). Then the connection enters the room of the query.
+    pub fn chat(&self, visit: Visit, chat: &mut Chat, out: &mut Effects) {
+        let cx = visit.cx;
+        match self.admit(&visit, chat) {
+            Ok((accept, subprotocol, entrance)) => {
+                // Without windows that are kept, a message is compressed once for the whole room.
+                let (compression, message_bytes_max) = (negotiate(cx.request, true), self.chat_message_bytes_max);
+                out.push(Effect::Upgrade { to: cx.from, accept, subprotocol, compression, message_bytes_max });
+                chat.enter(cx.from, entrance, cx.now.instant, out);
+            }
+            Err(response) => out.respond(cx.from, response),
+        }
+    }
+
+    fn admit(&self, visit: &Visit, chat: &Chat) -> Result<Admission, Response> {
+        let Visit { cx, user, query, origins, pages } = *visit;
+        let refuse = |status, why| pages.error(user, status, &Localized::new(why, []));
+        let accept = self.check(cx.request, user, origins, pages)?;
+        let subprotocol =
+            handshake::choose_subprotocol(cx.request, &[v1::NAME]).map_err(|e| refused(e, user, pages))?;
         let Some(name) = &user.name else {
-            let response = pages.error(user, 401, &Localized::new("why_no_name", []));
-            return out.respond(cx.from, response.header("WWW-Authenticate", CHALLENGE));
+            return Err(refuse(401, "why_no_name").header("WWW-Authenticate", CHALLENGE));
         };
-        let Some(claim) = chat.claim(name) else {
-            return out.respond(cx.from, pages.error(user, 409, &Localized::new("name_taken", [])));
+        let claim = chat.claim(name).ok_or_else(|| refuse(409, "name_taken"))?;
+        let room = query.value("room").unwrap_or_else(|| LOBBY.into());
+        let room = room_name::check(&room).map_err(|_| refuse(400, "why_room"))?;
+        if !chat.has_place(&room) {
+            return Err(refuse(503, "why_rooms").header("Retry-After", "60"));
+        }
+        let manner = match subprotocol {
+            Some(_) => Manner::V1(Since::parse(query.value("since").as_deref())),
+            None => Manner::Plain { history: history_of(query) },
         };
-        // Without windows that are kept, a message is compressed once for the whole room.
-        let (compression, message_bytes_max) = (negotiate(cx.request, true), self.chat_message_bytes_max);
-        out.push(Effect::Upgrade { to: cx.from, accept, subprotocol: None, compression, message_bytes_max });
-        chat.enter(cx.from, claim, cx.now.instant, out);
+        Ok((accept, subprotocol, Entrance { claim, room, manner }))
     }
 
     /// The same without cookie and name: every WebSocket outside the chat is an echo.
@@ -91,13 +124,22 @@ impl Upgrades {
 
     /// The value of Sec-WebSocket-Accept, or the refusal.
     fn check(&self, request: &Request, user: &User, origins: &Origins, pages: &Pages) -> Result<[u8; 28], Response> {
-        let accept = handshake::check(request).map_err(|e| match e {
-            UpgradeError::Malformed(what) => pages.error(user, 400, &Localized::new("why_handshake", []).because(what)),
-            UpgradeError::Required => upgrade_required(pages.error(user, 426, &Localized::new("why_websocket", []))),
-        })?;
+        let accept = handshake::check(request).map_err(|e| refused(e, user, pages))?;
         origins.check(request).map_err(|why| pages.error(user, 403, &why))?;
         // A session that begins now would end in a moment, without the Close of those that were there.
         if self.draining { Err(Response::text(503, "draining\n")) } else { Ok(accept) }
+    }
+}
+
+/// The messages that a client of the plain protocol wants to be sent first: none, unless it asks.
+fn history_of(query: &Form) -> u32 {
+    query.value("history").and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
+fn refused(error: UpgradeError, user: &User, pages: &Pages) -> Response {
+    match error {
+        UpgradeError::Malformed(what) => pages.error(user, 400, &Localized::new("why_handshake", []).because(what)),
+        UpgradeError::Required => upgrade_required(pages.error(user, 426, &Localized::new("why_websocket", []))),
     }
 }
 

@@ -44,21 +44,23 @@ fn may_import(layer: &str) -> &'static [&'static str] {
         "config" => &["config", "http", "ws"],
         "zlib" => &["zlib"],
         "feed" => &["feed"],
+        "store" => &["store", "clock", "config", "id"],
         "http" => &["http", "zlib", "blocks"],
         "ws" => &["ws", "http", "zlib", "blocks"],
         "net" => &["net", "blocks", "id", "config"],
         "workers" => &["workers", "id", "config"],
-        "event" => &["event", "http", "ws", "blocks", "clock", "id", "config"],
+        "event" => &["event", "store", "http", "ws", "blocks", "clock", "id", "config"],
         "conn" => &["conn", "event", "http", "ws", "net", "feed", "blocks", "clock", "id", "config"],
         "client" => &["client", "conn", "event", "http", "net", "workers", "id", "config"],
         "reactor" => &[
-            "reactor", "client", "conn", "event", "http", "ws", "net", "workers", "feed", "blocks", "clock", "id",
+            "reactor", "client", "conn", "event", "http", "ws", "net", "workers", "feed", "store", "blocks", "clock",
+            "id", "config",
+        ],
+        "site" => &["site", "event", "store", "http", "ws", "blocks", "clock", "id", "config"],
+        "cli" => &[
+            "cli", "reactor", "site", "event", "http", "ws", "net", "workers", "store", "blocks", "clock", "id",
             "config",
         ],
-        "site" => &["site", "event", "http", "ws", "blocks", "clock", "id", "config"],
-        "cli" => {
-            &["cli", "reactor", "site", "event", "http", "ws", "net", "workers", "blocks", "clock", "id", "config"]
-        }
         _ => &[],
     }
 }

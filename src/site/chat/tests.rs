@@ -1,51 +1,60 @@
 use super::*;
-use crate::site::testing::conn;
+use crate::clock::UnixMillis;
+use crate::id::FeedId;
+use crate::site::testing::{conn, keep, memory};
+use crate::store::memory::Memory;
 use std::time::Duration;
+
+/// The feed of the first room for the plain protocol.
+const LOBBY: FeedId = FeedId(0);
 
 /// An effect of the room, with its text instead of a range.
 #[derive(Debug, PartialEq)]
-enum Said {
+enum Heard {
     Join(ConnId),
     All(String),
     One(ConnId, Kind, Vec<u8>),
     Close(ConnId, u16, &'static str),
 }
-use Said::{All, Close, Join, One};
+use Heard::{All, Close, Join, One};
 
-/// A room and the time.
-struct Room {
+/// The lobby, its store and the time.
+struct Lobby {
     chat: Chat,
+    store: Memory,
     now: Instant,
 }
 
-impl Room {
-    fn new() -> Room {
-        Room::with(Limits::default())
+impl Lobby {
+    fn new() -> Lobby {
+        Lobby::with(Limits::default())
     }
 
-    fn with(limits: Limits) -> Room {
+    fn with(limits: Limits) -> Lobby {
         let now = Instant::now();
-        Room { chat: Chat::new(&limits, now), now }
+        Lobby { chat: Chat::new(&limits, now), store: memory(), now }
     }
 
-    fn enter(&mut self, from: ConnId, name: &str) -> Vec<Said> {
+    fn enter(&mut self, from: ConnId, name: &str) -> Vec<Heard> {
         self.listen(|chat, now, out| {
             let claim = chat.claim(name).expect("no look-alike is there");
-            chat.enter(from, claim, now, out);
+            chat.enter(from, plainly(claim), now.instant, out);
         })
     }
 
-    fn say(&mut self, from: ConnId, text: &str) -> Vec<Said> {
+    fn say(&mut self, from: ConnId, text: &str) -> Vec<Heard> {
         self.listen(|chat, now, out| chat.on_message(from, Kind::Text, Payload::Read(text.as_bytes()), now, out))
     }
 
-    fn left(&mut self, from: ConnId) -> Vec<Said> {
-        self.listen(|chat, _, out| chat.on_left(from, out))
+    fn left(&mut self, from: ConnId) -> Vec<Heard> {
+        self.listen(|chat, now, out| chat.on_left(from, now.instant, out))
     }
 
-    fn listen(&mut self, act: impl FnOnce(&mut Chat, Instant, &mut Effects)) -> Vec<Said> {
+    fn listen(&mut self, act: impl FnOnce(&mut Chat, Now, &mut Effects)) -> Vec<Heard> {
         let mut out = Effects::default();
-        act(&mut self.chat, self.now, &mut out);
+        let Lobby { chat, store, now } = self;
+        act(chat, Now { instant: *now, wall: UnixMillis::default() }, &mut out);
+        keep(store, &mut out, |from, outcome, out| chat.on_stored(from, outcome, *now, out));
         let Effects { list, bytes } = out;
         let said = |effect| match effect {
             Effect::Join(id, LOBBY) => Join(id),
@@ -58,24 +67,29 @@ impl Room {
     }
 }
 
+/// An entrance to the lobby by the plain protocol.
+fn plainly(claim: Claim) -> Entrance {
+    Entrance { claim, room: "lobby".into(), manner: Manner::Plain { history: 0 } }
+}
+
 /// Whether a connection has entered under exactly this name.
 fn is_present(chat: &Chat, name: &str) -> bool {
     chat.claim(name).is_some_and(|claim| !claim.is_first())
 }
 
-fn all(line: &str) -> Said {
+fn all(line: &str) -> Heard {
     All(line.to_owned())
 }
 
-fn one(id: ConnId, line: &str) -> Said {
+fn one(id: ConnId, line: &str) -> Heard {
     One(id, Kind::Text, line.as_bytes().to_vec())
 }
 
 #[test]
 fn the_first_connection_of_a_name_joins_then_is_announced() {
-    let (mut chat, mut out) = (Room::new().chat, Effects::default());
+    let (mut chat, mut out) = (Lobby::new().chat, Effects::default());
     let claim = chat.claim("alice").expect("the room is empty");
-    chat.enter(conn(3), claim, Instant::now(), &mut out);
+    chat.enter(conn(3), plainly(claim), Instant::now(), &mut out);
     assert_eq!(out.list, [Effect::Join(conn(3), LOBBY), Effect::Publish(LOBBY, 0..16)]);
     assert_eq!(out.bytes, b"alice enter room");
     assert!(is_present(&chat, "alice") && !is_present(&chat, "Alice") && !is_present(&chat, "bob"));
@@ -83,7 +97,7 @@ fn the_first_connection_of_a_name_joins_then_is_announced() {
 
 #[test]
 fn only_the_connection_itself_sees_a_second_enter() {
-    let mut room = Room::new();
+    let mut room = Lobby::new();
     assert_eq!(room.enter(conn(0), "张三"), [Join(conn(0)), all("张三 enter room")]);
     assert_eq!(room.enter(conn(1), "张三"), [Join(conn(1)), one(conn(1), "张三 enter room")]);
     assert_eq!(room.enter(conn(2), "bob"), [Join(conn(2)), all("bob enter room")]);
@@ -91,7 +105,7 @@ fn only_the_connection_itself_sees_a_second_enter() {
 
 #[test]
 fn only_the_last_connection_of_a_name_leaves() {
-    let mut room = Room::new();
+    let mut room = Lobby::new();
     room.enter(conn(0), "alice");
     room.enter(conn(1), "alice");
     assert_eq!(room.left(conn(0)), []);
@@ -105,7 +119,7 @@ fn only_the_last_connection_of_a_name_leaves() {
 
 #[test]
 fn messages_are_published_byte_for_byte() {
-    let mut room = Room::new();
+    let mut room = Lobby::new();
     room.enter(conn(0), "alice");
     for text in ["hello", "", ":", "a:b\r\n\0<b>", "你好 😀", " bob leave room "] {
         assert_eq!(room.say(conn(0), text), [All(format!("alice:{text}"))]);
@@ -114,7 +128,7 @@ fn messages_are_published_byte_for_byte() {
 
 #[test]
 fn a_message_from_outside_the_room_is_echoed() {
-    let mut room = Room::new();
+    let mut room = Lobby::new();
     room.enter(conn(0), "alice");
     assert_eq!(room.say(conn(1), "hello"), [one(conn(1), "hello")]);
     assert_eq!(room.say(conn(99), ""), [one(conn(99), "")]);
@@ -129,7 +143,7 @@ fn a_message_from_outside_the_room_is_echoed() {
 
 #[test]
 fn a_burst_is_free_and_then_the_rate_counts() {
-    let mut room = Room::with(Limits { message_rate: 10.0, message_burst: 20.0, ..Limits::default() });
+    let mut room = Lobby::with(Limits { message_rate: 10.0, message_burst: 20.0, ..Limits::default() });
     room.enter(conn(0), "alice");
     for _ in 0..20 {
         assert_eq!(room.say(conn(0), "x"), [all("alice:x")]);
@@ -145,7 +159,7 @@ fn a_burst_is_free_and_then_the_rate_counts() {
 
 #[test]
 fn an_idle_member_earns_one_burst_and_no_more() {
-    let mut room = Room::with(Limits { message_rate: 10.0, message_burst: 2.0, ..Limits::default() });
+    let mut room = Lobby::with(Limits { message_rate: 10.0, message_burst: 2.0, ..Limits::default() });
     room.enter(conn(0), "alice");
     room.now += Duration::from_secs(3600);
     assert_eq!(room.say(conn(0), "1"), [all("alice:1")]);
@@ -155,7 +169,7 @@ fn an_idle_member_earns_one_burst_and_no_more() {
 
 #[test]
 fn two_connections_of_one_name_have_two_allowances() {
-    let mut room = Room::with(Limits { message_rate: 1.0, message_burst: 1.0, ..Limits::default() });
+    let mut room = Lobby::with(Limits { message_rate: 1.0, message_burst: 1.0, ..Limits::default() });
     room.enter(conn(0), "alice");
     room.enter(conn(1), "alice");
     assert_eq!(room.say(conn(0), "1"), [all("alice:1")]);
@@ -166,7 +180,7 @@ fn two_connections_of_one_name_have_two_allowances() {
 
 #[test]
 fn a_rate_of_zero_is_no_limit() {
-    let mut room = Room::with(Limits { message_rate: 0.0, message_burst: 1.0, ..Limits::default() });
+    let mut room = Lobby::with(Limits { message_rate: 0.0, message_burst: 1.0, ..Limits::default() });
     room.enter(conn(0), "alice");
     for _ in 0..1000 {
         assert_eq!(room.say(conn(0), "x"), [all("alice:x")]);
@@ -175,7 +189,7 @@ fn a_rate_of_zero_is_no_limit() {
 
 #[test]
 fn a_text_over_its_limit_in_bytes_closes_with_1009() {
-    let mut room = Room::with(Limits { chat_text_bytes_max: 6, ..Limits::default() });
+    let mut room = Lobby::with(Limits { chat_text_bytes_max: 6, ..Limits::default() });
     room.enter(conn(0), "alice");
     assert_eq!(room.say(conn(0), "好好"), [all("alice:好好")]);
     let expelled = [Close(conn(0), 1009, "too long"), all("alice leave room")];
@@ -185,7 +199,7 @@ fn a_text_over_its_limit_in_bytes_closes_with_1009() {
 
 #[test]
 fn a_binary_message_closes_with_1003() {
-    let mut room = Room::new();
+    let mut room = Lobby::new();
     room.enter(conn(0), "alice");
     room.enter(conn(1), "alice");
     let said = room.listen(|chat, now, out| chat.on_message(conn(1), Kind::Binary, Payload::Read(b"x"), now, out));
@@ -195,7 +209,7 @@ fn a_binary_message_closes_with_1003() {
 
 #[test]
 fn no_leave_is_announced_while_draining() {
-    let mut room = Room::new();
+    let mut room = Lobby::new();
     room.enter(conn(0), "alice");
     room.enter(conn(1), "bob");
     room.chat.drain();
@@ -208,7 +222,7 @@ fn no_leave_is_announced_while_draining() {
 #[test]
 fn the_old_id_of_a_slot_cannot_act_for_the_new_one() {
     let (old, new) = (ConnId::new(0, 1), ConnId::new(0, 2));
-    let mut room = Room::new();
+    let mut room = Lobby::new();
     room.enter(old, "alice");
     assert_eq!(room.left(old), [all("alice leave room")]);
     assert_eq!(room.enter(new, "bob"), [Join(new), all("bob enter room")]);
@@ -216,36 +230,4 @@ fn the_old_id_of_a_slot_cannot_act_for_the_new_one() {
     assert_eq!(room.left(old), []);
     assert_eq!(room.say(new, "y"), [all("bob:y")]);
     assert_eq!(room.left(new), [all("bob leave room")]);
-}
-
-#[test]
-fn a_member_is_small() {
-    let entry = size_of::<Option<Member>>();
-    assert!(entry <= 32, "{entry} bytes");
-}
-
-#[test]
-fn names_that_look_alike_are_never_present_together() {
-    let mut room = Room::new();
-    room.enter(conn(0), "Mary");
-    room.enter(conn(1), "Mary");
-    let taken = ["mary", "rnary", "Rnary", "M\u{430}ry", "MARY"];
-    for alike in taken {
-        assert!(room.chat.claim(alike).is_none(), "{alike}");
-    }
-    assert!(room.chat.claim("Mark").is_some_and(|claim| claim.is_first()));
-    room.left(conn(0));
-    assert!(room.chat.claim("mary").is_none(), "one is still there");
-    room.left(conn(1));
-    for alike in taken {
-        assert!(room.chat.claim(alike).is_some_and(|claim| claim.is_first()), "{alike}");
-    }
-    assert!(room.chat.present.is_empty() && room.chat.looks.is_empty());
-}
-
-#[test]
-fn an_unused_claim_changes_nothing() {
-    let room = Room::new();
-    drop(room.chat.claim("Mary"));
-    assert!(room.chat.present.is_empty() && room.chat.looks.is_empty());
 }

@@ -1,0 +1,78 @@
+//! The members of all rooms, and those that have gone with messages under way.
+
+use super::allowance::{Allowance, Rate};
+use super::room::Dialect;
+use crate::id::ConnId;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The members, by the slot of their connection: 10,000 idle ones take 35 bytes less each than in a map.
+#[derive(Default)]
+pub struct Members {
+    slots: Vec<Option<Member>>,
+}
+
+/// A connection in a room, or about to enter it.
+pub struct Member {
+    /// Of its connection: the slot may have another one by now.
+    generation: u32,
+    /// The number of its room.
+    pub room: u32,
+    pub name: Arc<str>,
+    pub allowance: Allowance,
+    pub dialect: Dialect,
+    /// Its messages that wait to be stored.
+    pub unstored: u16,
+}
+
+/// A member whose connection has gone, and whose last messages are still to be shown.
+pub struct Leaver {
+    /// The number of its room.
+    pub room: usize,
+    pub name: Arc<str>,
+    pub dialect: Dialect,
+    /// Its messages that wait to be stored.
+    pub unstored: u16,
+    /// The id of its last message that is stored.
+    pub last: u64,
+}
+
+impl Members {
+    /// A connection is a member from here on.
+    pub fn insert(&mut self, id: ConnId, room: usize, name: Arc<str>, allowance: Allowance, dialect: Dialect) {
+        let room = room as u32;
+        let member = Member { generation: id.generation(), room, name, allowance, dialect, unstored: 0 };
+        if self.slots.len() <= id.slot() {
+            self.slots.resize_with(id.slot() + 1, || None);
+        }
+        self.slots[id.slot()] = Some(member);
+    }
+
+    /// The member of this connection, if it is one.
+    pub fn get_mut(&mut self, id: ConnId) -> Option<&mut Member> {
+        self.slots.get_mut(id.slot())?.as_mut().filter(|member| member.generation == id.generation())
+    }
+
+    /// The connection is no member any more.
+    pub fn remove(&mut self, id: ConnId) -> Option<Member> {
+        self.slots.get_mut(id.slot())?.take_if(|member| member.generation == id.generation())
+    }
+
+    /// The process stood still: the messages that members sent meanwhile, at their rate, come all at once.
+    pub fn add_stall(&mut self, rate: &Rate, stall: Duration) {
+        for member in self.slots.iter_mut().flatten() {
+            member.allowance.add_stall(rate, stall);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_small() {
+        let entry = size_of::<Option<Member>>();
+        assert!(entry <= 40, "{entry} bytes");
+    }
+}

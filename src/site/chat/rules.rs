@@ -1,0 +1,49 @@
+//! What the configuration says of the chat.
+
+use super::allowance::Rate;
+use super::join::Joining;
+use super::room::Room;
+use super::v1::{self, Welcome};
+use crate::config::Limits;
+use std::time::{Duration, Instant};
+
+/// The limits of rooms and messages.
+pub struct Rules {
+    /// Bytes of a message's text.
+    pub text_bytes_max: usize,
+    /// Rooms at once.
+    pub rooms_max: usize,
+    /// Messages of a member.
+    pub rate: Rate,
+    /// Time between the end of a name's last connection and its leave, in `squall.v1`.
+    pub grace: Duration,
+}
+
+impl Rules {
+    /// The rules of these limits; rates count from `now` on.
+    pub fn new(limits: &Limits, now: Instant) -> Rules {
+        Rules {
+            text_bytes_max: limits.chat_text_bytes_max,
+            rooms_max: limits.rooms_max,
+            rate: Rate::new(limits.message_rate, limits.message_burst, now),
+            grace: limits.presence_grace,
+        }
+    }
+
+    /// Appends the `welcome` of a newcomer called `name`.
+    pub fn write_welcome(&self, room: &Room, name: &str, joining: &Joining, frame: &mut Vec<u8>) {
+        let welcome = Welcome {
+            room: &room.name,
+            you: name,
+            position: room.shown.unwrap_or_default(),
+            members: &room.names(),
+            count: room.count(),
+            history: joining.history(),
+            resumed: joining.is_resumed(),
+            text_bytes_max: self.text_bytes_max,
+            messages_per_second: self.rate.messages,
+            burst: self.rate.burst,
+        };
+        v1::write_welcome(&welcome, frame);
+    }
+}
