@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { act, isIn, launch, logIn, person, say, says, scratch, serve } from "./stage.mjs";
+import { act, isIn, launch, logIn, person, say, says, scratch, serve, states } from "./stage.mjs";
 
 const REFUSED = /WebSocket connection to .* failed|status of 502/;
 const HINT = /^Pages load, the chat does not: perhaps a proxy does not pass on Upgrade\. Trying again in \d+ s$/;
@@ -54,10 +54,6 @@ async function typesName(page, base, name) {
   await page.fill("#username", name);
   await page.click("main form button");
 }
-
-// The state line says this now or in a moment.
-const states = (page, pattern) =>
-  page.waitForFunction((source) => new RegExp(source).test(document.querySelector("#state").textContent), pattern.source);
 
 const stripped = (server) => server.warnings().match(/ WARN .*\/chat\/ was asked for by a script without an upgrade/g)?.length ?? 0;
 

@@ -59,7 +59,10 @@ export async function person(browser, name, options = {}) {
   const context = await browser.newContext({ viewport: { width: 900, height: 600 }, locale: "en-US", ...options });
   const somebody = { name, context, troubles: [], expected: null, leave };
   const trouble = (text) => somebody.expected?.test(text) || somebody.troubles.push(text);
-  context.on("console", (message) => ["error", "warning"].includes(message.type()) && trouble(message.text()));
+  const isAbsence = (message) => /status of 404/.test(message.text()) && message.location().url.includes("/api/rooms");
+  context.on("console", (message) => {
+    if (["error", "warning"].includes(message.type()) && !isAbsence(message)) trouble(message.text());
+  });
   context.on("weberror", (error) => trouble(String(error.error())));
   people.add(somebody);
   somebody.page = await context.newPage();
@@ -91,7 +94,12 @@ export async function act(title, play) {
 // Steps on the chat page.
 export const isIn = (page, state) => page.waitForSelector(`#chat[data-state=${state}]`);
 export const notice = (page, name, what) => page.waitForSelector(`.notice:has-text("${name} ${what}")`);
-export const says = (page, words) => page.locator(".message .words", { hasText: words }).last().waitFor();
+export const member = (page, name) => page.locator("#member-list bdi", { hasText: name }).first().waitFor({ state: "attached" });
+export const says = (page, words) => page.locator("#lines .message .words", { hasText: words }).last().waitFor();
+
+// The state line says this now or in a moment: a trouble is said when it has lasted for three seconds.
+export const states = (page, pattern) =>
+  page.waitForFunction((source) => new RegExp(source).test(document.querySelector("#state").textContent), pattern.source);
 
 export async function logIn(page, base, name) {
   await page.goto(`${base}/login`);

@@ -16,7 +16,10 @@ export function marked(string, name) {
   // With two groups, `split` gives text, block, inline, text, block, inline, …
   const pieces = string.split(CODE);
   for (let n = 0; n < pieces.length; n += 3) {
-    nodes.push(...linked(balanced(pieces[n]), name));
+    // A block has lines of its own; the line ends beside it are not shown.
+    const behind = n > 0 && pieces[n - 2] !== undefined ? pieces[n].replace(/^\n/, "") : pieces[n];
+    const plain = pieces[n + 1] !== undefined ? behind.replace(/\n$/, "") : behind;
+    nodes.push(...linked(balanced(plain), name));
     if (pieces[n + 1] !== undefined) nodes.push(block(pieces[n + 1]));
     else if (pieces[n + 2] !== undefined) nodes.push(make("code", "", balanced(pieces[n + 2])));
   }

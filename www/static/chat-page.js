@@ -3,10 +3,14 @@
 export const $ = (id) => document.getElementById(id);
 export const page = $("chat").dataset;
 
-// The room of this page. The server has the last word on which names are allowed.
-export const ROOM = (new URLSearchParams(location.search).get("room") || "lobby").normalize("NFC");
+const LOBBY = "lobby";
+const asked = (new URLSearchParams(location.search).get("room") || LOBBY).normalize("NFC");
 
-export const addressOf = (room) => (room === "lobby" ? "/chat/" : `/chat/?room=${encodeURIComponent(room)}`);
+// The room of this page; the lobby instead of a name that no room can have.
+export const ROOM = /^[\p{L}\p{M}\p{Nd}_-]{1,64}$/u.test(asked) ? asked : LOBBY;
+if (ROOM !== asked) history.replaceState(null, "", "/chat/");
+
+export const addressOf = (room) => (room === LOBBY ? "/chat/" : `/chat/?room=${encodeURIComponent(room)}`);
 
 // A text of the page in its language, with `values` for its placeholders.
 export const text = (key, ...values) => page[key].replace(/\{\}/g, () => values.shift());
