@@ -17,7 +17,7 @@ pub use crate::http::request::Request;
 pub use crate::http::response::{Body, Response};
 pub use crate::http::url::Url;
 use crate::id::{ConnId, FeedId};
-pub use crate::store::{Command, Outcome};
+pub use crate::store::{Command, Outcome, Position};
 pub use crate::ws::deflate::Agreement;
 pub use crate::ws::session::{Kind, Payload};
 pub use fetch::{Fetch, FetchError, Fetched, Journey, Leads, Reached, Side};
@@ -179,6 +179,8 @@ pub enum Effect {
     Join(ConnId, FeedId),
     /// One text message to every reader of the feed.
     Publish(FeedId, Range<usize>),
+    /// The same; a Server-Sent Event has this id, with which its client resumes.
+    PublishAt(FeedId, Position, Range<usize>),
     /// A command for the store; [`App::stored`] is called with its outcome. A WebSocket with too many of them is not
     /// read meanwhile.
     Store(ConnId, Command),

@@ -5,6 +5,7 @@
 //! response is still to come. [`pages`] renders what people read. No module here knows a socket, waits, or reads a
 //! clock.
 
+pub mod api;
 pub mod base;
 pub mod chat;
 pub mod context;
@@ -29,6 +30,7 @@ use crate::event::{
 use crate::http::request::Method;
 use crate::http::url::{Form, NotUtf8};
 use crate::id::ConnId;
+use api::{Api, Call};
 use chat::Chat;
 use context::Context;
 use files::Files;
@@ -71,6 +73,7 @@ pub struct Site {
     login: Login,
     upgrades: Upgrades,
     chat: Chat,
+    api: Api,
     search: Search,
     files: Files,
 }
@@ -88,6 +91,7 @@ impl Site {
             login: Login::new(&settings),
             upgrades: Upgrades::new(limits),
             chat: Chat::new(limits, now),
+            api: Api::new(limits, now),
             search: Search::new(&settings, limits)?,
             origins: Origins::new(settings.allow_origin),
             files: Files::new(settings.www),
@@ -131,9 +135,16 @@ impl Site {
             }
             Route::Chat => {
                 self.upgrades.warn_if_stripped("/chat/", cx.request);
-                self.chat.page(&user, pages)
+                self.chat.page(&user, &query, pages)
             }
             Route::ChatWithoutSlash => Response::redirect(308, "/chat/"),
+            Route::Rooms | Route::Room(_) => {
+                let call = Call { cx, user: &user, query: &query, origins: &self.origins, pages };
+                return match route {
+                    Route::Room(resource) => self.api.room(call, path, resource, &mut self.chat, out),
+                    _ => self.api.rooms(call, out),
+                };
+            }
             Route::Echo => return self.upgrades.echo(cx, &user, &self.origins, pages, out),
             Route::Search => return self.search.request(cx, user, query, Effect::Fetch, pages, out),
             Route::SearchSync => {
@@ -171,7 +182,9 @@ impl App for Site {
     }
 
     fn stored(&mut self, from: ConnId, outcome: Outcome, now: Now, out: &mut Effects) {
-        self.chat.on_stored(from, outcome, now.instant, out);
+        if let Some(outcome) = self.api.on_stored(from, outcome, &self.chat, out) {
+            self.chat.on_stored(from, outcome, now.instant, out);
+        }
     }
 
     fn woke(&mut self, from: ConnId, now: Now, out: &mut Effects) {
@@ -185,6 +198,7 @@ impl App for Site {
         self.index.on_left(from);
         self.search.on_left(from);
         self.files.on_left(from);
+        self.api.on_left(from);
         self.chat.on_left(from, now.instant, out);
     }
 

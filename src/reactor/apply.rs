@@ -10,7 +10,7 @@ use crate::conn::closing::Closing;
 use crate::conn::http::{Begun, Deadline, Ended};
 use crate::conn::ws::Ws;
 use crate::conn::{Connection, Protocol, Rest};
-use crate::event::{Agreement, Body, Effect, Effects, Event, Job, Response, StreamEnd};
+use crate::event::{Agreement, Body, Effect, Effects, Event, Job, Position, Response, StreamEnd};
 use crate::http::response::{Switching, encode_switching};
 use crate::id::{ConnId, FeedId};
 use crate::net::Network;
@@ -36,7 +36,10 @@ impl<N: Network> Engine<N> {
                 Effect::SendBlocks(id, kind, blocks) => self.send_blocks(*id, *kind, std::mem::take(blocks)),
                 Effect::Close(id, code, reason) => self.close(*id, Some(*code), reason, Told::ByApp),
                 Effect::Join(id, feed) => self.join(*id, *feed),
-                Effect::Publish(feed, range) => self.publish(*feed, &bytes[range.clone()]),
+                Effect::Publish(feed, range) => self.publish(*feed, None, &bytes[range.clone()]),
+                Effect::PublishAt(feed, position, range) => {
+                    self.publish(*feed, Some(*position), &bytes[range.clone()]);
+                }
                 Effect::Sleep(id, until) => self.sleep(*id, *until),
                 Effect::Alarm(at) => self.alarm = Some(*at),
                 Effect::Quit => self.life = Life::Over,
@@ -252,10 +255,10 @@ impl<N: Network> Engine<N> {
     }
 
     /// Appends one text message to the room's feeds.
-    fn publish(&mut self, feed: FeedId, text: &[u8]) {
+    fn publish(&mut self, feed: FeedId, position: Option<Position>, text: &[u8]) {
         log::trace!("{feed:?} gets {} bytes", text.len());
         let codecs = &mut self.codecs;
-        self.rooms.publish(feed, text.len(), |encoding, out| codecs.encode_text(encoding, text, out));
+        self.rooms.publish(feed, text.len(), |encoding, out| codecs.encode_text(encoding, position, text, out));
     }
 
     fn sleep(&mut self, id: ConnId, until: Instant) {

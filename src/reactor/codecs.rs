@@ -1,5 +1,6 @@
 //! The encoders of the rooms' logs, the compressors of the loop, and the number of sessions that may keep windows of their own.
 
+use crate::event::Position;
 use crate::config::Limits;
 use crate::conn::encoding::Encoding;
 use crate::event::Agreement;
@@ -46,17 +47,17 @@ impl Codecs {
         self.windows
     }
 
-    /// Encodes one text message for a room's log in this encoding.
-    pub fn encode_text(&mut self, encoding: Encoding, text: &[u8], out: &mut Vec<u8>) {
+    /// Encodes one text message for a room's log in this encoding; `position` is the id of an event.
+    pub fn encode_text(&mut self, encoding: Encoding, position: Option<Position>, text: &[u8], out: &mut Vec<u8>) {
         match encoding {
             Encoding::Frames => frame::encode(Opcode::Text, text, out),
             Encoding::DeflatedFrames => self.encode_deflated(text, out),
             Encoding::EventChunks => {
                 self.event.clear();
-                encode_event(text, &mut self.event);
+                encode_event(position, text, &mut self.event);
                 encode_chunk(&self.event, out);
             }
-            Encoding::Events => encode_event(text, out),
+            Encoding::Events => encode_event(position, text, out),
         }
     }
 

@@ -12,14 +12,19 @@ pub mod members;
 pub mod names;
 pub mod plain;
 pub mod room;
+pub mod rooms;
 pub mod rules;
 pub mod v1;
 
 use super::context::User;
+use super::language::Localized;
 use super::pages::{Page, Pages};
+use super::room_name::{self, LOBBY};
 use crate::clock::Now;
 use crate::config::Limits;
-use crate::event::{Command, Effect, Effects, Kind, Outcome, Payload, Response};
+use crate::event::{Command, Effect, Effects, Kind, Outcome, Payload, Position, Response, StreamEnd};
+use crate::http::event_stream::encode_event;
+use crate::http::url::{Form, encode_component};
 use crate::id::ConnId;
 use crate::store::{self, Draft, Entry, Nonce, Refusal, Rights};
 use agenda::Agenda;
@@ -28,8 +33,8 @@ use join::{Joining, Next, Since};
 use members::{Leaver, Member, Members};
 use names::{Claim, Names};
 use room::{Dialect, Entered, News, Room, Telling};
+use rooms::Rooms;
 use rules::Rules;
-use slab::Slab;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,10 +50,11 @@ const INTERNAL_ERROR: u16 = 1011;
 pub struct Chat {
     members: Members,
     names: Names,
-    rooms: Slab<Room>,
-    numbers: HashMap<Arc<str>, usize>,
-    /// Connections that read their past before they enter.
-    joining: HashMap<ConnId, Joining>,
+    rooms: Rooms,
+    /// Connections that read their past before they enter or follow a room.
+    joining: HashMap<ConnId, Newcomer>,
+    /// Responses that follow a room, by its number.
+    readers: HashMap<ConnId, usize>,
     /// Members that have gone, whose last messages are not shown yet.
     leaving: HashMap<ConnId, Leaver>,
     agenda: Agenda,
@@ -74,15 +80,22 @@ pub enum Manner {
     V1(Since),
 }
 
+/// A connection that has not entered its room yet.
+struct Newcomer {
+    room: usize,
+    name: Arc<str>,
+    joining: Joining,
+}
+
 impl Chat {
     /// No rooms, at time `now`.
     pub fn new(limits: &Limits, now: Instant) -> Chat {
         Chat {
             members: Members::default(),
             names: Names::default(),
-            rooms: Slab::new(),
-            numbers: HashMap::new(),
+            rooms: Rooms::default(),
             joining: HashMap::new(),
+            readers: HashMap::new(),
             leaving: HashMap::new(),
             agenda: Agenda::default(),
             rules: Rules::new(limits, now),
@@ -90,13 +103,22 @@ impl Chat {
         }
     }
 
-    /// The chat page for a user that may enter, else the way to the login.
-    pub fn page(&self, user: &User, pages: &Pages) -> Response {
+    /// The chat page for a user that may enter, else the way to the login and back; 400 without a name of a room.
+    pub fn page(&self, user: &User, query: &Form, pages: &Pages) -> Response {
+        let typed = query.value("room");
+        let Ok(room) = room_name::check(typed.as_deref().unwrap_or(LOBBY)) else {
+            return pages.error(user, 400, &Localized::new("why_room", []));
+        };
         // A name that looks like that of a member cannot enter, so the login has to change it.
-        match user.name.as_ref().is_some_and(|name| self.claim(name).is_some()) {
-            true => pages.render(&Page::Chat, user, 200),
-            false => Response::redirect(303, "/login?next=/chat/").header("Cache-Control", "no-store"),
+        if user.name.as_ref().is_some_and(|name| self.claim(name).is_some()) {
+            return pages.render(&Page::Chat, user, 200);
         }
+        let next = match typed {
+            // Encoded once as a value in its own query, and again as one in that of the login.
+            Some(_) => encode_component(&format!("/chat/?room={}", encode_component(&room))),
+            None => "/chat/".into(),
+        };
+        Response::redirect(303, format!("/login?next={next}")).header("Cache-Control", "no-store")
     }
 
     /// The claim to a name; `None` while another name that looks like it is online.
@@ -106,25 +128,40 @@ impl Chat {
 
     /// Whether a connection may enter this room: it is there, or another one may be made.
     pub fn has_place(&self, room: &str) -> bool {
-        self.numbers.contains_key(room) || self.rooms.len() < self.rules.rooms_max
+        self.rooms.find(room).is_some() || self.rooms.len() < self.rules.rooms_max
     }
 
     /// A connection enters a room, as soon as it has what it wants to know of the past.
     pub fn enter(&mut self, from: ConnId, entrance: Entrance, now: Instant, out: &mut Effects) {
         let Entrance { claim, room, manner } = entrance;
-        let number = self.number_of(room);
+        let number = self.rooms.find_or_make(room);
         let name = self.names.enter(claim);
         let dialect = if matches!(manner, Manner::V1(_)) { Dialect::V1 } else { Dialect::Plain };
         let allowance = Allowance::full(&self.rules.rate, now);
-        self.members.insert(from, number, name, allowance, dialect);
+        self.members.insert(from, number, name.clone(), allowance, dialect);
         let (joining, next) = match manner {
             Manner::Plain { history: 0 } => return self.be_present(from, now, out),
             Manner::Plain { history } => Joining::plain(history),
-            Manner::V1(since) => Joining::v1(since),
+            Manner::V1(since) => Joining::since(since, dialect),
         };
-        self.rooms[number].under_way += 1;
-        self.joining.insert(from, joining);
-        self.go_on_joining(from, next, now, out);
+        self.begin_joining(from, Newcomer { room: number, name, joining }, next, now, out);
+    }
+
+    /// A response, whose head is under way, follows a room, as soon as it has what its client has missed.
+    pub fn follow(&mut self, from: ConnId, room: Arc<str>, name: Arc<str>, since: Since, now: Instant, out: &mut Effects) {
+        let room = self.rooms.find_or_make(room);
+        let (joining, next) = Joining::since(since, Dialect::Events);
+        self.begin_joining(from, Newcomer { room, name, joining }, next, now, out);
+    }
+
+    /// The names of the rooms with members.
+    pub fn room_names(&self) -> impl Iterator<Item = &str> {
+        self.rooms.iter().map(|room| &*room.name).filter(|name| self.count_in(name) > 0)
+    }
+
+    /// The number of names in a room.
+    pub fn count_in(&self, room: &str) -> usize {
+        self.rooms.find(room).map_or(0, |number| self.rooms[number].count())
     }
 
     /// The message of a member is handed to the store; that of any other WebSocket is sent back.
@@ -197,22 +234,28 @@ impl Chat {
                     }
                     // Lines have no errors: only the end says that the message was lost.
                     Some(Dialect::Plain) => self.expel(from, INTERNAL_ERROR, not_stored(why), now, out),
-                    None => {}
+                    // No member speaks in events.
+                    Some(Dialect::Events) | None => {}
                 }
                 self.end_append(from, &room, 0, now, out);
             }
             Outcome::Entry { room, entry } => self.show(&room, &entry, now, out),
             Outcome::Page { page, .. } => self.take_page(from, &page, now, out),
-            Outcome::Unread if self.joining.contains_key(&from) => {
-                self.expel(from, INTERNAL_ERROR, "the history cannot be read", now, out);
-            }
-            Outcome::Unread | Outcome::Rooms(_) => {}
+            Outcome::Unread => match self.joining.get(&from).map(|newcomer| newcomer.joining.dialect()) {
+                Some(Dialect::Events) => {
+                    out.push(Effect::End(from, StreamEnd::Truncated));
+                    self.on_left(from, now, out);
+                }
+                Some(_) => self.expel(from, INTERNAL_ERROR, "the history cannot be read", now, out),
+                None => {}
+            },
+            Outcome::Rooms(_) => {}
         }
     }
 
     /// Shows a new entry to every member of its room.
     fn show(&mut self, name: &str, entry: &Entry, now: Instant, out: &mut Effects) {
-        let Some(number) = self.numbers.get(name).copied() else { return };
+        let Some(number) = self.rooms.find(name) else { return };
         let room = &mut self.rooms[number];
         if room.has_shown(entry.id) {
             return;
@@ -223,27 +266,29 @@ impl Chat {
         {
             say(room, out, |line| plain::write_message(line, user, text));
         }
-        if room.has(Dialect::V1) {
+        if room.has(Dialect::V1) || room.has(Dialect::Events) {
             let frame = out.write(|frame| v1::write_entry(entry, None, frame));
-            out.push(Effect::Publish(room.feed(Dialect::V1), frame));
+            out.push(Effect::Publish(room.feed(Dialect::V1), frame.clone()));
+            out.push(Effect::PublishAt(room.feed(Dialect::Events), entry.position(), frame));
         }
         self.let_go(number, now, out);
     }
 
     /// One message of this connection waits no longer to be stored. `id` is that of a new entry, else 0.
     fn end_append(&mut self, from: ConnId, room: &str, id: u64, now: Instant, out: &mut Effects) {
-        let Some(number) = self.numbers.get(room).copied() else { return };
+        let Some(number) = self.rooms.find(room) else { return };
         let room = &mut self.rooms[number];
-        room.under_way -= 1;
         room.stored = room.stored.max(id);
         if let Some(member) = self.members.get_mut(from) {
             member.unstored -= 1;
+            room.under_way -= 1;
         } else if let Some(leaver) = self.leaving.get_mut(&from) {
             leaver.unstored -= 1;
             leaver.last = leaver.last.max(id);
+            room.under_way -= 1;
             self.let_go(number, now, out);
         }
-        self.drop_if_unused(number);
+        self.rooms.drop_if_unused(number);
     }
 
     /// Lets those leave the room that have gone and whose messages were shown.
@@ -260,34 +305,59 @@ impl Chat {
         }
     }
 
-    /// A page of the history is there for a connection that is about to enter.
+    fn begin_joining(&mut self, from: ConnId, newcomer: Newcomer, next: Next, now: Instant, out: &mut Effects) {
+        self.rooms[newcomer.room].under_way += 1;
+        self.joining.insert(from, newcomer);
+        self.go_on_joining(from, next, now, out);
+    }
+
+    /// A page of the history is there for a connection that is about to enter or to follow.
     fn take_page(&mut self, from: ConnId, page: &store::Page, now: Instant, out: &mut Effects) {
-        let Some(member) = self.members.get_mut(from) else { return };
-        let Some(joining) = self.joining.get_mut(&from) else { return };
-        let shown = *self.rooms[member.room as usize].shown.get_or_insert(page.last);
-        let next = joining.take(page, shown, &member.name);
+        let Some(newcomer) = self.joining.get_mut(&from) else { return };
+        let shown = *self.rooms[newcomer.room].shown.get_or_insert(page.last);
+        let next = newcomer.joining.take(page, shown, &newcomer.name);
         self.go_on_joining(from, next, now, out);
     }
 
     fn go_on_joining(&mut self, from: ConnId, next: Next, now: Instant, out: &mut Effects) {
-        let Some(member) = self.members.get_mut(from) else { return };
-        let room = self.rooms[member.room as usize].name.clone();
-        let (range, limit) = match next {
-            Next::Read(range, limit) => (range, limit),
-            Next::Gap { oldest, reason, then } => {
+        let Some(newcomer) = self.joining.get(&from) else { return };
+        let room = self.rooms[newcomer.room].name.clone();
+        let (range, limit) = match (next, newcomer.joining.dialect()) {
+            (Next::Read(range, limit), _) => (range, limit),
+            (Next::Gap { oldest, reason, then }, Dialect::Events) => {
+                let mut gap = Vec::new();
+                v1::write_gap(oldest, reason, &mut gap);
+                let event = out.write(|event| encode_event(None::<Position>, &gap, event));
+                out.push(Effect::Piece(from, event));
+                then
+            }
+            (Next::Gap { oldest, reason, then }, _) => {
                 send(from, out, |frame| v1::write_gap(oldest, reason, frame));
                 then
             }
-            Next::Enter => return self.be_present(from, now, out),
+            (Next::Enter, Dialect::Events) => return self.be_reader(from, out),
+            (Next::Enter, _) => return self.be_present(from, now, out),
         };
         out.push(Effect::Store(from, Command::Read { room, range, limit }));
+    }
+
+    /// The response follows its room from here on.
+    fn be_reader(&mut self, from: ConnId, out: &mut Effects) {
+        let Some(Newcomer { room: number, joining, .. }) = self.joining.remove(&from) else { return };
+        let room = &mut self.rooms[number];
+        room.under_way -= 1;
+        room.add_reader();
+        self.readers.insert(from, number);
+        let events = out.write(|events| events.extend_from_slice(joining.history()));
+        out.push(Effect::Piece(from, events));
+        out.push(Effect::Join(from, room.feed(Dialect::Events)));
     }
 
     /// The connection follows its room from here on, and its name is there.
     fn be_present(&mut self, from: ConnId, now: Instant, out: &mut Effects) {
         let Some(member) = self.members.get_mut(from) else { return };
         let (number, dialect, name) = (member.room as usize, member.dialect, member.name.clone());
-        let joining = self.joining.remove(&from);
+        let joining = self.joining.remove(&from).map(|newcomer| newcomer.joining);
         let room = &mut self.rooms[number];
         room.under_way -= u32::from(joining.is_some());
         let entered = room.enter(&name, dialect);
@@ -302,7 +372,7 @@ impl Chat {
                 let frame = out.write(|frame| self.rules.write_welcome(room, &name, joining, frame));
                 out.push(Effect::Send(from, Kind::Text, frame));
             }
-            (Some(joining), Dialect::Plain) => {
+            (Some(joining), Dialect::Plain | Dialect::Events) => {
                 joining.lines().for_each(|line| send(from, out, |frame| frame.extend_from_slice(line)));
             }
             (None, _) => {}
@@ -317,15 +387,21 @@ impl Chat {
 
     /// The connection has ended; a member leaves the room, behind its own messages.
     pub fn on_left(&mut self, from: ConnId, now: Instant, out: &mut Effects) {
+        if let Some(number) = self.readers.remove(&from) {
+            self.rooms[number].remove_reader();
+            return self.rooms.drop_if_unused(number);
+        }
+        if let Some(Newcomer { room, .. }) = self.joining.remove(&from) {
+            self.rooms[room].under_way -= 1;
+            if let Some(member) = self.members.remove(from) {
+                // It was never there.
+                self.names.leave(&member.name);
+            }
+            return self.rooms.drop_if_unused(room);
+        }
         let Some(Member { room, name, dialect, unstored, .. }) = self.members.remove(from) else { return };
         let number = room as usize;
         let room = &mut self.rooms[number];
-        if self.joining.remove(&from).is_some() {
-            // It was never there.
-            room.under_way -= 1;
-            self.names.leave(&name);
-            return self.drop_if_unused(number);
-        }
         let last = room.stored;
         if unstored > 0 || !room.has_shown(last) {
             room.under_way += 1;
@@ -344,7 +420,7 @@ impl Chat {
                 self.agenda.plan(at, number, out);
             }
         }
-        self.drop_if_unused(number);
+        self.rooms.drop_if_unused(number);
     }
 
     /// The alarm: tells what rooms have to tell by now.
@@ -360,7 +436,7 @@ impl Chat {
             for telling in changes.map(Telling::Now).into_iter().chain(leaves) {
                 self.tell(number, telling, out);
             }
-            self.drop_if_unused(number);
+            self.rooms.drop_if_unused(number);
         }
     }
 
@@ -372,7 +448,7 @@ impl Chat {
             Telling::Planned => return,
         };
         let room = &self.rooms[number];
-        if !room.has(Dialect::V1) {
+        if !room.has(Dialect::V1) && !room.has(Dialect::Events) {
             return;
         }
         let count = room.count();
@@ -381,7 +457,8 @@ impl Chat {
             News::Leave(name) => v1::write_presence("leave", name, count, frame),
             News::Changes { entered, left } => v1::write_changes(entered, left, count, frame),
         });
-        out.push(Effect::Publish(room.feed(Dialect::V1), frame));
+        out.push(Effect::Publish(room.feed(Dialect::V1), frame.clone()));
+        out.push(Effect::Publish(room.feed(Dialect::Events), frame));
     }
 
     /// The process stood still: the messages that members sent meanwhile, at their rate, come all at once.
@@ -397,25 +474,6 @@ impl Chat {
     fn expel(&mut self, from: ConnId, code: u16, reason: &'static str, now: Instant, out: &mut Effects) {
         out.push(Effect::Close(from, code, reason));
         self.on_left(from, now, out);
-    }
-
-    /// The number of the room with this name, which is made if there is none.
-    fn number_of(&mut self, name: Arc<str>) -> usize {
-        if let Some(&number) = self.numbers.get(&name) {
-            return number;
-        }
-        let place = self.rooms.vacant_entry();
-        let number = place.key();
-        place.insert(Room::new(name.clone(), number));
-        self.numbers.insert(name, number);
-        number
-    }
-
-    fn drop_if_unused(&mut self, number: usize) {
-        if self.rooms.get(number).is_some_and(Room::is_unused) {
-            let room = self.rooms.remove(number);
-            self.numbers.remove(&room.name);
-        }
     }
 }
 

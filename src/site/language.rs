@@ -330,6 +330,15 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "This is no name of a room: 1 to 64 letters, digits, - and _.",
         "这不是房间名：1 到 64 个字母、数字、- 或 _。",
     ),
+    ("why_page", "Use ?before=ID and ?limit=N, with N from 1 to 200.", "请用 ?before=ID 和 ?limit=N，N 为 1 到 200。"),
+    (
+        "why_post",
+        "Post a text, and perhaps a nonce of 32 hexadecimal digits, as a form or as JSON.",
+        "请以表单或 JSON 发送 text，以及可选的 nonce（32 位十六进制数）。",
+    ),
+    ("why_no_text", "The message has no text.", "消息没有内容。"),
+    ("why_long_text", "The message is too long.", "消息太长了。"),
+    ("why_too_fast", "Too many messages in a short time.", "短时间内的消息太多。"),
     (
         "why_rooms",
         "There are too many rooms. Enter one of those, or try again later.",

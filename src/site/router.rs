@@ -4,6 +4,7 @@
 //! another method 405 and Allow, unknown methods 501.
 
 use super::Settings;
+use super::api::Resource;
 use super::files::CHALLENGES;
 use crate::event::{Body, Request, Response};
 use crate::http::request::Method;
@@ -20,6 +21,8 @@ pub enum Route {
     Logout,
     Chat,
     ChatWithoutSlash,
+    Rooms,
+    Room(Resource),
     Echo,
     Search,
     Static,
@@ -31,7 +34,7 @@ pub enum Route {
 /// What the router finds.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found<'a> {
-    /// A route that allows the method, and the decoded path, which is complete for [`Route::Static`] only.
+    /// A route that allows the method, and the decoded path, which is complete for [`Route::Static`] and [`Route::Room`] only.
     Route(Route, Cow<'a, str>),
     /// OPTIONS, with the methods that it names.
     Options(&'static str),
@@ -59,8 +62,8 @@ impl Router {
     pub fn find<'a>(&self, request: &Request<'a>) -> Found<'a> {
         let mut route = Route::of(request.path_bytes(), self.lab);
         let mut path = Cow::Borrowed("");
-        // Only an unknown path and the name of a file can have something to decode.
-        if matches!(route, None | Some(Route::Static)) {
+        // Only an unknown path and the name of a file or a room can have something to decode.
+        if matches!(route, None | Some(Route::Static | Route::Room(_))) {
             path = decoded(request.path());
             route = Route::of(path.as_bytes(), self.lab);
         }
@@ -86,12 +89,21 @@ impl Route {
             b"/chat/" => Route::Chat,
             b"/chat" => Route::ChatWithoutSlash,
             b"/echo" => Route::Echo,
+            b"/api/rooms" => Route::Rooms,
             b"/search" => Route::Search,
             b"/favicon.ico" => Route::Static,
             b"/healthz" => Route::Health,
             b"/search-sync" if lab => Route::SearchSync,
             b"/block" if lab => Route::Block,
             _ if path.starts_with(b"/static/") => Route::Static,
+            [b'/', b'a', b'p', b'i', b'/', b'r', b'o', b'o', b'm', b's', b'/', path @ ..] => {
+                let end = path.iter().position(|&byte| byte == b'/')?;
+                match &path[end..] {
+                    b"/messages" => Route::Room(Resource::Messages),
+                    b"/events" => Route::Room(Resource::Events),
+                    _ => return None,
+                }
+            }
             [b'/', path @ ..] if path.starts_with(CHALLENGES.as_bytes()) => Route::Static,
             _ => return None,
         })
@@ -101,6 +113,7 @@ impl Route {
         match self {
             Route::Login => "GET, HEAD, POST, OPTIONS",
             Route::Logout => "POST, OPTIONS",
+            Route::Room(Resource::Messages) => "GET, HEAD, POST, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         }
     }
@@ -108,7 +121,7 @@ impl Route {
     fn allows(self, method: Method) -> bool {
         match method {
             Method::Get | Method::Head => self != Route::Logout,
-            Method::Post => matches!(self, Route::Login | Route::Logout),
+            Method::Post => matches!(self, Route::Login | Route::Logout | Route::Room(Resource::Messages)),
             _ => false,
         }
     }

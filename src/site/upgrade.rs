@@ -17,7 +17,7 @@ use crate::ws::deflate::{self, Agreement};
 use crate::ws::handshake::{self, UpgradeError};
 
 /// The challenge of a 401 (RFC 9110 section 11.6.1). No browser knows the scheme, so none asks for a password.
-const CHALLENGE: &str = "Cookie form-action=\"/login\", cookie-name=\"username\"";
+pub const CHALLENGE: &str = "Cookie form-action=\"/login\", cookie-name=\"username\"";
 
 /// A request for the chat, and what it is checked by.
 #[derive(Clone, Copy)]

@@ -1,9 +1,11 @@
 //! The room, as two people in it see it: the plain protocol, one text frame a line.
 
+mod api;
 mod forms;
 mod lookalikes;
 mod names;
 mod origins;
+mod v1;
 
 use crate::support::frames::{BINARY, CONTINUATION, PING, Said, TEXT, close, fragment, text};
 use crate::support::{Client, Site, WsClient, frame, login, ms};

@@ -64,6 +64,12 @@ impl Allowance {
         Err(Duration::try_from_secs_f64((1.0 - messages) / rate.messages).unwrap_or(Duration::MAX))
     }
 
+    /// Whether the whole burst is there.
+    pub fn is_full(&self, rate: &Rate, now: Instant) -> bool {
+        let earned = f64::from(rate.millis(now).wrapping_sub(self.at)) / 1000.0 * rate.messages;
+        f64::from(self.messages) + earned >= rate.burst
+    }
+
     /// The process stood still: the messages that were sent meanwhile, at the rate, come all at once.
     pub fn add_stall(&mut self, rate: &Rate, stall: Duration) {
         self.messages += (stall.min(ALLOWED_FOR_MAX).as_secs_f64() * rate.messages) as f32;

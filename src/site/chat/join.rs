@@ -6,6 +6,7 @@
 use super::plain;
 use super::room::Dialect;
 use super::v1;
+use crate::http::event_stream::encode_event;
 use crate::store::{Entry, Kind, PAGE_MAX, Page, Past, Position, Range};
 
 /// Entries that a newcomer without a past is sent.
@@ -35,14 +36,14 @@ impl Since {
     }
 }
 
-/// A connection that has not entered its room yet.
+/// A connection that has not entered its room yet, or does not follow it yet.
 #[derive(Debug)]
 pub struct Joining {
     dialect: Dialect,
     goal: Goal,
     /// The last entry in `history`, or the client's own.
     at: Option<Position>,
-    /// Entries, as the dialect has them: JSON with commas, or lines behind their length.
+    /// Entries, as the dialect has them: JSON with commas, events, or lines behind their lengths.
     history: Vec<u8>,
 }
 
@@ -66,10 +67,10 @@ pub enum Next {
 }
 
 impl Joining {
-    /// A newcomer of `squall.v1`, and what to do for it.
-    pub fn v1(since: Since) -> (Joining, Next) {
+    /// A newcomer that may have been here before, and what to do for it.
+    pub fn since(since: Since, dialect: Dialect) -> (Joining, Next) {
         let goal = if let Since::Position(position) = since { Goal::Resume(position) } else { Goal::Last(LAST) };
-        let joining = Joining { dialect: Dialect::V1, goal, at: None, history: vec![] };
+        let joining = Joining { dialect, goal, at: None, history: vec![] };
         let then = joining.first();
         let next = match since {
             Since::Malformed => Next::Gap { oldest: 0, reason: "malformed", then },
@@ -135,6 +136,11 @@ impl Joining {
                 }
                 v1::write_entry(entry, Some(reader), &mut self.history);
             }
+            Dialect::Events => {
+                let mut frame = Vec::new();
+                v1::write_entry(entry, Some(reader), &mut frame);
+                encode_event(Some(entry.position()), &frame, &mut self.history);
+            }
             Dialect::Plain => {
                 if let Kind::Message { user, text: Some(text), .. } = &entry.kind {
                     let start = self.history.len();
@@ -157,7 +163,7 @@ impl Joining {
         matches!(self.goal, Goal::Resume(_))
     }
 
-    /// The entries for `welcome`, as JSON with commas.
+    /// The entries for `welcome`, as JSON with commas; or events.
     pub fn history(&self) -> &[u8] {
         &self.history
     }
@@ -200,18 +206,18 @@ mod tests {
 
     #[test]
     fn a_newcomer_gets_the_last_entries() {
-        let (mut joining, next) = Joining::v1(Since::Nothing);
+        let (mut joining, next) = Joining::since(Since::Nothing, Dialect::V1);
         assert_eq!(next, Next::Read(Range::Last, 50));
         assert_eq!(joining.take(&page(11..=13, 13), position(13), "bob"), Next::Enter);
         assert_eq!((ids(&joining), joining.is_resumed()), (vec![11, 12, 13], false));
-        let (mut joining, _) = Joining::v1(Since::Nothing);
+        let (mut joining, _) = Joining::since(Since::Nothing, Dialect::V1);
         let empty = Page { entries: vec![], ..page(1..=1, 0) };
         assert_eq!(joining.take(&empty, Position::START, "bob"), Next::Enter);
     }
 
     #[test]
     fn one_that_was_here_gets_what_it_has_missed() {
-        let (mut joining, next) = Joining::v1(Since::parse(Some("10.0000000a")));
+        let (mut joining, next) = Joining::since(Since::parse(Some("10.0000000a")), Dialect::V1);
         assert_eq!(next, Next::Read(Range::After(position(10)), 200));
         assert_eq!(
             joining.take(&page(11..=210, 400), position(400), "bob"),
@@ -223,10 +229,10 @@ mod tests {
 
     #[test]
     fn entries_that_were_not_shown_come_by_the_room() {
-        let (mut joining, _) = Joining::v1(Since::Nothing);
+        let (mut joining, _) = Joining::since(Since::Nothing, Dialect::V1);
         assert_eq!(joining.take(&page(11..=15, 15), position(13), "bob"), Next::Enter);
         assert_eq!(ids(&joining), [11, 12, 13]);
-        let (mut joining, _) = Joining::v1(Since::Nothing);
+        let (mut joining, _) = Joining::since(Since::Nothing, Dialect::V1);
         assert_eq!(joining.take(&page(11..=12, 12), position(13), "bob"), Next::Read(Range::After(position(12)), 200));
         assert_eq!(joining.take(&page(13..=13, 13), position(13), "bob"), Next::Enter);
         assert_eq!(ids(&joining), [11, 12, 13]);
@@ -236,17 +242,17 @@ mod tests {
     fn another_past_is_a_gap_and_starts_anew() {
         let gap = |reason| Next::Gap { oldest: 1, reason, then: (Range::Last, 50) };
         for (past, reason) in [(Past::Pruned, "pruned"), (Past::Other, "other")] {
-            let (mut joining, _) = Joining::v1(Since::Position(position(10)));
+            let (mut joining, _) = Joining::since(Since::Position(position(10)), Dialect::V1);
             let refused = Page { entries: vec![], past, ..page(1..=1, 20) };
             assert_eq!(joining.take(&refused, position(20), "bob"), gap(reason));
             assert_eq!(joining.take(&page(19..=20, 20), position(20), "bob"), Next::Enter);
             assert_eq!((ids(&joining), joining.is_resumed()), (vec![19, 20], false));
         }
-        let (mut joining, _) = Joining::v1(Since::Position(position(10)));
+        let (mut joining, _) = Joining::since(Since::Position(position(10)), Dialect::V1);
         assert_eq!(joining.take(&page(11..=210, 1011), position(1011), "bob"), gap("too_far"));
-        let (mut joining, _) = Joining::v1(Since::Position(position(10)));
+        let (mut joining, _) = Joining::since(Since::Position(position(10)), Dialect::V1);
         assert_ne!(joining.take(&page(11..=210, 1010), position(1010), "bob"), gap("too_far"));
-        let (_, next) = Joining::v1(Since::parse(Some("yesterday")));
+        let (_, next) = Joining::since(Since::parse(Some("yesterday")), Dialect::V1);
         assert_eq!(next, Next::Gap { oldest: 0, reason: "malformed", then: (Range::Last, 50) });
     }
 

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_look_alike_are_never_online_together() {
+    fn names_that_look_alike_are_never_present_together() {
         let mut names = Names::default();
         enter(&mut names, "Mary");
         enter(&mut names, "Mary");

@@ -22,6 +22,8 @@ pub enum Dialect {
     Plain,
     /// `squall.v1`.
     V1,
+    /// Its frames as Server-Sent Events. They have readers, who are not present.
+    Events,
 }
 
 /// A room with members, or with work under way for it.
@@ -33,8 +35,8 @@ pub struct Room {
     pub shown: Option<Position>,
     /// The id of the last entry that is known to be stored.
     pub stored: u64,
-    /// Members by dialect.
-    members: [u32; 2],
+    /// Members by dialect, and readers.
+    members: [u32; 3],
     present: HashMap<Arc<str>, Presence>,
     /// Names that may be leaving, by the time at which that is looked at.
     leaving: VecDeque<(Instant, Arc<str>)>,
@@ -99,7 +101,7 @@ impl Room {
             number,
             shown: None,
             stored: 0,
-            members: [0; 2],
+            members: [0; 3],
             present: HashMap::new(),
             leaving: VecDeque::new(),
             changes: Changes::default(),
@@ -109,7 +111,7 @@ impl Room {
 
     /// The log of the room for this dialect.
     pub fn feed(&self, dialect: Dialect) -> FeedId {
-        FeedId(self.number as u32 * 2 + dialect as u32)
+        FeedId(self.number as u32 * 3 + dialect as u32)
     }
 
     /// Whether a member speaks this dialect.
@@ -136,7 +138,17 @@ impl Room {
 
     /// Whether nothing is left that needs the room.
     pub fn is_unused(&self) -> bool {
-        self.under_way == 0 && self.present.is_empty()
+        self.under_way == 0 && self.present.is_empty() && !self.has(Dialect::Events)
+    }
+
+    /// A response follows the room.
+    pub fn add_reader(&mut self) {
+        self.members[Dialect::Events as usize] += 1;
+    }
+
+    /// It does no more.
+    pub fn remove_reader(&mut self) {
+        self.members[Dialect::Events as usize] -= 1;
     }
 
     /// A connection enters.
@@ -167,7 +179,7 @@ impl Room {
     /// The name of the last connection that left is announced as gone after `grace`, if it has not come back. Returns
     /// when to look, if that is not planned yet; `None`, too, if no member would be told.
     pub fn plan_leave(&mut self, name: &Arc<str>, now: Instant, grace: Duration) -> Option<Instant> {
-        if !self.has(Dialect::V1) {
+        if !self.has(Dialect::V1) && !self.has(Dialect::Events) {
             self.present.remove(name);
             return None;
         }
@@ -275,7 +287,7 @@ mod tests {
     #[test]
     fn each_dialect_has_its_feed() {
         let room = room(&["ann"]);
-        assert_eq!((room.feed(Dialect::Plain), room.feed(Dialect::V1)), (FeedId(6), FeedId(7)));
+        assert_eq!((room.feed(Dialect::Plain), room.feed(Dialect::V1)), (FeedId(9), FeedId(10)));
         assert_eq!((room.has(Dialect::Plain), room.has(Dialect::V1)), (false, true));
     }
 

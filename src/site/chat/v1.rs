@@ -159,7 +159,7 @@ pub enum Problem {
 
 impl Problem {
     /// Its code, its sentence, and when the client may try again.
-    fn parts(self) -> (&'static str, &'static str, Option<Duration>) {
+    pub fn parts(self) -> (&'static str, &'static str, Option<Duration>) {
         match self {
             Problem::Malformed => ("malformed", "This is no frame of squall.v1.", None),
             Problem::Empty => ("empty", "The message has no text.", None),

@@ -8,6 +8,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 pub struct Client<S = TcpStream> {
     pub stream: S,
     kept: Vec<u8>,
+    /// Unread lines of a stream of events.
+    events: Vec<u8>,
 }
 
 /// One response.
@@ -66,7 +68,7 @@ impl Client {
 impl<S: Read + Write> Client<S> {
     /// On a stream that is there.
     pub fn over(stream: S) -> Client<S> {
-        Client { stream, kept: Vec::new() }
+        Client { stream, kept: Vec::new(), events: Vec::new() }
     }
 
     #[track_caller]
@@ -150,6 +152,21 @@ impl<S: Read + Write> Client<S> {
                 return body;
             }
         }
+    }
+
+    /// The next line of a chunked stream of events; an empty one ends an event.
+    #[track_caller]
+    pub fn event_line(&mut self) -> String {
+        if self.events.is_empty() {
+            let size = usize::from_str_radix(&self.line(), 16).expect("a chunk size");
+            assert!(size > 0, "the stream has ended");
+            self.events = self.take(size);
+            assert_eq!(self.line(), "", "behind a chunk");
+        }
+        let end = self.events.iter().position(|&byte| byte == b'\n').expect("a chunk has whole lines");
+        let rest = self.events.split_off(end + 1);
+        let line = std::mem::replace(&mut self.events, rest);
+        String::from_utf8(line[..end].to_vec()).expect("text")
     }
 
     /// Sends a request and reads its response.

@@ -1,0 +1,285 @@
+//! The chat over HTTP: the list of rooms, pages of a room's history, its events, and messages from scripts.
+//!
+//! Every request needs the login cookie, as the chat itself does.
+
+use super::chat::allowance::{Allowance, Rate};
+use super::chat::join::Since;
+use super::chat::{Chat, v1};
+use super::context::{Context, User};
+use super::language::Localized;
+use super::origins::Origins;
+use super::pages::Pages;
+use super::room_name;
+use super::upgrade::CHALLENGE;
+use crate::config::Limits;
+use crate::event::{Body, Command, Effect, Effects, Outcome, Response};
+use crate::http::request::Method;
+use crate::http::url::Form;
+use crate::id::ConnId;
+use crate::store::{self, Draft, Nonce, PAGE_MAX, Range, Refusal, RoomFacts};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Entries of a page when the request does not say how many.
+const PAGE: u32 = 50;
+/// Names whose rate is remembered. Those that have their whole allowance are forgotten first.
+const POSTERS_MAX: usize = 10_000;
+
+/// A resource of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    Messages,
+    Events,
+}
+
+/// A request, and what it is answered with.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    pub cx: Context<'a>,
+    pub user: &'a User,
+    pub query: &'a Form<'a>,
+    pub origins: &'a Origins,
+    pub pages: &'a Pages,
+}
+
+/// The requests that wait for the store, and how much scripts have posted.
+pub struct Api {
+    waiting: HashMap<ConnId, Waiting>,
+    posters: HashMap<Arc<str>, Allowance>,
+    rate: Rate,
+    text_bytes_max: usize,
+}
+
+/// What a request waits for.
+enum Waiting {
+    /// A page of the history, for this reader.
+    Page(Arc<str>),
+    Rooms,
+    /// Its message is to be stored.
+    Post,
+}
+
+impl Api {
+    /// Nothing waits; rates count from `now` on.
+    pub fn new(limits: &Limits, now: Instant) -> Api {
+        Api {
+            waiting: HashMap::new(),
+            posters: HashMap::new(),
+            rate: Rate::new(limits.message_rate, limits.message_burst, now),
+            text_bytes_max: limits.chat_text_bytes_max,
+        }
+    }
+
+    /// `GET /api/rooms`.
+    pub fn rooms(&mut self, call: Call, out: &mut Effects) {
+        let from = call.cx.from;
+        match call.name() {
+            Ok(_) => self.ask(from, Waiting::Rooms, Command::ListRooms, out),
+            Err(refusal) => out.respond(from, refusal),
+        }
+    }
+
+    /// `/api/rooms/NAME/messages` and `/api/rooms/NAME/events`; `path` is decoded.
+    pub fn room(&mut self, call: Call, path: &str, resource: Resource, chat: &mut Chat, out: &mut Effects) {
+        let cx = call.cx;
+        let room = path.strip_prefix("/api/rooms/").and_then(|path| path.rsplit_once('/')).map_or("", |path| path.0);
+        let found = call.name().and_then(|name| {
+            let room = room_name::check(room).map_err(|_| call.refusal(400, "why_room"))?;
+            Ok((Arc::<str>::from(name), room))
+        });
+        let begun = found.and_then(|(name, room)| match (resource, cx.request.method) {
+            (Resource::Messages, Method::Post) => self.post(call, name, room, chat, out),
+            (Resource::Messages, _) => self.read(call, name, room, out),
+            (Resource::Events, method) => {
+                out.respond(cx.from, event_stream());
+                if method == Method::Get {
+                    chat.follow(cx.from, room, name, since(&call), cx.now.instant, out);
+                }
+                Ok(())
+            }
+        });
+        if let Err(refusal) = begun {
+            out.respond(cx.from, refusal);
+        }
+    }
+
+    fn read(&mut self, call: Call, name: Arc<str>, room: Arc<str>, out: &mut Effects) -> Result<(), Response> {
+        let number = |key: &str| match call.query.value(key) {
+            None => Ok(None),
+            Some(text) => text.parse::<u64>().map(Some).map_err(|_| call.refusal(400, "why_page")),
+        };
+        let range = number("before")?.map_or(Range::Last, Range::Before);
+        let limit = number("limit")?.map_or(PAGE, |limit| u32::try_from(limit).unwrap_or(u32::MAX));
+        if !(1..=PAGE_MAX).contains(&limit) {
+            return Err(call.refusal(400, "why_page"));
+        }
+        self.ask(call.cx.from, Waiting::Page(name), Command::Read { room, range, limit }, out);
+        Ok(())
+    }
+
+    fn post(&mut self, call: Call, user: Arc<str>, room: Arc<str>, chat: &Chat, out: &mut Effects) -> Result<(), Response> {
+        let cx = call.cx;
+        call.origins.check(cx.request).map_err(|why| call.pages.error(call.user, 403, &why))?;
+        if chat.claim(&user).is_none() {
+            return Err(call.refusal(409, "name_taken"));
+        }
+        let (text, nonce) = posted(&call)?;
+        if text.trim().is_empty() {
+            return Err(call.refusal(400, "why_no_text"));
+        }
+        if text.len() > self.text_bytes_max {
+            return Err(call.refusal(413, "why_long_text"));
+        }
+        self.allow(&user, cx.now.instant, &call)?;
+        let draft = Draft::Message { user, nonce, text: text.into() };
+        self.ask(cx.from, Waiting::Post, Command::Append { room, at: cx.now.wall, draft }, out);
+        Ok(())
+    }
+
+    /// Takes one message of this name's allowance.
+    fn allow(&mut self, user: &Arc<str>, now: Instant, call: &Call) -> Result<(), Response> {
+        if self.posters.len() >= POSTERS_MAX && !self.posters.contains_key(user) {
+            let rate = &self.rate;
+            self.posters.retain(|_, allowance| !allowance.is_full(rate, now));
+        }
+        let has_place = self.posters.len() < POSTERS_MAX || self.posters.contains_key(user);
+        let full = || Allowance::full(&self.rate, now);
+        let taken = match has_place {
+            true => self.posters.entry(user.clone()).or_insert_with(full).take(&self.rate, now),
+            false => Err(std::time::Duration::from_secs(1)),
+        };
+        taken.map_err(|wait| {
+            let seconds = wait.as_secs().saturating_add(1);
+            call.refusal(429, "why_too_fast").header("Retry-After", seconds.to_string())
+        })
+    }
+
+    fn ask(&mut self, from: ConnId, waiting: Waiting, command: Command, out: &mut Effects) {
+        self.waiting.insert(from, waiting);
+        out.push(Effect::Store(from, command));
+    }
+
+    /// Responds to the request that has waited for this outcome. Returns the outcome if there is none.
+    pub fn on_stored(&mut self, from: ConnId, outcome: Outcome, chat: &Chat, out: &mut Effects) -> Option<Outcome> {
+        let Some(waiting) = self.waiting.remove(&from) else { return Some(outcome) };
+        out.respond(
+            from,
+            match (waiting, outcome) {
+                (Waiting::Page(reader), Outcome::Page { page, .. }) => page_response(&page, &reader),
+                (Waiting::Rooms, Outcome::Rooms(rooms)) => json_response(200, rooms_json(&rooms, chat)),
+                (Waiting::Post, Outcome::Appended { nonce, id, is_new, .. }) => {
+                    let nonce = nonce.map(|nonce| nonce.to_string());
+                    json_response(if is_new { 201 } else { 200 }, json!({ "id": id, "nonce": nonce }))
+                }
+                (Waiting::Post, Outcome::Refused { why, .. }) => refused(why),
+                _ => refused(Refusal::Storage),
+            },
+        );
+        None
+    }
+
+    /// A connection that waited is gone.
+    pub fn on_left(&mut self, from: ConnId) {
+        self.waiting.remove(&from);
+    }
+}
+
+impl<'a> Call<'a> {
+    /// The name of the user.
+    ///
+    /// # Errors
+    /// 401: there is no valid cookie.
+    fn name(&self) -> Result<&'a str, Response> {
+        let refusal = || self.refusal(401, "why_no_name").header("WWW-Authenticate", CHALLENGE);
+        self.user.name.as_deref().ok_or_else(refusal)
+    }
+
+    fn refusal(&self, status: u16, why: &'static str) -> Response {
+        self.pages.error(self.user, status, &Localized::new(why, []))
+    }
+}
+
+/// What a client that follows a room has: Last-Event-ID, which browsers send by themselves, or `since`.
+fn since(call: &Call) -> Since {
+    match call.cx.request.header("last-event-id") {
+        Some(id) => Since::parse(Some(&String::from_utf8_lossy(id))),
+        None => Since::parse(call.query.value("since").as_deref()),
+    }
+}
+
+/// The text and the nonce of a message: a form, or a JSON object.
+fn posted(call: &Call) -> Result<(String, Option<Nonce>), Response> {
+    let kind = call.cx.request.header("content-type").unwrap_or_default();
+    let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    let wrong = || call.refusal(400, "why_post");
+    let (text, nonce) = if kind.eq_ignore_ascii_case(b"application/json") {
+        let mut object: Value = serde_json::from_slice(call.cx.body).map_err(|_| wrong())?;
+        let nonce = match &object["nonce"] {
+            Value::Null => None,
+            Value::String(nonce) => Some(nonce.clone()),
+            _ => return Err(wrong()),
+        };
+        match object["text"].take() {
+            Value::String(text) => (text, nonce),
+            _ => return Err(wrong()),
+        }
+    } else if kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
+        let form = Form::parse(call.cx.body).map_err(|_| call.refusal(400, "why_encoding"))?;
+        (form.value("text").ok_or_else(wrong)?, form.value("nonce"))
+    } else {
+        return Err(call.refusal(415, "why_post").header("Accept", "application/json, application/x-www-form-urlencoded"));
+    };
+    match nonce {
+        None => Ok((text, None)),
+        Some(nonce) => Nonce::parse(&nonce).map(|nonce| (text, Some(nonce))).ok_or_else(wrong),
+    }
+}
+
+fn page_response(page: &store::Page, reader: &str) -> Response {
+    let mut body = b"{\"messages\":[".to_vec();
+    for (n, entry) in page.entries.iter().enumerate() {
+        if n > 0 {
+            body.push(b',');
+        }
+        v1::write_entry(entry, Some(reader), &mut body);
+    }
+    body.extend_from_slice(format!("],\"oldest\":{},\"position\":\"{}\"}}\n", page.oldest, page.last).as_bytes());
+    private(Response::new(200, "application/json", Body::Owned(body)))
+}
+
+/// All rooms with a history or with members, by name.
+fn rooms_json(stored: &[RoomFacts], chat: &Chat) -> Value {
+    let facts = |room: &RoomFacts| json!({ "position": room.last.to_string(), "at": room.at.to_string() });
+    let mut rooms: Vec<(&str, Value)> = stored.iter().map(|room| (&*room.name, facts(room))).collect();
+    let others = chat.room_names().filter(|name| stored.binary_search_by(|room| (*room.name).cmp(name)).is_err());
+    rooms.extend(others.map(|name| (name, Value::Null)));
+    rooms.sort_by(|one, other| one.0.cmp(other.0));
+    let row = |(name, last)| json!({ "name": name, "members": chat.count_in(name), "last": last });
+    json!({ "rooms": rooms.into_iter().map(row).collect::<Vec<_>>() })
+}
+
+fn refused(why: Refusal) -> Response {
+    let (code, sentence, retry_after) = v1::Problem::NotStored(why).parts();
+    let status = if retry_after.is_some() { 503 } else { 409 };
+    let response = json_response(status, json!({ "code": code, "text": sentence }));
+    match retry_after {
+        Some(wait) => response.header("Retry-After", wait.as_secs().max(1).to_string()),
+        None => response,
+    }
+}
+
+fn json_response(status: u16, value: Value) -> Response {
+    private(Response::new(status, "application/json", Body::Owned(format!("{value}\n").into_bytes())))
+}
+
+fn event_stream() -> Response {
+    // Some proxies keep what they relay until they have a block of it; nginx does not with this field.
+    private(Response::new(200, "text/event-stream", Body::Stream(None))).header("X-Accel-Buffering", "no")
+}
+
+/// It depends on the cookie, and changes with every message.
+fn private(response: Response) -> Response {
+    response.header("X-Content-Type-Options", "nosniff").header("Cache-Control", "private, no-store")
+}
