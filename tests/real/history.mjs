@@ -84,7 +84,7 @@ await act("a deleted message disappears in both windows, for whoever was away, a
   await late.goto(`${base}/chat/`);
   await late.locator(`[data-id="${id}"].deleted`).waitFor();
   for (const page of [ada.page, grace.page, ida.page, late]) {
-    assert.ok(!(await page.content()).includes("a secret of mine"), "the text is still in the page");
+    assert.ok(!(await page.content()).includes("a secret of mine"), `the text is still in ${page.url()}`);
   }
   await late.close();
   await ida.leave();
@@ -207,7 +207,67 @@ await act("joins and leaves are one line, and many of them only a number", async
   for (const somebody of crowd) await somebody.leave();
 });
 
-await act("rooms are apart, with their drafts", async () => {
+await act("scrolling up through 2,000 messages shows them all, and what is read does not move", async () => {
+  const [room, count] = ["long", 2_000];
+  await ada.page.setViewportSize({ width: 390, height: 600 });
+  await ada.page.goto(`${base}/chat/?room=${room}`);
+  await isIn(ada.page, "connected");
+  // Some of many lines, and some of a name that joins its messages under one heading.
+  await ada.page.evaluate(
+    async ([room, count]) => {
+      const socket = new WebSocket(`${location.origin.replace("http", "ws")}/chat/?room=${room}`, "squall.v1");
+      const acks = new Promise((done) => {
+        let left = count;
+        socket.onmessage = ({ data }) => JSON.parse(data).type === "ack" && --left === 0 && done();
+      });
+      await new Promise((open) => (socket.onopen = open));
+      for (let n = 1; n <= count; n++) {
+        const text = `message ${n}${"\nand another line".repeat(n % 5)}`;
+        socket.send(JSON.stringify({ type: "message", text, nonce: n.toString(16).padStart(32, "0") }));
+      }
+      await acks;
+      socket.close();
+    },
+    [room, count],
+  );
+  await ada.page.goto(`${base}/chat/?room=${room}`);
+  await says(ada.page, `message ${count}`);
+  const log = ada.page.locator("#log");
+  const drawn = () => ada.page.locator("#lines .message").count();
+  assert.ok((await drawn()) < 500, "a page is opened with its last messages only");
+  // The line at the top of the view, and where it is, before and behind the loading of a page.
+  const jumps = await log.evaluate(async (log) => {
+    const lines = log.querySelector("#lines");
+    const found = [];
+    let before;
+    const top = () => log.getBoundingClientRect().top;
+    const look = () => {
+      const line = [...lines.querySelectorAll(".message")].find((one) => one.getBoundingClientRect().bottom > top());
+      before = line && { line, at: line.getBoundingClientRect().top };
+    };
+    const observer = new MutationObserver(() => {
+      const moved = before.line.getBoundingClientRect().top - before.at;
+      if (Math.abs(moved) > 1) found.push(moved);
+    });
+    observer.observe(lines, { childList: true });
+    for (let tries = 0; tries < 3_000 && !/^message 1\b/.test(lines.querySelector(".words").textContent); tries++) {
+      log.scrollTop -= tries % 7 === 0 ? 100_000 : 400; // with a leap to the very top now and then
+      look();
+      await new Promise((later) => setTimeout(later, 20));
+    }
+    observer.disconnect();
+    return found;
+  });
+  assert.deepEqual(jumps, []);
+  const numbers = (await texts(ada.page)).map((words) => Number(words.match(/^message (\d+)/)[1]));
+  assert.deepEqual(numbers, Array.from({ length: count }, (_, n) => n + 1));
+  await ada.page.locator("#beginning").waitFor();
+});
+
+await act("rooms are apart, with their drafts, and the list leads from one to the other", async () => {
+  await ada.page.setViewportSize({ width: 1280, height: 800 });
+  await ada.page.goto(`${base}/chat/`);
+  await isIn(ada.page, "connected");
   await ada.page.fill("#text", "a draft for the lobby");
   await ada.page.evaluate(() => dispatchEvent(new Event("pagehide")));
   await ada.page.goto(`${base}/chat/?room=${encodeURIComponent("设计-1")}`);
@@ -220,9 +280,10 @@ await act("rooms are apart, with their drafts", async () => {
   await says(grace.page, "only there");
   assert.equal(await message(grace.page, "only here").count(), 0);
   assert.equal(await message(ada.page, "only there").count(), 0);
-  await ada.page.click("#rooms-toggle");
-  await ada.page.fill("#room", "lobby");
-  await ada.page.press("#room", "Enter");
+  const link = ada.page.locator("#room-list a", { hasText: "lobby" });
+  await link.locator(".count", { hasText: "2" }).waitFor();
+  assert.equal(await ada.page.locator("#room-list [aria-current=page]").getAttribute("href"), new URL(ada.page.url()).pathname + new URL(ada.page.url()).search);
+  await link.click();
   await isIn(ada.page, "connected");
   await says(ada.page, "only there");
   assert.equal(await ada.page.inputValue("#text"), "a draft for the lobby");

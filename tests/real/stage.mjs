@@ -59,10 +59,7 @@ export async function person(browser, name, options = {}) {
   const context = await browser.newContext({ viewport: { width: 900, height: 600 }, locale: "en-US", ...options });
   const somebody = { name, context, troubles: [], expected: null, leave };
   const trouble = (text) => somebody.expected?.test(text) || somebody.troubles.push(text);
-  const isAbsence = (message) => /status of 404/.test(message.text()) && message.location().url.includes("/api/rooms");
-  context.on("console", (message) => {
-    if (["error", "warning"].includes(message.type()) && !isAbsence(message)) trouble(message.text());
-  });
+  context.on("console", (message) => ["error", "warning"].includes(message.type()) && trouble(message.text()));
   context.on("weberror", (error) => trouble(String(error.error())));
   people.add(somebody);
   somebody.page = await context.newPage();

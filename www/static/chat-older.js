@@ -1,7 +1,7 @@
 // Older pages: loaded before the reader comes to the top of the log, and by a button. Hidden where the server has none.
 
 import { $, text } from "./chat-page.js";
-import { above, height, onMove } from "./chat-scroll.js";
+import { above, height, keep, onMove } from "./chat-scroll.js";
 
 const PAGE = 100; // messages of one page
 const AHEAD = 1.5; // heights of the log between its top and the view
@@ -16,6 +16,7 @@ export class Older {
   #log;
   #name; // gives the present name
   #state = "idle"; // "idle", "loading", "failed" or "absent"
+  #shown = ""; // what the part above the log says: nothing, one of these states, or "beginning"
 
   constructor(room, log, name) {
     this.#address = `/api/rooms/${encodeURIComponent(room)}/messages`;
@@ -38,11 +39,17 @@ export class Older {
   }
 
   #show() {
-    const isComplete = this.#log.isComplete;
-    part.hidden = this.#state === "absent" || !this.#log.position || (isComplete && this.#log.size === 0);
-    button.hidden = isComplete;
-    $("beginning").hidden = !isComplete;
-    button.textContent = text(this.#state === "loading" ? "olderLoading" : this.#state === "failed" ? "olderFailed" : "older");
+    const { isComplete, size, position } = this.#log;
+    const isHidden = this.#state === "absent" || !position || (isComplete && size === 0);
+    const shown = isHidden ? "" : isComplete ? "beginning" : this.#state;
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    keep(() => {
+      part.hidden = isHidden;
+      button.hidden = isComplete;
+      $("beginning").hidden = !isComplete;
+      button.textContent = text(shown === "loading" ? "olderLoading" : shown === "failed" ? "olderFailed" : "older");
+    });
   }
 
   async #load() {

@@ -52,7 +52,8 @@ export class Rooms {
     link.append(make("bdi", "", name));
     const isHere = name === this.#room;
     if (isHere) link.setAttribute("aria-current", "page");
-    const isUnread = !isHere && readIn(name) > 0 && (last?.id ?? 0) > readIn(name);
+    const lastId = Number.parseInt(last?.position ?? "0", 10);
+    const isUnread = !isHere && readIn(name) > 0 && lastId > readIn(name);
     link.classList.toggle("unread", isUnread);
     if (isUnread) link.append(make("span", "unseen", ` (${text("unreadRoom")})`));
     if (members) {

@@ -34,7 +34,9 @@ export function keep(change, added = 0) {
     return toEnd();
   }
   const top = log.getBoundingClientRect().top;
-  const anchor = [...$("lines").children].find((line) => line.getBoundingClientRect().bottom > top);
+  // Lines of a day and the marker come and go.
+  const isInView = (line) => line.matches(".message, .notice") && line.getBoundingClientRect().bottom > top;
+  const anchor = [...$("lines").children].find(isInView);
   const before = anchor?.getBoundingClientRect().top;
   change();
   if (anchor?.isConnected) log.scrollTop += anchor.getBoundingClientRect().top - before;

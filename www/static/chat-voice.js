@@ -12,8 +12,15 @@ let timer = 0;
 export function announce(words) {
   unspoken.push(words);
   timer ||= setTimeout(() => {
-    $("heard").textContent = unspoken.length > SAID_MAX ? text("unread", unspoken.length) : unspoken.join("\n");
+    if (unspoken.length > SAID_MAX) $("heard").textContent = text("unread", unspoken.length);
+    else if (unspoken.length) $("heard").textContent = unspoken.join("\n");
     unspoken = [];
     timer = 0;
   }, PAUSE_MS);
+}
+
+// Something was deleted: it is not said, and not kept.
+export function hush() {
+  unspoken = [];
+  $("heard").textContent = "";
 }

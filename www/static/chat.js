@@ -3,7 +3,7 @@
 
 import { $, addressOf, page, ROOM, text } from "./chat-page.js";
 import { Alerts } from "./chat-alerts.js";
-import { announce } from "./chat-voice.js";
+import { announce, hush } from "./chat-voice.js";
 import { Box } from "./chat-box.js";
 import { Completion } from "./chat-complete.js";
 import { Deletions } from "./chat-deletions.js";
@@ -116,7 +116,9 @@ function frame(frame) {
 function take(entry) {
   const result = log.take(entry, link.name);
   if (result === "hole") link.renew();
-  if (result === "new") outbox.shown(entry.id);
+  if (result !== "new") return result;
+  if (entry.type === "message") outbox.shown(entry.id);
+  else hush();
   return result;
 }
 
