@@ -32,6 +32,7 @@ use crate::http::url::{Form, NotUtf8};
 use crate::id::ConnId;
 use api::{Api, Call};
 use chat::Chat;
+use chat::rules::Rules;
 use context::Context;
 use files::Files;
 use index::Index;
@@ -62,6 +63,8 @@ pub struct Settings {
     pub allow_private: bool,
     /// The blocking contrasts exist.
     pub lab: bool,
+    /// The only rooms, if they are given.
+    pub rooms: Option<Vec<String>>,
 }
 
 /// The application.
@@ -84,13 +87,14 @@ impl Site {
     /// # Errors
     /// A sentence that says what is wrong with which setting.
     pub fn new(settings: Settings, limits: &Limits, now: Instant) -> Result<Site, String> {
+        let rules = Rules::new(limits, settings.rooms.as_deref(), now)?;
         Ok(Site {
             router: Router::new(&settings),
             pages: Pages::new(settings.www.as_deref())?,
             index: Index::new(&settings),
             login: Login::new(&settings),
             upgrades: Upgrades::new(limits),
-            chat: Chat::new(limits, now),
+            chat: Chat::new(rules),
             api: Api::new(limits, now),
             search: Search::new(&settings, limits)?,
             origins: Origins::new(settings.allow_origin),

@@ -9,9 +9,14 @@
 //! ```
 //!
 //! A store tells its outcomes in the order in which it did the work, and the entries of a room in the order of their ids.
-//! It does not decide who may read or write. [`memory`] keeps the last entries in memory, on the loop itself.
+//! It does not decide who may read or write. [`memory`] keeps the last entries in memory, on the loop itself; [`sqlite`]
+//! keeps all in a file, on a thread of its own.
 
+#[cfg(test)]
+mod contract;
 pub mod memory;
+#[cfg(feature = "history")]
+pub mod sqlite;
 pub mod tags;
 
 use crate::clock::UnixMillis;

@@ -1,10 +1,14 @@
 //! `squall serve`: a server from its flags, with its listeners, its files and its certificate.
 
+#[cfg(feature = "history")]
+use crate::config::History;
 use crate::config::{CookieSecure, Limits, Serve};
 use crate::net::listeners::{Listener, Service, Transport};
 use crate::reactor::Loop;
 use crate::reactor::https::{TlsFiles, ToHttps};
 use crate::site::{self, Settings, Site};
+#[cfg(feature = "history")]
+use crate::store::sqlite::{Sqlite, SqliteOptions};
 use crate::workers::line_log::LineLog;
 use std::time::Instant;
 
@@ -22,6 +26,7 @@ pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<Site>, String> {
         search_url: serve.search_url.clone(),
         allow_private: serve.allow_private,
         lab: serve.lab,
+        rooms: serve.chat.rooms.as_ref().map(|rooms| rooms.0.clone()),
     };
     if let Some(www) = serve.www.as_ref().filter(|www| !www.is_dir()) {
         return Err(format!("--www {}: there is no such directory", www.display()));
@@ -29,6 +34,11 @@ pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<Site>, String> {
     let site = Site::new(settings, &limits, Instant::now())?;
     let log_lines_max = limits.log_lines_max;
     let mut running = Loop::new(&listeners(serve), site, limits)?;
+    #[cfg(feature = "history")]
+    if serve.history.history == History::Sqlite {
+        let store = Sqlite::open(&serve.data_dir, SqliteOptions::of(&serve.history), running.waker())?;
+        running.server().keep_history(Box::new(store));
+    }
     if let Some(path) = &serve.ca_file {
         running.trust(path)?;
     }

@@ -1,9 +1,9 @@
 //! The encoders of the rooms' logs, the compressors of the loop, and the number of sessions that may keep windows of their own.
 
-use crate::event::Position;
 use crate::config::Limits;
 use crate::conn::encoding::Encoding;
 use crate::event::Agreement;
+use crate::event::Position;
 use crate::http::chunked::encode_chunk;
 use crate::http::event_stream::encode_event;
 use crate::ws::deflate::Codec;

@@ -32,6 +32,7 @@ pub struct Loop<A: App> {
     signals: Option<Signals>,
     pub(super) tls: Option<TlsFiles>,
     pub(super) server: Server<Kernel, A>,
+    wake: Arc<dyn Fn() + Send + Sync>,
     wait: Option<Duration>,
 }
 
@@ -44,17 +45,18 @@ impl<A: App> Loop<A> {
         let poll = Poll::new().map_err(|e| format!("the kernel gives no poll: {e}"))?;
         let registry = poll.registry().try_clone().map_err(|e| format!("the kernel gives no poll: {e}"))?;
         let waker = Waker::new(poll.registry(), Source::Jobs.token()).map_err(|e| format!("no waker: {e}"))?;
-        let wake = move || {
+        let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
             if let Err(e) = waker.wake() {
                 log::error!("the loop cannot be woken: {e}");
             }
-        };
+        });
         let kernel = Kernel::new(registry, listeners).map_err(|(address, e)| why_not_bound(address, &e))?;
         let listeners = kernel.described();
-        let server = Server::new(kernel, app, limits, Arc::new(wake), Instant::now());
+        let server = Server::new(kernel, app, limits, wake.clone(), Instant::now());
         let (events, readiness) = (Events::with_capacity(EVENTS_MAX), Vec::with_capacity(EVENTS_MAX));
         // The listeners may have clients from before they were watched.
-        Ok(Loop { poll, events, readiness, listeners, signals: None, tls: None, server, wait: Some(Duration::ZERO) })
+        let wait = Some(Duration::ZERO);
+        Ok(Loop { poll, events, readiness, listeners, signals: None, tls: None, wake, server, wait })
     }
 
     /// A line for each listener: what it serves, and where.
@@ -80,6 +82,11 @@ impl<A: App> Loop<A> {
     /// What is there now.
     pub fn counts(&self) -> Counts {
         self.server.counts()
+    }
+
+    /// What a thread calls to end the wait of this loop.
+    pub fn waker(&self) -> Arc<dyn Fn() + Send + Sync> {
+        self.wake.clone()
     }
 
     /// The server, to start something or to drain it.

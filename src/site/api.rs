@@ -3,6 +3,7 @@
 //! Every request needs the login cookie, as the chat itself does.
 
 use super::chat::allowance::{Allowance, Rate};
+use super::chat::entrance::Place;
 use super::chat::join::Since;
 use super::chat::{Chat, v1};
 use super::context::{Context, User};
@@ -87,7 +88,11 @@ impl Api {
         let room = path.strip_prefix("/api/rooms/").and_then(|path| path.rsplit_once('/')).map_or("", |path| path.0);
         let found = call.name().and_then(|name| {
             let room = room_name::check(room).map_err(|_| call.refusal(400, "why_room"))?;
-            Ok((Arc::<str>::from(name), room))
+            match chat.place_in(&room) {
+                Place::Free => Ok((Arc::<str>::from(name), room)),
+                Place::NoSuchRoom => Err(call.refusal(404, "why_no_room")),
+                Place::TooManyRooms => Err(call.refusal(503, "why_rooms").header("Retry-After", "60")),
+            }
         });
         let begun = found.and_then(|(name, room)| match (resource, cx.request.method) {
             (Resource::Messages, Method::Post) => self.post(call, name, room, chat, out),
@@ -119,7 +124,14 @@ impl Api {
         Ok(())
     }
 
-    fn post(&mut self, call: Call, user: Arc<str>, room: Arc<str>, chat: &Chat, out: &mut Effects) -> Result<(), Response> {
+    fn post(
+        &mut self,
+        call: Call,
+        user: Arc<str>,
+        room: Arc<str>,
+        chat: &Chat,
+        out: &mut Effects,
+    ) -> Result<(), Response> {
         let cx = call.cx;
         call.origins.check(cx.request).map_err(|why| call.pages.error(call.user, 403, &why))?;
         if chat.claim(&user).is_none() {
@@ -229,7 +241,9 @@ fn posted(call: &Call) -> Result<(String, Option<Nonce>), Response> {
         let form = Form::parse(call.cx.body).map_err(|_| call.refusal(400, "why_encoding"))?;
         (form.value("text").ok_or_else(wrong)?, form.value("nonce"))
     } else {
-        return Err(call.refusal(415, "why_post").header("Accept", "application/json, application/x-www-form-urlencoded"));
+        return Err(call
+            .refusal(415, "why_post")
+            .header("Accept", "application/json, application/x-www-form-urlencoded"));
     };
     match nonce {
         None => Ok((text, None)),

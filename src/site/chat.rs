@@ -7,6 +7,7 @@
 
 pub mod agenda;
 pub mod allowance;
+pub mod entrance;
 pub mod join;
 pub mod members;
 pub mod names;
@@ -21,7 +22,6 @@ use super::language::Localized;
 use super::pages::{Page, Pages};
 use super::room_name::{self, LOBBY};
 use crate::clock::Now;
-use crate::config::Limits;
 use crate::event::{Command, Effect, Effects, Kind, Outcome, Payload, Position, Response, StreamEnd};
 use crate::http::event_stream::encode_event;
 use crate::http::url::{Form, encode_component};
@@ -29,6 +29,7 @@ use crate::id::ConnId;
 use crate::store::{self, Draft, Entry, Nonce, Refusal, Rights};
 use agenda::Agenda;
 use allowance::Allowance;
+use entrance::{Entrance, Manner, Newcomer, Place};
 use join::{Joining, Next, Since};
 use members::{Leaver, Member, Members};
 use names::{Claim, Names};
@@ -62,34 +63,9 @@ pub struct Chat {
     draining: bool,
 }
 
-/// How a connection enters.
-pub struct Entrance {
-    pub claim: Claim,
-    /// A name that was checked.
-    pub room: Arc<str>,
-    pub manner: Manner,
-}
-
-/// The protocol of a connection, and what it wants to know of the past.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
-    /// The last messages, of this number.
-    Plain {
-        history: u32,
-    },
-    V1(Since),
-}
-
-/// A connection that has not entered its room yet.
-struct Newcomer {
-    room: usize,
-    name: Arc<str>,
-    joining: Joining,
-}
-
 impl Chat {
-    /// No rooms, at time `now`.
-    pub fn new(limits: &Limits, now: Instant) -> Chat {
+    /// No rooms.
+    pub fn new(rules: Rules) -> Chat {
         Chat {
             members: Members::default(),
             names: Names::default(),
@@ -98,7 +74,7 @@ impl Chat {
             readers: HashMap::new(),
             leaving: HashMap::new(),
             agenda: Agenda::default(),
-            rules: Rules::new(limits, now),
+            rules,
             draining: false,
         }
     }
@@ -126,9 +102,13 @@ impl Chat {
         self.names.claim(name)
     }
 
-    /// Whether a connection may enter this room: it is there, or another one may be made.
-    pub fn has_place(&self, room: &str) -> bool {
-        self.rooms.find(room).is_some() || self.rooms.len() < self.rules.rooms_max
+    /// Whether a connection may enter this room.
+    pub fn place_in(&self, room: &str) -> Place {
+        if !self.rules.allows_room(room) {
+            return Place::NoSuchRoom;
+        }
+        let is_there = self.rooms.find(room).is_some() || self.rooms.len() < self.rules.rooms_max;
+        if is_there { Place::Free } else { Place::TooManyRooms }
     }
 
     /// A connection enters a room, as soon as it has what it wants to know of the past.
@@ -148,7 +128,15 @@ impl Chat {
     }
 
     /// A response, whose head is under way, follows a room, as soon as it has what its client has missed.
-    pub fn follow(&mut self, from: ConnId, room: Arc<str>, name: Arc<str>, since: Since, now: Instant, out: &mut Effects) {
+    pub fn follow(
+        &mut self,
+        from: ConnId,
+        room: Arc<str>,
+        name: Arc<str>,
+        since: Since,
+        now: Instant,
+        out: &mut Effects,
+    ) {
         let room = self.rooms.find_or_make(room);
         let (joining, next) = Joining::since(since, Dialect::Events);
         self.begin_joining(from, Newcomer { room, name, joining }, next, now, out);

@@ -339,6 +339,7 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
     ("why_no_text", "The message has no text.", "消息没有内容。"),
     ("why_long_text", "The message is too long.", "消息太长了。"),
     ("why_too_fast", "Too many messages in a short time.", "短时间内的消息太多。"),
+    ("why_no_room", "There is no such room on this server.", "这个服务器上没有这个房间。"),
     (
         "why_rooms",
         "There are too many rooms. Enter one of those, or try again later.",

@@ -37,6 +37,7 @@ pub fn settings() -> Settings {
         search_url: "http://search.test/s?wd={}".into(),
         allow_private: false,
         lab: false,
+        rooms: None,
     }
 }
 

@@ -3,8 +3,9 @@
 //! An Upgrade without `upgrade` in Connection, or over HTTP/1.0, is ignored (RFC 9110 section 7.8): `/chat/` responds
 //! with its page then, `/echo` with 426.
 
+use super::chat::entrance::{Entrance, Manner, Place};
 use super::chat::join::Since;
-use super::chat::{Chat, Entrance, Manner, v1};
+use super::chat::{Chat, v1};
 use super::context::{Context, User};
 use super::language::Localized;
 use super::origins::Origins;
@@ -63,7 +64,7 @@ impl Upgrades {
     }
 
     /// The checks in their order: head, key and subprotocols (400), version (426), Origin (403), draining (503), cookie
-    /// (401), name (409), room (400, 503). Then the connection enters the room of the query.
+    /// (401), name (409), room (400, 404, 503). Then the connection enters the room of the query.
     pub fn chat(&self, visit: Visit, chat: &mut Chat, out: &mut Effects) {
         let cx = visit.cx;
         match self.admit(&visit, chat) {
@@ -89,8 +90,10 @@ impl Upgrades {
         let claim = chat.claim(name).ok_or_else(|| refuse(409, "name_taken"))?;
         let room = query.value("room").unwrap_or_else(|| LOBBY.into());
         let room = room_name::check(&room).map_err(|_| refuse(400, "why_room"))?;
-        if !chat.has_place(&room) {
-            return Err(refuse(503, "why_rooms").header("Retry-After", "60"));
+        match chat.place_in(&room) {
+            Place::Free => {}
+            Place::NoSuchRoom => return Err(refuse(404, "why_no_room")),
+            Place::TooManyRooms => return Err(refuse(503, "why_rooms").header("Retry-After", "60")),
         }
         let manner = match subprotocol {
             Some(_) => Manner::V1(Since::parse(query.value("since").as_deref())),

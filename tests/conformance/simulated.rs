@@ -62,6 +62,7 @@ impl Stage {
             search_url: "http://127.0.0.1:9/?{}".into(),
             allow_private: false,
             lab: false,
+            rooms: None,
         };
         let site = Site::new(settings, &limits, now).expect("the settings are sound");
         let (network, reads) = (FakeNetwork::default(), Rc::<RefCell<Reads>>::default());

@@ -5,6 +5,9 @@ use super::join::Joining;
 use super::room::Room;
 use super::v1::{self, Welcome};
 use crate::config::Limits;
+use crate::site::room_name;
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The limits of rooms and messages.
@@ -17,17 +20,32 @@ pub struct Rules {
     pub rate: Rate,
     /// Time between the end of a name's last connection and its leave, in `squall.v1`.
     pub grace: Duration,
+    /// The only rooms, if they are given.
+    fixed: Option<HashSet<Arc<str>>>,
 }
 
 impl Rules {
-    /// The rules of these limits; rates count from `now` on.
-    pub fn new(limits: &Limits, now: Instant) -> Rules {
-        Rules {
+    /// The rules of these limits, with these rooms as the only ones; rates count from `now` on.
+    ///
+    /// # Errors
+    /// A sentence about a room whose name is none.
+    pub fn new(limits: &Limits, rooms: Option<&[String]>, now: Instant) -> Result<Rules, String> {
+        let checked = |typed: &String| {
+            let why = |_| format!("--rooms: {typed:?} is no name of a room: 1 to 64 letters, digits, - and _");
+            room_name::check(typed).map_err(why)
+        };
+        Ok(Rules {
             text_bytes_max: limits.chat_text_bytes_max,
             rooms_max: limits.rooms_max,
             rate: Rate::new(limits.message_rate, limits.message_burst, now),
             grace: limits.presence_grace,
-        }
+            fixed: rooms.map(|rooms| rooms.iter().map(checked).collect()).transpose()?,
+        })
+    }
+
+    /// Whether there may be a room with this name.
+    pub fn allows_room(&self, name: &str) -> bool {
+        self.fixed.as_ref().is_none_or(|fixed| fixed.contains(name))
     }
 
     /// Appends the `welcome` of a newcomer called `name`.

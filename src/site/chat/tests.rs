@@ -1,5 +1,6 @@
 use super::*;
 use crate::clock::UnixMillis;
+use crate::config::Limits;
 use crate::id::FeedId;
 use crate::site::testing::{conn, keep, memory};
 use crate::store::memory::Memory;
@@ -32,7 +33,8 @@ impl Lobby {
 
     fn with(limits: Limits) -> Lobby {
         let now = Instant::now();
-        Lobby { chat: Chat::new(&limits, now), store: memory(), now }
+        let rules = Rules::new(&limits, None, now).expect("no rooms are named");
+        Lobby { chat: Chat::new(rules), store: memory(), now }
     }
 
     fn enter(&mut self, from: ConnId, name: &str) -> Vec<Heard> {

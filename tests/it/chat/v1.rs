@@ -162,7 +162,8 @@ fn an_empty_room_has_a_position_too() {
     ann.heard_as("enter");
     drop(bob);
     (1..=3).for_each(|n| drop(ann.tell("hi", n)));
-    let (_bob, welcome) = Member::enter(&site, "bob", &format!("?since={}", welcome["position"].as_str().expect("text")));
+    let (_bob, welcome) =
+        Member::enter(&site, "bob", &format!("?since={}", welcome["position"].as_str().expect("text")));
     assert_eq!((&welcome["resumed"], ids(&welcome["history"])), (&json!(true), vec![1, 2, 3]));
 }
 

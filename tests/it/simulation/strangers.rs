@@ -59,6 +59,7 @@ pub fn settings(search_url: String) -> Settings {
         search_url,
         allow_private: true,
         lab: false,
+        rooms: None,
     }
 }
 

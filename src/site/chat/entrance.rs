@@ -1,0 +1,42 @@
+//! How connections come into rooms.
+
+use super::join::{Joining, Since};
+use super::names::Claim;
+use std::sync::Arc;
+
+/// How a connection enters.
+pub struct Entrance {
+    pub claim: Claim,
+    /// A name that was checked.
+    pub room: Arc<str>,
+    pub manner: Manner,
+}
+
+/// The protocol of a connection, and what it wants to know of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// The last messages, of this number.
+    Plain {
+        history: u32,
+    },
+    V1(Since),
+}
+
+/// Whether a connection may enter a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The room is there, or may be made.
+    Free,
+    /// There are others only (`--rooms`).
+    NoSuchRoom,
+    /// It would be made, and there are too many (`--rooms-max`).
+    TooManyRooms,
+}
+
+/// A connection that has not entered its room yet.
+pub struct Newcomer {
+    /// The number of its room.
+    pub room: usize,
+    pub name: Arc<str>,
+    pub joining: Joining,
+}

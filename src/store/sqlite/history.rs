@@ -1,0 +1,327 @@
+//! What the commands mean in terms of the tables. Nothing here begins or ends a transaction.
+
+use super::clears::Clears;
+use super::rooms::{Room, Rooms, signed, tag_of, unsigned};
+use super::schema::kind;
+use super::users::Users;
+use crate::clock::UnixMillis;
+use crate::store::tags::Tags;
+use crate::store::{
+    Draft, Entry, IDS_MAX, Kind, Nonce, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights, RoomFacts,
+};
+use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Statement, params};
+use std::sync::Arc;
+
+/// Entries pruned in one step. A step takes about 3 ms.
+const PRUNED_PER_STEP: i64 = 500;
+
+/// What became of an append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    New {
+        id: u64,
+        tag: u32,
+        at: UnixMillis,
+    },
+    /// It was stored before, with this id.
+    Known {
+        id: u64,
+    },
+    Refused(Refusal),
+}
+
+/// Which entries of a room are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// This many.
+    Last(u64),
+    /// Those from this time on.
+    Since(UnixMillis),
+}
+
+/// Whether a step has left something to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    More,
+    Done,
+}
+
+/// The entries of all rooms.
+pub(super) struct History<'c> {
+    pub rooms: Rooms<'c>,
+    pub clears: Clears<'c>,
+    users: Users<'c>,
+    tags: Tags,
+    insert: Statement<'c>,
+    by_nonce: Statement<'c>,
+    entry: Statement<'c>,
+    tag: Statement<'c>,
+    erase: Statement<'c>,
+    before: Statement<'c>,
+    after: Statement<'c>,
+    oldest: Statement<'c>,
+    prune: Statement<'c>,
+}
+
+/// The columns of an entry that are written besides id, tag and time.
+struct Columns<'a> {
+    kind: i64,
+    user: i64,
+    nonce: Option<&'a Nonce>,
+    text: Option<&'a str>,
+    target: Option<i64>,
+}
+
+impl<'c> History<'c> {
+    pub fn new(connection: &'c Connection, tags: Tags) -> Result<History<'c>> {
+        let columns = "id, kind, tag, at, user, nonce, text, target";
+        Ok(History {
+            rooms: Rooms::new(connection)?,
+            clears: Clears::new(connection)?,
+            users: Users::new(connection)?,
+            tags,
+            insert: connection.prepare(
+                "INSERT INTO entries (room, id, kind, tag, at, user, nonce, text, target)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                 ON CONFLICT (room, user, nonce) WHERE nonce IS NOT NULL DO NOTHING",
+            )?,
+            by_nonce: connection.prepare(
+                "SELECT id, text FROM entries WHERE room = ?1 AND user = ?2 AND nonce = ?3 AND nonce IS NOT NULL",
+            )?,
+            entry: connection
+                .prepare("SELECT user FROM entries WHERE room = ?1 AND id = ?2 AND kind = ?3 AND text IS NOT NULL")?,
+            tag: connection.prepare("SELECT tag FROM entries WHERE room = ?1 AND id = ?2")?,
+            erase: connection.prepare("UPDATE entries SET text = NULL WHERE room = ?1 AND id = ?2")?,
+            before: connection.prepare(&format!(
+                "SELECT {columns} FROM entries WHERE room = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+            ))?,
+            after: connection
+                .prepare(&format!("SELECT {columns} FROM entries WHERE room = ?1 AND id > ?2 ORDER BY id LIMIT ?3"))?,
+            oldest: connection
+                .prepare("SELECT id, tag, at FROM entries WHERE room = ?1 AND id > ?2 ORDER BY id LIMIT ?3")?,
+            prune: connection.prepare("DELETE FROM entries WHERE room = ?1 AND id <= ?2")?,
+        })
+    }
+
+    /// Forgets what is in memory: a transaction was rolled back.
+    pub fn forget(&mut self) {
+        self.rooms.forget();
+        self.users.forget();
+        self.clears.forget();
+    }
+
+    /// Appends an entry, and does to older ones what it says, in the open transaction. [`Rooms::write`] has to follow
+    /// before that is committed.
+    pub fn append(&mut self, name: &Arc<str>, at: UnixMillis, draft: &Draft) -> Result<Verdict> {
+        self.clears.refresh()?;
+        let room = self.rooms.find(name)?;
+        let columns = match draft {
+            Draft::Message { user, nonce, text } => Columns {
+                kind: kind::MESSAGE,
+                user: self.users.find_or_add(user)?,
+                nonce: nonce.as_ref(),
+                text: Some(text),
+                target: None,
+            },
+            Draft::Deletion { target, by, rights, .. } => {
+                if let Err(why) = self.delete(room, *target, by, *rights)? {
+                    return Ok(Verdict::Refused(why));
+                }
+                let user = self.users.find_or_add(by)?;
+                Columns { kind: kind::DELETED, user, nonce: None, text: None, target: Some(signed(*target)) }
+            }
+            Draft::Clear { user, by } => {
+                let target = self.users.find_or_add(user)?;
+                let user = self.users.find_or_add(by)?;
+                Columns { kind: kind::CLEARED, user, nonce: None, text: None, target: Some(target) }
+            }
+        };
+        let room = match room {
+            Some(room) => room,
+            None => self.rooms.add(name)?,
+        };
+        self.insert(name, room, at, columns)
+    }
+
+    fn insert(&mut self, name: &Arc<str>, mut room: Room, at: UnixMillis, columns: Columns<'_>) -> Result<Verdict> {
+        let Columns { kind, user, nonce, text, target } = columns;
+        let last = Position { id: room.last.id + 1, tag: self.tags.next_tag() };
+        if last.id >= IDS_MAX {
+            return Ok(Verdict::Refused(Refusal::Storage));
+        }
+        // A clock that is set back must not turn the order of the days around.
+        let at = room.at.max(at);
+        let nonce = nonce.map(|nonce| &nonce.0[..]);
+        let (id, millis) = (signed(last.id), signed(at.millis()));
+        let tag = last.tag as i32;
+        let inserted = self.insert.execute(params![room.number, id, kind, tag, millis, user, nonce, text, target])?;
+        if inserted == 0 {
+            return self.known(room.number, user, nonce, text);
+        }
+        if let (kind::CLEARED, Some(target)) = (kind, target) {
+            self.clears.add(room.number, target, room.pruned.id, last.id)?;
+        }
+        (room.last, room.at) = (last, at);
+        self.rooms.change(name, room);
+        Ok(Verdict::New { id: last.id, tag: last.tag, at })
+    }
+
+    /// Of a message whose nonce is stored.
+    fn known(&mut self, room: i64, user: i64, nonce: Option<&[u8]>, text: Option<&str>) -> Result<Verdict> {
+        let row = |row: &Row<'_>| Ok((unsigned(row.get(0)?), row.get::<_, Option<Box<str>>>(1)?));
+        let (id, stored) = self.by_nonce.query_row(params![room, user, nonce], row)?;
+        let is_other = stored.is_some() && stored.as_deref() != text && !self.clears.has(room, user, id);
+        Ok(if is_other { Verdict::Refused(Refusal::NonceReused) } else { Verdict::Known { id } })
+    }
+
+    fn delete(
+        &mut self,
+        room: Option<Room>,
+        target: u64,
+        by: &Arc<str>,
+        rights: Rights,
+    ) -> Result<Result<(), Refusal>> {
+        let Some(room) = room else { return Ok(Err(Refusal::NoSuchMessage)) };
+        let found = params![room.number, signed(target), kind::MESSAGE];
+        let Some(user) = self.entry.query_row(found, |row| row.get(0)).optional()? else {
+            return Ok(Err(Refusal::NoSuchMessage));
+        };
+        if self.clears.has(room.number, user, target) {
+            return Ok(Err(Refusal::NoSuchMessage));
+        }
+        if rights == Rights::Author && self.users.find(by)? != Some(user) {
+            return Ok(Err(Refusal::NotYours));
+        }
+        self.erase.execute([room.number, signed(target)])?;
+        Ok(Ok(()))
+    }
+
+    /// Reads a part of a room's history, with the entries of an open transaction.
+    pub fn read(&mut self, name: &Arc<str>, range: Range, limit: u32) -> Result<Page> {
+        self.clears.refresh()?;
+        let Some(room) = self.rooms.find(name)? else {
+            let past = match range {
+                Range::After(position) if position != Position::START => Past::Other,
+                _ => Past::Ours,
+            };
+            return Ok(Page { entries: vec![], last: Position::START, oldest: 0, past });
+        };
+        let past = match range {
+            Range::After(position) => self.past(&room, position)?,
+            Range::Last | Range::Before(_) => Past::Ours,
+        };
+        let limit = i64::from(limit.min(PAGE_MAX));
+        let entries = match range {
+            Range::After(_) if past != Past::Ours => vec![],
+            Range::After(position) => self.entries(&room, Way::After(position.id), limit)?,
+            Range::Before(id) => self.entries(&room, Way::Before(id), limit)?,
+            Range::Last => self.entries(&room, Way::Before(u64::MAX), limit)?,
+        };
+        Ok(Page { entries, last: room.last, oldest: room.oldest(), past })
+    }
+
+    /// Lists the rooms.
+    pub fn list(&mut self) -> Result<Vec<RoomFacts>> {
+        self.rooms.list()
+    }
+
+    /// Whether a client at this position has the same past.
+    fn past(&mut self, room: &Room, position: Position) -> Result<Past> {
+        if position == room.pruned {
+            return Ok(Past::Ours);
+        }
+        if position.id < room.pruned.id {
+            return Ok(Past::Pruned);
+        }
+        let tag = self.tag.query_row([room.number, signed(position.id)], |row| row.get(0)).optional()?;
+        Ok(if tag.map(tag_of) == Some(position.tag) { Past::Ours } else { Past::Other })
+    }
+
+    fn entries(&mut self, room: &Room, way: Way, limit: i64) -> Result<Vec<Entry>> {
+        let (statement, from) = match way {
+            Way::Before(id) => (&mut self.before, id),
+            Way::After(id) => (&mut self.after, id),
+        };
+        let rows = statement.query_map(params![room.number, signed(from), limit], Stored::from_row)?;
+        let mut rows = rows.collect::<Result<Vec<Stored>>>()?;
+        if let Way::Before(_) = way {
+            rows.reverse();
+        }
+        rows.into_iter().map(|row| self.entry_of(room.number, row)).collect()
+    }
+
+    fn entry_of(&mut self, room: i64, row: Stored) -> Result<Entry> {
+        let user = self.users.name(row.user)?;
+        let kind = match row.kind {
+            kind::MESSAGE => {
+                let text = row.text.filter(|_| !self.clears.has(room, row.user, row.id));
+                Kind::Message { user, nonce: row.nonce.map(Nonce), text }
+            }
+            kind::DELETED => Kind::Deleted { target: unsigned(row.target.unwrap_or(0)), by: user },
+            kind::CLEARED => Kind::Cleared { user: self.users.name(row.target.unwrap_or(0))?, by: user },
+            unknown => return Err(Error::IntegralValueOutOfRange(1, unknown)),
+        };
+        Ok(Entry { id: row.id, tag: row.tag, at: row.at, kind })
+    }
+
+    /// Deletes a few of the oldest entries of a room, those that are not kept, in the open transaction. [`Rooms::write`]
+    /// has to follow before that is committed.
+    pub fn prune(&mut self, name: &Arc<str>, kept: Kept) -> Result<Step> {
+        let Some(mut room) = self.rooms.find(name)? else { return Ok(Step::Done) };
+        let is_out = |id: u64, at: UnixMillis| match kept {
+            Kept::Last(count) => id.saturating_add(count) <= room.last.id,
+            Kept::Since(since) => at < since,
+        };
+        let row = |row: &Row<'_>| {
+            let position = Position { id: unsigned(row.get(0)?), tag: tag_of(row.get(1)?) };
+            Ok((position, UnixMillis::from_millis(unsigned(row.get(2)?))))
+        };
+        let (mut border, mut count) = (None, 0);
+        for found in self.oldest.query_map(params![room.number, signed(room.pruned.id), PRUNED_PER_STEP], row)? {
+            let (position, at) = found?;
+            if !is_out(position.id, at) {
+                break;
+            }
+            (border, count) = (Some(position), count + 1);
+        }
+        let Some(border) = border else { return Ok(Step::Done) };
+        self.prune.execute([room.number, signed(border.id)])?;
+        room.pruned = border;
+        self.rooms.change(name, room);
+        Ok(if count < PRUNED_PER_STEP { Step::Done } else { Step::More })
+    }
+}
+
+/// Which way a page goes from an id.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Before(u64),
+    After(u64),
+}
+
+/// A row of `entries`.
+struct Stored {
+    id: u64,
+    kind: i64,
+    tag: u32,
+    at: UnixMillis,
+    user: i64,
+    nonce: Option<[u8; 16]>,
+    text: Option<Box<str>>,
+    target: Option<i64>,
+}
+
+impl Stored {
+    fn from_row(row: &Row<'_>) -> Result<Stored> {
+        Ok(Stored {
+            id: unsigned(row.get(0)?),
+            kind: row.get(1)?,
+            tag: tag_of(row.get(2)?),
+            at: UnixMillis::from_millis(unsigned(row.get(3)?)),
+            user: row.get(4)?,
+            nonce: row.get(5)?,
+            text: row.get(6)?,
+            target: row.get(7)?,
+        })
+    }
+}

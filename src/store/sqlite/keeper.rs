@@ -1,0 +1,389 @@
+//! The store's thread: batches of commands, each in one transaction, and chores between them.
+
+use super::SqliteOptions;
+use super::checkpoints::Checkpoints;
+use super::chores::Chores;
+use super::faults::Faults;
+use super::history::{History, Verdict};
+use super::open::{self, Opened};
+use super::queue::{Asked, Hold, Load, Told};
+use super::watch::{Complaint, Trouble, Watch};
+use crate::id::ConnId;
+use crate::store::tags::Tags;
+use crate::store::{Command, Draft, Entry, Kind, Outcome, Page, Refusal, RoomFacts};
+use rusqlite::{Connection, Error, ErrorCode, Statement};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Commands of one batch. More gain nothing: at a thousand the commit is a hundredth of the work.
+const BATCH_COMMANDS_MAX: usize = 2048;
+/// Bytes of the commands of one batch, about.
+const BATCH_BYTES_MAX: usize = 2 << 20;
+/// Time after which a batch takes no further command: its first messages wait for its end.
+const BATCH_FOR: Duration = Duration::from_millis(10);
+/// Time without a command after which the log is put into the file as a whole.
+const IDLE_AFTER: Duration = Duration::from_secs(1);
+/// Time after a failed chore until the next one is tried.
+const CHORES_RETRY: Duration = Duration::from_secs(1);
+
+/// What became of a command.
+enum Done {
+    Append(Verdict),
+    Page(Page),
+    Rooms(Vec<RoomFacts>),
+    Unread,
+}
+
+/// Whether a batch had a transaction.
+enum Wrote {
+    Something,
+    Nothing,
+}
+
+/// Runs on the thread, until the loop's side is gone and every command is done. Says first whether the file can be read.
+pub(super) fn run(
+    opened: Opened,
+    watch: Watch,
+    options: &SqliteOptions,
+    hold: &Hold,
+    ready: SyncSender<Result<(), String>>,
+) {
+    let Opened { connection, file, lock } = opened;
+    let made = Keeper::new(&connection, file.clone(), watch, options);
+    let said = ready.send(made.as_ref().map(drop).map_err(|e| open::sentence(&file, e)));
+    if let (Ok(keeper), Ok(())) = (made, said) {
+        keeper.keep(hold);
+    }
+    if let Err((_, e)) = connection.close() {
+        log::error!("history: {}: {e}", file.display());
+    }
+    drop(lock);
+}
+
+/// All that the thread has.
+struct Keeper<'c> {
+    connection: &'c Connection,
+    file: PathBuf,
+    begin: Statement<'c>,
+    commit: Statement<'c>,
+    history: History<'c>,
+    checkpoints: Checkpoints<'c>,
+    chores: Chores<'c>,
+    watch: Watch,
+    complaint: Complaint,
+    faults: Faults,
+    /// The file is damaged: messages are refused until the program is started again.
+    is_damaged: bool,
+    /// Of the batch under way, in the order of its commands.
+    done: Vec<Done>,
+    /// When the last batch ended.
+    last_batch: Instant,
+    /// Chores are not tried before this time.
+    chores_from: Instant,
+    /// The disk had no room: the log may give it some.
+    lacks_room: bool,
+}
+
+impl<'c> Keeper<'c> {
+    fn new(connection: &'c Connection, file: PathBuf, watch: Watch, options: &SqliteOptions) -> Result<Keeper<'c>> {
+        let now = Instant::now();
+        Ok(Keeper {
+            connection,
+            file,
+            begin: connection.prepare("BEGIN IMMEDIATE")?,
+            commit: connection.prepare("COMMIT")?,
+            history: History::new(connection, Tags::from_system())?,
+            checkpoints: Checkpoints::new(connection, now)?,
+            chores: Chores::new(connection, options.keep, now)?,
+            watch,
+            complaint: Complaint::default(),
+            faults: options.faults.clone(),
+            is_damaged: false,
+            done: vec![],
+            last_batch: now,
+            chores_from: now,
+            lacks_room: false,
+        })
+    }
+
+    fn keep(mut self, hold: &Hold) {
+        let (mut commands, mut told) = (VecDeque::new(), Told::default());
+        loop {
+            let is_ending = hold.0.wait(&mut commands, self.patience(Instant::now()));
+            if commands.is_empty() {
+                if is_ending {
+                    break;
+                }
+                self.rest(Instant::now());
+            }
+            while !commands.is_empty() {
+                hold.0.wait_for_room();
+                self.watch.look(Instant::now());
+                self.batch(&mut commands, &mut told);
+                hold.0.tell(&mut told);
+                self.after_batch(Instant::now());
+            }
+        }
+        self.finish();
+    }
+
+    /// Does the first commands, as many as make a batch, and tells their outcomes.
+    fn batch(&mut self, commands: &mut VecDeque<Asked>, told: &mut Told) {
+        match self.attempt(commands) {
+            Ok(Wrote::Something) if self.complaint.is_over(Instant::now()) => {
+                log::info!("history: messages are stored again");
+            }
+            Ok(_) => {}
+            Err(e) => {
+                let count = self.done.len() + 1;
+                self.roll_back(&e);
+                self.refuse(commands.iter().take(count).map(|(_, command)| command));
+            }
+        }
+        let count = self.done.len();
+        for (done, (from, command)) in self.done.drain(..).zip(commands.drain(..count)) {
+            told.done.add(Load::of(&command));
+            tell(from, command, done, told);
+        }
+    }
+
+    /// Does commands in one transaction, which begins with the first append.
+    fn attempt(&mut self, commands: &VecDeque<Asked>) -> Result<Wrote> {
+        let begun = Instant::now();
+        let (mut load, mut is_open) = (Load::default(), false);
+        for (_, command) in commands {
+            load.add(Load::of(command));
+            let is_enough = load.commands > BATCH_COMMANDS_MAX || load.bytes > BATCH_BYTES_MAX;
+            // The clock is read for one command of 16: it costs a fiftieth of an append.
+            let is_late = load.commands % 16 == 0 && begun.elapsed() > BATCH_FOR;
+            if !self.done.is_empty() && (is_enough || is_late) {
+                break;
+            }
+            let done = match command {
+                Command::Append { draft, .. } if self.is_refused(draft) => {
+                    Done::Append(Verdict::Refused(Refusal::Storage))
+                }
+                Command::Append { room, at, draft } => {
+                    if !is_open {
+                        self.begin()?;
+                        is_open = true;
+                    }
+                    self.faults.strike()?;
+                    Done::Append(self.history.append(room, *at, draft)?)
+                }
+                Command::Read { room, range, limit } => Done::Page(self.history.read(room, *range, *limit)?),
+                Command::ListRooms => Done::Rooms(self.history.list()?),
+            };
+            self.done.push(done);
+        }
+        if !is_open {
+            return Ok(Wrote::Nothing);
+        }
+        self.commit().map(|()| Wrote::Something)
+    }
+
+    /// Whether nothing is appended now. Deletions are what the free space of a full disk is kept for.
+    fn is_refused(&mut self, draft: &Draft) -> bool {
+        let is_message = matches!(draft, Draft::Message { .. });
+        let why = match self.watch.trouble() {
+            _ if self.is_damaged => return true,
+            None => return false,
+            Some(Trouble::Lost(path)) => {
+                format!(
+                    "{} was replaced or removed while it was open: messages are refused; restart squall",
+                    path.display()
+                )
+            }
+            Some(_) if !is_message => return false,
+            Some(Trouble::DiskFull { free }) => {
+                format!("the disk of {} is full but for {free} bytes: messages are refused", self.file.display())
+            }
+            Some(Trouble::TooLarge { bytes }) => format!(
+                "{} has reached --history-max-bytes, with {bytes} bytes: messages are refused",
+                self.file.display()
+            ),
+        };
+        self.complain(&why);
+        true
+    }
+
+    /// Refuses the appends of a batch that failed. What was read of its transaction is void, so it is read again.
+    fn refuse<'q>(&mut self, commands: impl Iterator<Item = &'q Command>) {
+        self.done.clear();
+        for command in commands {
+            let read = match command {
+                Command::Append { .. } => Ok(Done::Append(Verdict::Refused(Refusal::Storage))),
+                Command::Read { room, range, limit } => self.history.read(room, *range, *limit).map(Done::Page),
+                Command::ListRooms => self.history.list().map(Done::Rooms),
+            };
+            let done = read.unwrap_or_else(|e| {
+                self.roll_back(&e);
+                Done::Unread
+            });
+            self.done.push(done);
+        }
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        self.faults.strike()?;
+        self.begin.execute([]).map(drop)
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.history.rooms.write()?;
+        self.faults.strike()?;
+        self.commit.execute([])?;
+        for (name, room) in self.history.rooms.committed() {
+            self.chores.note(name, &room);
+        }
+        Ok(())
+    }
+
+    /// After an error: what the open transaction did is undone, in the file and in memory.
+    fn roll_back(&mut self, error: &Error) {
+        // SQLite has done it by itself after some errors.
+        if !self.connection.is_autocommit()
+            && let Err(e) = self.connection.execute_batch("ROLLBACK")
+        {
+            log::debug!("history: {e}");
+        }
+        self.history.forget();
+        let code = error.sqlite_error_code();
+        self.lacks_room |= matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
+        if let Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) = code {
+            self.is_damaged = true;
+            let file = self.file.display();
+            let advice = "messages are refused; stop squall, and put a backup in its place";
+            self.complain(&format!("{file} is damaged ({error}): {advice}"));
+        } else {
+            self.complain(&format!("{}: {error}; messages are refused until that is over", self.file.display()));
+        }
+    }
+
+    fn complain(&mut self, why: &str) {
+        if self.complaint.is_due(Instant::now()) {
+            log::error!("history: {why}");
+        }
+    }
+
+    /// What cannot wait for a quiet moment: a checkpoint, and a chore that has piled up.
+    fn after_batch(&mut self, now: Instant) {
+        self.last_batch = now;
+        if self.is_damaged {
+            return;
+        }
+        self.checkpoint();
+        let is_tight = matches!(self.watch.trouble(), Some(Trouble::DiskFull { .. } | Trouble::TooLarge { .. }));
+        if (is_tight || self.lacks_room) && self.checkpoints.is_due(now) {
+            self.lacks_room = false;
+            self.empty_log(now);
+        }
+        if self.may_work(now) && self.chores.are_urgent(&self.history, now) {
+            self.do_chore(now);
+        }
+    }
+
+    /// Time until there is something to do without a command.
+    fn patience(&self, now: Instant) -> Duration {
+        let has_chore = self.chores.are_due(&self.history, now) || self.chores.may_shrink();
+        if has_chore && self.may_work(now) { Duration::ZERO } else { self.watch.due_in(now) }
+    }
+
+    /// Whether chores make sense now. Not in files that have lost their names: nothing that is done to them matters.
+    fn may_work(&self, now: Instant) -> bool {
+        now >= self.chores_from && !self.is_damaged && !matches!(self.watch.trouble(), Some(Trouble::Lost(_)))
+    }
+
+    /// There is no command: one look at the files, and one chore, or the whole log goes into the file.
+    fn rest(&mut self, now: Instant) {
+        self.watch.look(now);
+        if !self.may_work(now) {
+            return;
+        }
+        let is_idle = now.saturating_duration_since(self.last_batch) >= IDLE_AFTER;
+        if self.chores.are_due(&self.history, now) {
+            self.do_chore(now);
+        } else if self.chores.may_shrink() {
+            let shrunk = self.faults.strike().and_then(|()| self.chores.shrink());
+            self.after_chore(now, shrunk);
+        } else if is_idle && self.checkpoints.is_due(now) {
+            self.empty_log(now);
+        }
+    }
+
+    fn empty_log(&mut self, now: Instant) {
+        let emptied = self.faults.strike().and_then(|()| self.checkpoints.truncate(now));
+        if let Err(e) = emptied {
+            self.roll_back(&e);
+        }
+    }
+
+    /// One step of the chores, in a transaction.
+    fn do_chore(&mut self, now: Instant) {
+        let stepped = self.begin().and_then(|()| self.chores.step(&mut self.history, now));
+        let stepped = stepped.and_then(|()| self.commit());
+        self.after_chore(now, stepped);
+    }
+
+    fn after_chore(&mut self, now: Instant, done: Result<()>) {
+        match done {
+            Ok(()) => self.checkpoint(),
+            Err(e) => {
+                self.chores_from = now + CHORES_RETRY;
+                self.roll_back(&e);
+            }
+        }
+    }
+
+    fn checkpoint(&mut self) {
+        let checked = self.faults.strike().and_then(|()| self.checkpoints.after_commit(Instant::now()));
+        if let Err(e) = checked {
+            self.roll_back(&e);
+        }
+    }
+
+    /// Every command is done.
+    fn finish(mut self) {
+        if self.is_damaged {
+            return;
+        }
+        let _ = self.connection.busy_timeout(Duration::ZERO);
+        let optimized = self.connection.execute_batch("PRAGMA optimize");
+        if let Err(e) = optimized.and_then(|()| self.checkpoints.truncate(Instant::now())) {
+            log::warn!("history: {}: {e}; what is in its log stays there", self.file.display());
+        }
+    }
+}
+
+/// The outcomes of one command: what the connection gets, and then what every member gets.
+fn tell(from: ConnId, command: Command, done: Done, told: &mut Told) {
+    match (command, done) {
+        (Command::Append { room, draft, .. }, Done::Append(verdict)) => {
+            let nonce = draft.nonce();
+            match verdict {
+                Verdict::Refused(why) => told.push(from, Outcome::Refused { room, nonce, why }),
+                Verdict::Known { id } => told.push(from, Outcome::Appended { room, nonce, id, is_new: false }),
+                Verdict::New { id, tag, at } => {
+                    told.push(from, Outcome::Appended { room: room.clone(), nonce, id, is_new: true });
+                    let entry = Entry { id, tag, at, kind: kind_of(draft) };
+                    told.push(ConnId::NONE, Outcome::Entry { room, entry });
+                }
+            }
+        }
+        (Command::Read { room, .. }, Done::Page(page)) => told.push(from, Outcome::Page { room, page }),
+        (_, Done::Rooms(rooms)) => told.push(from, Outcome::Rooms(rooms)),
+        _ => told.push(from, Outcome::Unread),
+    }
+}
+
+fn kind_of(draft: Draft) -> Kind {
+    match draft {
+        Draft::Message { user, nonce, text } => Kind::Message { user, nonce, text: Some(text) },
+        Draft::Deletion { target, by, .. } => Kind::Deleted { target, by },
+        Draft::Clear { user, by } => Kind::Cleared { user, by },
+    }
+}

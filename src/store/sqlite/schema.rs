@@ -1,0 +1,69 @@
+//! The tables of `chat.db`, and how an older file becomes a newer one.
+
+use rusqlite::{Connection, Error};
+
+/// In the header of the file (`PRAGMA application_id`): "squl". A file without it is another program's.
+pub(super) const APPLICATION_ID: u32 = 0x7371_756c;
+
+/// The steps from each version of the format to the next one; a new file takes them all. A step that has been released
+/// is never changed. The version is in the header of the file (`PRAGMA user_version`).
+pub(super) const STEPS: &[&str] = &[FIRST];
+
+/// Version 1.
+///
+/// Names are stored once and named by numbers, which keeps an entry small. `kind` of an entry is one of [`kind`]. In an
+/// entry that is no message `user` is who did it, and `target` is the message that was deleted or edited, or the number
+/// of the user whose messages were. A row of `rooms` outlives its entries, so ids never start again. A search can add an
+/// FTS5 table whose rowid is made of room and id (`contentless_delete`), without touching these.
+const FIRST: &str = "
+    CREATE TABLE rooms (
+        number INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        last_id INTEGER NOT NULL DEFAULT 0,
+        last_tag INTEGER NOT NULL DEFAULT 0,
+        last_at INTEGER NOT NULL DEFAULT 0,
+        pruned_id INTEGER NOT NULL DEFAULT 0,
+        pruned_tag INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE users (
+        number INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE
+    ) STRICT;
+    CREATE TABLE entries (
+        room INTEGER NOT NULL,
+        id INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        tag INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        user INTEGER NOT NULL,
+        nonce BLOB,
+        text TEXT,
+        target INTEGER,
+        PRIMARY KEY (room, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX entries_by_nonce ON entries (room, user, nonce) WHERE nonce IS NOT NULL;
+    CREATE TABLE clears (
+        room INTEGER NOT NULL,
+        user INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        done INTEGER NOT NULL,
+        PRIMARY KEY (room, user)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// The numbers of the kinds of entries in the file.
+pub(super) mod kind {
+    pub const MESSAGE: i64 = 1;
+    pub const DELETED: i64 = 2;
+    pub const CLEARED: i64 = 3;
+    // 4 is kept for edited messages.
+}
+
+/// Takes the steps behind `from`, in one transaction.
+pub(super) fn upgrade(connection: &Connection, from: usize, steps: &[&str]) -> Result<(), Error> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    for step in steps.iter().skip(from) {
+        connection.execute_batch(step)?;
+    }
+    connection.execute_batch(&format!("PRAGMA user_version = {}; COMMIT", steps.len()))
+}

@@ -1,0 +1,92 @@
+//! Texts that are deleted leave the file, not only the pages that are read.
+
+use super::*;
+
+/// A text that is nowhere else in a file.
+fn secret(n: u64) -> String {
+    format!("secret-{:016x}", (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+/// A folder with messages of two users among others, of different lengths, a few in pages of their own.
+fn with_secrets(store: &mut Sqlite) {
+    for n in 0..400 {
+        let length = [0, 30, 300, 1500, 3900][(n % 5) as usize];
+        append(store, message(["ann", "bob"][(n % 2) as usize], None, &(secret(n) + &"x".repeat(length))));
+    }
+}
+
+fn wait_until_gone(folder: &Folder, gone: impl Fn(u64) -> bool) {
+    wait_until("the texts are gone", || (0..400).filter(|&n| gone(n)).all(|n| !folder.has(&secret(n))));
+    let left = (0..400).filter(|&n| !gone(n)).all(|n| folder.has(&secret(n)));
+    assert!(left, "others are still there");
+}
+
+#[test]
+fn a_deleted_text_leaves_the_file_and_its_log() {
+    let folder = Folder::new();
+    let mut store = folder.open(normal());
+    with_secrets(&mut store);
+    assert!(folder.has(&secret(0)) && folder.has(&secret(399)));
+    for n in (0..400).filter(|n| n % 3 == 0) {
+        entry(&mut store, deletion(n + 1, "op", Rights::Operator));
+    }
+    wait_until_gone(&folder, |n| n % 3 == 0);
+}
+
+#[test]
+fn a_cleared_text_leaves_the_file_and_its_log() {
+    let folder = Folder::new();
+    let mut store = folder.open(normal());
+    with_secrets(&mut store);
+    entry(&mut store, Draft::Clear { user: "ann".into(), by: "op".into() });
+    wait_until_gone(&folder, |n| n % 2 == 0);
+}
+
+#[test]
+fn a_pruned_text_leaves_the_file_and_its_log() {
+    let folder = Folder::new();
+    let mut store = folder.open(SqliteOptions { keep: HistoryKeep::Count(100), ..normal() });
+    with_secrets(&mut store);
+    // An eighth more than 100 may stay until the next sweep.
+    wait_until("the oldest are gone", || (0..288).all(|n| !folder.has(&secret(n))));
+    assert!((300..400).all(|n| folder.has(&secret(n))));
+    drop(store);
+    folder.open(SqliteOptions { keep: HistoryKeep::Days(1), ..normal() });
+    wait_until("all are gone, they are of 1970", || (0..400).all(|n| !folder.has(&secret(n))));
+}
+
+#[test]
+fn a_long_clear_counts_at_once_and_goes_on_after_a_restart() {
+    let (folder, faults) = (Folder::new(), Faults::default());
+    let mut store = folder.open(SqliteOptions { faults: faults.clone(), ..normal() });
+    for n in 0..5000 {
+        let draft = message(["ann", "bob"][n % 2], None, "text");
+        store.submit(ConnId::new(1, 1), Command::Append { room: "lobby".into(), at: at(1), draft });
+    }
+    ask_last(&mut store);
+    let cleared = entry(&mut store, Draft::Clear { user: "ann".into(), by: "op".into() });
+    // The first step may be done; the others fail.
+    faults.set(1);
+    let count = |page: &Page| texts(page).into_iter().flatten().count();
+    for range in [Range::Last, Range::After(Position::START), Range::Before(2500)] {
+        assert_eq!(count(&read(&mut store, range, 200)), 100, "{range:?}");
+    }
+    drop(store);
+    let unfinished = rusqlite::Connection::open(folder.file("chat.db")).expect("a database");
+    let number = |sql: &str| unfinished.query_row(sql, [], |row| row.get::<_, i64>(0)).expect(sql);
+    assert_eq!(number("SELECT until FROM clears"), cleared.id as i64);
+    drop(folder.open(normal()));
+    let mut store = folder.open(normal());
+    assert_eq!(count(&read(&mut store, Range::Last, 200)), 100);
+    wait_until("the rest is erased", || number("SELECT count(*) FROM entries WHERE text IS NOT NULL") == 2500);
+    wait_until("it is done", || number("SELECT count(*) FROM clears") == 0);
+}
+
+/// Waits until all that was submitted is done.
+fn ask_last(store: &mut Sqlite) {
+    store.submit(ConnId::new(2, 1), Command::ListRooms);
+    store.flush();
+    wait_until("all is done", || {
+        std::iter::from_fn(|| store.take()).any(|(_, outcome)| matches!(outcome, Outcome::Rooms(_)))
+    });
+}
