@@ -291,7 +291,8 @@ await act("rooms are apart, with their drafts, and the list leads from one to th
 });
 
 await act("a server that has lost its history replaces the list, and what was written meanwhile is stored once", async () => {
-  let other = await serve({ data: "forgetful" });
+  const forgetful = { data: "forgetful", flags: ["--history", "memory"] };
+  let other = await serve(forgetful);
   const { address } = other;
   const ida = await person(browser, "Ida");
   ida.expected = LOST;
@@ -301,7 +302,7 @@ await act("a server that has lost its history replaces the list, and what was wr
   await other.stop();
   await isIn(ida.page, "waiting");
   await say(ida.page, "written meanwhile");
-  other = await serve({ data: "forgetful", listen: address });
+  other = await serve({ ...forgetful, listen: address });
   await says(ida.page, "written meanwhile");
   await ida.page.waitForSelector(".notice:has-text('The history of the server has changed')");
   assert.deepEqual(await texts(ida.page), ["written meanwhile"]);

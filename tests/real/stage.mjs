@@ -19,7 +19,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exi
 // Starts squall; `base` is where it listens, `warnings()` is what
 // it has said on standard error, `stop` ends it with SIGTERM and minds how it ends.
 export async function serve({ listen = "127.0.0.1:0", data = "data", flags = [] } = {}) {
-  const given = ["--listen", listen, "--data-dir", join(scratch, data), "--drain", "5", ...flags];
+  const given = ["--listen", listen, "--data-dir", join(scratch, data), "--drain", "5", "--presence-grace", "3", ...flags];
   const child = spawn(process.env.BIN, given, { stdio: ["ignore", "pipe", "pipe"] });
   servers.add(child);
   let warnings = "";

@@ -9,14 +9,16 @@ const line = $("state");
 
 export class Status {
   #link;
+  #told; // called when the trouble is said
   #troubledAt = performance.now(); // Infinity while there is no trouble
   #isSaid = false; // the trouble
   #timer = 0;
   #seconds = 0;
   #why = "";
 
-  constructor(link) {
+  constructor(link, told) {
     this.#link = link;
+    this.#told = told;
   }
 
   // Whether the trouble has lasted long enough to be said.
@@ -32,7 +34,7 @@ export class Status {
     else this.#troubledAt = Math.min(this.#troubledAt, performance.now());
     clearTimeout(this.#timer);
     const left = this.#troubledAt + PATIENCE_MS - performance.now();
-    if (state !== "connected" && left > 0) this.#timer = setTimeout(() => this.#write(), left);
+    if (state !== "connected" && left > 0) this.#timer = setTimeout(() => (this.#write(), this.#told()), left);
     this.#write();
   }
 

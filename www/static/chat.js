@@ -30,7 +30,7 @@ const link = new Link(ROOM, page.user, { state, welcome, frame, dropped, positio
 const log = new Log((entry, button) => deletions.ask(entry, button));
 const outbox = new Outbox(ROOM, link, changed);
 const deletions = new Deletions(link);
-const status = new Status(link);
+const status = new Status(link, () => box.measure());
 const unread = new Unread(ROOM, log);
 const older = new Older(ROOM, log, () => link.name);
 const rooms = new Rooms(ROOM);
