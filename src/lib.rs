@@ -88,29 +88,29 @@
 //! Through a history in a file. One in memory has its outcome at once: `submit` in store/memory.rs, then `take`.
 //!
 //! ```text
-//! reactor/run.rs      `once`       the kernel's poll returns; its events become a list of (Source, Ready)
-//! reactor.rs          `note`       readiness is stored in the connection, which goes on the ready queue
-//! reactor/serve.rs    `gather`     one read from each connection of a batch, into one buffer
-//! conn.rs             `fill`       socket → read buffer, one read
-//! reactor/serve.rs    `parse`      steps over what was read, within budgets; the rest is kept
-//! conn.rs             `step`       the front of the buffer goes to the protocol: here to `Ws::step` in conn/ws.rs
-//! ws/session.rs       `receive`    a frame is unmasked in place: `WsEvent::Message`, borrowed
-//! reactor/serve.rs    `step`       `Step::Message` goes up to the application: `App::message`
-//! site/chat.rs        `on_message` the member may say that now
-//! site/chat.rs        `submit`     `Effect::Store`: the message is to be stored before it is shown
-//! reactor/apply.rs    `apply`      the effect comes down; applying it never calls the application
-//! reactor/history.rs  `submit`     it counts as unstored for its connection, and goes to the store
+//! reactor/run.rs      `once`        the kernel's poll returns; its events become a list of (Source, Ready)
+//! reactor.rs          `note`        readiness is stored in the connection, which goes on the ready queue
+//! reactor/serve.rs    `gather`      one read from each connection of a batch, into one buffer
+//! conn.rs             `fill`        socket → read buffer, one read
+//! reactor/serve.rs    `parse`       steps over what was read, within budgets; the rest is kept
+//! conn.rs             `step`        the front of the buffer goes to the protocol: here to `Ws::step` in conn/ws.rs
+//! ws/session.rs       `receive`     a frame is unmasked in place: `WsEvent::Message`, borrowed
+//! reactor/serve.rs    `step`        `Step::Message` goes up to the application: `App::message`
+//! site/chat.rs        `on_message`  the member may say that now
+//! site/chat.rs        `submit`      `Effect::Store`: the message is to be stored before it is shown
+//! reactor/apply.rs    `apply`       the effect comes down; applying it never calls the application
+//! reactor/history.rs  `submit`      it counts as unstored for its connection, and goes to the store
 //! store/sqlite/queue.rs `hand_over` end of the turn: the commands of all connections go to the thread, under one lock
-//! store/sqlite/keeper.rs `batch`   on the thread: all that waits is one transaction
-//! store/sqlite/history.rs `append` the entry gets its id and tag; a nonce that is stored already gets the old id
-//! store/sqlite/keeper.rs `commit`  with `--history-sync full` it returns when the log is on the disk
-//! store/sqlite/queue.rs `tell`     only then the outcomes go back, and the loop is woken
-//! reactor/history.rs  `take`       in the turn of that wake-up, from `tell` in reactor/serve.rs: `App::stored`
-//! site/chat.rs        `on_stored`  first for its author: in `squall.v1` the `ack`; then for the room
-//! site/chat.rs        `show`       the entry in each protocol that a member speaks: `Effect::Publish`
-//! reactor/rooms.rs    `publish`    the frame is appended to the room's log, once for each encoding; no member is touched
-//! reactor/rooms.rs    `flush`      end of the turn: members are visited, 256 of them in one turn if the message is short
-//! reactor/rooms.rs    `flush_lane` one write for a member, of the bytes from its cursor to the end of the feed
+//! store/sqlite/keeper.rs `batch`    on the thread: all that waits is one transaction
+//! store/sqlite/history.rs `append`  the entry gets its id and tag; a nonce that is stored already gets the old id
+//! store/sqlite/keeper.rs `commit`   with `--history-sync full` it returns when the log is on the disk
+//! store/sqlite/queue.rs `tell`      only then the outcomes go back, and the loop is woken
+//! reactor/history.rs  `take`        in the turn of that wake-up, from `tell` in reactor/serve.rs: `App::stored`
+//! site/chat.rs        `on_stored`   first for its author: in `squall.v1` the `ack`; then for the room
+//! site/chat.rs        `show`        the entry in each protocol that a member speaks: `Effect::Publish`
+//! reactor/rooms.rs    `publish`     the frame is appended to the room's log, once for each encoding; no member is touched
+//! reactor/rooms.rs    `flush`       end of the turn: members are visited, 256 of them in one turn if the message is short
+//! reactor/rooms.rs    `flush_lane`  one write for a member, of the bytes from its cursor to the end of the feed
 //! ```
 //!
 //! # The route of one fetch
