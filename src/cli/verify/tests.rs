@@ -377,6 +377,14 @@ fn a_copy_excuses_only_what_came_after_it_and_before_the_gap() {
 }
 
 #[test]
+fn an_id_that_a_copy_lacks_may_be_given_again() {
+    let script = RESTORED
+        .replace("c1 saw 2.bb/ann/three", "c1 saw 2.bb/ann/three\nc1 sent n4 !2\nc1 acked n4 3\nc1 saw 3/ann/!2");
+    let script = script.replace("final 1/ann/one 2.bb/ann/three", "final 1/ann/one 2.bb/ann/- 3/ann/!2");
+    assert_eq!(verdict(&script), [""; 0]);
+}
+
+#[test]
 fn what_was_acknowledged_and_not_shown_is_excused_by_a_copy() {
     let resumed = |history: &str| {
         RESTORED
