@@ -19,6 +19,7 @@ PARTS=(fmt clippy doc deny build test core rules autobahn deflate controls hosti
   curl https ab twin loads wrk syscalls kills durable sleepers browser relayed tornado course bench readme)
 PLAYWRIGHT=playwright-core@1.65.1
 WS=ws@8.23.0
+AXE=axe-core@4.14.1
 TORNADO=tornado==6.6.1
 AIOHTTP=aiohttp==3.14.5
 WEBSOCKETS=websockets==17.4
@@ -148,10 +149,10 @@ prepare() {
 }
 
 from_npm() {
-  [[ -e $TOOLS/$PLAYWRIGHT && -e $TOOLS/$WS ]] && return
-  mkdir -p "$TOOLS" && npm install --prefix "$TOOLS" --no-audit --no-fund "$PLAYWRIGHT" "$WS" &&
-    touch "$TOOLS/$PLAYWRIGHT" "$TOOLS/$WS" && return
-  echo "MISSING: $PLAYWRIGHT or $WS, which npm could not install."
+  [[ -e $TOOLS/$PLAYWRIGHT && -e $TOOLS/$WS && -e $TOOLS/$AXE ]] && return
+  mkdir -p "$TOOLS" && npm install --prefix "$TOOLS" --no-audit --no-fund "$PLAYWRIGHT" "$WS" "$AXE" &&
+    touch "$TOOLS/$PLAYWRIGHT" "$TOOLS/$WS" "$TOOLS/$AXE" && return
+  echo "MISSING: $PLAYWRIGHT, $WS or $AXE, which npm could not install."
   return 1
 }
 

@@ -44,21 +44,46 @@ macro_rules! embed {
     ($($name:literal),* $(,)?) => { [$(Asset::new($name, include_bytes!(concat!("../../www/static/", $name)))),*] };
 }
 
-static EMBEDDED: LazyLock<[Asset; 13]> = LazyLock::new(|| {
+static EMBEDDED: LazyLock<[Asset; 38]> = LazyLock::new(|| {
     embed![
         "squall.css",
+        "chat.css",
         "chat.js",
-        "chat-page.js",
+        "chat-alerts.js",
+        "chat-box.js",
+        "chat-complete.js",
+        "chat-deletions.js",
+        "chat-fold.js",
         "chat-link.js",
         "chat-log.js",
-        "chat-box.js",
+        "chat-markup.js",
+        "chat-members.js",
+        "chat-message.js",
+        "chat-name.js",
+        "chat-older.js",
+        "chat-outbox.js",
+        "chat-page.js",
+        "chat-panels.js",
+        "chat-rooms.js",
+        "chat-scroll.js",
+        "chat-status.js",
+        "chat-storage.js",
+        "chat-unread.js",
+        "chat-unsent.js",
+        "chat-viewport.js",
+        "chat-voice.js",
         "login.js",
         "echo.js",
         "search.js",
         "barbs.svg",
         "isobars.svg",
         "favicon.svg",
+        "favicon-unread.svg",
         "favicon.ico",
+        "squall.webmanifest",
+        "icon-192.png",
+        "icon-512.png",
+        "icon-maskable-512.png",
     ]
 });
 

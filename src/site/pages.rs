@@ -30,6 +30,11 @@ pub const POLICY: &str = policy!();
 /// wss: of the same authority (CSP 3, section 6.7.2.8).
 const SCRIPT_POLICY: &str =
     policy!("script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'");
+/// The chat may be installed.
+const CHAT_POLICY: &str = policy!(
+    "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'; \
+     manifest-src 'self'"
+);
 /// The search form shows the relayed page in a frame.
 const SEARCH_POLICY: &str = policy!(
     "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'; frame-src 'self'"
@@ -135,7 +140,8 @@ impl Page<'_> {
 
     fn policy(&self) -> &'static str {
         match self {
-            Page::Index { .. } | Page::Chat => SCRIPT_POLICY,
+            Page::Index { .. } => SCRIPT_POLICY,
+            Page::Chat => CHAT_POLICY,
             Page::Search => SEARCH_POLICY,
             Page::Error { layout: Layout::Relayed | Layout::Framed, .. } => SANDBOX_POLICY,
             Page::Login { .. } | Page::Error { layout: Layout::Whole, .. } => POLICY,

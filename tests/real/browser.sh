@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Everything that a browser shows: people who talk and search, then the chat page by itself, then several windows of one
-# browser on bad networks, then bad proxies.
+# Everything that a browser shows: people who talk and search, then the chat page by itself, what it does with the history,
+# several windows of one browser on bad networks, bad proxies, and whether everybody can use the pages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-for part in browser room windows proxies; do
+for part in browser room history windows proxies access; do
   echo "--- $part"
   node "$part.mjs"
 done

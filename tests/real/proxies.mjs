@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { act, isIn, launch, logIn, person, say, says, scratch, serve } from "./stage.mjs";
+import { act, isIn, launch, logIn, person, say, says, scratch, serve, states } from "./stage.mjs";
 
 const REFUSED = /WebSocket connection to .* failed|status of 502/;
 const HINT = /^Pages load, the chat does not: perhaps a proxy does not pass on Upgrade\. Trying again in \d+ s$/;
@@ -55,10 +55,6 @@ async function typesName(page, base, name) {
   await page.click("main form button");
 }
 
-// The state line says this now or in a moment.
-const states = (page, pattern) =>
-  page.waitForFunction((source) => new RegExp(source).test(document.querySelector("#state").textContent), pattern.source);
-
 const stripped = (server) => server.warnings().match(/ WARN .*\/chat\/ was asked for by a script without an upgrade/g)?.length ?? 0;
 
 for (const [title, lines] of [
@@ -82,7 +78,12 @@ for (const [title, lines] of [
     }
     assert.equal(stripped(server), 1, server.warnings());
     proxy.reload(`proxy_http_version 1.1; ${UPGRADE}`);
-    await isIn(ada.page, "connected");
+    // By itself the page tries again in up to half a minute by now.
+    const state = () => ada.page.getAttribute("#chat", "data-state");
+    for (let tries = 0; tries < 40 && (await state()) !== "connected"; tries++) {
+      await ada.page.evaluate(() => document.querySelector("#retry").click());
+      await ada.page.waitForTimeout(500);
+    }
     assert.equal(await ada.page.textContent("#state"), "Connected");
     await ada.leave();
     await proxy.stop();
@@ -122,7 +123,7 @@ for (const [title, meet] of [
     ada.expected = /WebSocket/;
     await ada.page.clock.install();
     await typesName(ada.page, proxy.base, "Ada");
-    for (let seconds = 0; seconds < 24 && (await ada.page.getAttribute("#chat", "data-state")) !== "waiting"; seconds += 2) {
+    for (let seconds = 0; seconds < 24 && !HINT.test(await ada.page.textContent("#state")); seconds += 2) {
       await ada.page.clock.runFor(2_000);
       await ada.page.waitForTimeout(100);
     }

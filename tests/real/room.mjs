@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { act, isIn, launch, logIn, person, say, says, scratch, serve } from "./stage.mjs";
+import { act, isIn, launch, logIn, person, say, says, scratch, serve, states } from "./stage.mjs";
 
 const { WebSocket } = createRequire(`${process.env.TOOLS}/`)("ws");
 const SIZES = [[1280, 800], [390, 844], [844, 390], [320, 256], [256, 205]]; // the last two are 400 % and 500 % of zoom
@@ -173,21 +173,23 @@ await act("without JavaScript nothing promises a connection or a Send that works
   }
 });
 
-await act("without a connection Send says that it does not send, and the box keeps what is typed", async () => {
+await act("what is sent without a connection waits, says so, and goes out once when it is back", async () => {
   ada.expected = /ERR_CONNECTION_(REFUSED|RESET)|WebSocket connection to .* failed|ERR_INTERNET_DISCONNECTED/;
-  await page.fill("#text", "kept");
   await ada.context.setOffline(true);
   await isIn(page, "waiting");
-  const send = page.locator("#say button");
-  assert.equal(await send.getAttribute("aria-disabled"), "true");
-  assert.match(await page.textContent("#hint"), /^Nothing is sent until the connection is back/);
-  await send.click({ force: true });
-  assert.equal(await page.inputValue("#text"), "kept");
+  await states(page, /^Connection lost/);
+  assert.match(await page.textContent("#hint"), /^Not connected: messages are sent when the connection is back/);
+  await say(page, "said offline");
+  await page.locator("#outbox .words", { hasText: "said offline" }).waitFor();
+  assert.equal(await page.textContent("#outbox .meta"), "Sending…");
+  await page.fill("#text", "kept");
   await page.setViewportSize({ width: 320, height: 256 });
   assert.deepEqual(await faults(), []);
   await ada.context.setOffline(false);
   await isIn(page, "connected");
-  assert.equal(await send.getAttribute("aria-disabled"), "false");
+  await says(page, "said offline");
+  assert.equal(await page.locator(".message", { hasText: "said offline" }).count(), 1);
+  assert.equal(await page.inputValue("#text"), "kept");
 });
 
 await ada.leave();

@@ -19,7 +19,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exi
 // Starts squall; `base` is where it listens, `warnings()` is what
 // it has said on standard error, `stop` ends it with SIGTERM and minds how it ends.
 export async function serve({ listen = "127.0.0.1:0", data = "data", flags = [] } = {}) {
-  const given = ["--listen", listen, "--data-dir", join(scratch, data), "--drain", "5", ...flags];
+  const given = ["--listen", listen, "--data-dir", join(scratch, data), "--drain", "5", "--presence-grace", "3", ...flags];
   const child = spawn(process.env.BIN, given, { stdio: ["ignore", "pipe", "pipe"] });
   servers.add(child);
   let warnings = "";
@@ -91,7 +91,12 @@ export async function act(title, play) {
 // Steps on the chat page.
 export const isIn = (page, state) => page.waitForSelector(`#chat[data-state=${state}]`);
 export const notice = (page, name, what) => page.waitForSelector(`.notice:has-text("${name} ${what}")`);
-export const says = (page, words) => page.locator(".message .words", { hasText: words }).last().waitFor();
+export const member = (page, name) => page.locator("#member-list bdi", { hasText: name }).first().waitFor({ state: "attached" });
+export const says = (page, words) => page.locator("#lines .message .words", { hasText: words }).last().waitFor();
+
+// The state line says this now or in a moment: a trouble is said when it has lasted for three seconds.
+export const states = (page, pattern) =>
+  page.waitForFunction((source) => new RegExp(source).test(document.querySelector("#state").textContent), pattern.source);
 
 export async function logIn(page, base, name) {
   await page.goto(`${base}/login`);

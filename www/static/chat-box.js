@@ -1,37 +1,38 @@
-// The box: the draft and the sent messages, until they are seen in the room.
-//
-//     draft ── Enter ──▶ (held, during a check ──▶) unseen ── seen in the room ──▶ done
-//       the connection is dropped: held, unseen ──▶ lost ── "Send again" ──▶ held or unseen;  "Discard" ──▶ done
-//
-// A lost message stays separate: it can be sent again unchanged.
+// The box: the draft of this room, its height, what hinders sending it, and the keys.
 
-import { $, announce, letters, make, page, text } from "./chat-page.js";
+import { $, letters, page, text } from "./chat-page.js";
+import { keys, load, save } from "./chat-storage.js";
+import { announce } from "./chat-voice.js";
 
-const TEXT_BYTES_MAX = Number(page.textBytes);
-const PENDING_MAX = 50; // messages held, unseen or lost; with more, the draft stays in the box
 const LETTERS_EXACT_MAX = 20_000; // a longer text is counted by code points, which is faster
-const DRAFT = "squall-draft";
-const LOST = "squall-lost";
+const DRAFT_MS = 300; // between a letter and the keeping of the draft
+const NEAR_BYTES = 500; // before the limit, from where on the hint says how much is left
 
 const input = $("text");
 const button = $("send");
+const hint = $("hint");
 const bytesOf = (string) => new TextEncoder().encode(string).length;
 const lettersOf = (string) => [...(string.length > LETTERS_EXACT_MAX ? string : letters(string))];
 
 export class Box {
-  #link;
-  #sent; // called when a message has left the box
-  #held = [];
-  #unseen = []; // { words, at }
-  #lost = stored(LOST, "[]", JSON.parse);
+  #draft;
+  #timer = 0;
+  #submitted; // called with a text to send; the box is empty then
+  #obstacle; // gives the reason why nothing can be sent now, or ""
+  #note; // gives a remark on what happens to a text that is sent now, or ""
+  #textBytes = Number(page.textBytes); // until the server has said its limit
   #wasOver = false;
 
-  constructor(sent) {
-    this.#sent = sent;
-    input.value = stored(DRAFT, "", String);
-    input.addEventListener("input", () => this.measure());
+  constructor(room, { submitted, obstacle, note }) {
+    this.#draft = `draft:${room}`;
+    this.#submitted = submitted;
+    this.#obstacle = obstacle;
+    this.#note = note;
+    input.value = load(this.#draft) ?? "";
+    input.addEventListener("input", () => this.changed());
     input.addEventListener("keydown", (event) => {
-      // Enter that ends the composition of an input method does not send; older browsers report it as 229.
+      // Enter that ends the composition of an input method does not send. Older browsers report it as 229, and so does
+      // Safari, where the composition has ended before the key event.
       if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
       event.preventDefault();
       this.#submit();
@@ -41,58 +42,35 @@ export class Box {
       this.#submit();
       input.focus();
     });
+    addEventListener("pagehide", () => this.#save());
     document.querySelector('form[action="/logout"]')?.addEventListener("submit", forget);
-    this.#showLost();
   }
 
-  // From now on messages are sent by this link.
-  use(link) {
-    this.#link = link;
+  // The limit of the server.
+  limit(bytes) {
+    if (bytes > 0) this.#textBytes = bytes;
     this.measure();
   }
 
-  oldestUnseen() {
-    return this.#unseen[0]?.at ?? Infinity;
-  }
-
-  // The user's message came back from the room.
-  seen(words) {
-    const at = this.#unseen.findIndex((message) => message.words === words);
-    if (at >= 0) this.#unseen.splice(at, 1);
-    // A lost one had arrived after all.
-    else if (this.#lost.includes(words)) this.#forgetLost(words);
+  // The text has changed.
+  changed() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#save(), DRAFT_MS);
     this.measure();
   }
 
-  // The link can send again.
-  ready() {
-    for (const words of this.#held.splice(0)) this.#say(words);
-  }
-
-  // The connection has ended: messages sent there and not seen may be lost.
-  takeBack() {
-    const back = [...this.#unseen.splice(0).map(({ words }) => words), ...this.#held.splice(0)];
-    if (!back.length) return;
-    this.#lost.push(...back);
-    this.#showLost();
-    this.measure();
-    announce(text("back"));
-  }
-
-  // Updates the draft, the height of the box, the hint and Send to the text and the link.
+  // Updates the height of the box, the hint and Send to the text and the connection.
   measure() {
-    store(DRAFT, input.value);
     input.style.height = "auto"; // one row; a placeholder that wraps does not count
     if (input.value) input.style.height = `${input.scrollHeight + input.offsetHeight - input.clientHeight}px`;
     const bytes = bytesOf(input.value);
-    const isOver = bytes > TEXT_BYTES_MAX;
-    const problem = isOver ? text("over", surplus(input.value)) : this.#obstacle();
-    const isNear = bytes > TEXT_BYTES_MAX - 500;
-    const keys = $("hint").dataset.keys;
-    $("hint").textContent = problem || (isNear ? text("left", room(input.value, bytes)) : keys);
-    $("hint").classList.toggle("problem", isOver);
-    // On a phone the status line above shows "Connecting…" already.
-    $("hint").classList.toggle("idle", !isOver && (problem ? this.#link.state === "connecting" : !isNear));
+    const isOver = bytes > this.#textBytes;
+    const problem = isOver ? text("over", this.#surplus(input.value)) : this.#obstacle();
+    const isNear = bytes > this.#textBytes - NEAR_BYTES;
+    const remark = problem || (isNear ? text("left", this.#room(input.value, bytes)) : this.#note());
+    hint.textContent = remark || hint.dataset.keys;
+    hint.classList.toggle("problem", isOver);
+    hint.classList.toggle("idle", !remark);
     input.setAttribute("aria-invalid", isOver);
     // Not `disabled`: a button with the focus can explain why it does nothing.
     button.setAttribute("aria-disabled", problem !== "");
@@ -100,103 +78,36 @@ export class Box {
     this.#wasOver = isOver;
   }
 
-  // The reason why nothing can be sent now.
-  #obstacle() {
-    if (this.#link.state !== "connected") return text("unsent");
-    const isFull = this.#held.length + this.#unseen.length + this.#lost.length >= PENDING_MAX;
-    return isFull ? text("full", PENDING_MAX) : "";
-  }
-
   #submit() {
     const words = input.value.toWellFormed?.() ?? input.value;
-    if (!words.trim() || bytesOf(words) > TEXT_BYTES_MAX) return this.measure();
-    this.#link.retry();
-    if (this.#obstacle()) return this.measure(); // the text stays in the box
+    if (!words.trim() || bytesOf(words) > this.#textBytes || this.#obstacle()) return this.measure();
     input.value = "";
+    this.#save();
     this.measure();
-    this.#say(words);
-    this.#sent();
+    this.#submitted(words);
   }
 
-  #say(words) {
-    if (!this.#link.isReady) return this.#held.push(words);
-    this.#link.send(words);
-    this.#unseen.push({ words, at: performance.now() });
+  #save() {
+    clearTimeout(this.#timer);
+    save(this.#draft, input.value || null);
   }
 
-  #sayAgain(words) {
-    this.#link.retry();
-    if (this.#link.state !== "connected") return;
-    this.#forgetLost(words);
-    this.#say(words);
-    this.#sent();
+  // The number of letters, at least, to remove from the end until the text is short enough.
+  #surplus(string) {
+    const all = lettersOf(string);
+    let bytes = 0;
+    const fitting = all.findIndex((letter) => (bytes += bytesOf(letter)) > this.#textBytes);
+    return all.length - fitting;
   }
 
-  #forgetLost(words) {
-    this.#lost.splice(this.#lost.indexOf(words), 1);
-    this.#showLost();
-    this.measure();
-  }
-
-  #showLost() {
-    store(LOST, JSON.stringify(this.#lost));
-    $("lost").hidden = this.#lost.length === 0;
-    $("lost").querySelector("ul").replaceChildren(...this.#lost.map((words, n) => this.#lostItem(words, n)));
-  }
-
-  #lostItem(words, n) {
-    const shown = make("p", "words", words);
-    shown.dir = "auto";
-    shown.id = `lost-${n}`;
-    const item = make("li", "");
-    const control = (key, act) => {
-      const made = make("button", "link", text(key));
-      made.type = "button";
-      made.setAttribute("aria-describedby", shown.id);
-      made.addEventListener("click", () => {
-        act();
-        input.focus(); // the button is gone
-      });
-      return made;
-    };
-    const choices = make("span", "choices");
-    choices.append(control("resend", () => this.#sayAgain(words)), control("discard", () => this.#forgetLost(words)));
-    item.append(shown, choices);
-    return item;
+  // The number of letters, about, that still fit, if they are like the present ones.
+  #room(string, bytes) {
+    return Math.floor(((this.#textBytes - bytes) * lettersOf(string).length) / bytes);
   }
 }
 
-// The number of letters, at least, to remove from the end until the text is short enough.
-function surplus(string) {
-  const all = lettersOf(string);
-  let bytes = 0;
-  const fitting = all.findIndex((letter) => (bytes += bytesOf(letter)) > TEXT_BYTES_MAX);
-  return all.length - fitting;
-}
-
-// The number of letters, about, that still fit, if they are like the present ones.
-function room(string, bytes) {
-  return Math.floor(((TEXT_BYTES_MAX - bytes) * lettersOf(string).length) / bytes);
-}
-
-// The storage of this window may be forbidden; then a reload loses the draft.
-function store(key, value) {
-  try {
-    sessionStorage.setItem(key, value);
-  } catch {}
-}
-
-function stored(key, otherwise, read) {
-  try {
-    return read(sessionStorage.getItem(key) ?? otherwise);
-  } catch {
-    return read(otherwise);
-  }
-}
-
+// A logout leaves nothing of the user in this browser.
 function forget() {
-  try {
-    sessionStorage.removeItem(DRAFT);
-    sessionStorage.removeItem(LOST);
-  } catch {}
+  input.value = "";
+  for (const key of keys("")) save(key, null);
 }

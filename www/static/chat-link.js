@@ -1,53 +1,59 @@
-// The link to the room: the WebSocket in use, and at times a second one that checks it.
+// The link to the room: the WebSocket in use, and at times its replacement.
 //
-//     connecting ── first line ──▶ connected ── closed or dead ──▶ waiting ── timer, online, page shown ──▶ connecting
+//     connecting ── welcome ──▶ connected ── closed or dead ──▶ waiting ── timer, online, page shown ──▶ connecting
 //         └──── refused ──▶ is the login still good? ── no ──▶ gone
 //
-// A network path can fail without a close, and a browser cannot send pings. But the first frame on every connection is
-// its own enter line: it proves that the path works, and has the current name of the login. So a check is one more
-// connection that waits for its line. Until the check is over, nothing is sent.
+// A network path can fail without a close, and a browser cannot send pings. So a doubted connection is replaced: a new
+// one asks for everything behind the position of the page, and with its welcome takes the place of the old one. Until
+// then messages wait in the outbox. Each socket has a generation; frames of any but the present one are dropped.
 
-const ENTER_MS = 20_000; // from connecting to the first line
-const CHECK_MS = 10_000; // the same for a check, during which nothing is sent
-const OVERDUE_MS = 5_000; // for the user's message to be seen in the room
-const QUIET_MS = 60_000; // without a frame before a check
+const PROTOCOL = "squall.v1";
+const WELCOME_MS = 5_000; // from connecting to the welcome
+const OVERDUE_MS = 5_000; // for a sent message to be acknowledged
+const QUIET_MS = 60_000; // without a frame before the connection is doubted
 const QUIET_HIDDEN_MS = 300_000; // the same for a page that is not shown
 const LOOK_MS = 2_000; // between two readings of the clock
-const ALIVE_MS = 20_000; // a connection with a frame within this time is not replaced by its check
+const ASLEEP_MS = 30_000; // a page that was hidden, or a clock that stood still, longer than this trusts no connection
+const ALIVE_MS = 20_000; // a connection with a frame within this time outlives a replacement that fails
+const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 30_000;
+const FLOOD_MS = 5_000; // before the first try after a close for flooding
 const STEADY_MS = 10_000; // a connection that lasted longer was a good one
 const TIMED_OUT = 0; // a close code that no WebSocket uses
-
-const ADDRESS = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/chat/`;
-const ENTERS = " enter room";
 
 export class Link {
   // "connecting", "connected", "waiting" or "gone".
   state = "connecting";
   // The name under which the server knows this browser.
   name;
+  #room;
   #page;
+  #generation = 0;
   #current = null; // the connection in use
-  #next = null; // the one without its first line yet
+  #next = null; // the one without its welcome yet
   #isChecking = false;
-  #isDoubted = false; // another window reports another login
+  #isDoubted = false; // another window reports another login, or this page has slept
   #failures = 0;
   #hasWorked = false;
   #refusals = 0; // in a row, while pages could be loaded
   #why = ""; // key of the text on why there is no connection
   #retryTimer = 0;
+  #hiddenAt = document.hidden ? performance.now() : Infinity;
+  #lookedAt = performance.now();
 
-  // Calls of `page`: state(seconds, why), line(frame), renamed(name), dropped(), ready(); and oldestUnseen(), the time
-  // at which the first unseen message was sent.
-  constructor(name, page) {
+  // Calls of `page`: state(seconds, why), welcome(frame, gap), frame(frame), dropped(); position(), the last entry that
+  // the page has, as ID.TAG, or ""; and oldestUnacknowledged(), the time at which that message was sent.
+  constructor(room, name, page) {
+    this.#room = room;
     this.name = name;
     this.#page = page;
     setInterval(() => this.#look(), LOOK_MS);
-    addEventListener("online", () => this.retry());
+    addEventListener("online", () => this.check());
     addEventListener("offline", () => this.#hangUp());
     addEventListener("focus", () => this.check());
-    addEventListener("pageshow", (event) => event.persisted && this.check());
-    document.addEventListener("visibilitychange", () => document.hidden || this.check());
+    addEventListener("pageshow", (event) => event.persisted && this.renew());
+    document.addEventListener("resume", () => this.renew()); // a frozen page thaws
+    document.addEventListener("visibilitychange", () => this.#seen());
   }
 
   start() {
@@ -59,26 +65,31 @@ export class Link {
     return this.state === "connected" && !this.#isChecking;
   }
 
-  send(words) {
-    this.#current.socket.send(words);
+  send(frame) {
+    this.#current.socket.send(JSON.stringify(frame));
   }
 
   // Another window shows a page made for `name`.
   heardOf(name) {
     if (name === this.name && this.state !== "gone") return;
     if (name === "" && this.state === "gone") return;
-    this.#isDoubted = true;
-    this.check();
+    this.renew();
   }
 
-  // Checks that the path works and the login is unchanged.
+  // Checks that the path works and the login is unchanged: replaces the connection.
   check() {
     if (this.state === "waiting" || this.state === "gone") return this.#connect();
     if (this.#next && !this.#isDoubted) return;
-    // A connection begun before the doubt may have sent the old login.
+    // A connection begun before the doubt may have sent the old login or the old position.
     if (this.#next) discard(this.#next);
     this.#isChecking = this.#current !== null;
     this.#dial();
+  }
+
+  // The same where the present connection is not to be trusted.
+  renew() {
+    this.#isDoubted = true;
+    this.check();
   }
 
   retry() {
@@ -92,43 +103,44 @@ export class Link {
   }
 
   #dial() {
-    const socket = new WebSocket(ADDRESS);
-    const timer = setTimeout(() => this.#closed(mine, TIMED_OUT, ""), this.#current ? CHECK_MS : ENTER_MS);
-    const mine = { socket, timer, enteredAt: 0, heardAt: 0 };
+    const query = new URLSearchParams();
+    if (this.#room !== "lobby") query.set("room", this.#room);
+    const position = this.#page.position();
+    if (position) query.set("since", position);
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}/chat/${`?${query}`.replace(/^\?$/, "")}`, PROTOCOL);
+    const timer = setTimeout(() => this.#closed(mine, TIMED_OUT, ""), WELCOME_MS);
+    const mine = { socket, timer, generation: ++this.#generation, gap: null, welcomedAt: 0, heardAt: 0 };
     this.#next = mine;
     socket.onmessage = ({ data }) => this.#heard(mine, data);
     socket.onclose = ({ code, reason }) => this.#closed(mine, code, reason);
   }
 
-  #heard(mine, frame) {
-    if (typeof frame !== "string") return;
+  #heard(mine, data) {
+    const isNext = mine.generation === this.#next?.generation;
+    if (!isNext && mine.generation !== this.#current?.generation) return;
+    const frame = parse(data);
     mine.heardAt = performance.now();
-    if (mine === this.#next) this.#entered(mine, frame);
-    else this.#page.line(frame);
+    if (frame.type === "gap") mine.gap = frame;
+    else if (frame.type !== "welcome") isNext || this.#page.frame(frame);
+    else if (isNext) this.#welcomed(mine, frame);
+    else this.#page.welcome(frame, take(mine, "gap"));
   }
 
-  #entered(mine, frame) {
-    const name = frame.endsWith(ENTERS) ? frame.slice(0, -ENTERS.length) : this.name;
-    const old = this.#current;
-    const isRenamed = name !== this.name;
+  #welcomed(mine, frame) {
     this.#next = null;
     this.#checkDone();
-    if (old && !isRenamed && this.#isAlive(old)) {
-      discard(mine);
-      return this.#page.ready();
-    }
     this.#drop();
-    this.#current = mine;
     clearTimeout(mine.timer);
-    mine.enteredAt = mine.heardAt;
+    mine.welcomedAt = mine.heardAt;
+    this.#current = mine;
     this.#hasWorked = true;
     this.#refusals = 0;
     this.#why = "";
-    if (isRenamed) this.#page.renamed((this.name = name));
-    // A replacement under the same name changes nothing for the page.
-    if (!old || isRenamed) this.#page.line(frame);
+    this.name = frame.you;
+    this.state = "connected";
+    this.#page.welcome(frame, take(mine, "gap"));
     this.#set("connected");
-    this.#page.ready();
   }
 
   #closed(mine, code, reason) {
@@ -139,23 +151,23 @@ export class Link {
     this.#drop();
     this.#isChecking = false;
     if (this.#next) this.#set("connecting");
-    else this.#wait(code === 1008 ? 5000 : 500);
+    else this.#wait(code === 1008 ? FLOOD_MS : RETRY_MS_MIN);
   }
 
   async #refused(mine, code) {
     discard(mine);
-    // A check without any response is a failed path; any other failure is examined.
+    // A replacement without any response is a failed path; any other failure is examined.
     const login = code === TIMED_OUT && this.#current ? "unknown" : await askForLogin();
     if (mine !== this.#next) return; // another connection was begun meanwhile
     this.#next = null;
     const isKept = login !== "gone" && !this.#isDoubted && this.#current && this.#isAlive(this.#current);
     this.#checkDone();
-    if (isKept) return this.#page.ready();
+    if (isKept) return this.#set("connected");
     this.#drop();
     if (login === "gone") return this.#set("gone");
     this.#refusals = login === "good" ? this.#refusals + 1 : 0;
     if (this.#refusals > (this.#hasWorked ? 1 : 0)) this.#why = "blocked";
-    this.#wait(500);
+    this.#wait(RETRY_MS_MIN);
   }
 
   #checkDone() {
@@ -169,12 +181,12 @@ export class Link {
     this.#next = null;
     this.#drop();
     this.#checkDone();
-    this.#wait(500);
+    this.#wait(RETRY_MS_MIN);
   }
 
   #drop() {
     if (!this.#current) return;
-    if (performance.now() - this.#current.enteredAt > STEADY_MS) this.#failures = 0;
+    if (performance.now() - this.#current.welcomedAt > STEADY_MS) this.#failures = 0;
     discard(this.#current);
     this.#current = null;
     this.#page.dropped();
@@ -185,11 +197,24 @@ export class Link {
   }
 
   #isOverdue() {
-    return performance.now() - this.#page.oldestUnseen() > OVERDUE_MS;
+    return performance.now() - this.#page.oldestUnacknowledged() > OVERDUE_MS;
+  }
+
+  #seen() {
+    const now = performance.now();
+    if (document.hidden) return (this.#hiddenAt = now);
+    const slept = now - this.#hiddenAt;
+    this.#hiddenAt = Infinity;
+    if (slept > ASLEEP_MS) this.renew();
+    else this.check();
   }
 
   #look() {
-    if (this.state !== "connected" || this.#isChecking) return;
+    const stood = performance.now() - this.#lookedAt;
+    this.#lookedAt += stood;
+    // Timers of hidden pages come once a minute.
+    if (stood > ASLEEP_MS && !document.hidden) return this.renew();
+    if (!this.isReady) return;
     const quiet = performance.now() - this.#current.heardAt;
     if (this.#isOverdue() || quiet > (document.hidden ? QUIET_HIDDEN_MS : QUIET_MS)) this.check();
   }
@@ -221,10 +246,25 @@ function discard({ socket, timer }) {
   socket.close();
 }
 
+function take(from, key) {
+  const value = from[key];
+  from[key] = null;
+  return value;
+}
+
+// What is no frame of the protocol has no type, and is passed over.
+function parse(data) {
+  try {
+    return JSON.parse(data) ?? {};
+  } catch {
+    return {};
+  }
+}
+
 // A script cannot see the 401 of a refused upgrade, but it can see that the page redirects to the login.
 async function askForLogin() {
   try {
-    const signal = AbortSignal.timeout?.(CHECK_MS);
+    const signal = AbortSignal.timeout?.(WELCOME_MS);
     const answer = await fetch("/chat/", { redirect: "manual", cache: "no-store", signal });
     if (answer.type === "opaqueredirect" || answer.status === 401) return "gone";
     return answer.ok ? "good" : "unknown";

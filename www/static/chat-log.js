@@ -1,131 +1,235 @@
-// The log: lines of the room as they come in, with the last one in view until the user scrolls back.
+// The log: the entries of the room by id, and what is drawn of them. The position moves before anything is drawn.
 
-import { $, announce, letters, make, text } from "./chat-page.js";
+import { $, make, text } from "./chat-page.js";
+import { dayOf, draw, isTogether, showDeleted } from "./chat-message.js";
+import { Fold } from "./chat-fold.js";
+import { atEnd, keep } from "./chat-scroll.js";
 
-const LINES_MAX = 500; // lines kept in the page
-const TOGETHER_MS = 180_000; // lines of one member within this time share one heading
-const HUES = 12; // 30 degrees apart, each in two tones
+const LINES_MAX = 1_000; // lines kept while the end is in view
+const LINES_TRIMMED = 500; // what is left of them
+const LINES_READING_MAX = 10_000; // lines while somebody reads further up, where none is taken away
+const REMOVED_MAX = 10_000; // deletions remembered for older pages that were read before them
 
-const log = $("log");
 const lines = $("lines");
 
-let unread = 0;
-let stuck = true; // the end of the log is in view, and stays there
-let newer = 0; // lines below the view
-let waitingLines = [];
-let last = { from: null, at: 0 };
+export class Log {
+  // The last entry that was taken: { id, tag }; null before the first welcome.
+  position = null;
+  // Counts the lists that replaced each other: what was asked for one is not for the next.
+  generation = 0;
+  // Lines were left out at the end: the list has to be replaced before its end is shown.
+  isBehind = false;
+  // Whether the entry with which the list begins is the first that is kept.
+  isComplete = false;
+  #onDelete;
+  #entries = []; // drawn, in the order of their ids
+  #byId = new Map(); // drawn or not
+  #undrawn = []; // entries, folds, notes
+  #removed = new Map(); // id → by
+  #cleared = []; // { user, upTo, by }
+  #markedAt = 0; // the marker stands behind this id; 0 for none
+  #marker = make("p", "marker", text("marker"));
 
-// A name has no colon, so a frame with a colon is a message.
-export function parse(frame) {
-  const at = new Date();
-  const colon = frame.indexOf(":");
-  if (colon >= 0) return { kind: "says", from: frame.slice(0, colon), text: frame.slice(colon + 1), at };
-  for (const [ending, kind] of [[" enter room", "enters"], [" leave room", "leaves"]]) {
-    if (frame.endsWith(ending) && frame !== ending) return { kind, from: frame.slice(0, -ending.length), at };
+  // `onDelete(entry, button)` is called when an author wants a message deleted.
+  constructor(onDelete) {
+    this.#onDelete = onDelete;
+    lines.addEventListener("keydown", (event) => this.#walk(event));
+    this.#marker.setAttribute("role", "separator");
   }
-  return { kind: "other", from: "", text: frame, at };
-}
 
-// Shows a line. `isOwn` is this page's knowledge.
-export function add(line, isOwn) {
-  if (!isOwn) {
-    if (line.kind === "says" && document.hidden) countUnread(1);
-    if (line.kind === "says") announce(`${line.from}: ${line.text}`);
-    else announce(line.from ? `${line.from} ${text(line.kind)}` : line.text);
+  get oldest() {
+    return this.#byId.keys().next().value ?? this.position?.id + 1;
   }
-  waitingLines.push({ ...line, isOwn });
-  if (waitingLines.length > LINES_MAX) waitingLines.shift();
-  if (waitingLines.length > 1) return;
-  // One layout per animation frame for any number of lines; a hidden page has no frames.
-  if (document.hidden) setTimeout(show, 200);
-  else requestAnimationFrame(show);
-}
 
-export function toEnd() {
-  log.scrollTop = log.scrollHeight;
-  stuck = true;
-  newer = 0;
-  $("newer").hidden = true;
-}
-
-function show() {
-  const added = waitingLines;
-  waitingLines = [];
-  lines.append(...added.map(element));
-  while (lines.childElementCount > LINES_MAX) lines.firstElementChild.remove();
-  if (stuck) return toEnd();
-  newer += added.length;
-  $("newer").hidden = false;
-}
-
-function element(line) {
-  if (line.kind !== "says") {
-    last = { from: null, at: 0 };
-    const notice = make("p", "notice");
-    if (line.from) notice.append(make("bdi", "", line.from), ` ${text(line.kind)}`, time(line.at));
-    else notice.textContent = line.text;
-    return notice;
+  get size() {
+    return this.#byId.size;
   }
-  const together = last.from === line.from && line.at - last.at < TOGETHER_MS;
-  last = { from: line.from, at: line.at };
-  const message = make("article", "message");
-  const colour = hashOf(line.from) % (2 * HUES);
-  message.style.setProperty("--hue", (colour % HUES) * (360 / HUES));
-  message.classList.toggle("strong", colour >= HUES);
-  message.classList.toggle("own", line.isOwn);
-  message.classList.toggle("together", together);
-  const initial = make("span", "initial", letters(line.from).next().value ?? "");
-  initial.setAttribute("aria-hidden", "true");
-  const heading = make("header", together ? "unseen" : "");
-  heading.append(make("bdi", "from", line.from), time(line.at));
-  const words = make("p", "words");
-  words.dir = "auto";
-  words.append(...linked(line.text));
-  message.append(initial, heading, words);
-  return message;
+
+  // Everything there was is replaced by a history, which ends at `position`.
+  replace(frames, position, name) {
+    this.generation += 1;
+    this.#entries = [];
+    this.#byId.clear();
+    this.#undrawn = [];
+    this.#removed.clear();
+    this.#cleared = [];
+    this.isBehind = false;
+    this.position = { id: 0, tag: "0" };
+    lines.replaceChildren();
+    for (const frame of frames) this.take(frame, name);
+    const [id, tag] = position.split(".");
+    this.position = { id: Number(id), tag };
+    this.isComplete = (frames[0]?.id ?? 1) === 1;
+  }
+
+  // Takes the next entry, for the member `name`. What the list has already is "known"; "hole" means that something is
+  // missing before it.
+  take(frame, name) {
+    if (frame.id <= this.position.id) return "known";
+    if (frame.id > this.position.id + 1 && this.position.id > 0) return "hole";
+    this.position = { id: frame.id, tag: frame.tag };
+    if (frame.type === "message") this.#append(this.#entry(frame, name), frame.id);
+    else if (frame.type === "deleted") this.#remove(frame.target, frame.by);
+    else if (frame.type === "cleared") this.#clear(frame);
+    return "new";
+  }
+
+  // Puts older entries in front; `isComplete` if there are none before them.
+  prepend(frames, isComplete, name) {
+    const oldest = this.oldest;
+    const older = frames.filter(({ id, type }) => type === "message" && id < oldest);
+    const entries = older.map((frame) => this.#entry(frame, name));
+    this.isComplete = isComplete;
+    const nodes = document.createDocumentFragment();
+    let previous = null;
+    for (const entry of entries) {
+      entry.element = this.#draw(entry, name);
+      nodes.append(entry.element);
+      relate(entry, previous, false);
+      previous = entry;
+    }
+    this.#byId = new Map([...entries.map((entry) => [entry.id, entry]), ...this.#byId]);
+    const first = this.#entries[0];
+    this.#entries.unshift(...entries);
+    keep(() => {
+      lines.prepend(nodes);
+      if (first && previous) relate(first, previous, false);
+      this.#placeMarker();
+    });
+  }
+
+  // Members came in or left: folded with the line before, if that says the same of others.
+  presence(changes) {
+    this.#append({ fold: changes });
+  }
+
+  note(words) {
+    this.#append({ note: words });
+  }
+
+  // Marks what is behind the entry `id` as new; 0 takes the marker away.
+  mark(id) {
+    this.#markedAt = id;
+    if (!this.#undrawn.length) keep(() => this.#placeMarker());
+  }
+
+  #entry(frame, name) {
+    const { id, from } = frame;
+    const clear = this.#cleared.find(({ user, upTo }) => user === from && id < upTo);
+    const by = this.#removed.get(id) ?? clear?.by ?? null;
+    const isGone = frame.deleted || by !== null || typeof frame.text !== "string";
+    const [at, text] = [new Date(frame.at), isGone ? null : frame.text];
+    return { id, from, text, by, at, name, isOwn: from === name, element: null, separator: null };
+  }
+
+  #append(line, id) {
+    const isTooLong = !atEnd() && lines.childElementCount + this.#undrawn.length >= LINES_READING_MAX;
+    if (isTooLong) this.isBehind = true;
+    if (this.isBehind) return;
+    if (id) this.#byId.set(id, line);
+    this.#undrawn.push(line);
+    if (this.#undrawn.length > 1) return;
+    // One layout per animation frame for any number of lines; a hidden page has no frames.
+    if (document.hidden) setTimeout(() => this.#drawAll(), 200);
+    else requestAnimationFrame(() => this.#drawAll());
+  }
+
+  #drawAll() {
+    const added = this.#undrawn.splice(0);
+    const count = added.filter((line) => line.id && !line.isOwn).length;
+    keep(() => {
+      for (const line of added) this.#drawLine(line);
+      if (atEnd()) this.#trim();
+      this.#placeMarker();
+      this.#rove(this.#buttons().at(-1));
+    }, count);
+  }
+
+  #drawLine(line) {
+    if (line.fold) {
+      const last = Fold.of(lines.lastElementChild);
+      const fold = last ?? new Fold();
+      fold.add(line.fold);
+      if (!last) lines.append(fold.element);
+    } else if (line.note) lines.append(make("p", "notice", line.note));
+    else {
+      const isBehindNotice = lines.lastElementChild?.matches(".notice") ?? false;
+      line.element = this.#draw(line);
+      lines.append(line.element);
+      relate(line, this.#entries.at(-1), isBehindNotice);
+      this.#entries.push(line);
+    }
+  }
+
+  #draw(entry) {
+    return draw(entry, entry.name, (button) => this.#onDelete(entry, button));
+  }
+
+  #remove(id, by) {
+    if (this.#removed.size < REMOVED_MAX) this.#removed.set(id, by);
+    const entry = this.#byId.get(id);
+    if (entry) this.#empty(entry, by);
+  }
+
+  #clear({ id, user, by }) {
+    if (this.#cleared.length < REMOVED_MAX) this.#cleared.push({ user, upTo: id, by });
+    for (const entry of this.#byId.values()) if (entry.from === user && entry.id < id) this.#empty(entry, by);
+  }
+
+  #empty(entry, by) {
+    if (entry.text === null) return;
+    Object.assign(entry, { text: null, by });
+    if (entry.element) keep(() => showDeleted(entry, entry.element));
+  }
+
+  #trim() {
+    if (lines.childElementCount <= LINES_MAX) return;
+    while (lines.childElementCount > LINES_TRIMMED) {
+      const first = lines.firstElementChild;
+      if (first === this.#entries[0]?.element) this.#byId.delete(this.#entries.shift().id);
+      first.remove();
+    }
+    this.isComplete = false;
+    if (this.#entries[0]) relate(this.#entries[0], null, false);
+  }
+
+  #placeMarker() {
+    this.#marker.remove();
+    if (!this.#markedAt) return;
+    const first = this.#entries.find(({ id, isOwn }) => id > this.#markedAt && !isOwn);
+    if (first) (first.separator ?? first.element).before(this.#marker);
+  }
+
+  #buttons() {
+    return [...lines.querySelectorAll("button.delete")];
+  }
+
+  #rove(button) {
+    for (const one of lines.querySelectorAll('button.delete[tabindex="0"]')) one.tabIndex = -1;
+    if (button) button.tabIndex = 0;
+  }
+
+  #walk(event) {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (!step || !event.target.matches("button.delete")) return;
+    event.preventDefault();
+    const all = this.#buttons();
+    const next = all[all.indexOf(event.target) + step];
+    if (!next) return;
+    this.#rove(next);
+    next.focus();
+  }
 }
 
-function time(at) {
-  const made = make("time", "", at.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" }));
-  made.dateTime = at.toISOString();
-  return made;
+// Makes a line of the day before the first entry of a day, and hides the heading of an entry that continues another.
+function relate(entry, previous, isBehindNotice) {
+  const isNewDay = !previous || dayOf(previous.at) !== dayOf(entry.at);
+  entry.element.classList.toggle("together", !isBehindNotice && isTogether(entry, previous));
+  if (isNewDay && !entry.separator) {
+    entry.separator = make("p", "day", dayOf(entry.at));
+    entry.element.before(entry.separator);
+  } else if (!isNewDay && entry.separator) {
+    entry.separator.remove();
+    entry.separator = null;
+  }
 }
-
-// URLs become links, everything else stays text; a full stop or comma behind one is not part of it.
-function linked(string) {
-  return string.split(/(https?:\/\/[^\s<>"'，。；：！？（）《》“”]*[^\s<>"'，。；：！？（）《》“”.,;:!?)])/).map((piece, n) => {
-    if (n % 2 === 0) return piece;
-    const link = make("a", "", piece);
-    link.href = piece;
-    link.rel = "noopener noreferrer nofollow";
-    link.target = "_blank";
-    return link;
-  });
-}
-
-// FNV-1a, then the finalizer of MurmurHash3: without it the last byte of a name hardly reaches the upper bits.
-function hashOf(name) {
-  let hash = 2166136261;
-  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 16777619);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
-
-function countUnread(more) {
-  unread += more;
-  document.title = document.title.replace(/^\(\d+\) /, "");
-  if (unread) document.title = `(${unread}) ${document.title}`;
-}
-
-document.addEventListener("visibilitychange", () => document.hidden || countUnread(-unread));
-log.addEventListener("scroll", () => {
-  stuck = log.scrollHeight - log.scrollTop - log.clientHeight < 48;
-  if (stuck) toEnd();
-});
-const observer = new ResizeObserver(() => stuck && toEnd());
-for (const sized of [log, $("lost")]) observer.observe(sized);
-$("newer").addEventListener("click", () => {
-  toEnd();
-  $("text").focus();
-});

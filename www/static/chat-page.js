@@ -1,15 +1,31 @@
-// Shared by the parts of the chat page: its elements, its texts, and announcements for screen readers.
+// Shared by the parts of the chat page: its elements, its texts, its room, and letters as people count them.
 
 export const $ = (id) => document.getElementById(id);
 export const page = $("chat").dataset;
 
-// A text of the page in its language, with `value` for its placeholder.
-export const text = (key, value = "") => page[key].replace("{}", () => value);
+const LOBBY = "lobby";
+const asked = (new URLSearchParams(location.search).get("room") || LOBBY).normalize("NFC");
+
+// The room of this page; the lobby instead of a name that no room can have.
+export const ROOM = /^[\p{L}\p{M}\p{Nd}_-]{1,64}$/u.test(asked) ? asked : LOBBY;
+if (ROOM !== asked) history.replaceState(null, "", "/chat/");
+
+export const addressOf = (room) => (room === LOBBY ? "/chat/" : `/chat/?room=${encodeURIComponent(room)}`);
+
+// A text of the page in its language, with `values` for its placeholders.
+export const text = (key, ...values) => page[key].replace(/\{\}/g, () => values.shift());
 
 export function make(tag, className, textContent = "") {
   const made = document.createElement(tag);
   made.className = className;
   made.textContent = textContent;
+  return made;
+}
+
+export function makeButton(className, label, act) {
+  const made = make("button", className, label);
+  made.type = "button";
+  made.addEventListener("click", act);
   return made;
 }
 
@@ -26,17 +42,4 @@ export function* letters(string) {
     for (const letter of found) at += letter.length;
     yield* found;
   }
-}
-
-let unspoken = [];
-let speakTimer = 0;
-
-// At most one announcement a second.
-export function announce(words) {
-  unspoken.push(words);
-  speakTimer ||= setTimeout(() => {
-    $("heard").textContent = unspoken.length > 3 ? text("unread", unspoken.length) : unspoken.join("\n");
-    unspoken = [];
-    speakTimer = 0;
-  }, 1000);
 }

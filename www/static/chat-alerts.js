@@ -1,0 +1,106 @@
+// Notifications and a sound when the user is mentioned while no window of the chat is shown. Both are asked for by a
+// click, and one window tells of a mention for all.
+//
+// Windows agree over a BroadcastChannel: the one that wants to tell says so with a random number and waits a moment. A
+// window that is shown objects, and so does a smaller number for the same mention.
+
+import { $, text } from "./chat-page.js";
+import { load, save } from "./chat-storage.js";
+
+const VOTE_MS = 200; // to wait for objections
+const TEXT_MAX = 200; // letters of a message in a notification
+const TONES = [[880, 0], [1175, 0.12]]; // hertz, seconds from the beginning
+const WISH = "alerts";
+
+const button = $("alerts");
+const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("squall-alerts") : null;
+
+export class Alerts {
+  #room;
+  #votes = new Map(); // mention → { number, isLost }
+  #open = []; // notifications to be closed when they are read
+  #sound = null; // made by a click: browsers allow none before
+
+  constructor(room) {
+    this.#room = room;
+    button.hidden = !("Notification" in globalThis || "AudioContext" in globalThis);
+    button.addEventListener("click", () => this.#ask());
+    channel?.addEventListener("message", ({ data }) => this.#heard(data));
+    document.addEventListener("visibilitychange", () => document.hidden || this.#close());
+    addEventListener("pointerdown", () => this.#prepare(), { once: true });
+    this.#show();
+  }
+
+  // The user was mentioned in `entries`, live ones or those that were missed.
+  async mentioned(entries) {
+    const last = entries.at(-1);
+    if (!last || load(WISH) !== true || !document.hidden) return;
+    const mention = `${this.#room} ${last.id}`;
+    const vote = { number: Math.random(), isLost: false };
+    this.#votes.set(mention, vote);
+    channel?.postMessage({ mention, number: vote.number });
+    await new Promise((done) => setTimeout(done, VOTE_MS));
+    this.#votes.delete(mention);
+    if (vote.isLost || !document.hidden) return;
+    this.#notify(mention, entries);
+    this.#beep();
+  }
+
+  #heard({ mention, number }) {
+    const own = this.#votes.get(mention);
+    if (own && number < own.number) own.isLost = true;
+    else if (!document.hidden && number >= 0) channel.postMessage({ mention, number: -1 });
+  }
+
+  #notify(mention, entries) {
+    if (globalThis.Notification?.permission !== "granted") return;
+    const last = entries.at(-1);
+    const title = entries.length > 1 ? text("mentions", entries.length, this.#room) : text("mention", last.from, this.#room);
+    const body = entries.length > 1 ? "" : [...last.text].slice(0, TEXT_MAX).join("");
+    try {
+      // Some browsers of phones allow notifications of service workers only.
+      const made = new Notification(title, { body, tag: `squall ${mention}`, icon: "/static/icon-192.png" });
+      made.onclick = () => (focus(), made.close());
+      this.#open.push(made);
+    } catch {}
+  }
+
+  #beep() {
+    const { destination, currentTime } = this.#sound ?? {};
+    if (!destination) return;
+    for (const [hertz, after] of TONES) {
+      const [tone, volume] = [this.#sound.createOscillator(), this.#sound.createGain()];
+      tone.frequency.value = hertz;
+      volume.gain.setValueAtTime(0.15, currentTime + after);
+      volume.gain.exponentialRampToValueAtTime(0.001, currentTime + after + 0.25);
+      tone.connect(volume).connect(destination);
+      tone.start(currentTime + after);
+      tone.stop(currentTime + after + 0.3);
+    }
+  }
+
+  #close() {
+    for (const one of this.#open.splice(0)) one.close();
+  }
+
+  #prepare() {
+    if (load(WISH) === true && "AudioContext" in globalThis) this.#sound ??= new AudioContext();
+  }
+
+  async #ask() {
+    const isOn = load(WISH) !== true;
+    save(WISH, isOn || null);
+    this.#prepare();
+    if (isOn) await globalThis.Notification?.requestPermission();
+    this.#show();
+    if (isOn) this.#beep();
+  }
+
+  #show() {
+    const isOn = load(WISH) === true;
+    button.setAttribute("aria-pressed", isOn);
+    const isRefused = isOn && globalThis.Notification?.permission === "denied";
+    $("alerts-hint").textContent = isRefused ? text("alertsDenied") : "";
+    $("alerts-hint").hidden = !isRefused;
+  }
+}

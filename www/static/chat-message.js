@@ -1,0 +1,91 @@
+// How one entry of the log looks: a message with its author, time and choices, or the place of a deleted one.
+
+import { make, makeButton, text } from "./chat-page.js";
+import { marked, mentionsOf } from "./chat-markup.js";
+import { initialOf, paint } from "./chat-name.js";
+
+const TOGETHER_MS = 180_000; // messages of one member within this time share one heading
+const SURE_MS = 4_000; // for the second click on "Delete"
+
+const LANGUAGE = document.documentElement.lang;
+const clock = new Intl.DateTimeFormat(LANGUAGE, { hour: "2-digit", minute: "2-digit" });
+const whole = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "full", timeStyle: "medium" });
+const calendar = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "full" });
+
+export const dayOf = (at) => calendar.format(at);
+
+export function timeOf(at) {
+  const made = make("time", "", clock.format(at));
+  made.dateTime = at.toISOString();
+  made.title = whole.format(at);
+  return made;
+}
+
+// Draws `entry` for the member `name`; `onDelete` is called when its author wants it deleted.
+export function draw(entry, name, onDelete) {
+  const message = make("article", "message");
+  message.dataset.id = entry.id;
+  paint(message, entry.from);
+  message.classList.toggle("own", entry.isOwn);
+  const heading = make("header", "");
+  heading.append(make("bdi", "from", entry.from));
+  const words = make("div", "words");
+  words.dir = "auto";
+  const meta = make("p", "meta");
+  meta.append(timeOf(entry.at));
+  message.append(initialOf(entry.from), heading, words, meta);
+  if (entry.text === null) {
+    showDeleted(entry, message);
+    return message;
+  }
+  words.append(...marked(entry.text, entry.isOwn ? "" : name));
+  message.classList.toggle("mentions", !entry.isOwn && mentionsOf(entry.text, name).length > 0);
+  if (entry.isOwn) meta.append(deleteButton(message, onDelete));
+  return message;
+}
+
+// Takes the text of a deleted entry out of its element.
+export function showDeleted(entry, message) {
+  message.classList.add("deleted");
+  message.classList.remove("mentions");
+  const isByOther = entry.by && entry.by !== entry.from;
+  const words = message.querySelector(".words");
+  words.replaceChildren(...withName(isByOther ? text("deletedBy") : text("deleted"), entry.by));
+  words.removeAttribute("dir");
+  message.querySelector("button.delete")?.remove();
+}
+
+// Whether an entry shares the heading of the one before it.
+export function isTogether(entry, previous) {
+  return previous?.from === entry.from && entry.at - previous.at < TOGETHER_MS && dayOf(entry.at) === dayOf(previous.at);
+}
+
+// A sentence with a name in place of its "{}".
+export function withName(sentence, name) {
+  const [before, behind] = sentence.split("{}");
+  return behind === undefined ? [before] : [before, make("bdi", "", name), behind];
+}
+
+// Deletes on the second click. One of these buttons is in the order of the Tab key; the arrow keys lead to the others.
+function deleteButton(message, onDelete) {
+  let sure = 0;
+  const rest = () => {
+    clearTimeout(sure);
+    sure = 0;
+    button.textContent = text("delete");
+    button.classList.remove("sure");
+  };
+  const button = makeButton("link delete", text("delete"), () => {
+    if (!sure) {
+      button.textContent = text("deleteSure");
+      button.classList.add("sure");
+      sure = setTimeout(rest, SURE_MS);
+      return;
+    }
+    rest();
+    onDelete(button);
+  });
+  button.tabIndex = -1;
+  button.addEventListener("blur", rest);
+  return button;
+}

@@ -1,0 +1,67 @@
+// The list of rooms, with their members and whether something in them was not read. Hidden where the server has no list.
+
+import { $, addressOf, make, text } from "./chat-page.js";
+import { readIn } from "./chat-unread.js";
+
+const LOOK_MS = 30_000; // between two readings of the list, while the page is shown
+const LOOK_MS_MIN = 2_000; // the same when somebody comes back to the page
+
+const list = $("room-list");
+
+export class Rooms {
+  #room;
+  #lookedAt = -Infinity;
+  #isAbsent = false;
+
+  constructor(room) {
+    this.#room = room;
+    setInterval(() => this.#look(LOOK_MS), LOOK_MS / 2);
+    document.addEventListener("visibilitychange", () => this.look());
+  }
+
+  look() {
+    this.#look(LOOK_MS_MIN);
+  }
+
+  async #look(least) {
+    const now = performance.now();
+    if (document.hidden || this.#isAbsent || now - this.#lookedAt < least) return;
+    this.#lookedAt = now;
+    try {
+      const answer = await fetch("/api/rooms", { cache: "no-store" });
+      this.#isAbsent = answer.status === 404;
+      const { rooms } = answer.ok ? await answer.json() : {};
+      if (Array.isArray(rooms)) this.#show(rooms);
+    } catch {} // the link says that the server is away
+  }
+
+  #show(rooms) {
+    const named = new Map(rooms.map((room) => [room.name, room]));
+    for (const name of ["lobby", this.#room]) if (!named.has(name)) named.set(name, { name, members: 0, last: null });
+    const names = [...named.keys()].sort((one, other) => (other === "lobby") - (one === "lobby") || one.localeCompare(other));
+    const focused = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    list.replaceChildren(...names.map((name) => this.#item(named.get(name))));
+    list.hidden = false;
+    if (focused) list.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  #item({ name, members, last }) {
+    const item = make("li", "");
+    const link = make("a", "room");
+    link.href = addressOf(name);
+    link.append(make("bdi", "", name));
+    const isHere = name === this.#room;
+    if (isHere) link.setAttribute("aria-current", "page");
+    const lastId = Number.parseInt(last?.position ?? "0", 10);
+    const isUnread = !isHere && readIn(name) > 0 && lastId > readIn(name);
+    link.classList.toggle("unread", isUnread);
+    if (isUnread) link.append(make("span", "unseen", ` (${text("unreadRoom")})`));
+    if (members) {
+      const count = make("span", "count", members);
+      count.setAttribute("aria-hidden", "true");
+      link.append(count, make("span", "unseen", `, ${text("here", members)}`));
+    }
+    item.append(link);
+    return item;
+  }
+}

@@ -1,0 +1,59 @@
+// The line that says how the connection is. A short trouble is not worth a word: the words change when it lasts.
+
+import { $, page, text } from "./chat-page.js";
+import { announce } from "./chat-voice.js";
+
+const PATIENCE_MS = 3_000; // of trouble before it is said
+
+const line = $("state");
+
+export class Status {
+  #link;
+  #told; // called when the trouble is said
+  #troubledAt = performance.now(); // Infinity while there is no trouble
+  #isSaid = false; // the trouble
+  #timer = 0;
+  #seconds = 0;
+  #why = "";
+
+  constructor(link, told) {
+    this.#link = link;
+    this.#told = told;
+  }
+
+  // Whether the trouble has lasted long enough to be said.
+  get isTroubled() {
+    return performance.now() - this.#troubledAt >= PATIENCE_MS;
+  }
+
+  show(seconds, why) {
+    [this.#seconds, this.#why] = [seconds, why];
+    const { state } = this.#link;
+    page.state = state;
+    if (state === "connected") this.#troubledAt = Infinity;
+    else this.#troubledAt = Math.min(this.#troubledAt, performance.now());
+    clearTimeout(this.#timer);
+    const left = this.#troubledAt + PATIENCE_MS - performance.now();
+    if (state !== "connected" && left > 0) this.#timer = setTimeout(() => (this.#write(), this.#told()), left);
+    this.#write();
+  }
+
+  #write() {
+    const { state } = this.#link;
+    const isTroubled = state === "gone" || (state !== "connected" && this.isTroubled);
+    page.trouble = isTroubled;
+    line.textContent = isTroubled ? this.#trouble(state) : text(state === "connected" ? state : "connecting");
+    $("retry").hidden = !isTroubled || state !== "waiting";
+    $("again").hidden = state !== "gone";
+    const isNews = state !== "connecting" && isTroubled !== this.#isSaid;
+    if (!isNews) return;
+    this.#isSaid = isTroubled;
+    announce(line.textContent);
+  }
+
+  #trouble(state) {
+    if (state !== "waiting") return text(state);
+    const why = this.#why;
+    return why === "blocked" ? text("blocked", this.#seconds) : `${why && text(why)} ${text("retry", this.#seconds)}`.trim();
+  }
+}
