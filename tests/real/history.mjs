@@ -184,6 +184,49 @@ await act("a hidden page counts what it has not shown, marks where it begins, an
   assert.doesNotMatch(await ada.page.getAttribute("link[type='image/svg+xml']", "href"), /unread/);
 });
 
+await act("a mention is told of by one hidden window, once it was asked for, and by none while one is shown", async () => {
+  const ida = await person(browser, "Ida", { viewport: { width: 1280, height: 800 } });
+  // Notifications of a browser without a screen cannot be seen.
+  await ida.context.addInitScript(() => {
+    globalThis.told = [];
+    globalThis.Notification = class {
+      static permission = "default";
+      static requestPermission = async () => (Notification.permission = "granted");
+      constructor(title) {
+        told.push(title);
+      }
+      close() {}
+    };
+  });
+  await logIn(ida.page, base, "Ida");
+  const second = await ida.context.newPage();
+  await second.goto(`${base}/chat/`);
+  const windows = [ida.page, second];
+  const told = async () => (await Promise.all(windows.map((window) => window.evaluate(() => told)))).flat();
+  const mention = async (words) => {
+    await say(grace.page, `Ida: ${words}`);
+    for (const window of windows) await says(window, words);
+    await ida.page.waitForTimeout(600);
+  };
+  for (const window of windows) await isIn(window, "connected").then(() => hide(window, true));
+  await mention("nobody has asked yet");
+  assert.deepEqual(await told(), []);
+  await hide(second, false);
+  await second.click("#alerts");
+  assert.equal(await second.getAttribute("#alerts", "aria-pressed"), "true");
+  await ida.page.evaluate(() => (Notification.permission = "granted"));
+  await mention("one is shown");
+  assert.deepEqual(await told(), []);
+  await hide(second, true);
+  await mention("both are hidden");
+  assert.deepEqual(await told(), ["Grace in lobby"]);
+  await say(grace.page, "Idaho is no mention");
+  await say(ida.page, "Ida is myself");
+  await ida.page.waitForTimeout(600);
+  assert.equal((await told()).length, 1);
+  await ida.leave();
+});
+
 await act("new lines do not move whoever reads further up; a button leads to them", async () => {
   const log = ada.page.locator("#log");
   await ada.page.setViewportSize({ width: 390, height: 500 });
