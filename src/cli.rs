@@ -8,3 +8,4 @@ pub mod model;
 #[cfg(feature = "bench")]
 pub mod models;
 pub mod serve;
+pub mod verify;

@@ -14,6 +14,7 @@ mod limits;
 mod numbers;
 mod origin;
 mod variables;
+mod verify_args;
 
 #[cfg(feature = "bench")]
 pub use bench_args::{BenchArgs, Model, ModelArgs, ModelsFlags};
@@ -25,6 +26,7 @@ pub use history_args::{HistoryKeep, HistorySync};
 pub use limits::Limits;
 pub use origin::parse_origin;
 pub use variables::is_blank;
+pub use verify_args::VerifyArgs;
 
 use addresses::parse_address;
 use clap::builder::BoolishValueParser;
@@ -128,6 +130,8 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Fetch many hosts or URLs at once and print their status lines and headers as they come
     Fetch(Box<FetchArgs>),
+    /// Judge a chat by the journals of its clients: nothing lost, doubled or out of order
+    Verify(VerifyArgs),
     #[cfg(feature = "bench")]
     /// Load an HTTP server and report its rate and times, with the options of ab
     Bench(Box<BenchArgs>),

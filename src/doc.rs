@@ -18,6 +18,7 @@ macro_rules! document {
         /// [reading]: crate::doc::reading
         /// [running]: crate::doc::running
         /// [security]: crate::doc::security
+        /// [verify]: crate::doc::verify
         /// [config]: crate::config
         /// [source]: crate
         /// [readme]: ../../../../../README.md
@@ -36,6 +37,7 @@ document!(http, "doc/http.md");
 document!(bench, "doc/bench.md");
 document!(bench_json, "doc/bench_json.md");
 document!(models, "doc/models.md");
+document!(verify, "doc/verify.md");
 document!(limits, "doc/limits.md");
 document!(security, "doc/security.md");
 document!(conformance, "doc/conformance.md");

@@ -16,7 +16,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PARTS=(fmt clippy doc deny build test core rules autobahn deflate controls hostile fuzz coverage routes
-  curl https ab twin loads wrk syscalls sleepers browser relayed tornado course bench readme)
+  curl https ab twin loads wrk syscalls kills durable sleepers browser relayed tornado course bench readme)
 PLAYWRIGHT=playwright-core@1.65.1
 WS=ws@8.23.0
 AXE=axe-core@4.14.1
@@ -56,6 +56,7 @@ command_of() {
     relayed | course) command=(node "tests/real/$1.mjs") ;;
     twin) command=(bash -ec 'python3 tests/real/twin.py "$BIN"; python3 tests/real/ab_parsers.py "$BIN"') ;;
     loads) command=(python3 tests/real/loads.py "$BIN") ;;
+    durable) command=("$TOOLS/venv-websockets/bin/python" tests/real/durable.py "$BIN") ;;
     readme) command=(python3 tests/real/readme.py "$BIN") ;;
     *) command=(bash "tests/real/$1.sh") ;;
   esac
@@ -78,6 +79,8 @@ needs_of() {
     loads) echo python3:python3 node:nodejs npm:npm ;;
     wrk) echo wrk:wrk ;;
     syscalls) echo python3:python3 strace:strace ;;
+    kills) echo python3:python3-venv ;;
+    durable) echo python3:python3-venv strace:strace ;;
     sleepers) echo python3:python3 ;;
     browser) echo node:nodejs npm:npm chromium:chromium nginx:nginx-light pdftotext:poppler-utils ;;
     relayed | course) echo node:nodejs npm:npm chromium:chromium ;;
@@ -93,6 +96,7 @@ limit_of() {
     autobahn) echo $((FULL ? 2000 : 480)) ;;
     fuzz) echo $((FULL ? 6000 : 900)) ;;
     browser) echo 480 ;;
+    kills) echo $((FULL ? 3600 : 240)) ;;
     *) echo $((FULL ? 900 : 240)) ;;
   esac
 }
@@ -133,6 +137,7 @@ prepare() {
   case $1 in
     autobahn) [[ $WITHOUT_AUTOBAHN ]] || from_npm ;;
     deflate) from_npm && from_pypi venv-websockets "$WEBSOCKETS" ;;
+    kills | durable) from_pypi venv-websockets "$WEBSOCKETS" ;;
     controls) from_npm && from_pypi venv "$TORNADO" ;;
     deny) from_cargo "$CARGO_DENY" ;;
     fuzz) from_cargo "$CARGO_FUZZ" ;;
@@ -224,7 +229,7 @@ if [[ $only_prepare ]]; then
 fi
 : > "$RESULTS"
 # The real programs run the release binary as it is now.
-if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (autobahn|deflate|controls|fuzz|curl|https|ab|twin|wrk|syscalls|sleepers|browser|relayed|tornado|course|bench|readme)\  ]]; then
+if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (autobahn|deflate|controls|fuzz|curl|https|ab|twin|wrk|syscalls|kills|durable|sleepers|browser|relayed|tornado|course|bench|readme)\  ]]; then
   chosen=(build "${chosen[@]}")
 fi
 

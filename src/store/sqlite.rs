@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `queue` | commands one way, outcomes the other, one lock for many |
 //! | `keeper` | the thread: batches and their transactions, errors |
-//! | `history` | what commands mean in terms of the tables; `rooms`, `users`, `clears` are its tables |
+//! | `history` | what commands mean in terms of the tables; `rooms`, `users`, `nonces`, `clears` are its tables |
 //! | `schema`, `open` | the tables, and why a file is not opened |
 //! | `checkpoints`, `chores`, `watch` | the log goes into the file; pruning; are the files there, and is there room |
 //! | `faults` | writes that fail, for tests |
@@ -25,6 +25,7 @@ mod clears;
 mod faults;
 mod history;
 mod keeper;
+mod nonces;
 mod open;
 mod queue;
 mod rooms;
@@ -54,6 +55,8 @@ const FREE_BYTES_MIN: u64 = 64 << 20;
 const COMMANDS_MAX: usize = 65_536;
 /// Bytes of these commands, about.
 const COMMAND_BYTES_MAX: usize = 32 << 20;
+/// Messages whose nonces are kept in memory. With half of them, twice as many pages are written.
+const NONCES_FRESH: usize = 65_536;
 
 /// How a [`Sqlite`] keeps its history.
 #[derive(Debug, Clone)]
@@ -70,6 +73,8 @@ pub struct SqliteOptions {
     pub commands_max: usize,
     /// Bytes of these commands, about.
     pub command_bytes_max: usize,
+    /// Messages whose nonces are kept in memory before they go into their table, about; 150 bytes each.
+    pub nonces_fresh: usize,
     /// Writes that fail, for tests.
     pub faults: Faults,
 }
@@ -83,6 +88,7 @@ impl Default for SqliteOptions {
             free_bytes_min: FREE_BYTES_MIN,
             commands_max: COMMANDS_MAX,
             command_bytes_max: COMMAND_BYTES_MAX,
+            nonces_fresh: NONCES_FRESH,
             faults: Faults::default(),
         }
     }
@@ -130,7 +136,12 @@ impl Sqlite {
         let work = move || keeper::run(opened, watch, &options, &hold, ready);
         let thread = std::thread::Builder::new().name("squall-store".into()).spawn(work);
         let thread = thread.map_err(|e| format!("there is no thread for the history: {e}"))?;
-        is_ready.recv().unwrap_or_else(|_| Err("the thread of the history has ended".into()))?;
+        let is_ready = is_ready.recv().unwrap_or_else(|_| Err("the thread of the history has ended".into()));
+        if let Err(why) = is_ready {
+            // It closes the file. That it has panicked is said already.
+            let _ = thread.join();
+            return Err(why);
+        }
         Ok(Sqlite {
             queue,
             submitted: VecDeque::new(),

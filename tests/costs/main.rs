@@ -1,4 +1,5 @@
-//! What a request, an echo and a delivery cost the server once it is warm: not one call to the allocator.
+//! What a request, an echo and a delivery cost the server once it is warm: not one call to the allocator. A message in a
+//! room costs one, for its text on the way to the store.
 //!
 //! The server runs on a thread of its own, over real sockets; only that thread is counted (`meter`), so the clients may
 //! allocate as they like. What a connection costs when it comes is not asked here.
@@ -13,7 +14,7 @@ mod it {
 
 use it::support;
 use meter::Calls;
-use site::Site;
+use site::{Costs, Site};
 use support::{Client, WsClient, frame, login};
 
 /// Rounds before the counted ones: every buffer finds its size, and the log of the room uses each of its chunks of
@@ -36,6 +37,11 @@ const REQUEST: &str = "GET /plaintext HTTP/1.1\r\nHost: squall\r\nUser-Agent: co
 /// with calls would be weaker: a list that leaks doubles so seldom that one of the counts misses it.
 #[track_caller]
 fn assert_free<C>(site: &Site, what: &str, clients: &mut [C], send: impl Fn(&mut [C]), receive: impl Fn(&mut [C])) {
+    let costs = costs_of_rounds(site, clients, send, receive);
+    assert_eq!(costs.calls, Calls::default(), "{COUNTED} {what}; the first calls came from\n{}\n", costs.places);
+}
+
+fn costs_of_rounds<C>(site: &Site, clients: &mut [C], send: impl Fn(&mut [C]), receive: impl Fn(&mut [C])) -> Costs {
     for _ in 0..TOGETHER {
         site.standing_still(|| send(clients));
         receive(clients);
@@ -47,8 +53,7 @@ fn assert_free<C>(site: &Site, what: &str, clients: &mut [C], send: impl Fn(&mut
         }
     };
     rounds(WARM_UP);
-    let costs = site.costs_of(|| rounds(COUNTED));
-    assert_eq!(costs.calls, Calls::default(), "{COUNTED} {what}; the first calls came from\n{}\n", costs.places);
+    site.costs_of(|| rounds(COUNTED))
 }
 
 #[test]
@@ -107,7 +112,7 @@ fn assert_echoes_are_free(what: &str, pipelined: usize) {
 }
 
 #[test]
-fn a_delivery_allocates_nothing() {
+fn a_message_allocates_its_text_and_a_delivery_nothing() {
     let site = Site::start(&["--message-rate", "0"]);
     let mut members: Vec<WsClient> = Vec::new();
     for n in 0..MEMBERS {
@@ -120,9 +125,11 @@ fn a_delivery_allocates_nothing() {
     let say = |members: &mut [WsClient]| {
         members[0].say("a message of some length, so that it is like one that people write");
     };
-    assert_free(&site, "messages to a room", &mut members, say, |members| {
+    let costs = costs_of_rounds(&site, &mut members, say, |members| {
         for member in members {
             assert!(member.next_frame().1.starts_with(b"member 0:a message"));
         }
     });
+    let Calls { allocated, resized, .. } = costs.calls;
+    assert_eq!((allocated, resized), (COUNTED as u64, 0), "the first calls came from\n{}\n", costs.places);
 }

@@ -17,6 +17,7 @@ mod models;
 mod numbers;
 mod secrets;
 mod variables;
+mod verify;
 
 use crate::support::child::PROGRAM;
 use crate::support::{Child, Client, Dir, PATIENCE, Site, Stub, get, login, ms, wait_for};

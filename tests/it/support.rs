@@ -9,6 +9,7 @@ pub mod dice;
 pub mod frames;
 pub mod masked;
 pub mod network;
+pub mod slow_store;
 pub mod stub;
 #[cfg(feature = "tls")]
 pub mod tls_client;

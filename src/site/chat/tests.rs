@@ -233,3 +233,5 @@ fn the_old_id_of_a_slot_cannot_act_for_the_new_one() {
     assert_eq!(room.say(new, "y"), [all("bob:y")]);
     assert_eq!(room.left(new), [all("bob leave room")]);
 }
+
+mod stored;

@@ -4,6 +4,7 @@
 //! it for as long as it takes, so it is made small enough: how much may wait for one follows from how long the one before
 //! took.
 
+use super::open::WRITE_WITHIN;
 use rusqlite::{Connection, Result, Statement};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ const FRAME_BYTES: u64 = 4096 + 24;
 
 /// Copies the log into the file.
 pub(super) struct Checkpoints<'c> {
+    connection: &'c Connection,
     look: Statement<'c>,
     passive: Statement<'c>,
     truncate: Statement<'c>,
@@ -42,6 +44,7 @@ struct Frames {
 impl<'c> Checkpoints<'c> {
     pub fn new(connection: &'c Connection, now: Instant) -> Result<Checkpoints<'c>> {
         Ok(Checkpoints {
+            connection,
             look: connection.prepare("PRAGMA wal_checkpoint(NOOP)")?,
             passive: connection.prepare("PRAGMA wal_checkpoint(PASSIVE)")?,
             truncate: connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)")?,
@@ -80,8 +83,11 @@ impl<'c> Checkpoints<'c> {
     /// Copies all of the log and makes its file empty: while nothing is written, and at the end.
     pub fn truncate(&mut self, now: Instant) -> Result<()> {
         self.from = now + RETRY;
-        let left = frames(&mut self.truncate)?;
-        self.has_log = left.log > 0;
+        // Not a moment for programs that read: what is said meanwhile would wait as well.
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let left = frames(&mut self.truncate);
+        self.connection.busy_timeout(WRITE_WITHIN)?;
+        self.has_log = left?.log > 0;
         Ok(())
     }
 }
@@ -108,6 +114,7 @@ fn frames(checkpoint: &mut Statement<'_>) -> Result<Frames> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::sqlite::watch::log_of;
 
     #[test]
     fn slow_checkpoints_become_smaller_and_fast_ones_larger() {
@@ -115,5 +122,28 @@ mod tests {
             |took: u64, times| (0..times).fold(BYTES_FIRST, |due, _| next_due(due, Duration::from_millis(took)));
         assert_eq!([after(26, 1), after(20, 1), after(6, 1)], [BYTES_FIRST / 2, BYTES_FIRST, BYTES_FIRST * 2]);
         assert_eq!([after(1000, 100), after(0, 100)], [BYTES_MIN, BYTES_MAX]);
+    }
+
+    #[test]
+    fn a_program_that_reads_is_not_waited_for() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let file = directory.path().join("chat.db");
+        let log = || std::fs::metadata(log_of(&file)).map_or(0, |log| log.len());
+        let writer = Connection::open(&file).expect("a database");
+        writer.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (a)").expect("a table");
+        writer.busy_timeout(WRITE_WITHIN).expect("a time");
+        let reader = Connection::open(&file).expect("the same");
+        reader.execute_batch("BEGIN; SELECT * FROM t").expect("a snapshot");
+        writer.execute_batch("INSERT INTO t VALUES (zeroblob(8000000))").expect("a row");
+        let now = Instant::now();
+        let mut checkpoints = Checkpoints::new(&writer, now).expect("statements");
+        checkpoints.after_commit(now).expect("a checkpoint");
+        assert!(!checkpoints.is_due(now), "it could do nothing, and waits");
+        checkpoints.truncate(now).expect("a checkpoint");
+        assert!(now.elapsed() < WRITE_WITHIN && log() > 8_000_000);
+        assert!(checkpoints.is_due(now + RETRY));
+        drop(reader);
+        checkpoints.truncate(now + RETRY).expect("a checkpoint");
+        assert_eq!((log(), checkpoints.is_due(now + RETRY * 2)), (0, false));
     }
 }

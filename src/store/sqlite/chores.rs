@@ -65,7 +65,8 @@ impl<'c> Chores<'c> {
 
     /// Whether there is something to do in a transaction: [`Chores::step`].
     pub fn are_due(&self, history: &History<'_>, now: Instant) -> bool {
-        !history.clears.is_empty() || !self.due.is_empty() || (self.keep != HistoryKeep::All && now >= self.next_sweep)
+        let is_something = !history.clears.is_empty() || !self.due.is_empty() || history.nonces.is_waiting();
+        is_something || (self.keep != HistoryKeep::All && now >= self.next_sweep)
     }
 
     /// Whether a chore is to be done although commands wait.
@@ -81,6 +82,9 @@ impl<'c> Chores<'c> {
         if !history.clears.is_empty() {
             self.has_free = true;
             return history.clears.step();
+        }
+        if history.nonces.is_waiting() {
+            return history.nonces.step();
         }
         let Some(kept) = self.kept() else { return Ok(()) };
         let name = match self.due.iter().next() {
@@ -111,15 +115,20 @@ impl<'c> Chores<'c> {
 
     /// Gives some free pages back to the file system, in a transaction of its own.
     pub fn shrink(&mut self) -> Result<()> {
-        self.has_free = self.free.query_row([], |row| row.get::<_, i64>(0))? > FREE_PAGES_KEPT;
-        if !self.has_free {
-            return Ok(());
+        let free = self.free_pages()?;
+        if free > FREE_PAGES_KEPT {
+            let begun = Instant::now();
+            // A row for each page; the pages so far are given back if it ends before the last one.
+            let mut rows = self.shrink.query([])?;
+            while rows.next()?.is_some() && begun.elapsed() < SHRINK_FOR {}
         }
-        let begun = Instant::now();
-        // A row for each page; the pages so far are given back if it ends before the last one.
-        let mut rows = self.shrink.query([])?;
-        while rows.next()?.is_some() && begun.elapsed() < SHRINK_FOR {}
+        let left = self.free_pages()?;
+        self.has_free = left > FREE_PAGES_KEPT && left < free;
         Ok(())
+    }
+
+    fn free_pages(&mut self) -> Result<i64> {
+        self.free.query_row([], |row| row.get(0))
     }
 
     fn kept(&self) -> Option<Kept> {

@@ -1,6 +1,7 @@
 //! What the commands mean in terms of the tables. Nothing here begins or ends a transaction.
 
 use super::clears::Clears;
+use super::nonces::Nonces;
 use super::rooms::{Room, Rooms, signed, tag_of, unsigned};
 use super::schema::kind;
 use super::users::Users;
@@ -50,10 +51,11 @@ pub(super) enum Step {
 pub(super) struct History<'c> {
     pub rooms: Rooms<'c>,
     pub clears: Clears<'c>,
+    pub nonces: Nonces<'c>,
     users: Users<'c>,
     tags: Tags,
     insert: Statement<'c>,
-    by_nonce: Statement<'c>,
+    text: Statement<'c>,
     entry: Statement<'c>,
     tag: Statement<'c>,
     erase: Statement<'c>,
@@ -73,21 +75,20 @@ struct Columns<'a> {
 }
 
 impl<'c> History<'c> {
-    pub fn new(connection: &'c Connection, tags: Tags) -> Result<History<'c>> {
+    /// The nonces of this many messages stay in memory.
+    pub fn new(connection: &'c Connection, tags: Tags, nonces_fresh: usize) -> Result<History<'c>> {
         let columns = "id, kind, tag, at, user, nonce, text, target";
         Ok(History {
             rooms: Rooms::new(connection)?,
             clears: Clears::new(connection)?,
+            nonces: Nonces::new(connection, nonces_fresh)?,
             users: Users::new(connection)?,
             tags,
             insert: connection.prepare(
                 "INSERT INTO entries (room, id, kind, tag, at, user, nonce, text, target)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-                 ON CONFLICT (room, user, nonce) WHERE nonce IS NOT NULL DO NOTHING",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?,
-            by_nonce: connection.prepare(
-                "SELECT id, text FROM entries WHERE room = ?1 AND user = ?2 AND nonce = ?3 AND nonce IS NOT NULL",
-            )?,
+            text: connection.prepare("SELECT text FROM entries WHERE room = ?1 AND id = ?2")?,
             entry: connection
                 .prepare("SELECT user FROM entries WHERE room = ?1 AND id = ?2 AND kind = ?3 AND text IS NOT NULL")?,
             tag: connection.prepare("SELECT tag FROM entries WHERE room = ?1 AND id = ?2")?,
@@ -108,10 +109,23 @@ impl<'c> History<'c> {
         self.rooms.forget();
         self.users.forget();
         self.clears.forget();
+        self.nonces.forget();
     }
 
-    /// Appends an entry, and does to older ones what it says, in the open transaction. [`Rooms::write`] has to follow
-    /// before that is committed.
+    /// Writes what belongs to the open transaction besides its entries: the last thing before it is committed.
+    pub fn complete(&mut self) -> Result<()> {
+        self.nonces.follow()?;
+        self.rooms.write()
+    }
+
+    /// The transaction is committed; returns the rooms that it has changed.
+    pub fn committed(&mut self) -> Vec<(Arc<str>, Room)> {
+        let rooms = self.rooms.committed();
+        self.nonces.committed(rooms.iter().map(|(_, room)| (room.number, room.last.id)));
+        rooms
+    }
+
+    /// Appends an entry, and does to older ones what it says, in the open transaction.
     pub fn append(&mut self, name: &Arc<str>, at: UnixMillis, draft: &Draft) -> Result<Verdict> {
         self.clears.refresh()?;
         let room = self.rooms.find(name)?;
@@ -145,19 +159,22 @@ impl<'c> History<'c> {
 
     fn insert(&mut self, name: &Arc<str>, mut room: Room, at: UnixMillis, columns: Columns<'_>) -> Result<Verdict> {
         let Columns { kind, user, nonce, text, target } = columns;
+        if let Some(nonce) = nonce
+            && let Some(id) = self.nonces.find((room.number, user, nonce.0))?
+            && id > room.pruned.id
+        {
+            return self.known(room.number, user, id, text);
+        }
         let last = Position { id: room.last.id + 1, tag: self.tags.next_tag() };
         if last.id >= IDS_MAX {
             return Ok(Verdict::Refused(Refusal::Storage));
         }
         // A clock that is set back must not turn the order of the days around.
         let at = room.at.max(at);
-        let nonce = nonce.map(|nonce| &nonce.0[..]);
-        let (id, millis) = (signed(last.id), signed(at.millis()));
-        let tag = last.tag as i32;
-        let inserted = self.insert.execute(params![room.number, id, kind, tag, millis, user, nonce, text, target])?;
-        if inserted == 0 {
-            return self.known(room.number, user, nonce, text);
-        }
+        let (id, millis, tag) = (signed(last.id), signed(at.millis()), last.tag as i32);
+        let bytes = nonce.map(|nonce| &nonce.0[..]);
+        self.insert.execute(params![room.number, id, kind, tag, millis, user, bytes, text, target])?;
+        self.nonces.add(room.number, user, nonce, last.id);
         if let (kind::CLEARED, Some(target)) = (kind, target) {
             self.clears.add(room.number, target, room.pruned.id, last.id)?;
         }
@@ -167,9 +184,8 @@ impl<'c> History<'c> {
     }
 
     /// Of a message whose nonce is stored.
-    fn known(&mut self, room: i64, user: i64, nonce: Option<&[u8]>, text: Option<&str>) -> Result<Verdict> {
-        let row = |row: &Row<'_>| Ok((unsigned(row.get(0)?), row.get::<_, Option<Box<str>>>(1)?));
-        let (id, stored) = self.by_nonce.query_row(params![room, user, nonce], row)?;
+    fn known(&mut self, room: i64, user: i64, id: u64, text: Option<&str>) -> Result<Verdict> {
+        let stored: Option<Box<str>> = self.text.query_row([room, signed(id)], |row| row.get(0))?;
         let is_other = stored.is_some() && stored.as_deref() != text && !self.clears.has(room, user, id);
         Ok(if is_other { Verdict::Refused(Refusal::NonceReused) } else { Verdict::Known { id } })
     }
@@ -264,8 +280,7 @@ impl<'c> History<'c> {
         Ok(Entry { id: row.id, tag: row.tag, at: row.at, kind })
     }
 
-    /// Deletes a few of the oldest entries of a room, those that are not kept, in the open transaction. [`Rooms::write`]
-    /// has to follow before that is committed.
+    /// Deletes a few of the oldest entries of a room, those that are not kept, in the open transaction.
     pub fn prune(&mut self, name: &Arc<str>, kept: Kept) -> Result<Step> {
         let Some(mut room) = self.rooms.find(name)? else { return Ok(Step::Done) };
         let is_out = |id: u64, at: UnixMillis| match kept {
@@ -285,6 +300,7 @@ impl<'c> History<'c> {
             (border, count) = (Some(position), count + 1);
         }
         let Some(border) = border else { return Ok(Step::Done) };
+        self.nonces.prune(room.number, border.id)?;
         self.prune.execute([room.number, signed(border.id)])?;
         room.pruned = border;
         self.rooms.change(name, room);

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Commands of one batch. More gain nothing: at a thousand the commit is a hundredth of the work.
+/// Commands of one batch: the first one waits for the last one.
 const BATCH_COMMANDS_MAX: usize = 2048;
 /// Bytes of the commands of one batch, about.
 const BATCH_BYTES_MAX: usize = 2 << 20;
@@ -96,7 +96,7 @@ impl<'c> Keeper<'c> {
             file,
             begin: connection.prepare("BEGIN IMMEDIATE")?,
             commit: connection.prepare("COMMIT")?,
-            history: History::new(connection, Tags::from_system())?,
+            history: History::new(connection, Tags::from_system(), options.nonces_fresh)?,
             checkpoints: Checkpoints::new(connection, now)?,
             chores: Chores::new(connection, options.keep, now)?,
             watch,
@@ -133,15 +133,15 @@ impl<'c> Keeper<'c> {
 
     /// Does the first commands, as many as make a batch, and tells their outcomes.
     fn batch(&mut self, commands: &mut VecDeque<Asked>, told: &mut Told) {
-        match self.attempt(commands) {
-            Ok(Wrote::Something) if self.complaint.is_over(Instant::now()) => {
+        let mut tried = 0;
+        match self.attempt(commands, &mut tried) {
+            Ok(Wrote::Something) if self.complaint.settle(Instant::now()) => {
                 log::info!("history: messages are stored again");
             }
             Ok(_) => {}
             Err(e) => {
-                let count = self.done.len() + 1;
                 self.roll_back(&e);
-                self.refuse(commands.iter().take(count).map(|(_, command)| command));
+                self.refuse(commands.iter().take(tried).map(|(_, command)| command));
             }
         }
         let count = self.done.len();
@@ -151,30 +151,35 @@ impl<'c> Keeper<'c> {
         }
     }
 
-    /// Does commands in one transaction, which begins with the first append.
-    fn attempt(&mut self, commands: &VecDeque<Asked>) -> Result<Wrote> {
+    /// Does commands in one transaction, which begins with the first append. `tried` counts them.
+    fn attempt(&mut self, commands: &VecDeque<Asked>, tried: &mut usize) -> Result<Wrote> {
         let begun = Instant::now();
         let (mut load, mut is_open) = (Load::default(), false);
         for (_, command) in commands {
             load.add(Load::of(command));
             let is_enough = load.commands > BATCH_COMMANDS_MAX || load.bytes > BATCH_BYTES_MAX;
-            // The clock is read for one command of 16: it costs a fiftieth of an append.
-            let is_late = load.commands % 16 == 0 && begun.elapsed() > BATCH_FOR;
+            // At one append of 16, and at each read, which takes longer.
+            let is_checked = load.commands % 16 == 0 || !matches!(command, Command::Append { .. });
+            let is_late = is_checked && begun.elapsed() > BATCH_FOR;
             if !self.done.is_empty() && (is_enough || is_late) {
                 break;
             }
+            *tried += 1;
             let done = match command {
-                Command::Append { draft, .. } if self.is_refused(draft) => {
-                    Done::Append(Verdict::Refused(Refusal::Storage))
-                }
-                Command::Append { room, at, draft } => {
-                    if !is_open {
-                        self.begin()?;
-                        is_open = true;
+                Command::Append { room, at, draft } => match self.objection(draft) {
+                    Some(why) => {
+                        self.complain(&why);
+                        Done::Append(Verdict::Refused(Refusal::Storage))
                     }
-                    self.faults.strike()?;
-                    Done::Append(self.history.append(room, *at, draft)?)
-                }
+                    None => {
+                        if !is_open {
+                            self.begin()?;
+                            is_open = true;
+                        }
+                        self.faults.strike()?;
+                        Done::Append(self.history.append(room, *at, draft)?)
+                    }
+                },
                 Command::Read { room, range, limit } => Done::Page(self.history.read(room, *range, *limit)?),
                 Command::ListRooms => Done::Rooms(self.history.list()?),
             };
@@ -186,29 +191,25 @@ impl<'c> Keeper<'c> {
         self.commit().map(|()| Wrote::Something)
     }
 
-    /// Whether nothing is appended now. Deletions are what the free space of a full disk is kept for.
-    fn is_refused(&mut self, draft: &Draft) -> bool {
-        let is_message = matches!(draft, Draft::Message { .. });
-        let why = match self.watch.trouble() {
-            _ if self.is_damaged => return true,
-            None => return false,
-            Some(Trouble::Lost(path)) => {
-                format!(
-                    "{} was replaced or removed while it was open: messages are refused; restart squall",
-                    path.display()
-                )
+    /// Why this is not appended now, if so. Deletions are what the free space of a full disk is kept for.
+    fn objection(&self, draft: &Draft) -> Option<String> {
+        let file = self.file.display();
+        if self.is_damaged {
+            return Some(format!("{file} is damaged: messages are refused; stop squall, and put a backup in its place"));
+        }
+        match self.watch.trouble()? {
+            Trouble::Lost(path) => {
+                let path = path.display();
+                Some(format!("{path} was replaced or removed while it was open: messages are refused; restart squall"))
             }
-            Some(_) if !is_message => return false,
-            Some(Trouble::DiskFull { free }) => {
-                format!("the disk of {} is full but for {free} bytes: messages are refused", self.file.display())
+            _ if !matches!(draft, Draft::Message { .. }) => None,
+            Trouble::DiskFull { free } => {
+                Some(format!("the disk of {file} has only {free} bytes free: messages are refused"))
             }
-            Some(Trouble::TooLarge { bytes }) => format!(
-                "{} has reached --history-max-bytes, with {bytes} bytes: messages are refused",
-                self.file.display()
-            ),
-        };
-        self.complain(&why);
-        true
+            Trouble::TooLarge { bytes } => {
+                Some(format!("{file} has {bytes} bytes, as --history-max-bytes allows: messages are refused"))
+            }
+        }
     }
 
     /// Refuses the appends of a batch that failed. What was read of its transaction is void, so it is read again.
@@ -234,10 +235,10 @@ impl<'c> Keeper<'c> {
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.history.rooms.write()?;
+        self.history.complete()?;
         self.faults.strike()?;
         self.commit.execute([])?;
-        for (name, room) in self.history.rooms.committed() {
+        for (name, room) in self.history.committed() {
             self.chores.note(name, &room);
         }
         Ok(())
@@ -256,16 +257,17 @@ impl<'c> Keeper<'c> {
         self.lacks_room |= matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
         if let Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) = code {
             self.is_damaged = true;
-            let file = self.file.display();
-            let advice = "messages are refused; stop squall, and put a backup in its place";
-            self.complain(&format!("{file} is damaged ({error}): {advice}"));
+            self.complain(&format!(
+                "{} is damaged ({error}): messages are refused; stop squall, and put a backup in its place",
+                self.file.display()
+            ));
         } else {
             self.complain(&format!("{}: {error}; messages are refused until that is over", self.file.display()));
         }
     }
 
     fn complain(&mut self, why: &str) {
-        if self.complaint.is_due(Instant::now()) {
+        if self.complaint.raise(Instant::now()) {
             log::error!("history: {why}");
         }
     }
@@ -351,9 +353,12 @@ impl<'c> Keeper<'c> {
         if self.is_damaged {
             return;
         }
-        let _ = self.connection.busy_timeout(Duration::ZERO);
-        let optimized = self.connection.execute_batch("PRAGMA optimize");
-        if let Err(e) = optimized.and_then(|()| self.checkpoints.truncate(Instant::now())) {
+        let mut last = Ok(());
+        while last.is_ok() && self.history.nonces.is_behind() {
+            last = self.begin().and_then(|()| self.history.nonces.step()).and_then(|()| self.commit());
+        }
+        let last = last.and_then(|()| self.connection.execute_batch("PRAGMA optimize"));
+        if let Err(e) = last.and_then(|()| self.checkpoints.truncate(Instant::now())) {
             log::warn!("history: {}: {e}; what is in its log stays there", self.file.display());
         }
     }

@@ -20,7 +20,7 @@ const LIBRARY_MIN: i32 = 3_051_003;
 /// Time that the start waits for another program that writes to the file.
 const OPEN_WITHIN: Duration = Duration::from_secs(2);
 /// Time that a transaction waits for another program that writes to the file. Such a program is against the rules.
-const WRITE_WITHIN: Duration = Duration::from_secs(1);
+pub(super) const WRITE_WITHIN: Duration = Duration::from_secs(1);
 /// Bytes of the header of a file (the SQLite file format, section 1.3).
 const HEADER_BYTES: usize = 100;
 

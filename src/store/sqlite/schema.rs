@@ -13,7 +13,7 @@ pub(super) const STEPS: &[&str] = &[FIRST];
 ///
 /// Names are stored once and named by numbers, which keeps an entry small. `kind` of an entry is one of [`kind`]. In an
 /// entry that is no message `user` is who did it, and `target` is the message that was deleted or edited, or the number
-/// of the user whose messages were. A row of `rooms` outlives its entries, so ids never start again. A search can add an
+/// of the user whose messages were. `nonces` has those of the entries up to `rooms.indexed_id`. A row of `rooms` outlives its entries, so ids never start again. A search can add an
 /// FTS5 table whose rowid is made of room and id (`contentless_delete`), without touching these.
 const FIRST: &str = "
     CREATE TABLE rooms (
@@ -23,7 +23,8 @@ const FIRST: &str = "
         last_tag INTEGER NOT NULL DEFAULT 0,
         last_at INTEGER NOT NULL DEFAULT 0,
         pruned_id INTEGER NOT NULL DEFAULT 0,
-        pruned_tag INTEGER NOT NULL DEFAULT 0
+        pruned_tag INTEGER NOT NULL DEFAULT 0,
+        indexed_id INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE TABLE users (
         number INTEGER PRIMARY KEY,
@@ -41,7 +42,13 @@ const FIRST: &str = "
         target INTEGER,
         PRIMARY KEY (room, id)
     ) STRICT, WITHOUT ROWID;
-    CREATE UNIQUE INDEX entries_by_nonce ON entries (room, user, nonce) WHERE nonce IS NOT NULL;
+    CREATE TABLE nonces (
+        room INTEGER NOT NULL,
+        user INTEGER NOT NULL,
+        nonce BLOB NOT NULL,
+        id INTEGER NOT NULL,
+        PRIMARY KEY (room, user, nonce)
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE clears (
         room INTEGER NOT NULL,
         user INTEGER NOT NULL,

@@ -115,8 +115,8 @@ pub(super) struct Complaint {
 }
 
 impl Complaint {
-    /// There is trouble: whether it is to be said now.
-    pub fn is_due(&mut self, now: Instant) -> bool {
+    /// There is trouble; returns whether it is to be said now.
+    pub fn raise(&mut self, now: Instant) -> bool {
         let is_due = self.said.is_none_or(|said| now.saturating_duration_since(said) >= SAY_EVERY);
         if is_due {
             self.said = Some(now);
@@ -124,8 +124,8 @@ impl Complaint {
         is_due
     }
 
-    /// There is none: whether that is to be said.
-    pub fn is_over(&mut self, now: Instant) -> bool {
+    /// There is none; returns whether that is to be said.
+    pub fn settle(&mut self, now: Instant) -> bool {
         // Trouble that comes and goes must not fill the log either.
         let is_over = self.said.is_some_and(|said| now.saturating_duration_since(said) >= SAY_EVERY);
         if is_over {
@@ -190,11 +190,11 @@ mod tests {
     fn trouble_is_said_once_a_minute() {
         let (mut complaint, start) = (Complaint::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert!(!complaint.is_over(at(0)));
-        let said: Vec<u64> = (0..150).filter(|&second| complaint.is_due(at(second))).collect();
+        assert!(!complaint.settle(at(0)));
+        let said: Vec<u64> = (0..150).filter(|&second| complaint.raise(at(second))).collect();
         assert_eq!(said, [0, 60, 120]);
-        let over: Vec<u64> = (150..300).filter(|&second| complaint.is_over(at(second))).collect();
+        let over: Vec<u64> = (150..300).filter(|&second| complaint.settle(at(second))).collect();
         assert_eq!(over, [180]);
-        assert!(complaint.is_due(at(301)));
+        assert!(complaint.raise(at(301)));
     }
 }

@@ -169,8 +169,8 @@ fn an_empty_room_has_a_position_too() {
 
 #[test]
 fn another_past_is_a_gap_and_its_reason() {
-    let limits = Limits { history_memory_keep: 60, message_rate: 0.0, ..Limits::default() };
-    let site = Site::start(limits, &["--message-rate", "0"]);
+    let limits = Limits { history_memory_keep: 60, ..Limits::default() };
+    let site = Site::start(limits, &["--message-rate", "0", "--history", "memory"]);
     let (mut ann, _) = Member::enter(&site, "ann", "");
     let last = (1..=70).map(|n| ann.tell("hi", n)).last().expect("there are some");
     let (_, tag) = last.split_once('.').expect("a position");
@@ -197,7 +197,7 @@ fn another_past_is_a_gap_and_its_reason() {
 #[test]
 fn too_far_behind_is_a_gap() {
     let limits = Limits { history_memory_keep: 2000, ..Limits::default() };
-    let site = Site::start(limits, &["--message-rate", "0"]);
+    let site = Site::start(limits, &["--message-rate", "0", "--history", "memory"]);
     let (mut ann, _) = Member::enter(&site, "ann", "");
     let first = ann.tell("hi", 0);
     (1..=1000).for_each(|n| drop(ann.tell("hi", n)));
@@ -285,7 +285,7 @@ fn a_message_that_comes_too_early_is_refused_with_its_time() {
 
 #[test]
 fn a_leave_is_announced_when_its_grace_is_over() {
-    let site = Site::start(Limits { presence_grace: ms(50), ..Limits::default() }, &[]);
+    let site = Site::start(Limits::default(), &["--presence-grace", "0.05"]);
     let (mut ann, _) = Member::enter(&site, "ann", "");
     let (bob, _) = Member::enter(&site, "bob", "");
     assert_eq!(ann.heard_as("enter")["count"], 2);
@@ -310,7 +310,7 @@ fn rooms_are_apart() {
 
 #[test]
 fn a_room_needs_a_name_and_a_place() {
-    let site = Site::start(Limits { rooms_max: 2, ..Limits::default() }, &[]);
+    let site = Site::start(Limits::default(), &["--rooms-max", "2"]);
     let cookie = login(site.address, "ann");
     let status = |query: &str| {
         let fields = format!("Cookie: {cookie}\r\nSec-WebSocket-Protocol: squall.v1\r\n");

@@ -78,6 +78,11 @@ impl<A: App> Driver<A> {
         has_turn
     }
 
+    /// The thread of a store has woken the loop.
+    pub fn wake(&mut self) {
+        self.turn(&[(Source::Jobs, Ready::default())]);
+    }
+
     /// Waits until the time that the last turn has named; returns whether there was one.
     pub fn wait(&mut self) -> bool {
         self.now = self.now.max(self.last + self.wait.unwrap_or_default());

@@ -1,11 +1,13 @@
 //! Members chat. What the application has published is the room's log, and what a member is sent is exactly a stretch
-//! of it, from its own enter line on: to the end if it stays, and up to a border between two lines if it is closed.
+//! of it, from its own enter line on: to the end if it stays, and up to a border between two lines if it is closed. The
+//! store may be slow, and may fail: no message is shown that is not stored, and they are shown in the order of the store.
 
 use super::driver::{BEGUN_AT, Driver, ms};
 use super::strangers::settings;
 use super::talk;
 use crate::support::dice::Dice;
 use crate::support::network::{Dials, Manner, PipeRef, World};
+use crate::support::slow_store::SlowStore;
 use crate::support::watched::{Watch, Watched};
 use squall::clock::Now;
 use squall::config::Limits;
@@ -34,17 +36,31 @@ struct Log {
     lines: Vec<String>,
     /// How many lines there were when a member joined, and what it was told alone.
     joined: HashMap<ConnId, (usize, Vec<String>)>,
+    /// A store with a time of its own.
+    slow: Option<SlowStore>,
+    /// Messages that were published, of those that are stored.
+    shown: usize,
+}
+
+impl Log {
+    /// A line is published: of a slow store, the next message.
+    fn publish(&mut self, line: String) {
+        if let Some(slow) = self.slow.as_ref().filter(|_| line.contains(':')) {
+            assert!(slow.has_stored(self.shown, &line), "it is shown and not stored, or out of order: {line}");
+            self.shown += 1;
+        }
+        self.lines.push(line);
+    }
 }
 
 impl Watch for Log {
     fn note(&mut self, effects: &[Effect], bytes: &[u8], _: Now) {
         let text = |range: &Range<usize>| String::from_utf8(bytes[range.clone()].to_vec()).expect("text");
-        let Log { lines, joined } = self;
         for effect in effects {
             match effect {
-                Effect::Join(id, _) => drop(joined.insert(*id, (lines.len(), vec![]))),
-                Effect::Publish(_, range) => lines.push(text(range)),
-                Effect::Send(id, _, range) => joined.get_mut(id).expect("a member").1.push(text(range)),
+                Effect::Join(id, _) => drop(self.joined.insert(*id, (self.lines.len(), vec![]))),
+                Effect::Publish(_, range) => self.publish(text(range)),
+                Effect::Send(id, _, range) => self.joined.get_mut(id).expect("a member").1.push(text(range)),
                 _ => {}
             }
         }
@@ -209,9 +225,14 @@ impl Run {
         let (signer, log) = (Signer::new(&settings.secret), Rc::<RefCell<Log>>::default());
         let site = Site::new(settings, &limits, now).expect("a site");
         let app = Watched::new(site, &log);
+        let slow = dice.one_in(2).then(|| SlowStore::new(seed));
+        log.borrow_mut().slow = slow.clone();
         let world =
             World { dials: Dials::Drawn { dice: Dice::new(seed ^ 3 << 32), faulty: is_wild }, ..World::default() };
-        let driver = Driver::new(world, app, limits, now);
+        let mut driver = Driver::new(world, app, limits, now);
+        if let Some(slow) = slow {
+            driver.server.keep_history(Box::new(slow));
+        }
         Run { is_wild, dice, driver, log, signer, members: vec![] }
     }
 
@@ -241,7 +262,23 @@ impl Run {
             busy |= member.act(dice, is_active);
         }
         let manner = if is_active { Manner::Whimsical } else { Manner::Prompt };
-        self.driver.step(dice, ms(40), manner) || busy
+        let goes_on = self.driver.step(dice, ms(40), manner) || busy;
+        self.store_something(is_active) || goes_on
+    }
+
+    /// The slow store may do some of its work, and wakes the loop; returns whether it has some.
+    fn store_something(&mut self, is_active: bool) -> bool {
+        let Some(slow) = self.log.borrow().slow.clone().filter(|slow| slow.waiting() > 0) else { return false };
+        if is_active && !self.dice.one_in(3) || self.driver.server.is_over() {
+            return !self.driver.server.is_over();
+        }
+        let count = 1 + self.dice.below(slow.waiting());
+        match self.is_wild && self.dice.one_in(10) {
+            true => slow.refuse(count),
+            false => slow.release(count),
+        }
+        self.driver.wake();
+        true
     }
 
     /// Goes on until nothing more will happen; unless `patient`, before any deadline.
@@ -271,6 +308,10 @@ pub fn simulate(seed: u64) -> u64 {
         run.step(true);
     }
     run.settle(run.is_wild);
+    let is_over = run.driver.server.is_over();
+    if let Some(slow) = run.log.borrow().slow.as_ref().filter(|_| !is_over) {
+        assert_eq!(slow.stored(), run.log.borrow().shown, "what is stored was shown");
+    }
     for member in &run.members {
         member.check(&run.log.borrow(), !run.is_wild && !member.gone);
     }

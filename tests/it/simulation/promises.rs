@@ -49,7 +49,7 @@ impl Watch for Open {
             Told::Message => assert_eq!(state, Some(Waiting::Session), "{from:?} speaks out of its session"),
             Told::Woke | Told::Fetched(_) => assert_eq!(state, Some(Waiting::Response), "{from:?} waits for nothing"),
             Told::Left => assert!(self.0.remove(&from).is_some(), "{from:?} leaves twice"),
-            Told::Finished => {}
+            Told::Finished | Told::Stored => {}
         }
         Pass::On
     }

@@ -1,7 +1,7 @@
 //! The site under watch: a test sees what the site is told, and what it wants done.
 
 use squall::clock::Now;
-use squall::event::{App, Effect, Effects, Fetched, Finished, Kind, Payload, Request};
+use squall::event::{App, Effect, Effects, Fetched, Finished, Kind, Outcome, Payload, Request};
 use squall::id::ConnId;
 use squall::site::Site;
 use std::cell::RefCell;
@@ -14,6 +14,7 @@ pub enum Told<'a> {
     Message,
     Fetched(&'a Fetched<'a>),
     Finished,
+    Stored,
     Woke,
     Left,
 }
@@ -82,6 +83,14 @@ impl<W: Watch> App for Watched<W> {
         let before = out.list.len();
         if let Pass::On = self.watch.borrow_mut().hear(from, &Told::Finished, now, out) {
             self.site.finished(from, finished, now, out);
+        }
+        self.note(before, now, out);
+    }
+
+    fn stored(&mut self, from: ConnId, outcome: Outcome, now: Now, out: &mut Effects) {
+        let before = out.list.len();
+        if let Pass::On = self.watch.borrow_mut().hear(from, &Told::Stored, now, out) {
+            self.site.stored(from, outcome, now, out);
         }
         self.note(before, now, out);
     }

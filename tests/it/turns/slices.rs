@@ -3,6 +3,7 @@
 mod batches;
 mod long;
 mod rooms;
+mod stores;
 
 use crate::support::at;
 use crate::support::frames::{CLOSE, PING, TEXT, frame};

@@ -51,7 +51,7 @@ fn a_pruned_text_leaves_the_file_and_its_log() {
     wait_until("the oldest are gone", || (0..288).all(|n| !folder.has(&secret(n))));
     assert!((300..400).all(|n| folder.has(&secret(n))));
     drop(store);
-    folder.open(SqliteOptions { keep: HistoryKeep::Days(1), ..normal() });
+    let _store = folder.open(SqliteOptions { keep: HistoryKeep::Days(1), ..normal() });
     wait_until("all are gone, they are of 1970", || (0..400).all(|n| !folder.has(&secret(n))));
 }
 

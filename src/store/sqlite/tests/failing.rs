@@ -104,7 +104,8 @@ fn what_was_acknowledged_is_stored_once_whatever_fails() {
     let mut store = folder.open(SqliteOptions { keep: HistoryKeep::All, ..options });
     let (mut page, mut position) = (read(&mut store, Range::Last, 1), None);
     while page.entries.len() < 2 || position != Some(page.last) {
-        let from = position.unwrap_or_else(|| shown[page.oldest as usize - 2].position());
+        let oldest = (page.oldest as usize).checked_sub(2).map_or(Position::START, |n| shown[n].position());
+        let from = position.unwrap_or(oldest);
         page = read(&mut store, Range::After(from), 200);
         assert_eq!(page.past, Past::Ours, "SEED={seed}");
         for entry in &page.entries {
