@@ -2,7 +2,7 @@
 // text. And what surrounds it: rooms, members, names, markers.
 
 import assert from "node:assert/strict";
-import { act, isIn, launch, logIn, member, notice, person, say, says, serve } from "./stage.mjs";
+import { act, isIn, launch, logIn, member, notice, person, say, says, serve, states } from "./stage.mjs";
 
 const LOST = /ERR_CONNECTION_(REFUSED|RESET)|WebSocket connection to .* failed|ERR_INTERNET_DISCONNECTED/;
 const browser = await launch();
@@ -64,6 +64,7 @@ await act("a deleted message disappears in both windows, for whoever was away, a
   ida.expected = LOST;
   await logIn(ida.page, base, "Ida");
   await say(ada.page, "a secret of mine");
+  await message(ada.page, "a secret of mine").getByRole("img", { name: "Stored" }).waitFor();
   for (const { page } of [ada, grace, ida]) await says(page, "a secret of mine");
   await ida.context.setOffline(true);
   await isIn(ida.page, "waiting");
@@ -305,6 +306,11 @@ await act("scrolling up through 2,000 messages shows them all, and what is read 
   const numbers = (await texts(ada.page)).map((words) => Number(words.match(/^message (\d+)/)[1]));
   assert.deepEqual(numbers, Array.from({ length: count }, (_, n) => n + 1));
   await ada.page.locator("#beginning").waitFor();
+  // At the end the oldest lines are not needed any more.
+  await say(ada.page, "the end");
+  await says(ada.page, "the end");
+  assert.ok((await drawn()) <= 500, `${await drawn()} lines are kept`);
+  assert.ok(await log.evaluate((log) => log.scrollHeight - log.scrollTop - log.clientHeight < 2));
 });
 
 await act("rooms are apart, with their drafts, and the list leads from one to the other", async () => {
@@ -349,6 +355,20 @@ await act("a server that has lost its history replaces the list, and what was wr
   await says(ida.page, "written meanwhile");
   await ida.page.waitForSelector(".notice:has-text('The history of the server has changed')");
   assert.deepEqual(await texts(ida.page), ["written meanwhile"]);
+  await ida.leave();
+  await other.stop();
+});
+
+await act("a room that the server does not have is named as what is wrong", async () => {
+  const other = await serve({ data: "fixed", flags: ["--rooms", "fixed:lobby,ops"] });
+  const ida = await person(browser, "Ida");
+  ida.expected = /WebSocket connection to .* failed|status of 404/;
+  await logIn(ida.page, other.base, "Ida");
+  await ida.page.goto(`${other.base}/chat/?room=elsewhere`);
+  await states(ida.page, /^There is no such room on this server\.$/);
+  await ida.page.goto(`${other.base}/chat/?room=no%20room`);
+  await isIn(ida.page, "connected");
+  assert.equal(ida.page.url(), `${other.base}/chat/`);
   await ida.leave();
   await other.stop();
 });
