@@ -69,7 +69,8 @@ const DAYS_MAX: u32 = 36_500;
 
 #[cfg(feature = "history")]
 fn parse_keep(text: &str) -> Result<HistoryKeep, String> {
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
+    let digits =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
     let keep = match text.strip_suffix('d') {
         _ if text == "all" => Some(HistoryKeep::All),
         Some(days) => digits(days)
@@ -78,7 +79,9 @@ fn parse_keep(text: &str) -> Result<HistoryKeep, String> {
             .map(HistoryKeep::Days),
         None => digits(text).filter(|&count| count > 0).map(HistoryKeep::Count),
     };
-    keep.ok_or_else(|| format!("expected all, a number of entries such as 100000, or days such as 30d, up to {DAYS_MAX}d"))
+    keep.ok_or_else(|| {
+        format!("expected all, a number of entries such as 100000, or days such as 30d, up to {DAYS_MAX}d")
+    })
 }
 
 #[cfg(all(test, feature = "history"))]
@@ -96,7 +99,9 @@ mod tests {
         ] {
             assert_eq!(parse_keep(text), Ok(keep));
         }
-        for text in ["", "0", "0d", "d", "36501d", "-1", "+1", "1.5d", "30D", "30 d", "ALL", "99999999999999999999", "1k"] {
+        for text in
+            ["", "0", "0d", "d", "36501d", "-1", "+1", "1.5d", "30D", "30 d", "ALL", "99999999999999999999", "1k"]
+        {
             assert!(parse_keep(text).is_err_and(|why| why.starts_with("expected all, ")), "{text}");
         }
     }

@@ -240,7 +240,8 @@ impl Room {
         let (first, end, past) = match range {
             Range::Last => (count.saturating_sub(limit), count, Past::Ours),
             Range::Before(id) => {
-                let end = id.checked_sub(self.pruned.id + 1).map_or(0, |n| usize::try_from(n).unwrap_or(count).min(count));
+                let end =
+                    id.checked_sub(self.pruned.id + 1).map_or(0, |n| usize::try_from(n).unwrap_or(count).min(count));
                 (end.saturating_sub(limit), end, Past::Ours)
             }
             Range::After(position) => match self.past(position) {
@@ -408,9 +409,10 @@ mod tests {
         assert_eq!(page.entries[1].kind, Kind::Deleted { target: 1, by: "bob".into() });
         append(&mut memory, message("ann", None, "more"));
         assert_eq!(append(&mut memory, Draft::Clear { user: "ann".into(), by: "bob".into() }).len(), 2);
-        let texts = read(&mut memory, Range::Last, 10).entries.into_iter().filter(
-            |entry| matches!(&entry.kind, Kind::Message { text: Some(_), .. }),
-        );
+        let texts = read(&mut memory, Range::Last, 10)
+            .entries
+            .into_iter()
+            .filter(|entry| matches!(&entry.kind, Kind::Message { text: Some(_), .. }));
         assert_eq!(texts.count(), 0);
     }
 
@@ -418,9 +420,13 @@ mod tests {
     fn times_never_run_backwards() {
         let mut memory = memory(10);
         for millis in [5, 3, 9] {
-            submit(&mut memory, Command::Append { room: "lobby".into(), at: at(millis), draft: message("ann", None, "hi") });
+            submit(
+                &mut memory,
+                Command::Append { room: "lobby".into(), at: at(millis), draft: message("ann", None, "hi") },
+            );
         }
-        let times: Vec<u64> = read(&mut memory, Range::Last, 10).entries.iter().map(|entry| entry.at.millis()).collect();
+        let times: Vec<u64> =
+            read(&mut memory, Range::Last, 10).entries.iter().map(|entry| entry.at.millis()).collect();
         assert_eq!(times, [5, 5, 9]);
     }
 

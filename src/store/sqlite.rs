@@ -125,11 +125,7 @@ impl Sqlite {
     /// # Errors
     /// A sentence that names the file and says what to do: it is damaged, of another program, of a newer squall, in use,
     /// or cannot be used; then it is left as it is. Or there is no thread.
-    pub fn open(
-        directory: &Path,
-        options: SqliteOptions,
-        wake: Arc<dyn Fn() + Send + Sync>,
-    ) -> Result<Sqlite, String> {
+    pub fn open(directory: &Path, options: SqliteOptions, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Sqlite, String> {
         let opened = open::open(directory, options.sync)?;
         let watch = Watch::new(&opened.file, options.free_bytes_min, options.bytes_max, Instant::now());
         let watch = watch.map_err(|e| format!("{} is gone: {e}", opened.file.display()))?;

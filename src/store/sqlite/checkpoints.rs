@@ -118,9 +118,8 @@ mod tests {
 
     #[test]
     fn slow_checkpoints_become_smaller_and_fast_ones_larger() {
-        let after = |took: u64, times| {
-            (0..times).fold(BYTES_FIRST, |due, _| next_due(due, Duration::from_millis(took)))
-        };
+        let after =
+            |took: u64, times| (0..times).fold(BYTES_FIRST, |due, _| next_due(due, Duration::from_millis(took)));
         assert_eq!([after(26, 1), after(20, 1), after(6, 1)], [BYTES_FIRST / 2, BYTES_FIRST, BYTES_FIRST * 2]);
         assert_eq!([after(1000, 100), after(0, 100)], [BYTES_MIN, BYTES_MAX]);
     }

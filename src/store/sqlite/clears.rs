@@ -73,7 +73,8 @@ impl<'c> Clears<'c> {
 
     /// Whether the message `id` of this user is to be erased.
     pub fn has(&self, room: i64, user: i64, id: u64) -> bool {
-        !self.pending.is_empty() && self.pending.get(&(room, user)).is_some_and(|clear| id > clear.done && id <= clear.until)
+        !self.pending.is_empty()
+            && self.pending.get(&(room, user)).is_some_and(|clear| id > clear.done && id <= clear.until)
     }
 
     /// All messages of the user behind `from` and up to `until` are to be erased.

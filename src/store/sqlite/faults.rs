@@ -38,7 +38,8 @@ impl Faults {
         }
         // The numbers of Knuth's MMIX; its high bits are good enough for a choice.
         let next = |state: u64| state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let drawn = next(self.0.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |s| Some(next(s))).unwrap_or(0));
+        let drawn =
+            next(self.0.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |s| Some(next(s))).unwrap_or(0));
         if (drawn >> 33) % u64::from(one_in) != 0 {
             return Ok(());
         }

@@ -7,7 +7,9 @@ use super::schema::kind;
 use super::users::Users;
 use crate::clock::UnixMillis;
 use crate::store::tags::Tags;
-use crate::store::{Draft, Entry, IDS_MAX, Kind, Nonce, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights, RoomFacts};
+use crate::store::{
+    Draft, Entry, IDS_MAX, Kind, Nonce, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights, RoomFacts,
+};
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Statement, params};
 use std::sync::Arc;
 
@@ -17,9 +19,15 @@ const PRUNED_PER_STEP: i64 = 500;
 /// What became of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    New { id: u64, tag: u32, at: UnixMillis },
+    New {
+        id: u64,
+        tag: u32,
+        at: UnixMillis,
+    },
     /// It was stored before, with this id.
-    Known { id: u64 },
+    Known {
+        id: u64,
+    },
     Refused(Refusal),
 }
 

@@ -239,7 +239,10 @@ impl Sentences<'_> {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => self.damaged(error),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                format!("{} is locked by another program ({error}): stop that, and start squall again", self.file.display())
+                format!(
+                    "{} is locked by another program ({error}): stop that, and start squall again",
+                    self.file.display()
+                )
             }
             _ => self.unreadable(error),
         }
@@ -269,7 +272,10 @@ impl Sentences<'_> {
     }
 
     fn unreadable(self, why: &dyn std::fmt::Display) -> String {
-        format!("{} cannot be used: {why}; make it readable and writable, or use another --data-dir", self.file.display())
+        format!(
+            "{} cannot be used: {why}; make it readable and writable, or use another --data-dir",
+            self.file.display()
+        )
     }
 
     fn lost_file(self) -> String {

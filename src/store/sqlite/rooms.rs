@@ -86,8 +86,7 @@ impl<'c> Rooms<'c> {
     /// Makes the row of a room that has none.
     pub fn add(&mut self, name: &Arc<str>) -> Result<Room> {
         let number = self.insert.query_row([&**name], |row| row.get(0))?;
-        let room =
-            Room { number, last: Position::START, at: UnixMillis::default(), pruned: Position::START };
+        let room = Room { number, last: Position::START, at: UnixMillis::default(), pruned: Position::START };
         self.cached.insert(name.clone(), room);
         Ok(room)
     }

@@ -5,9 +5,12 @@ mod failing;
 mod figures;
 mod files;
 mod pruning;
+mod repeating;
 
 use super::*;
-use crate::store::contract::{WITHIN, ask, append, at, deletion, entry, ids, message, read, refusal, texts, wait_until_oldest};
+use crate::store::contract::{
+    WITHIN, append, ask, at, deletion, entry, ids, message, read, refusal, texts, wait_until_oldest,
+};
 use crate::store::{Draft, Kind, Page, Past, Position, Range, Rights};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};

@@ -40,7 +40,12 @@ fn a_batch_that_fails_is_refused_as_a_whole() {
     let first = entry(&mut store, message("ann", None, "hi"));
     faults.set(1);
     let outcomes = ask_all(&mut store, vec![say("a"), look(), say("b"), Command::ListRooms]);
-    let [Outcome::Refused { why: Refusal::Storage, .. }, Outcome::Page { page, .. }, Outcome::Refused { .. }, Outcome::Rooms(rooms)] = &outcomes[..]
+    let [
+        Outcome::Refused { why: Refusal::Storage, .. },
+        Outcome::Page { page, .. },
+        Outcome::Refused { .. },
+        Outcome::Rooms(rooms),
+    ] = &outcomes[..]
     else {
         panic!("{outcomes:?}")
     };
@@ -53,7 +58,8 @@ fn a_batch_that_fails_is_refused_as_a_whole() {
 
 #[test]
 fn what_was_acknowledged_is_stored_once_whatever_fails() {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()));
+    let seed =
+        std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()));
     println!("SEED={seed}");
     let (folder, faults) = (Folder::new(), Faults::seeded(seed, 50));
     let keep = HistoryKeep::Count(2000);
@@ -130,10 +136,9 @@ fn a_file_that_is_replaced_or_removed_is_noticed() {
 fn a_full_disk_takes_deletions_only() {
     let folder = Folder::new();
     entry(&mut folder.open(normal()), message("ann", None, "hi"));
-    for options in [
-        SqliteOptions { free_bytes_min: u64::MAX, ..normal() },
-        SqliteOptions { bytes_max: Some(1000), ..normal() },
-    ] {
+    for options in
+        [SqliteOptions { free_bytes_min: u64::MAX, ..normal() }, SqliteOptions { bytes_max: Some(1000), ..normal() }]
+    {
         let mut store = folder.open(options);
         assert_eq!(refusal(&mut store, message("ann", Some(1), "x")), Some(Refusal::Storage));
         entry(&mut store, Draft::Clear { user: "bob".into(), by: "op".into() });

@@ -35,7 +35,10 @@ fn entries_are_there_after_a_restart() {
         let folder = Folder::new();
         let options = SqliteOptions { sync, ..SqliteOptions::default() };
         let mut store = folder.open(options.clone());
-        let mut entries = vec![entry(&mut store, message("ann", Some(1), "hi")), entry(&mut store, deletion(1, "ann", Rights::Author))];
+        let mut entries = vec![
+            entry(&mut store, message("ann", Some(1), "hi")),
+            entry(&mut store, deletion(1, "ann", Rights::Author)),
+        ];
         entries.push(entry(&mut store, Draft::Clear { user: "ann".into(), by: "op".into() }));
         drop(store);
         assert_eq!(fs::metadata(folder.file("chat.db-wal")).ok().map(|log| log.len()), None, "its log is in it");
@@ -204,9 +207,15 @@ fn the_file_has_what_later_formats_rely_on() {
     let number = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).expect(sql);
     assert_eq!(number("PRAGMA application_id"), i64::from(APPLICATION_ID));
     assert_eq!(number("PRAGMA auto_vacuum"), 2, "incremental");
-    assert_eq!(number("SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND name IN
-                       ('rooms', 'users', 'entries', 'clears') AND strict"), 4);
-    let search = "CREATE VIRTUAL TABLE found USING fts5(text, tokenize = 'trigram', content = '', contentless_delete = 1);
+    assert_eq!(
+        number(
+            "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND name IN
+                       ('rooms', 'users', 'entries', 'clears') AND strict"
+        ),
+        4
+    );
+    let search =
+        "CREATE VIRTUAL TABLE found USING fts5(text, tokenize = 'trigram', content = '', contentless_delete = 1);
                   INSERT INTO found (rowid, text) VALUES (4294967297, 'a history of words')";
     file.execute_batch(search).expect("full-text search");
     assert_eq!(number("SELECT rowid FROM found WHERE found MATCH 'istor'"), 4_294_967_297);

@@ -8,7 +8,8 @@ use std::time::SystemTime;
 fn the_last_entries_are_kept_and_a_client_at_the_border_resumes() {
     let folder = Folder::new();
     let mut store = folder.open(normal());
-    let positions: Vec<Position> = (0..1500).map(|_| entry(&mut store, message("ann", None, "hi")).position()).collect();
+    let positions: Vec<Position> =
+        (0..1500).map(|_| entry(&mut store, message("ann", None, "hi")).position()).collect();
     drop(store);
     let mut store = folder.open(SqliteOptions { keep: HistoryKeep::Count(100), ..normal() });
     wait_until_oldest(&mut store, 1401);
@@ -43,7 +44,8 @@ fn days_are_counted_from_now_and_ids_go_on_behind_an_empty_room() {
     let mut store = folder.open(SqliteOptions { keep: HistoryKeep::Days(30), ..normal() });
     wait_until_oldest(&mut store, 3);
     assert_eq!(ids(&read(&mut store, Range::After(old), 10)), [3, 4]);
-    let quiet = |store: &mut Sqlite, position| crate::store::contract::read_room(store, "quiet", Range::After(position), 10);
+    let quiet =
+        |store: &mut Sqlite, position| crate::store::contract::read_room(store, "quiet", Range::After(position), 10);
     wait_until("the quiet room is empty", || quiet(&mut store, last).oldest == 0);
     let page = Page { entries: vec![], last, oldest: 0, past: Past::Ours };
     assert_eq!(quiet(&mut store, last), page);
