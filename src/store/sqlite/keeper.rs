@@ -264,7 +264,10 @@ impl<'c> Keeper<'c> {
                 self.file.display()
             ));
         } else {
-            self.complain(&format!("{}: {error}; messages are refused until that is over", self.file.display()));
+            self.complain(&format!(
+                "{}: {error}; it is tried again, and messages are refused until that is over",
+                self.file.display()
+            ));
         }
     }
 
