@@ -107,7 +107,7 @@ impl Chat {
         if !self.rules.allows_room(room) {
             return Place::NoSuchRoom;
         }
-        let is_there = self.rooms.find(room).is_some() || self.rooms.len() < self.rules.rooms_max;
+        let is_there = self.rooms.find(room).is_some() || self.rooms.count() < self.rules.rooms_max;
         if is_there { Place::Free } else { Place::TooManyRooms }
     }
 

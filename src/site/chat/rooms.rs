@@ -15,7 +15,7 @@ pub struct Rooms {
 
 impl Rooms {
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.slots.len()
     }
 
