@@ -6,8 +6,8 @@
 //! # The house
 //!
 //! ```text
-//! main → cli → reactor → client → conn → event → http, ws      an arrow: imports all that is right of it
-//!         └──→ site ────────────────────→ event → http, ws
+//! main → cli → reactor → client → conn → event → store, http, ws      an arrow: imports all that is right of it
+//!         └──→ site ────────────────────→ event → store, http, ws
 //! conn → net, feed          client → net, workers          reactor → net, feed, workers          cli (bench) → http, ws, net
 //! imported by any of them: id, blocks, clock, config, zlib     config imports http and ws for their own limits
 //! ```
@@ -19,10 +19,11 @@
 //! | `client` | outbound requests: queue, kept connections, redirects, dialling | looks at what a response says |
 //! | `http`, `ws` | bytes ⇄ values | knows a socket, a clock, a global |
 //! | `net` | sockets, TLS, listeners | knows a protocol |
-//! | `feed` | the log of a room, and cursors in it | knows WebSocket or HTTP |
+//! | `feed` | what is said in a room until every member has it, and cursors in it | knows WebSocket or HTTP |
+//! | `store` | the history of the rooms, in memory or in a file on a thread of its own | decides who may read or write |
 //! | `workers` | threads for what blocks: names, files, the access log | – |
-//! | `cli` | one module for each command: serve, fetch, bench; three server models | – |
-//! | `site` | login, chat, search, pages, files: values in, effects out | names a socket, waits, reads a clock |
+//! | `cli` | one module for each command: serve, fetch, bench, verify; three server models | – |
+//! | `site` | login, chat and its HTTP interface, search, pages, files: values in, effects out | names a socket, waits, reads a clock |
 //!
 //! `src/doc/reading.md` ([`doc::reading`]) says in which order to read the code, and what to notice at each stop.
 //!
@@ -31,7 +32,7 @@
 //! ```text
 //! wait ─▶ note readiness ─▶ accept ─▶ collect ─▶ serve ─▶ deadlines ─▶ settle ─▶ free ─▶ flush rooms ─▶ settle ─▶ wait …
 //!                                       │          └─ batch by batch: gather, parse, send, settle
-//!                                       └─ the results of threads
+//!                                       └─ the results of threads, the outcomes of the store
 //! ```
 //!
 //! # Where it is decided
@@ -54,7 +55,13 @@
 //! conn/upstream.rs    `begin_connecting` where a fetch may connect to: after a redirect perhaps to public addresses only
 //! site/login.rs       `user`             who a request is from: the signed cookie, checked by `verify` in site/cookie.rs
 //! site/origins.rs     `check`            whether a page of another origin may do that
-//! site/chat.rs        `on_message`       whether a member may say that now
+//! site/upgrade.rs     `admit`            whether a WebSocket may enter a room: origin, login, name, room
+//! site/chat.rs        `on_message`       whether a member may say that now; in `squall.v1` `read_v1`
+//! site/chat/join.rs   `take`             what a newcomer is sent of the past, and whether what it has is ours
+//! site/chat/room.rs   `plan_leave`       when a leave is announced
+//! reactor/history.rs  `busy`             members are not read: too much waits for the store
+//! store/sqlite/keeper.rs `objection`     whether a message is refused: the disk, the file
+//! store/sqlite/history.rs `known`        whether a message was stored before, by its nonce
 //! ```
 //!
 //! # The route of one GET
@@ -78,20 +85,32 @@
 //!
 //! # The route of one chat message
 //!
+//! Through a history in a file. One in memory has its outcome at once: `submit` in store/memory.rs, then `take`.
+//!
 //! ```text
-//! reactor/run.rs      `once`       the kernel's poll returns; its events become a list of (Source, Ready)
-//! reactor.rs          `note`       readiness is stored in the connection, which goes on the ready queue
-//! reactor/serve.rs    `gather`     one read from each connection of a batch, into one buffer
-//! conn.rs             `fill`       socket → read buffer, one read
-//! reactor/serve.rs    `parse`      steps over what was read, within budgets; the rest is kept
-//! conn.rs             `step`       the front of the buffer goes to the protocol: here to `Ws::step` in conn/ws.rs
-//! ws/session.rs       `receive`    a frame is unmasked in place: `WsEvent::Message`, borrowed
-//! reactor/serve.rs    `step`       `Step::Message` goes up to the application: `App::message`
-//! site/chat.rs        `on_message` the member may say that now: `Effect::Publish`
-//! reactor/apply.rs    `apply`      the effect comes down; applying it never calls the application
-//! reactor/rooms.rs    `publish`    the frame is appended to the room's log, once for each encoding; no member is touched
-//! reactor/rooms.rs    `flush`      end of the turn: members are visited, 256 of them in one turn if the message is short
-//! reactor/rooms.rs    `flush_lane` one write for a member, of the bytes from its cursor to the end of the feed
+//! reactor/run.rs      `once`        the kernel's poll returns; its events become a list of (Source, Ready)
+//! reactor.rs          `note`        readiness is stored in the connection, which goes on the ready queue
+//! reactor/serve.rs    `gather`      one read from each connection of a batch, into one buffer
+//! conn.rs             `fill`        socket → read buffer, one read
+//! reactor/serve.rs    `parse`       steps over what was read, within budgets; the rest is kept
+//! conn.rs             `step`        the front of the buffer goes to the protocol: here to `Ws::step` in conn/ws.rs
+//! ws/session.rs       `receive`     a frame is unmasked in place: `WsEvent::Message`, borrowed
+//! reactor/serve.rs    `step`        `Step::Message` goes up to the application: `App::message`
+//! site/chat.rs        `on_message`  the member may say that now
+//! site/chat.rs        `submit`      `Effect::Store`: the message is to be stored before it is shown
+//! reactor/apply.rs    `apply`       the effect comes down; applying it never calls the application
+//! reactor/history.rs  `submit`      it counts as unstored for its connection, and goes to the store
+//! store/sqlite/queue.rs `hand_over` end of the turn: the commands of all connections go to the thread, under one lock
+//! store/sqlite/keeper.rs `batch`    on the thread: all that waits is one transaction
+//! store/sqlite/history.rs `append`  the entry gets its id and tag; a nonce that is stored already gets the old id
+//! store/sqlite/keeper.rs `commit`   with `--history-sync full` it returns when the log is on the disk
+//! store/sqlite/queue.rs `tell`      only then the outcomes go back, and the loop is woken
+//! reactor/history.rs  `take`        in the turn of that wake-up, from `tell` in reactor/serve.rs: `App::stored`
+//! site/chat.rs        `on_stored`   first for its author: in `squall.v1` the `ack`; then for the room
+//! site/chat.rs        `show`        the entry in each protocol that a member speaks: `Effect::Publish`
+//! reactor/rooms.rs    `publish`     the frame is appended to the room's log, once for each encoding; no member is touched
+//! reactor/rooms.rs    `flush`       end of the turn: members are visited, 256 of them in one turn if the message is short
+//! reactor/rooms.rs    `flush_lane`  one write for a member, of the bytes from its cursor to the end of the feed
 //! ```
 //!
 //! # The route of one fetch
