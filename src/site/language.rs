@@ -256,6 +256,7 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "Pages load, the chat does not: perhaps a proxy does not pass on Upgrade. Trying again in {} s",
         "网页能打开，聊天却连不上：也许中间的代理没有转发 Upgrade。{} 秒后重试",
     ),
+    ("chat_no_room", "There is no such room on this server.", "这个服务器上没有这个聊天室。"),
     ("chat_outbox", "Not stored yet", "尚未保存的消息"),
     ("chat_sending", "Sending…", "正在发送…"),
     ("chat_stored", "Stored", "已保存"),

@@ -68,6 +68,25 @@ await act("a screen reader is given live messages, and not the history", async (
   await ida.leave();
 });
 
+await act("the chat can be installed", async () => {
+  const ida = await person(browser, "Ida");
+  await logIn(ida.page, base, "Ida");
+  const session = await ida.context.newCDPSession(ida.page);
+  const manifest = await session.send("Page.getAppManifest");
+  assert.deepEqual(manifest.errors, []);
+  for (const { src, sizes } of JSON.parse(manifest.data).icons) {
+    const answer = await fetch(base + src);
+    assert.equal(answer.status, 200, src);
+    if (!src.endsWith(".png")) continue;
+    const bytes = Buffer.from(await answer.arrayBuffer());
+    assert.equal(`${bytes.readUInt32BE(16)}x${bytes.readUInt32BE(20)}`, sizes, src);
+  }
+  const { installabilityErrors: errors } = await session.send("Page.getInstallabilityErrors");
+  // A browser of a test is always incognito.
+  assert.deepEqual(errors.map(({ errorId }) => errorId).filter((id) => id !== "in-incognito"), []);
+  await ida.leave();
+});
+
 await grace.leave();
 await server.stop();
 await browser.close();

@@ -159,7 +159,7 @@ await act("Chromium, `ws`, and a `ws` that does not compress are in one room", a
   ws.socket.send("hi");
   assert.equal(await plain.next(), "ws:hi");
   await page.waitForFunction(isShown, "hi");
-  assert.deepEqual(chromium.received().at(-1), { opcode: 1, compressed: false, length: 5 });
+  assert.deepEqual(ws.wire.received().at(-1), { opcode: 1, compressed: false, length: 5 });
   for (const { socket } of [ws, plain]) socket.terminate();
   await ada.leave();
 });

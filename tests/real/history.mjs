@@ -2,7 +2,7 @@
 // text. And what surrounds it: rooms, members, names, markers.
 
 import assert from "node:assert/strict";
-import { act, isIn, launch, logIn, member, notice, person, say, says, serve } from "./stage.mjs";
+import { act, isIn, launch, logIn, member, notice, person, say, says, serve, states } from "./stage.mjs";
 
 const LOST = /ERR_CONNECTION_(REFUSED|RESET)|WebSocket connection to .* failed|ERR_INTERNET_DISCONNECTED/;
 const browser = await launch();
@@ -64,6 +64,7 @@ await act("a deleted message disappears in both windows, for whoever was away, a
   ida.expected = LOST;
   await logIn(ida.page, base, "Ida");
   await say(ada.page, "a secret of mine");
+  await message(ada.page, "a secret of mine").getByRole("img", { name: "Stored" }).waitFor();
   for (const { page } of [ada, grace, ida]) await says(page, "a secret of mine");
   await ida.context.setOffline(true);
   await isIn(ida.page, "waiting");
@@ -184,6 +185,49 @@ await act("a hidden page counts what it has not shown, marks where it begins, an
   assert.doesNotMatch(await ada.page.getAttribute("link[type='image/svg+xml']", "href"), /unread/);
 });
 
+await act("a mention is told of by one hidden window, once it was asked for, and by none while one is shown", async () => {
+  const ida = await person(browser, "Ida", { viewport: { width: 1280, height: 800 } });
+  // Notifications of a browser without a screen cannot be seen.
+  await ida.context.addInitScript(() => {
+    globalThis.told = [];
+    globalThis.Notification = class {
+      static permission = "default";
+      static requestPermission = async () => (Notification.permission = "granted");
+      constructor(title) {
+        told.push(title);
+      }
+      close() {}
+    };
+  });
+  await logIn(ida.page, base, "Ida");
+  const second = await ida.context.newPage();
+  await second.goto(`${base}/chat/`);
+  const windows = [ida.page, second];
+  const told = async () => (await Promise.all(windows.map((window) => window.evaluate(() => told)))).flat();
+  const mention = async (words) => {
+    await say(grace.page, `Ida: ${words}`);
+    for (const window of windows) await says(window, words);
+    await ida.page.waitForTimeout(600);
+  };
+  for (const window of windows) await isIn(window, "connected").then(() => hide(window, true));
+  await mention("nobody has asked yet");
+  assert.deepEqual(await told(), []);
+  await hide(second, false);
+  await second.click("#alerts");
+  assert.equal(await second.getAttribute("#alerts", "aria-pressed"), "true");
+  await ida.page.evaluate(() => (Notification.permission = "granted"));
+  await mention("one is shown");
+  assert.deepEqual(await told(), []);
+  await hide(second, true);
+  await mention("both are hidden");
+  assert.deepEqual(await told(), ["Grace in lobby"]);
+  await say(grace.page, "Idaho is no mention");
+  await say(ida.page, "Ida is myself");
+  await ida.page.waitForTimeout(600);
+  assert.equal((await told()).length, 1);
+  await ida.leave();
+});
+
 await act("new lines do not move whoever reads further up; a button leads to them", async () => {
   const log = ada.page.locator("#log");
   await ada.page.setViewportSize({ width: 390, height: 500 });
@@ -262,6 +306,11 @@ await act("scrolling up through 2,000 messages shows them all, and what is read 
   const numbers = (await texts(ada.page)).map((words) => Number(words.match(/^message (\d+)/)[1]));
   assert.deepEqual(numbers, Array.from({ length: count }, (_, n) => n + 1));
   await ada.page.locator("#beginning").waitFor();
+  // At the end the oldest lines are not needed any more.
+  await say(ada.page, "the end");
+  await says(ada.page, "the end");
+  assert.ok((await drawn()) <= 500, `${await drawn()} lines are kept`);
+  assert.ok(await log.evaluate((log) => log.scrollHeight - log.scrollTop - log.clientHeight < 2));
 });
 
 await act("rooms are apart, with their drafts, and the list leads from one to the other", async () => {
@@ -306,6 +355,17 @@ await act("a server that has lost its history replaces the list, and what was wr
   await says(ida.page, "written meanwhile");
   await ida.page.waitForSelector(".notice:has-text('The history of the server has changed')");
   assert.deepEqual(await texts(ida.page), ["written meanwhile"]);
+  await ida.leave();
+  await other.stop();
+});
+
+await act("a room that the server does not have is named as what is wrong", async () => {
+  const other = await serve({ data: "fixed", flags: ["--rooms", "fixed:lobby,ops"] });
+  const ida = await person(browser, "Ida");
+  ida.expected = /WebSocket connection to .* failed|status of 404/;
+  await logIn(ida.page, other.base, "Ida");
+  await ida.page.goto(`${other.base}/chat/?room=elsewhere`);
+  await states(ida.page, /^There is no such room on this server\.$/);
   await ida.leave();
   await other.stop();
 });

@@ -45,6 +45,10 @@ async function path() {
       isSwallowing = newOnes;
       for (const wire of open) for (const direction of directions) wire[direction] = false;
     },
+    // All connections are reset, new ones pass.
+    cut() {
+      for (const wire of open) wire.cut();
+    },
     // New connections pass again, the old ones are reset.
     heal() {
       isSwallowing = false;
@@ -249,6 +253,48 @@ await act("fifty messages that are not stored are the most: the next one stays i
   await says(grace.page, "one more");
   assert.equal(await page.inputValue("#text"), "");
   await ada.leave();
+});
+
+await act("a cut of less than three seconds is not worth a word", async () => {
+  const way = await path();
+  const ada = await person(browser, "Ada");
+  ada.expected = /WebSocket|ERR_/;
+  await logIn(ada.page, way.base, "Ada");
+  await ada.page.evaluate(() => {
+    globalThis.said = new Set();
+    const note = () => said.add(document.querySelector("#state").textContent).add(document.querySelector("#heard").textContent);
+    new MutationObserver(note).observe(document.body, { subtree: true, childList: true, characterData: true });
+  });
+  way.cut();
+  await isIn(ada.page, "waiting");
+  await isIn(ada.page, "connected");
+  await ada.page.waitForTimeout(1_200);
+  assert.deepEqual(await ada.page.evaluate(() => [...said].filter(Boolean).sort()), ["Connected", "Connecting…"]);
+  await ada.leave();
+  way.close();
+});
+
+await act("a page that was hidden for half a minute trusts no connection: it connects anew when it is shown", async () => {
+  const way = await path();
+  const ada = await person(browser, "Ada");
+  ada.expected = /WebSocket|ERR_/;
+  await ada.page.clock.install();
+  await logIn(ada.page, way.base, "Ada");
+  const hide = (isHidden) =>
+    ada.page.evaluate((isHidden) => {
+      Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, isHidden);
+  await hide(true);
+  way.swallow(["up", "down"], false); // the old connection is dead, and nobody has said so
+  await say(grace.page, "said in the night");
+  await ada.page.clock.runFor(31_000);
+  assert.equal(await ada.page.getAttribute("#chat", "data-state"), "connected");
+  await hide(false);
+  await ada.page.clock.runFor(200);
+  await says(ada.page, "said in the night");
+  await ada.leave();
+  way.close();
 });
 
 // Time is played: a page that only listens looks after itself once a minute.

@@ -2,12 +2,14 @@
 // click, and one window tells of a mention for all.
 //
 // Windows agree over a BroadcastChannel: the one that wants to tell says so with a random number and waits a moment. A
-// window that is shown objects, and so does a smaller number for the same mention.
+// window that is shown objects, and so do one that has told of the mention already and a smaller number for it.
 
 import { $, text } from "./chat-page.js";
 import { load, save } from "./chat-storage.js";
 
 const VOTE_MS = 200; // to wait for objections
+const TOLD_MAX = 100; // mentions remembered, for windows that are late
+const OBJECTION = -1; // smaller than any number of a vote
 const TEXT_MAX = 200; // letters of a message in a notification
 const TONES = [[880, 0], [1175, 0.12]]; // hertz, seconds from the beginning
 const WISH = "alerts";
@@ -18,6 +20,7 @@ const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("squall-
 export class Alerts {
   #room;
   #votes = new Map(); // mention → { number, isLost }
+  #told = new Set();
   #open = []; // notifications to be closed when they are read
   #sound = null; // made by a click: browsers allow none before
 
@@ -42,6 +45,8 @@ export class Alerts {
     await new Promise((done) => setTimeout(done, VOTE_MS));
     this.#votes.delete(mention);
     if (vote.isLost || !document.hidden) return;
+    this.#told.add(mention);
+    if (this.#told.size > TOLD_MAX) this.#told.delete(this.#told.values().next().value);
     this.#notify(mention, entries);
     this.#beep();
   }
@@ -49,7 +54,8 @@ export class Alerts {
   #heard({ mention, number }) {
     const own = this.#votes.get(mention);
     if (own && number < own.number) own.isLost = true;
-    else if (!document.hidden && number >= 0) channel.postMessage({ mention, number: -1 });
+    const isKnown = !document.hidden || this.#told.has(mention);
+    if (isKnown && number !== OBJECTION) channel.postMessage({ mention, number: OBJECTION });
   }
 
   #notify(mention, entries) {

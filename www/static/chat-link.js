@@ -1,7 +1,7 @@
 // The link to the room: the WebSocket in use, and at times its replacement.
 //
 //     connecting ── welcome ──▶ connected ── closed or dead ──▶ waiting ── timer, online, page shown ──▶ connecting
-//         └──── refused ──▶ is the login still good? ── no ──▶ gone
+//         └──── refused ──▶ is the login still good? ── no ──▶ gone;  yes: waiting
 //
 // A network path can fail without a close, and a browser cannot send pings. So a doubted connection is replaced: a new
 // one asks for everything behind the position of the page, and with its welcome takes the place of the old one. Until
@@ -157,16 +157,17 @@ export class Link {
   async #refused(mine, code) {
     discard(mine);
     // A replacement without any response is a failed path; any other failure is examined.
-    const login = code === TIMED_OUT && this.#current ? "unknown" : await askForLogin();
+    const cause = code === TIMED_OUT && this.#current ? "unknown" : await examine(this.#room);
     if (mine !== this.#next) return; // another connection was begun meanwhile
     this.#next = null;
-    const isKept = login !== "gone" && !this.#isDoubted && this.#current && this.#isAlive(this.#current);
+    const isKept = cause !== "login" && !this.#isDoubted && this.#current && this.#isAlive(this.#current);
     this.#checkDone();
     if (isKept) return this.#set("connected");
     this.#drop();
-    if (login === "gone") return this.#set("gone");
-    this.#refusals = login === "good" ? this.#refusals + 1 : 0;
-    if (this.#refusals > (this.#hasWorked ? 1 : 0)) this.#why = "blocked";
+    if (cause === "login") return this.#set("gone");
+    this.#refusals = cause === "path" ? this.#refusals + 1 : 0;
+    if (cause === "room") this.#why = "noRoom";
+    else if (this.#refusals > (this.#hasWorked ? 1 : 0)) this.#why = "blocked";
     this.#wait(RETRY_MS_MIN);
   }
 
@@ -261,13 +262,17 @@ function parse(data) {
   }
 }
 
-// A script cannot see the 401 of a refused upgrade, but it can see that the page redirects to the login.
-async function askForLogin() {
+// The cause of a refused upgrade. A script cannot see its status, but it can see that the page redirects to the login, and
+// that the room is not there; if neither, the path does not pass the upgrade on.
+async function examine(room) {
   try {
     const signal = AbortSignal.timeout?.(WELCOME_MS);
-    const answer = await fetch("/chat/", { redirect: "manual", cache: "no-store", signal });
-    if (answer.type === "opaqueredirect" || answer.status === 401) return "gone";
-    return answer.ok ? "good" : "unknown";
+    const options = { redirect: "manual", cache: "no-store", signal };
+    const page = await fetch("/chat/", options);
+    if (page.type === "opaqueredirect" || page.status === 401) return "login";
+    if (!page.ok) return "unknown";
+    const history = await fetch(`/api/rooms/${encodeURIComponent(room)}/messages?limit=1`, options);
+    return history.status === 404 ? "room" : "path";
   } catch {
     return "unknown"; // no response says nothing about the login
   }

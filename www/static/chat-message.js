@@ -40,7 +40,7 @@ export function draw(entry, name, onDelete) {
   }
   words.append(...marked(entry.text, entry.isOwn ? "" : name));
   message.classList.toggle("mentions", !entry.isOwn && mentionsOf(entry.text, name).length > 0);
-  if (entry.isOwn) meta.append(deleteButton(message, onDelete));
+  if (entry.isOwn) meta.append(tick(), deleteButton(message, onDelete));
   return message;
 }
 
@@ -52,7 +52,7 @@ export function showDeleted(entry, message) {
   const words = message.querySelector(".words");
   words.replaceChildren(...withName(isByOther ? text("deletedBy") : text("deleted"), entry.by));
   words.removeAttribute("dir");
-  message.querySelector("button.delete")?.remove();
+  for (const one of message.querySelectorAll("button.delete, .tick")) one.remove();
 }
 
 // Whether an entry shares the heading of the one before it.
@@ -64,6 +64,14 @@ export function isTogether(entry, previous) {
 export function withName(sentence, name) {
   const [before, behind] = sentence.split("{}");
   return behind === undefined ? [before] : [before, make("bdi", "", name), behind];
+}
+
+function tick() {
+  const made = make("span", "tick", "✓");
+  made.setAttribute("role", "img");
+  made.setAttribute("aria-label", text("stored"));
+  made.title = text("stored");
+  return made;
 }
 
 // Deletes on the second click. One of these buttons is in the order of the Tab key; the arrow keys lead to the others.

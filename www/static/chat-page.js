@@ -4,11 +4,9 @@ export const $ = (id) => document.getElementById(id);
 export const page = $("chat").dataset;
 
 const LOBBY = "lobby";
-const asked = (new URLSearchParams(location.search).get("room") || LOBBY).normalize("NFC");
 
-// The room of this page; the lobby instead of a name that no room can have.
-export const ROOM = /^[\p{L}\p{M}\p{Nd}_-]{1,64}$/u.test(asked) ? asked : LOBBY;
-if (ROOM !== asked) history.replaceState(null, "", "/chat/");
+// The room of this page, as the server writes its name.
+export const ROOM = (new URLSearchParams(location.search).get("room") ?? LOBBY).normalize("NFC");
 
 export const addressOf = (room) => (room === LOBBY ? "/chat/" : `/chat/?room=${encodeURIComponent(room)}`);
 

@@ -12,6 +12,7 @@ export class Rooms {
   #room;
   #lookedAt = -Infinity;
   #isAbsent = false;
+  #here = 0; // members of this room, which are known without the list
 
   constructor(room) {
     this.#room = room;
@@ -21,6 +22,13 @@ export class Rooms {
 
   look() {
     this.#look(LOOK_MS_MIN);
+  }
+
+  // The number of members of this room has changed.
+  count(members) {
+    this.#here = members;
+    const shown = list.querySelector("[aria-current] .count");
+    if (shown) shown.textContent = members;
   }
 
   async #look(least) {
@@ -45,12 +53,13 @@ export class Rooms {
     if (focused) list.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  #item({ name, members, last }) {
+  #item({ name, members: listed, last }) {
     const item = make("li", "");
     const link = make("a", "room");
     link.href = addressOf(name);
     link.append(make("bdi", "", name));
     const isHere = name === this.#room;
+    const members = isHere ? this.#here || listed : listed;
     if (isHere) link.setAttribute("aria-current", "page");
     const lastId = Number.parseInt(last?.position ?? "0", 10);
     const isUnread = !isHere && readIn(name) > 0 && lastId > readIn(name);

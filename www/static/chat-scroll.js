@@ -1,7 +1,7 @@
 // Where the reader is in the log: at its end, which stays in view, or further up, where nothing may move.
 //
-// The browser's own anchoring is off: at the top of a log there is none, and one of the great browsers has it only since
-// lately. So whatever changes the log does it inside `keep`.
+// The browser's own anchoring is off: it does nothing at the top of a log, and Safari had none for years. So whatever
+// changes the log does it inside `keep`.
 
 import { $, text } from "./chat-page.js";
 

@@ -54,6 +54,7 @@ export class Status {
   #trouble(state) {
     if (state !== "waiting") return text(state);
     const why = this.#why;
+    if (why === "noRoom") return text(why);
     return why === "blocked" ? text("blocked", this.#seconds) : `${why && text(why)} ${text("retry", this.#seconds)}`.trim();
   }
 }

@@ -71,6 +71,7 @@ function welcome(frame, gap) {
   if (frame.you !== name) renamed(frame.you);
   outbox.welcome(frame.history, frame.limits, log.position.id);
   members.replace(frame.members, frame.count, frame.you);
+  rooms.count(frame.count);
   box.limit(frame.limits?.text_bytes);
   tell(missed);
   older.welcome();
@@ -139,6 +140,7 @@ function tell(entries) {
 
 function moved(changes, count) {
   members.change(changes, count);
+  rooms.count(count);
   const others = changes.filter(([user]) => user !== link.name);
   if (others.length) log.presence(others);
 }

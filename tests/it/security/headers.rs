@@ -27,6 +27,7 @@ const STRICT: &str = "Content-Security-Policy: default-src 'none'; style-src 'se
 const SCRIPT: &str =
     "; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'";
 const FRAME: &str = "; frame-src 'self'";
+const MANIFEST: &str = "; manifest-src 'self'";
 const SANDBOX: &str = "Content-Security-Policy: sandbox; frame-ancestors 'self'";
 const SANDBOXED_PAGE: &str = "Content-Security-Policy: sandbox; default-src 'none'; style-src 'self'; img-src 'self'; \
                               base-uri 'none'; frame-ancestors 'self'";
@@ -118,6 +119,7 @@ fn every_route_has_exactly_these_fields_at_every_status() {
 
     let script = format!("{STRICT}{SCRIPT}");
     let search = format!("{STRICT}{SCRIPT}{FRAME}");
+    let chat = format!("{STRICT}{SCRIPT}{MANIFEST}");
     let (tag, date) = ("ETag: *", "Last-Modified: *");
     let upgrade = ["Upgrade: websocket", "Connection: Upgrade"];
     let (html, evil) = (HTML.to_owned(), "Origin: http://evil.test\r\n");
@@ -155,7 +157,7 @@ fn every_route_has_exactly_these_fields_at_every_status() {
         ("POST /logout", 403, (html.clone() + evil + &form(""), page(STRICT))),
         ("GET /logout", 405, (html.clone(), [page(STRICT), list(&["Allow: POST, OPTIONS"])].concat())),
         ("GET /chat", 308, (String::new(), words(&["Location: /chat/"]))),
-        ("GET /chat/", 200, own(&script)),
+        ("GET /chat/", 200, own(&chat)),
         ("GET /chat/", 303, (String::new(), words(&["Location: /login?next=/chat/", "Cache-Control: no-store"]))),
         ("GET /chat/", 401, (shake_html.clone(), [page(STRICT), list(&[CHALLENGE])].concat())),
         ("GET /chat/", 403, (shake_html.clone() + evil, page(STRICT))),
