@@ -230,7 +230,10 @@ class Bench:
         return self.path(name)
 
     def squall(self, name, *flags, core=SERVER_CORE):
+        """The history is in memory, unless the flags say something else: the others have none."""
         port = free_port()
+        if "--history" not in flags:
+            flags = ("--history", "memory", *flags)
         command = [BIN, "--listen", f"127.0.0.1:{port}", "--data-dir", self.path("data"), "--drain", "0", *flags]
         return Child(self, name, core, command, "127.0.0.1", port)
 

@@ -71,6 +71,8 @@ class Member:
         # Nonces of the outbox that wait to be sent on this connection, and whether there are any.
         self.unsent, self.has_unsent = deque(), asyncio.Event()
         self.position, self.gaps, self.connects = None, [], 0
+        # Messages that were stored though the acknowledgement did not come.
+        self.found = 0
         # Ids of own messages that are stored and were not deleted.
         self.own = []
         # Whether this connection has had its welcome.
@@ -120,6 +122,9 @@ class Member:
         finally:
             self.socket, self.is_in = None, False
             pump.cancel()
+            await asyncio.wait([pump])
+            if not pump.cancelled() and not isinstance(pump.exception(), WebSocketException):
+                self.wrong.append(f"{self.name} cannot send: {pump.exception()!r}")
             self.journal.write("disconnected")
 
     def _take(self, frame):
@@ -130,7 +135,7 @@ class Member:
                 self.position = frame["position"]
                 self.journal.write("welcome", **{name: frame[name] for name in ("position", "resumed", "history")})
                 for entry in frame["history"]:
-                    self._strike(entry.get("nonce"), entry["id"])
+                    self.found += self._strike(entry.get("nonce"), entry["id"])
                 self.is_in = True
                 self.unsent = deque(self.outbox)
                 self.has_unsent.set()
@@ -155,9 +160,11 @@ class Member:
                 self.wrong.append(f"{self.name} got a frame {kind}")
 
     def _strike(self, nonce, id):
+        """The message is stored. Returns whether that is news."""
         sent = self.outbox.pop(nonce, None)
         if sent and sent["type"] == "message":
             self.own.append(id)
+        return sent is not None
 
     def _refused(self, frame):
         code, nonce = frame["code"], frame.get("nonce")

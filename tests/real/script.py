@@ -22,7 +22,7 @@ class Script:
         self.port, self.path = int(port), f"/api/rooms/{quote(room)}"
         self.rng = random.Random(seed)
         self.outbox, self.has_unsent = {}, asyncio.Event()
-        self.position, self.gaps, self.connects = "", [], 0
+        self.position, self.gaps, self.connects, self.found = "", [], 0, 0
         # It deletes nothing.
         self.own = []
         self.is_in = False
@@ -115,6 +115,8 @@ class Script:
         if status in (200, 201):
             self.journal.write("acked", nonce=nonce, id=json.loads(response)["id"])
             del self.outbox[nonce]
+            # 200: it was stored before.
+            self.found += status == 200
             return True
         if status not in PASSING:
             self.wrong.append(f"{self.name} posted and got {status}: {response[:200]}")

@@ -18,12 +18,12 @@ finish() {
 trap finish EXIT
 trap 'exit 143' INT TERM
 
-# serve [FLAG...]: starts a server on a port of its own. Sets `base` (http://127.0.0.1:PORT, or https),
+# serve [FLAG...]: starts a server on a port and with data of its own. Sets `base` (http://127.0.0.1:PORT, or https),
 # `redirecting` (that of --redirect-http) and `server` (its pid).
 serve() {
   local said
   said=$(mktemp -p "$scratch")
-  "$BIN" --listen 127.0.0.1:0 --data-dir "$scratch/data" --drain 5 "$@" > "$said" &
+  "$BIN" --listen 127.0.0.1:0 --data-dir "$scratch/data-${#servers[@]}" --drain 5 "$@" > "$said" &
   server=$!
   servers+=("$server")
   for ((tries = 0; tries < 200; tries++)); do

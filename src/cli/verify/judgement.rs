@@ -7,6 +7,7 @@ use super::entry::{Content, Facts, Removed, ghosts};
 use super::list::How;
 use super::names::{Digest, Name, Place};
 use super::report::{Anomaly, Kind};
+use super::sends::Stored;
 use super::truth::{Row, Seen, Truth};
 use super::view::View;
 use std::collections::{BTreeMap, HashMap};
@@ -103,6 +104,11 @@ impl Judgement<'_> {
         fork < view.fork() && self.may_be_undone(id)
     }
 
+    /// Whether what was acknowledged may be gone: the history was replaced by a copy after that.
+    fn may_be_gone(&self, view: &View, stored: &Stored) -> bool {
+        stored.is_undone && self.may_be_undone(stored.id) || self.is_excused(view, stored.fork, stored.id)
+    }
+
     /// Whether a copy that replaced the history may lack the entry.
     fn may_be_undone(&self, id: u64) -> bool {
         self.restored.is_some_and(|kept| kept < id)
@@ -138,9 +144,7 @@ impl Judgement<'_> {
         for (&client, view) in self.views {
             for (_, send) in view.sends.iter() {
                 let Some(stored) = send.stored else { continue };
-                let is_undone = stored.is_undone && self.may_be_undone(stored.id);
-                let is_excused = is_undone || self.is_excused(view, stored.fork, stored.id);
-                let facts = Facts::untagged(send.content);
+                let (is_excused, facts) = (self.may_be_gone(view, &stored), Facts::untagged(send.content));
                 if let Some(problem) = self.problem(is_excused, stored.id, facts, supplies) {
                     let known = broken.entry(stored.id).or_insert(Broken::new(problem, stored.place));
                     known.place = known.place.min(stored.place);
@@ -168,9 +172,10 @@ impl Judgement<'_> {
         let mut owners: HashMap<u64, (Digest, Place)> = HashMap::new();
         for (&client, view) in self.views {
             for (&nonce, send) in view.sends.iter() {
-                let Some(stored) = send.stored.filter(|stored| self.is_there(stored.id, send.content)) else {
+                let Some(stored) = send.stored else { continue };
+                if self.may_be_gone(view, &stored) || !self.is_there(stored.id, send.content) {
                     continue;
-                };
+                }
                 let &mut (owner, place) = owners.entry(stored.id).or_insert((nonce, stored.place));
                 if owner != nonce {
                     let text = "acknowledged with the id of another message";

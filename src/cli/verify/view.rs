@@ -49,10 +49,12 @@ impl View {
             None => Expected::List { is_after_gap: false },
             Some(_) => Expected::Rest,
         };
-        match since {
-            None => self.replace(List::default()),
-            Some(id) if self.list.last() != Some(id) => self.replace(List::behind(id, place)),
-            Some(_) => {}
+        match (since, self.list.last()) {
+            (None, _) => self.replace(List::default()),
+            // It knew less when it wrote down where it is: it will be shown the rest again.
+            (Some(id), last) if last.is_none_or(|last| id < last) => self.replace(List::behind(id, place)),
+            // What is in front of its position and was not shown to it is a hole.
+            (Some(id), _) => self.list.claim(id, How::Live, place),
         }
     }
 

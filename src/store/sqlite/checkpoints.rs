@@ -65,11 +65,13 @@ impl<'c> Checkpoints<'c> {
         if before.log.saturating_sub(before.done).saturating_mul(FRAME_BYTES) < self.due {
             return Ok(());
         }
+        // If it fails, it is not tried behind each commit.
+        self.from = now + RETRY;
         let after = frames(&mut self.passive)?;
         let took = now.elapsed();
         log::debug!("history: a checkpoint of {} pages took {took:?}", after.done.saturating_sub(before.done));
-        if after.done <= before.done {
-            self.from = now + RETRY;
+        if after.done > before.done {
+            self.from = now;
         }
         self.due = next_due(self.due, took);
         Ok(())

@@ -83,7 +83,7 @@ impl<'c> Chores<'c> {
             self.has_free = true;
             return history.clears.step();
         }
-        if history.nonces.is_waiting() {
+        if self.due.is_empty() && history.nonces.is_waiting() {
             return history.nonces.step();
         }
         let Some(kept) = self.kept() else { return Ok(()) };

@@ -98,8 +98,9 @@ impl<'c> History<'c> {
             ))?,
             after: connection
                 .prepare(&format!("SELECT {columns} FROM entries WHERE room = ?1 AND id > ?2 ORDER BY id LIMIT ?3"))?,
-            oldest: connection
-                .prepare("SELECT id, tag, at FROM entries WHERE room = ?1 AND id > ?2 ORDER BY id LIMIT ?3")?,
+            oldest: connection.prepare(
+                "SELECT id, tag, at, user, nonce FROM entries WHERE room = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+            )?,
             prune: connection.prepare("DELETE FROM entries WHERE room = ?1 AND id <= ?2")?,
         })
     }
@@ -287,20 +288,20 @@ impl<'c> History<'c> {
             Kept::Last(count) => id.saturating_add(count) <= room.last.id,
             Kept::Since(since) => at < since,
         };
-        let row = |row: &Row<'_>| {
-            let position = Position { id: unsigned(row.get(0)?), tag: tag_of(row.get(1)?) };
-            Ok((position, UnixMillis::from_millis(unsigned(row.get(2)?))))
-        };
+        let mut oldest = self.oldest.query(params![room.number, signed(room.pruned.id), PRUNED_PER_STEP])?;
         let (mut border, mut count) = (None, 0);
-        for found in self.oldest.query_map(params![room.number, signed(room.pruned.id), PRUNED_PER_STEP], row)? {
-            let (position, at) = found?;
-            if !is_out(position.id, at) {
+        while let Some(row) = oldest.next()? {
+            let position = Position { id: unsigned(row.get(0)?), tag: tag_of(row.get(1)?) };
+            if !is_out(position.id, UnixMillis::from_millis(unsigned(row.get(2)?))) {
                 break;
+            }
+            if let Some(nonce) = row.get(4)? {
+                self.nonces.remove((room.number, row.get(3)?, nonce), position.id)?;
             }
             (border, count) = (Some(position), count + 1);
         }
+        drop(oldest);
         let Some(border) = border else { return Ok(Step::Done) };
-        self.nonces.prune(room.number, border.id)?;
         self.prune.execute([room.number, signed(border.id)])?;
         room.pruned = border;
         self.rooms.change(name, room);

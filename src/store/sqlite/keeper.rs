@@ -195,7 +195,9 @@ impl<'c> Keeper<'c> {
     fn objection(&self, draft: &Draft) -> Option<String> {
         let file = self.file.display();
         if self.is_damaged {
-            return Some(format!("{file} is damaged: messages are refused; stop squall, and put a backup in its place"));
+            return Some(format!(
+                "{file} is damaged: messages are refused; stop squall, and put a backup in its place"
+            ));
         }
         match self.watch.trouble()? {
             Trouble::Lost(path) => {
@@ -262,7 +264,10 @@ impl<'c> Keeper<'c> {
                 self.file.display()
             ));
         } else {
-            self.complain(&format!("{}: {error}; messages are refused until that is over", self.file.display()));
+            self.complain(&format!(
+                "{}: {error}; it is tried again, and messages are refused until that is over",
+                self.file.display()
+            ));
         }
     }
 

@@ -68,10 +68,8 @@ impl<'c> Nonces<'c> {
                  SELECT room, user, nonce, id FROM entries WHERE room = ?1 AND id = ?2 AND nonce IS NOT NULL
                  ON CONFLICT (room, user, nonce) DO UPDATE SET id = excluded.id",
             )?,
-            remove: connection.prepare(
-                "DELETE FROM nonces WHERE (room, user, nonce) IN
-                 (SELECT room, user, nonce FROM entries WHERE room = ?1 AND id <= ?2 AND nonce IS NOT NULL)",
-            )?,
+            remove: connection
+                .prepare("DELETE FROM nonces WHERE room = ?1 AND user = ?2 AND nonce = ?3 AND id = ?4")?,
             bounds: connection.prepare("SELECT indexed_id, last_id FROM rooms WHERE number = ?1")?,
             tail: connection
                 .prepare("SELECT user, nonce, id FROM entries WHERE room = ?1 AND id > ?2 AND nonce IS NOT NULL")?,
@@ -108,9 +106,10 @@ impl<'c> Nonces<'c> {
         }
     }
 
-    /// The entries of a room up to this one are about to be pruned, in the open transaction.
-    pub fn prune(&mut self, room: i64, until: u64) -> Result<()> {
-        self.remove.execute([room, signed(until)]).map(drop)
+    /// This message is about to be pruned, in the open transaction. If its nonce is still in memory, it does not get into
+    /// the table any more.
+    pub fn remove(&mut self, (room, user, nonce): Key, id: u64) -> Result<()> {
+        self.remove.execute(params![room, user, nonce, signed(id)]).map(drop)
     }
 
     /// Does a part of the run, twice as fast as entries are appended, in the transaction that appends them.

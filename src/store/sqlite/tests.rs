@@ -5,6 +5,7 @@ mod failing;
 mod figures;
 mod files;
 mod pruning;
+mod repeating;
 
 use super::*;
 use crate::store::contract::{

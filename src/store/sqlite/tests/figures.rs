@@ -58,6 +58,18 @@ fn report(what: &str, count: usize, within: Duration, mut took: Vec<Duration>) {
     println!("{what}: {rate:.0} messages a second; an append takes {p50:?} (median), {p99:?} (99 %), {max:?} at most");
 }
 
+/// CPU time of the store's thread, which other programs on the machine do not change. Linux only.
+fn cpu_of_the_thread() -> Duration {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten().map(|thread| thread.path());
+    let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+    let of_store = threads.filter(|thread| read(thread.join("comm")).trim() == "squall-store");
+    let nanos = of_store.map(|thread| {
+        let line = read(thread.join("schedstat"));
+        line.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0)
+    });
+    Duration::from_nanos(nanos.sum())
+}
+
 #[test]
 #[ignore = "takes a minute"]
 fn messages_a_second_and_bytes_a_message() {
@@ -70,6 +82,7 @@ fn messages_a_second_and_bytes_a_message() {
             let took = load(&mut store, &wakes, &mut dice, count, window);
             report(&format!("{sync:?}, {SENDERS} senders, {window} under way each"), count, begun.elapsed(), took);
             let log = std::fs::metadata(folder.file("chat.db-wal")).map_or(0, |log| log.len());
+            println!("    {:?} of CPU time of the thread for each message", cpu_of_the_thread() / count as u32);
             drop(store);
             let bytes = folder.bytes() as f64 / count as f64;
             println!("    {bytes:.1} bytes a message, of which 66 are its text; the log had {log} bytes");

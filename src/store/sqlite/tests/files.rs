@@ -180,7 +180,7 @@ fn an_older_format_is_changed_behind_a_copy() {
         connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).expect("a version")
     };
     let wrong = [STEPS, &["CREATE TABLE more (a INTEGER) STRICT; SELECT wrong"]].concat();
-    let why = connect(&file, &wrong).err().expect("a step fails");
+    let why = connect(&file, &wrong).expect_err("a step fails");
     assert!(why.contains("chat.db cannot be changed to format 2: "), "{why}");
     assert_eq!((version(&file), STEPS.len()), (1, 1));
     let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'more'";
