@@ -2,6 +2,7 @@
 
 #[cfg(feature = "bench")]
 pub mod bench;
+pub mod cookie;
 pub mod fetch;
 #[cfg(feature = "bench")]
 pub mod model;

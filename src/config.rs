@@ -8,6 +8,7 @@ mod addresses;
 #[cfg(feature = "bench")]
 pub mod bench_args;
 mod chat_args;
+mod cookie_args;
 mod fetch_args;
 mod history_args;
 mod limits;
@@ -19,6 +20,7 @@ mod verify_args;
 #[cfg(feature = "bench")]
 pub use bench_args::{BenchArgs, Model, ModelArgs, ModelsFlags};
 pub use chat_args::{ChatArgs, FixedRooms};
+pub use cookie_args::CookieArgs;
 pub use fetch_args::FetchArgs;
 pub use history_args::{History, HistoryArgs};
 #[cfg(feature = "history")]
@@ -132,6 +134,8 @@ pub enum Command {
     Fetch(Box<FetchArgs>),
     /// Judge a chat by the journals of its clients: nothing lost, doubled or out of order
     Verify(VerifyArgs),
+    /// Print a login cookie for a script, signed with the server's secret
+    Cookie(CookieArgs),
     #[cfg(feature = "bench")]
     /// Load an HTTP server and report its rate and times, with the options of ab
     Bench(Box<BenchArgs>),

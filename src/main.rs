@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         None => serve(&cli.serve, open_files),
         Some(Command::Serve(flags)) => serve(&flags, open_files),
         Some(Command::Fetch(args)) => squall::cli::fetch::run(&args),
+        Some(Command::Cookie(args)) => squall::cli::cookie::run(&args),
         Some(Command::Verify(args)) => squall::cli::verify::run(&args),
         #[cfg(feature = "bench")]
         Some(Command::Bench(args)) => squall::cli::bench::run(&args),

@@ -95,7 +95,7 @@ limit_of() {
     clippy | doc | build | test | core | coverage | routes | controls | hostile) echo 1200 ;;
     autobahn) echo $((FULL ? 2000 : 480)) ;;
     fuzz) echo $((FULL ? 6000 : 900)) ;;
-    browser) echo 480 ;;
+    browser) echo 600 ;;
     kills) echo $((FULL ? 3600 : 240)) ;;
     *) echo $((FULL ? 900 : 240)) ;;
   esac

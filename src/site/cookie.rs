@@ -32,7 +32,7 @@ const MARKS: [(&[u8], &str); 4] =
 /// Checks of an empty secret, 10 ms apart: another program that makes it takes less time.
 const CHECKS_MAX: u32 = 100;
 /// The generated secret, in DATA_DIR.
-const SECRET_FILE: &str = "cookie-secret";
+pub const SECRET_FILE: &str = "cookie-secret";
 
 /// Signs and verifies with one secret.
 #[derive(Clone)]

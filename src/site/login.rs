@@ -15,7 +15,7 @@ use crate::event::{Request, Response};
 use crate::http::url::{Form, NotUtf8, is_local_path};
 
 /// The cookie's name, the same as in the course's Tornado site.
-const COOKIE: &str = "username";
+pub const COOKIE: &str = "username";
 /// The media type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Where a login leads without a valid `next`.

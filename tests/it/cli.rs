@@ -10,6 +10,7 @@ mod bench_sockets;
 mod bench_tls;
 #[cfg(feature = "bench")]
 mod bench_ws;
+mod cookie;
 mod fetch;
 mod log_file;
 #[cfg(feature = "bench")]

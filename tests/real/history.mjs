@@ -251,29 +251,45 @@ await act("joins and leaves are one line, and many of them only a number", async
   for (const somebody of crowd) await somebody.leave();
 });
 
+// What a script of Ada's says to a room; each frame gets a nonce and is acknowledged.
+const sayTo = (room, frames) =>
+  ada.page.evaluate(
+    async ([room, frames]) => {
+      const socket = new WebSocket(`${location.origin.replace("http", "ws")}/chat/?room=${room}`, "squall.v1");
+      const acknowledged = new Promise((done) => {
+        let left = frames.length;
+        socket.onmessage = ({ data }) => JSON.parse(data).type === "ack" && --left === 0 && done();
+      });
+      await new Promise((open) => (socket.onopen = open));
+      for (const frame of frames) socket.send(JSON.stringify({ ...frame, nonce: crypto.randomUUID().replaceAll("-", "") }));
+      await acknowledged;
+      socket.close();
+    },
+    [room, frames],
+  );
+
+await act("pages that have nothing but deletions are passed on the way up", async () => {
+  const numbers = Array.from({ length: 130 }, (_, n) => n + 1);
+  await sayTo("emptied", numbers.map((n) => ({ type: "message", text: `soon gone ${n}` })));
+  await sayTo("emptied", numbers.map((id) => ({ type: "delete", id })));
+  await sayTo("emptied", numbers.slice(0, 30).map((n) => ({ type: "message", text: `stays ${n}` })));
+  await ada.page.goto(`${base}/chat/?room=emptied`);
+  await says(ada.page, "stays 30");
+  for (let tries = 0; tries < 50 && !(await ada.page.locator("#beginning").isVisible()); tries++) {
+    await ada.page.locator("#log").evaluate((log) => log.scrollTo(0, 0));
+    await ada.page.waitForTimeout(100);
+  }
+  const all = await texts(ada.page);
+  assert.deepEqual([all.length, all.filter((words) => words === "Message deleted").length], [160, 130]);
+});
+
 await act("scrolling up through 2,000 messages shows them all, and what is read does not move", async () => {
   const [room, count] = ["long", 2_000];
   await ada.page.setViewportSize({ width: 390, height: 600 });
   await ada.page.goto(`${base}/chat/?room=${room}`);
   await isIn(ada.page, "connected");
-  // Some of many lines, and some of a name that joins its messages under one heading.
-  await ada.page.evaluate(
-    async ([room, count]) => {
-      const socket = new WebSocket(`${location.origin.replace("http", "ws")}/chat/?room=${room}`, "squall.v1");
-      const acks = new Promise((done) => {
-        let left = count;
-        socket.onmessage = ({ data }) => JSON.parse(data).type === "ack" && --left === 0 && done();
-      });
-      await new Promise((open) => (socket.onopen = open));
-      for (let n = 1; n <= count; n++) {
-        const text = `message ${n}${"\nand another line".repeat(n % 5)}`;
-        socket.send(JSON.stringify({ type: "message", text, nonce: n.toString(16).padStart(32, "0") }));
-      }
-      await acks;
-      socket.close();
-    },
-    [room, count],
-  );
+  const many = (n) => `message ${n}${"\nand another line".repeat(n % 5)}`;
+  await sayTo(room, Array.from({ length: count }, (_, n) => ({ type: "message", text: many(n + 1) })));
   await ada.page.goto(`${base}/chat/?room=${room}`);
   await says(ada.page, `message ${count}`);
   const log = ada.page.locator("#log");

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
-import { act, isIn, launch, logIn, notice, person, say, says, serve } from "./stage.mjs";
+import { act, isIn, launch, logIn, notice, person, say, says, serve, states } from "./stage.mjs";
 
 const REFUSED = /status of 401|Unexpected response code: 401|WebSocket connection to .* failed/;
 const browser = await launch();
@@ -270,6 +270,22 @@ await act("a cut of less than three seconds is not worth a word", async () => {
   await isIn(ada.page, "connected");
   await ada.page.waitForTimeout(1_200);
   assert.deepEqual(await ada.page.evaluate(() => [...said].filter(Boolean).sort()), ["Connected", "Connecting…"]);
+  await ada.leave();
+  way.close();
+});
+
+await act("a connection that is cut again and again is said", async () => {
+  const way = await path();
+  const ada = await person(browser, "Ada");
+  ada.expected = /WebSocket|ERR_/;
+  await logIn(ada.page, way.base, "Ada");
+  for (let cuts = 0; cuts < 4; cuts++) {
+    await isIn(ada.page, "connected");
+    way.cut();
+    await isIn(ada.page, "waiting");
+  }
+  await states(ada.page, /^Connection lost/);
+  await isIn(ada.page, "connected");
   await ada.leave();
   way.close();
 });

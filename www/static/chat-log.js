@@ -8,6 +8,7 @@ import { atEnd, keep } from "./chat-scroll.js";
 const LINES_MAX = 1_000; // lines kept while the end is in view
 const LINES_TRIMMED = 500; // what is left of them
 const LINES_READING_MAX = 10_000; // lines while somebody reads further up, where none is taken away
+const HIDDEN_MS = 200; // after which a hidden page draws
 const REMOVED_MAX = 10_000; // deletions remembered for older pages that were read before them
 
 const lines = $("lines");
@@ -21,6 +22,8 @@ export class Log {
   isBehind = false;
   // Whether the entry with which the list begins is the first that is kept.
   isComplete = false;
+  // The id of the entry with which the list begins; a deletion is not drawn, but is an entry.
+  oldest = 1;
   #onDelete;
   #entries = []; // drawn, in the order of their ids
   #byId = new Map(); // drawn or not
@@ -35,10 +38,6 @@ export class Log {
     this.#onDelete = onDelete;
     lines.addEventListener("keydown", (event) => this.#walk(event));
     this.#marker.setAttribute("role", "separator");
-  }
-
-  get oldest() {
-    return this.#byId.keys().next().value ?? this.position?.id + 1;
   }
 
   get size() {
@@ -59,7 +58,8 @@ export class Log {
     for (const frame of frames) this.take(frame, name);
     const [id, tag] = position.split(".");
     this.position = { id: Number(id), tag };
-    this.isComplete = (frames[0]?.id ?? 1) === 1;
+    this.oldest = frames[0]?.id ?? this.position.id + 1;
+    this.isComplete = this.oldest === 1;
   }
 
   // Takes the next entry, for the member `name`. What the list has already is "known"; "hole" means that something is
@@ -76,9 +76,9 @@ export class Log {
 
   // Puts older entries in front; `isComplete` if there are none before them.
   prepend(frames, isComplete, name) {
-    const oldest = this.oldest;
-    const older = frames.filter(({ id, type }) => type === "message" && id < oldest);
+    const older = frames.filter(({ id, type }) => type === "message" && id < this.oldest);
     const entries = older.map((frame) => this.#entry(frame, name));
+    this.oldest = Math.min(this.oldest, frames[0]?.id ?? this.oldest);
     this.isComplete = isComplete;
     const nodes = document.createDocumentFragment();
     let previous = null;
@@ -130,11 +130,12 @@ export class Log {
     this.#undrawn.push(line);
     if (this.#undrawn.length > 1) return;
     // One layout per animation frame for any number of lines; a hidden page has no frames.
-    if (document.hidden) setTimeout(() => this.#drawAll(), 200);
-    else requestAnimationFrame(() => this.#drawAll());
+    requestAnimationFrame(() => this.#drawAll());
+    setTimeout(() => this.#drawAll(), HIDDEN_MS);
   }
 
   #drawAll() {
+    if (!this.#undrawn.length) return;
     const added = this.#undrawn.splice(0);
     const count = added.filter((line) => line.id && !line.isOwn).length;
     keep(() => {
@@ -190,6 +191,7 @@ export class Log {
       first.remove();
     }
     this.isComplete = false;
+    this.oldest = this.#entries[0]?.id ?? this.position.id + 1;
     if (this.#entries[0]) relate(this.#entries[0], null, false);
   }
 

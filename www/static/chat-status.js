@@ -1,9 +1,10 @@
-// The line that says how the connection is. A short trouble is not worth a word: the words change when it lasts.
+// The line that says how the connection is. A short trouble is not worth a word: the words change when it lasts, or comes
+// again and again.
 
 import { $, page, text } from "./chat-page.js";
 import { announce } from "./chat-voice.js";
 
-const PATIENCE_MS = 3_000; // of trouble before it is said
+const PATIENCE_MS = 3_000; // of trouble before it is said, and of connection before it is over
 
 const line = $("state");
 
@@ -12,7 +13,7 @@ export class Status {
   #told; // called when the trouble is said
   #troubledAt = performance.now(); // Infinity while there is no trouble
   #isSaid = false; // the trouble
-  #timer = 0;
+  #timer = 0; // of the next change that comes by itself
   #seconds = 0;
   #why = "";
 
@@ -30,11 +31,14 @@ export class Status {
     [this.#seconds, this.#why] = [seconds, why];
     const { state } = this.#link;
     page.state = state;
-    if (state === "connected") this.#troubledAt = Infinity;
-    else this.#troubledAt = Math.min(this.#troubledAt, performance.now());
     clearTimeout(this.#timer);
+    if (state === "connected") {
+      this.#timer = setTimeout(() => (this.#troubledAt = Infinity), PATIENCE_MS);
+      return this.#write();
+    }
+    this.#troubledAt = Math.min(this.#troubledAt, performance.now());
     const left = this.#troubledAt + PATIENCE_MS - performance.now();
-    if (state !== "connected" && left > 0) this.#timer = setTimeout(() => (this.#write(), this.#told()), left);
+    if (left > 0) this.#timer = setTimeout(() => (this.#write(), this.#told()), left);
     this.#write();
   }
 

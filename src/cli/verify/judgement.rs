@@ -236,11 +236,7 @@ impl Judgement<'_> {
             let reported = if missing == 0 { 0 } else { broken.range(last + 1..row.id).count() as u64 };
             if missing > reported {
                 let first = (last + 1..row.id).find(|id| !broken.contains_key(id)).unwrap_or(row.id);
-                let text = format!(
-                    "{} entries are missing in the final history, in front of id {}",
-                    missing - reported,
-                    row.id
-                );
+                let text = format!("the final history lacks {} in front of id {}", entries(missing - reported), row.id);
                 found(Anomaly::of_truth(Kind::Hole, first, row.place, text));
             }
             last = row.id.max(last);
@@ -311,10 +307,10 @@ impl Judgement<'_> {
                     continue;
                 }
                 let (kind, text) = match gap.how {
-                    How::Resumed => (Kind::Resume, "not given, though the client had missed them"),
-                    How::Live | How::Anew => (Kind::Hole, "never shown"),
+                    How::Resumed => (Kind::Resume, "not given when the client resumed"),
+                    How::Live | How::Anew => (Kind::Hole, "never shown to the client"),
                 };
-                let text = format!("{missing} entries in front of id {} were {text}", gap.behind);
+                let text = format!("{} in front of id {}: {text}", entries(missing), gap.behind);
                 found(Anomaly::of(client, kind, Some(first), gap.place, text));
             }
         }
@@ -327,6 +323,10 @@ impl Judgement<'_> {
             found(Anomaly::of(client, Kind::Behind, Some(row.id), row.place, text));
         }
     }
+}
+
+fn entries(count: u64) -> String {
+    if count == 1 { "1 entry".into() } else { format!("{count} entries") }
 }
 
 /// Whether it is something that a client says in its journal when it sends it.

@@ -194,7 +194,11 @@ impl<W: Write> Report<W> {
             .filter(|&&kind| self.found[kind as usize] > 0)
             .map(|&kind| format!("{} {}", self.found[kind as usize], kind.name()))
             .collect();
-        let verdict = if all == 0 { "no anomaly".to_owned() } else { format!("{all} anomalies: {}", found.join(", ")) };
+        let verdict = match all {
+            0 => "no anomaly".to_owned(),
+            1 => format!("1 anomaly: {}", found.join(", ")),
+            _ => format!("{all} anomalies: {}", found.join(", ")),
+        };
         format!(
             "rooms {rooms}, clients {clients}, sent {sent}, acknowledged {acknowledged}, shown {shown}, gaps {gaps}, \
              final {kept}: {verdict}"

@@ -219,13 +219,13 @@ fn a_sender_is_stored_in_the_order_of_its_sends() {
 #[test]
 fn an_entry_that_a_client_never_got_is_a_hole() {
     let found = verdict(&with("c1 saw 2/ann/two\n", "\n"));
-    assert_eq!(found, ["14: hole: room lobby, id 2, c1: 1 entries in front of id 3 were never shown"]);
+    assert_eq!(found, ["14: hole: room lobby, id 2, c1: 1 entry in front of id 3: never shown to the client"]);
 }
 
 #[test]
 fn a_position_behind_what_a_client_was_shown_is_a_hole() {
     let found = verdict(&with("c2 saw 1/ann/one\n", "\n"));
-    assert_eq!(found, ["15: hole: room lobby, id 1, c2: 1 entries in front of id 2 were never shown"]);
+    assert_eq!(found, ["15: hole: room lobby, id 1, c2: 1 entry in front of id 2: never shown to the client"]);
     let older =
         with("c2 connected bob 1.aa", "c2 connected bob 0.0").replace("c2 resumed 3.aa", "c2 resumed 3.aa 1/ann/one");
     assert_eq!(verdict(&older), [""; 0], "a client may have an older list on its disk");

@@ -6,15 +6,9 @@ use super::{kinds, verdict, with};
 fn a_resumed_client_gets_exactly_what_it_missed() {
     let resumed = "c2 resumed 3.aa 2/ann/two 3/ann/three";
     for (wrong, text) in [
-        (
-            "c2 resumed 3.aa 3/ann/three",
-            "id 2, c2: 1 entries in front of id 3 were not given, though the client had missed them",
-        ),
-        (
-            "c2 resumed 3.aa 2/ann/two",
-            "id 3, c2: 1 entries in front of id 4 were not given, though the client had missed them",
-        ),
-        ("c2 resumed 3.aa", "id 2, c2: 2 entries in front of id 4 were not given, though the client had missed them"),
+        ("c2 resumed 3.aa 3/ann/three", "id 2, c2: 1 entry in front of id 3: not given when the client resumed"),
+        ("c2 resumed 3.aa 2/ann/two", "id 3, c2: 1 entry in front of id 4: not given when the client resumed"),
+        ("c2 resumed 3.aa", "id 2, c2: 2 entries in front of id 4: not given when the client resumed"),
         ("c2 resumed 3.aa 1/ann/one 2/ann/two 3/ann/three", "id 1, c2: given as missed, though the client has it"),
         ("c2 resumed 2.aa 2/ann/two 3/ann/three", "id 2, c2: the position is in front of an entry that the client has"),
         (

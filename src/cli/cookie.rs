@@ -1,0 +1,28 @@
+//! `squall cookie`: logs a script in, with the secret of a server.
+
+use crate::clock::Now;
+use crate::config::CookieArgs;
+use crate::site::cookie::{self, SECRET_FILE, Signer};
+use crate::site::{login, name};
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Prints a Cookie field's value for this name, good for 30 days.
+///
+/// # Errors
+/// The name is none, the server has no secret yet, or the secret cannot be used.
+pub fn run(args: &CookieArgs) -> Result<ExitCode, String> {
+    let why = "it must have 1 to 32 characters, none of them a colon or invisible";
+    let name = name::check(&args.name).map_err(|_| format!("{:?} is no name: {why}", args.name))?;
+    let path = args.cookie_secret_file.clone().unwrap_or_else(|| args.data_dir.join(SECRET_FILE));
+    if args.cookie_secret_file.is_none() && !path.exists() {
+        return Err(format!(
+            "there is no cookie secret {}: start the server once, or name its directory with --data-dir",
+            path.display()
+        ));
+    }
+    let secret = cookie::load_secret(Some(&path), &args.data_dir)?;
+    let signed = Signer::new(&secret).sign(login::COOKIE, name.as_bytes(), Now::read().wall.seconds());
+    writeln!(io::stdout(), "{}={signed}", login::COOKIE).map_err(|e| format!("standard output cannot be written: {e}"))?;
+    Ok(ExitCode::SUCCESS)
+}
