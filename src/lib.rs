@@ -22,7 +22,7 @@
 //! | `feed` | what is said in a room until every member has it, and cursors in it | knows WebSocket or HTTP |
 //! | `store` | the history of the rooms, in memory or in a file on a thread of its own | decides who may read or write |
 //! | `workers` | threads for what blocks: names, files, the access log | – |
-//! | `cli` | one module for each command: serve, fetch, bench, verify; three server models | – |
+//! | `cli` | one module for each command: serve, fetch, bench, verify, cookie; three server models | – |
 //! | `site` | login, chat and its HTTP interface, search, pages, files: values in, effects out | names a socket, waits, reads a clock |
 //!
 //! `src/doc/reading.md` ([`doc::reading`]) says in which order to read the code, and what to notice at each stop.
