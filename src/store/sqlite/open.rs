@@ -286,3 +286,17 @@ impl Sentences<'_> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sqlite_with_the_reset_bug_is_refused() {
+        for (version, is_fine) in [(3_007_000, false), (3_051_002, false), (3_051_003, true), (3_054_001, true)] {
+            assert_eq!(check_library(version).is_ok(), is_fine, "{version}");
+        }
+        assert!(check_library(3_051_002).is_err_and(|why| why.contains("SQLite 3.51.2, ")));
+        assert_eq!(check_library(rusqlite::version_number()), Ok(()));
+    }
+}

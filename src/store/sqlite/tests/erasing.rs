@@ -33,6 +33,37 @@ fn a_deleted_text_leaves_the_file_and_its_log() {
     wait_until_gone(&folder, |n| n % 3 == 0);
 }
 
+/// In a table by room, texts stayed in pages that their rows had left.
+#[test]
+fn a_deleted_text_leaves_the_pages_of_many_rooms() {
+    let folder = Folder::new();
+    let mut store = folder.open(normal());
+    let room = |n: u64| -> Arc<str> { format!("room {}", n.wrapping_mul(0x9e37_79b9) % 19).into() };
+    let mut last = [const { vec![] }; 19];
+    for n in 0..2000 {
+        let text = secret(n) + &"x".repeat([0, 10, 50, 200, 900][n as usize % 5]);
+        let command = Command::Append { room: room(n), at: at(1), draft: message("ann", None, &text) };
+        if let [_, Outcome::Entry { room, entry }] = &ask(&mut store, command)[..] {
+            let room: usize = room[5..].parse().expect("a number");
+            last[room].push((n, entry.id));
+        }
+    }
+    let gone: Vec<u64> = last.iter().flatten().map(|&(n, _)| n).filter(|n| n % 2 == 0).collect();
+    for (room, messages) in last.iter().enumerate() {
+        for (_, id) in messages.iter().filter(|(n, _)| n % 2 == 0) {
+            let (room, draft) = (format!("room {room}").into(), deletion(*id, "op", Rights::Operator));
+            ask(&mut store, Command::Append { room, at: at(1), draft });
+        }
+    }
+    drop(store);
+    let bytes = std::fs::read(folder.file("chat.db")).expect("a file");
+    let length = secret(0).len();
+    let found = memchr::memmem::find_iter(&bytes, "secret-").filter_map(|begin| bytes.get(begin..begin + length));
+    let found: std::collections::HashSet<&[u8]> = found.collect();
+    assert!(gone.len() > 500 && found.len() > 500, "{} {}", gone.len(), found.len());
+    assert_eq!(gone.iter().filter(|n| found.contains(secret(**n).as_bytes())).count(), 0);
+}
+
 #[test]
 fn a_cleared_text_leaves_the_file_and_its_log() {
     let folder = Folder::new();
