@@ -88,7 +88,11 @@ await act("a logout in one window ends the chat in the other, and the name is fr
   await window.goto(`${base}/search`);
   ada.expected = REFUSED;
   await ada.page.fill("#text", "half a word");
+  const kept = () => window.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith("squall-draft")));
+  for (let tries = 0; tries < 50 && !(await kept()).length; tries++) await window.waitForTimeout(50);
   await window.click('form[action="/logout"] button');
+  await window.waitForURL(`${base}/`);
+  assert.deepEqual(await kept(), [], "a draft is left");
   await isIn(ada.page, "gone");
   await notice(grace.page, "Ada", "left");
   await ada.page.press("#text", "Enter");

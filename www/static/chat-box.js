@@ -1,7 +1,7 @@
 // The box: the draft of this room, its height, what hinders sending it, and the keys.
 
 import { $, letters, page, text } from "./chat-page.js";
-import { keys, load, save } from "./chat-storage.js";
+import { load, save } from "./chat-storage.js";
 import { announce } from "./chat-voice.js";
 
 const LETTERS_EXACT_MAX = 20_000; // a longer text is counted by code points, which is faster
@@ -43,7 +43,8 @@ export class Box {
       input.focus();
     });
     addEventListener("pagehide", () => this.#save());
-    document.querySelector('form[action="/logout"]')?.addEventListener("submit", forget);
+    // What is kept is removed by login.js.
+    document.querySelector('form[action="/logout"]')?.addEventListener("submit", () => (input.value = ""));
   }
 
   // The limit of the server.
@@ -104,10 +105,4 @@ export class Box {
   #room(string, bytes) {
     return Math.floor(((this.#textBytes - bytes) * lettersOf(string).length) / bytes);
   }
-}
-
-// A logout leaves nothing of the user in this browser.
-function forget() {
-  input.value = "";
-  for (const key of keys("")) save(key, null);
 }

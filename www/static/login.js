@@ -9,3 +9,10 @@ channel?.postMessage(document.getElementById("user")?.title ?? "");
 export function onOtherPage(callback) {
   channel?.addEventListener("message", ({ data }) => typeof data === "string" && callback(data));
 }
+
+// A logout leaves nothing of the user in this browser: no draft, no message that was not sent.
+document.querySelector('form[action="/logout"]')?.addEventListener("submit", () => {
+  try {
+    for (const key of Object.keys(localStorage)) if (key.startsWith("squall-")) localStorage.removeItem(key);
+  } catch {} // storage may be forbidden
+});
