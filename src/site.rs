@@ -208,6 +208,7 @@ impl App for Site {
 
     fn stalled(&mut self, most: Duration) {
         self.chat.on_stalled(most);
+        self.api.on_stalled(most);
     }
 
     fn draining(&mut self) {

@@ -23,6 +23,7 @@ pub fn run(args: &CookieArgs) -> Result<ExitCode, String> {
     }
     let secret = cookie::load_secret(Some(&path), &args.data_dir)?;
     let signed = Signer::new(&secret).sign(login::COOKIE, name.as_bytes(), Now::read().wall.seconds());
-    writeln!(io::stdout(), "{}={signed}", login::COOKIE).map_err(|e| format!("standard output cannot be written: {e}"))?;
+    writeln!(io::stdout(), "{}={signed}", login::COOKIE)
+        .map_err(|e| format!("standard output cannot be written: {e}"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -41,7 +41,7 @@ pub struct Limits {
     pub silent_for: Duration,
     /// Time from our Close frame to the peer's, and from a cut to the reset.
     pub close_within: Duration,
-    /// Rooms with members at once (`--rooms-max`); over it 503 for another one.
+    /// Rooms in use at once: with members, followers or work under way (`--rooms-max`); over it 503 for another one.
     pub rooms_max: usize,
     /// Time between the end of a name's last connection to a room and its leave in `squall.v1` (`--presence-grace`).
     pub presence_grace: Duration,

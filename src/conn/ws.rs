@@ -74,7 +74,12 @@ impl Ws {
 
     /// Whether more input is of use: the peer may still speak, and not too many of its messages wait to be stored.
     pub fn wants_input(&self, limits: &Limits) -> bool {
-        matches!(self.session.state(), State::Open | State::ClosedByUs) && self.unstored < limits.unstored_max
+        matches!(self.session.state(), State::Open | State::ClosedByUs) && !self.awaits_store(limits)
+    }
+
+    /// Whether so many of its messages wait to be stored that it is not read.
+    pub fn awaits_store(&self, limits: &Limits) -> bool {
+        self.unstored >= limits.unstored_max
     }
 
     /// Whether it is open and owes no pong.

@@ -239,9 +239,12 @@ impl<N: Network> Engine<N> {
         };
         let Some(encoding) = encoding else { return };
         self.rooms.join(&mut self.conns, id, feed, encoding);
-        // The deadline of a response has another meaning from here on.
         if self.conns.get_mut(id).and_then(Connection::http).is_some() {
+            // The deadline of a response has another meaning from here on.
             self.conns.touch(id);
+            if !matches!(self.life, Life::Serving) {
+                self.end_follower(id);
+            }
         }
     }
 

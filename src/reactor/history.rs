@@ -1,6 +1,6 @@
 //! The store of the rooms' history, and how much may wait for it.
 //!
-//! A connection with too many unstored messages is not read, and when too many wait in all, no member is read. An outcome
+//! A WebSocket with too many unstored messages is not read, and when too many wait in all, no member is read. An outcome
 //! that ends such a wait puts the connections back on the ready queue, since no edge comes.
 
 use crate::config::Limits;
@@ -55,7 +55,7 @@ impl History {
             return None;
         }
         let (id, outcome) = self.store.take()?;
-        self.left -= 1;
+        self.left = self.left.saturating_sub(price(&outcome));
         if matches!(outcome, Outcome::Entry { .. }) {
             return Some((id, outcome));
         }
@@ -64,11 +64,12 @@ impl History {
             conns.release(HELD);
         }
         if let Some(ws) = conns.get_mut(id).and_then(Connection::ws) {
-            let weight =
-                if matches!(outcome, Outcome::Page { .. } | Outcome::Unread) { limits.unstored_max } else { 1 };
-            ws.unstored = ws.unstored.saturating_sub(weight);
-            // It may have been left unread for this.
-            conns.enqueue(id);
+            let is_read = matches!(outcome, Outcome::Page { .. } | Outcome::Unread);
+            let was_unread = ws.awaits_store(limits);
+            ws.unstored = ws.unstored.saturating_sub(if is_read { limits.unstored_max } else { 1 });
+            if was_unread {
+                conns.enqueue(id);
+            }
         }
         Some((id, outcome))
     }
@@ -95,6 +96,15 @@ impl History {
             true => Err("members are held for the store, and nothing waits for it".into()),
             false => Ok(()),
         }
+    }
+}
+
+/// What an outcome takes of the budget of a turn. The entries of a page are encoded, and are a large frame.
+fn price(outcome: &Outcome) -> usize {
+    match outcome {
+        Outcome::Page { page, .. } => 1 + 4 * page.entries.len(),
+        Outcome::Rooms(rooms) => 1 + rooms.len(),
+        _ => 1,
     }
 }
 

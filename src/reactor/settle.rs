@@ -92,7 +92,9 @@ impl<N: Network> Engine<N> {
     /// its FIN alone means so. While draining, whether nothing is under way.
     pub fn is_done(&self, id: ConnId) -> bool {
         let Some(conn) = self.conns.get(id) else { return false };
-        let gone = conn.broken && !self.wants_input(conn, 0);
+        // What it has sent before it went is still handed to the store.
+        let awaits_store = matches!(&conn.protocol, Protocol::Ws(ws) if !ws.over && ws.awaits_store(&self.limits));
+        let gone = conn.broken && !self.wants_input(conn, 0) && !awaits_store;
         match &conn.protocol {
             Protocol::Http(http) => {
                 let is_between = http.is_between_requests() && matches!(conn.closing, Closing::No);
@@ -267,9 +269,15 @@ impl<N: Network> Engine<N> {
 
     /// The deadline of a session: time to ping, or a peer that has been silent or closing for too long.
     fn on_heartbeat(&mut self, id: ConnId) {
+        let is_held = self.conns.get(id).is_some_and(|conn| self.busy(conn).is_some());
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Protocol::Ws(ws) = &mut conn.protocol else { return };
-        if !ws.is_open() || conn.input.has_ended() {
+        let awaits_store = ws.awaits_store(&self.limits);
+        if is_held || awaits_store {
+            // It is not read, so its pongs are not seen.
+            ws.heard = self.clock.now;
+        }
+        if !ws.is_open() || conn.input.has_ended() && !awaits_store {
             // It has not answered our Close, or not taken what it asked for, so it may not be reading: only a reset frees
             // what the kernel still holds.
             if let Some(stream) = &conn.stream {

@@ -21,10 +21,12 @@ use crate::store::{self, Draft, Nonce, PAGE_MAX, Range, Refusal, RoomFacts};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Entries of a page when the request does not say how many.
 const PAGE: u32 = 50;
+/// Rooms with a history in the list: it is made on the loop.
+const ROOMS_MAX: usize = 1000;
 /// Names whose rate is remembered. Those that have their whole allowance are forgotten first.
 const POSTERS_MAX: usize = 10_000;
 
@@ -35,7 +37,7 @@ pub enum Resource {
     Events,
 }
 
-/// A request, and what it is answered with.
+/// A request, and what its response is made of.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
     pub cx: Context<'a>,
@@ -89,9 +91,12 @@ impl Api {
         let found = call.name().and_then(|name| {
             let room = room_name::check(room).map_err(|_| call.refusal(400, "why_room"))?;
             match chat.place_in(&room) {
-                Place::Free => Ok((Arc::<str>::from(name), room)),
                 Place::NoSuchRoom => Err(call.refusal(404, "why_no_room")),
-                Place::TooManyRooms => Err(call.refusal(503, "why_rooms").header("Retry-After", "60")),
+                // Only a follower needs the room itself.
+                Place::TooManyRooms if resource == Resource::Events => {
+                    Err(call.refusal(503, "why_rooms").header("Retry-After", "60"))
+                }
+                Place::Free | Place::TooManyRooms => Ok((Arc::<str>::from(name), room)),
             }
         });
         let begun = found.and_then(|(name, room)| match (resource, cx.request.method) {
@@ -160,7 +165,7 @@ impl Api {
         let full = || Allowance::full(&self.rate, now);
         let taken = match has_place {
             true => self.posters.entry(user.clone()).or_insert_with(full).take(&self.rate, now),
-            false => Err(std::time::Duration::from_secs(1)),
+            false => Err(Duration::from_secs(1)),
         };
         taken.map_err(|wait| {
             let seconds = wait.as_secs().saturating_add(1);
@@ -180,16 +185,23 @@ impl Api {
             from,
             match (waiting, outcome) {
                 (Waiting::Page(reader), Outcome::Page { page, .. }) => page_response(&page, &reader),
-                (Waiting::Rooms, Outcome::Rooms(rooms)) => json_response(200, rooms_json(&rooms, chat)),
+                (Waiting::Rooms, Outcome::Rooms(rooms)) => rooms_response(rooms, chat),
                 (Waiting::Post, Outcome::Appended { nonce, id, is_new, .. }) => {
                     let nonce = nonce.map(|nonce| nonce.to_string());
                     json_response(if is_new { 201 } else { 200 }, json!({ "id": id, "nonce": nonce }))
                 }
                 (Waiting::Post, Outcome::Refused { why, .. }) => refused(why),
-                _ => refused(Refusal::Storage),
+                _ => unreadable(),
             },
         );
         None
+    }
+
+    /// The process stood still: the messages that were sent meanwhile, at the rate, come all at once.
+    pub fn on_stalled(&mut self, stall: Duration) {
+        for allowance in self.posters.values_mut() {
+            allowance.add_stall(&self.rate, stall);
+        }
     }
 
     /// A connection that waited is gone.
@@ -216,8 +228,8 @@ impl<'a> Call<'a> {
 /// What a client that follows a room has: Last-Event-ID, which browsers send by themselves, or `since`.
 fn since(call: &Call) -> Since {
     match call.cx.request.header("last-event-id") {
-        Some(id) => Since::parse(Some(&String::from_utf8_lossy(id))),
-        None => Since::parse(call.query.value("since").as_deref()),
+        Some(id) if !id.is_empty() => Since::parse(Some(&String::from_utf8_lossy(id))),
+        _ => Since::parse(call.query.value("since").as_deref()),
     }
 }
 
@@ -233,8 +245,9 @@ fn posted(call: &Call) -> Result<(String, Option<Nonce>), Response> {
             Value::String(nonce) => Some(nonce.clone()),
             _ => return Err(wrong()),
         };
-        match object["text"].take() {
-            Value::String(text) => (text, nonce),
+        // Not by `object["text"]`, which panics where the body is no object.
+        match object.get_mut("text").map(Value::take) {
+            Some(Value::String(text)) => (text, nonce),
             _ => return Err(wrong()),
         }
     } else if kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
@@ -263,15 +276,25 @@ fn page_response(page: &store::Page, reader: &str) -> Response {
     private(Response::new(200, "application/json", Body::Owned(body)))
 }
 
-/// All rooms with a history or with members, by name.
-fn rooms_json(stored: &[RoomFacts], chat: &Chat) -> Value {
-    let facts = |room: &RoomFacts| json!({ "position": room.last.to_string(), "at": room.at.to_string() });
-    let mut rooms: Vec<(&str, Value)> = stored.iter().map(|room| (&*room.name, facts(room))).collect();
+/// The rooms with a history or with members, by name: those that were used last, if there are many.
+fn rooms_response(mut stored: Vec<RoomFacts>, chat: &Chat) -> Response {
+    stored.retain(|room| chat.place_in(&room.name) != Place::NoSuchRoom);
+    stored.sort_unstable_by_key(|room| std::cmp::Reverse(room.at));
+    stored.truncate(ROOMS_MAX);
+    stored.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    let mut rooms: Vec<(&str, Option<&RoomFacts>)> = stored.iter().map(|room| (&*room.name, Some(room))).collect();
     let others = chat.room_names().filter(|name| stored.binary_search_by(|room| (*room.name).cmp(name)).is_err());
-    rooms.extend(others.map(|name| (name, Value::Null)));
-    rooms.sort_by(|one, other| one.0.cmp(other.0));
-    let row = |(name, last)| json!({ "name": name, "members": chat.count_in(name), "last": last });
-    json!({ "rooms": rooms.into_iter().map(row).collect::<Vec<_>>() })
+    rooms.extend(others.map(|name| (name, None)));
+    rooms.sort_unstable_by_key(|&(name, _)| name);
+    let mut body = b"{\"rooms\":[".to_vec();
+    for (n, (name, facts)) in rooms.into_iter().enumerate() {
+        if n > 0 {
+            body.push(b',');
+        }
+        v1::write_room(name, chat.count_in(name), facts, &mut body);
+    }
+    body.extend_from_slice(b"]}\n");
+    private(Response::new(200, "application/json", Body::Owned(body)))
 }
 
 fn refused(why: Refusal) -> Response {
@@ -282,6 +305,11 @@ fn refused(why: Refusal) -> Response {
         Some(wait) => response.header("Retry-After", wait.as_secs().max(1).to_string()),
         None => response,
     }
+}
+
+fn unreadable() -> Response {
+    let text = "The history cannot be read at the moment.";
+    json_response(503, json!({ "code": "storage", "text": text })).header("Retry-After", "5")
 }
 
 fn json_response(status: u16, value: Value) -> Response {

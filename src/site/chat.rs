@@ -8,9 +8,11 @@
 pub mod agenda;
 pub mod allowance;
 pub mod entrance;
+pub mod frames;
 pub mod join;
 pub mod members;
 pub mod names;
+pub mod newcomers;
 pub mod plain;
 pub mod room;
 pub mod rooms;
@@ -30,10 +32,12 @@ use crate::store::{self, Draft, Entry, Nonce, Refusal, Rights};
 use agenda::Agenda;
 use allowance::Allowance;
 use entrance::{Entrance, Manner, Newcomer, Place};
+use frames::{not_stored, say, send};
 use join::{Joining, Next, Since};
 use members::{Leaver, Member, Members};
 use names::{Claim, Names};
-use room::{Dialect, Entered, News, Room, Telling};
+use newcomers::Newcomers;
+use room::{Dialect, Entered, News, Telling};
 use rooms::Rooms;
 use rules::Rules;
 use std::collections::HashMap;
@@ -53,7 +57,7 @@ pub struct Chat {
     names: Names,
     rooms: Rooms,
     /// Connections that read their past before they enter or follow a room.
-    joining: HashMap<ConnId, Newcomer>,
+    joining: Newcomers,
     /// Responses that follow a room, by its number.
     readers: HashMap<ConnId, usize>,
     /// Members that have gone, whose last messages are not shown yet.
@@ -70,7 +74,7 @@ impl Chat {
             members: Members::default(),
             names: Names::default(),
             rooms: Rooms::default(),
-            joining: HashMap::new(),
+            joining: Newcomers::default(),
             readers: HashMap::new(),
             leaving: HashMap::new(),
             agenda: Agenda::default(),
@@ -124,7 +128,7 @@ impl Chat {
             Manner::Plain { history } => Joining::plain(history),
             Manner::V1(since) => Joining::since(since, dialect),
         };
-        self.begin_joining(from, Newcomer { room: number, name, joining }, next, now, out);
+        self.begin_joining(from, Newcomer { room: number, name, joining, is_reading: false }, next, now, out);
     }
 
     /// A response, whose head is under way, follows a room, as soon as it has what its client has missed.
@@ -139,7 +143,7 @@ impl Chat {
     ) {
         let room = self.rooms.find_or_make(room);
         let (joining, next) = Joining::since(since, Dialect::Events);
-        self.begin_joining(from, Newcomer { room, name, joining }, next, now, out);
+        self.begin_joining(from, Newcomer { room, name, joining, is_reading: false }, next, now, out);
     }
 
     /// The names of the rooms with members.
@@ -199,6 +203,10 @@ impl Chat {
     }
 
     fn submit(&mut self, from: ConnId, draft: Draft, now: Now, out: &mut Effects) {
+        if self.joining.get(from).is_some() {
+            // It stands in line, and speaks before its `welcome`.
+            return self.refuse(from, Refusal::Busy, draft.nonce(), now.instant, out);
+        }
         let Some(member) = self.members.get_mut(from) else { return };
         let Some(room) = self.rooms.get_mut(member.room as usize) else { return };
         member.unstored += 1;
@@ -216,20 +224,12 @@ impl Chat {
                 self.end_append(from, &room, if is_new { id } else { 0 }, now, out);
             }
             Outcome::Refused { room, nonce, why } => {
-                match self.members.get_mut(from).map(|member| member.dialect) {
-                    Some(Dialect::V1) => {
-                        send(from, out, |frame| v1::write_error(Problem::NotStored(why), nonce, frame))
-                    }
-                    // Lines have no errors: only the end says that the message was lost.
-                    Some(Dialect::Plain) => self.expel(from, INTERNAL_ERROR, not_stored(why), now, out),
-                    // No member speaks in events.
-                    Some(Dialect::Events) | None => {}
-                }
+                self.refuse(from, why, nonce, now, out);
                 self.end_append(from, &room, 0, now, out);
             }
             Outcome::Entry { room, entry } => self.show(&room, &entry, now, out),
             Outcome::Page { page, .. } => self.take_page(from, &page, now, out),
-            Outcome::Unread => match self.joining.get(&from).map(|newcomer| newcomer.joining.dialect()) {
+            Outcome::Unread => match self.joining.get(from).map(|newcomer| newcomer.joining.dialect()) {
                 Some(Dialect::Events) => {
                     out.push(Effect::End(from, StreamEnd::Truncated));
                     self.on_left(from, now, out);
@@ -238,6 +238,17 @@ impl Chat {
                 None => {}
             },
             Outcome::Rooms(_) => {}
+        }
+    }
+
+    /// A message of this member is lost.
+    fn refuse(&mut self, from: ConnId, why: Refusal, nonce: Option<Nonce>, now: Instant, out: &mut Effects) {
+        match self.members.get_mut(from).map(|member| member.dialect) {
+            Some(Dialect::V1) => send(from, out, |frame| v1::write_error(Problem::NotStored(why), nonce, frame)),
+            // Lines have no errors: only the end says that the message was lost.
+            Some(Dialect::Plain) => self.expel(from, INTERNAL_ERROR, not_stored(why), now, out),
+            // No member speaks in events.
+            Some(Dialect::Events) | None => {}
         }
     }
 
@@ -279,36 +290,43 @@ impl Chat {
         self.rooms.drop_if_unused(number);
     }
 
-    /// Lets those leave the room that have gone and whose messages were shown.
+    /// Announces the leave of each connection that has ended, once its own messages are shown.
     fn let_go(&mut self, number: usize, now: Instant, out: &mut Effects) {
-        if self.leaving.is_empty() {
+        let room = &self.rooms[number];
+        if room.leavers == 0 {
             return;
         }
-        let room = &self.rooms[number];
         let gone = |leaver: &Leaver| leaver.room == number && leaver.unstored == 0 && room.has_shown(leaver.last);
         let gone: Vec<Leaver> = self.leaving.extract_if(|_, leaver| gone(leaver)).map(|(_, leaver)| leaver).collect();
         for leaver in gone {
-            self.rooms[number].under_way -= 1;
+            let room = &mut self.rooms[number];
+            (room.under_way, room.leavers) = (room.under_way - 1, room.leavers - 1);
             self.leave(number, &leaver.name, leaver.dialect, now, out);
         }
     }
 
-    fn begin_joining(&mut self, from: ConnId, newcomer: Newcomer, next: Next, now: Instant, out: &mut Effects) {
+    fn begin_joining(&mut self, from: ConnId, newcomer: Newcomer, first: Next, now: Instant, out: &mut Effects) {
         self.rooms[newcomer.room].under_way += 1;
-        self.joining.insert(from, newcomer);
-        self.go_on_joining(from, next, now, out);
+        self.joining.insert(from, newcomer, first);
+        self.let_newcomers_read(now, out);
+    }
+
+    fn let_newcomers_read(&mut self, now: Instant, out: &mut Effects) {
+        while let Some((id, first)) = self.joining.next() {
+            self.go_on_joining(id, first, now, out);
+        }
     }
 
     /// A page of the history is there for a connection that is about to enter or to follow.
     fn take_page(&mut self, from: ConnId, page: &store::Page, now: Instant, out: &mut Effects) {
-        let Some(newcomer) = self.joining.get_mut(&from) else { return };
+        let Some(newcomer) = self.joining.get_mut(from) else { return };
         let shown = *self.rooms[newcomer.room].shown.get_or_insert(page.last);
         let next = newcomer.joining.take(page, shown, &newcomer.name);
         self.go_on_joining(from, next, now, out);
     }
 
     fn go_on_joining(&mut self, from: ConnId, next: Next, now: Instant, out: &mut Effects) {
-        let Some(newcomer) = self.joining.get(&from) else { return };
+        let Some(newcomer) = self.joining.get(from) else { return };
         let room = self.rooms[newcomer.room].name.clone();
         let (range, limit) = match (next, newcomer.joining.dialect()) {
             (Next::Read(range, limit), _) => (range, limit),
@@ -319,33 +337,39 @@ impl Chat {
                 out.push(Effect::Piece(from, event));
                 then
             }
-            (Next::Gap { oldest, reason, then }, _) => {
+            (Next::Gap { then, .. }, Dialect::Plain) => then,
+            (Next::Gap { oldest, reason, then }, Dialect::V1) => {
                 send(from, out, |frame| v1::write_gap(oldest, reason, frame));
                 then
             }
-            (Next::Enter, Dialect::Events) => return self.be_reader(from, out),
+            (Next::Enter, Dialect::Events) => return self.be_reader(from, now, out),
             (Next::Enter, _) => return self.be_present(from, now, out),
         };
         out.push(Effect::Store(from, Command::Read { room, range, limit }));
     }
 
     /// The response follows its room from here on.
-    fn be_reader(&mut self, from: ConnId, out: &mut Effects) {
-        let Some(Newcomer { room: number, joining, .. }) = self.joining.remove(&from) else { return };
+    fn be_reader(&mut self, from: ConnId, now: Instant, out: &mut Effects) {
+        let Some(Newcomer { room: number, joining, .. }) = self.joining.remove(from) else { return };
         let room = &mut self.rooms[number];
         room.under_way -= 1;
         room.add_reader();
         self.readers.insert(from, number);
-        let events = out.write(|events| events.extend_from_slice(joining.history()));
+        let events = out.write(|events| match (joining.history(), room.shown) {
+            // Without an event a client would have no position to come back with (WHATWG HTML, section 9.2.6).
+            ([], shown) => events.extend_from_slice(format!("id: {}\n\n", shown.unwrap_or_default()).as_bytes()),
+            (history, _) => events.extend_from_slice(history),
+        });
         out.push(Effect::Piece(from, events));
         out.push(Effect::Join(from, room.feed(Dialect::Events)));
+        self.let_newcomers_read(now, out);
     }
 
     /// The connection follows its room from here on, and its name is there.
     fn be_present(&mut self, from: ConnId, now: Instant, out: &mut Effects) {
         let Some(member) = self.members.get_mut(from) else { return };
         let (number, dialect, name) = (member.room as usize, member.dialect, member.name.clone());
-        let joining = self.joining.remove(&from).map(|newcomer| newcomer.joining);
+        let joining = self.joining.remove(from).map(|newcomer| newcomer.joining);
         let room = &mut self.rooms[number];
         room.under_way -= u32::from(joining.is_some());
         let entered = room.enter(&name, dialect);
@@ -371,6 +395,7 @@ impl Chat {
             Entered::Again if dialect == Dialect::Plain => send(from, out, |line| plain::write_enter(line, &name)),
             Entered::Again => {}
         }
+        self.let_newcomers_read(now, out);
     }
 
     /// The connection has ended; a member leaves the room, behind its own messages.
@@ -379,20 +404,21 @@ impl Chat {
             self.rooms[number].remove_reader();
             return self.rooms.drop_if_unused(number);
         }
-        if let Some(Newcomer { room, .. }) = self.joining.remove(&from) {
+        if let Some(Newcomer { room, .. }) = self.joining.remove(from) {
             self.rooms[room].under_way -= 1;
             if let Some(member) = self.members.remove(from) {
                 // It was never there.
                 self.names.leave(&member.name);
             }
-            return self.rooms.drop_if_unused(room);
+            self.rooms.drop_if_unused(room);
+            return self.let_newcomers_read(now, out);
         }
         let Some(Member { room, name, dialect, unstored, .. }) = self.members.remove(from) else { return };
         let number = room as usize;
         let room = &mut self.rooms[number];
         let last = room.stored;
         if unstored > 0 || !room.has_shown(last) {
-            room.under_way += 1;
+            (room.under_way, room.leavers) = (room.under_way + 1, room.leavers + 1);
             self.leaving.insert(from, Leaver { room: number, name, dialect, unstored, last });
             return;
         }
@@ -415,10 +441,10 @@ impl Chat {
     pub fn on_alarm(&mut self, now: Instant, out: &mut Effects) {
         while let Some(number) = self.agenda.next(now, out) {
             let Some(room) = self.rooms.get_mut(number) else { continue };
-            let (gone, next) = room.take_leavers(now, self.rules.grace);
+            let (gone, later) = room.take_leavers(now, self.rules.grace);
             let changes = room.take_changes(now);
             let leaves: Vec<Telling> = gone.into_iter().map(|name| room.tell_leave(name, now)).collect();
-            if let Some(at) = next {
+            for at in later {
                 self.agenda.plan(at, number, out);
             }
             for telling in changes.map(Telling::Now).into_iter().chain(leaves) {
@@ -462,26 +488,6 @@ impl Chat {
     fn expel(&mut self, from: ConnId, code: u16, reason: &'static str, now: Instant, out: &mut Effects) {
         out.push(Effect::Close(from, code, reason));
         self.on_left(from, now, out);
-    }
-}
-
-/// One text message to one connection.
-fn send(to: ConnId, out: &mut Effects, write: impl FnOnce(&mut Vec<u8>)) {
-    let text = out.write(write);
-    out.push(Effect::Send(to, Kind::Text, text));
-}
-
-/// One line to all members of the plain protocol.
-fn say(room: &Room, out: &mut Effects, write: impl FnOnce(&mut Vec<u8>)) {
-    let line = out.write(write);
-    out.push(Effect::Publish(room.feed(Dialect::Plain), line));
-}
-
-/// The reason of a Close for a message that was lost.
-fn not_stored(why: Refusal) -> &'static str {
-    match why {
-        Refusal::Busy => "too many messages wait to be stored",
-        _ => "the message cannot be stored",
     }
 }
 

@@ -136,7 +136,8 @@ impl Upgrades {
 
 /// The messages that a client of the plain protocol wants to be sent first: none, unless it asks.
 fn history_of(query: &Form) -> u32 {
-    query.value("history").and_then(|count| count.parse().ok()).unwrap_or(0)
+    let count = query.value("history").and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn refused(error: UpgradeError, user: &User, pages: &Pages) -> Response {

@@ -25,6 +25,8 @@ pub struct Memory {
     bytes: usize,
     bytes_max: usize,
     keep: usize,
+    /// The largest id of a room that was forgotten: ids never begin anew.
+    forgotten: u64,
     tags: Tags,
     outcomes: VecDeque<(ConnId, Outcome)>,
 }
@@ -52,6 +54,7 @@ impl Memory {
             bytes: 0,
             bytes_max: limits.history_memory_bytes_max,
             keep: limits.history_memory_keep.max(1),
+            forgotten: 0,
             tags,
             outcomes: VecDeque::new(),
         }
@@ -62,7 +65,11 @@ impl Memory {
         self.uses += 1;
         let room = self.rooms.entry(name.clone()).or_insert_with(|| {
             self.bytes += ROOM_BYTES;
-            Room::new(self.uses)
+            let start = match self.forgotten {
+                0 => Position::START,
+                id => Position { id, tag: self.tags.next_tag() },
+            };
+            Room::new(start, self.uses)
         });
         self.used.remove(&room.used);
         room.used = self.uses;
@@ -95,6 +102,7 @@ impl Memory {
             let Some((_, name)) = self.used.pop_first() else { return };
             if let Some(room) = self.rooms.remove(&name) {
                 self.bytes -= room.bytes + ROOM_BYTES;
+                self.forgotten = self.forgotten.max(room.last.id);
             }
         }
     }
@@ -144,11 +152,11 @@ enum Known {
 }
 
 impl Room {
-    fn new(used: u64) -> Room {
+    fn new(start: Position, used: u64) -> Room {
         Room {
             entries: VecDeque::new(),
-            last: Position::START,
-            pruned: Position::START,
+            last: start,
+            pruned: start,
             at: UnixMillis::default(),
             nonces: HashMap::new(),
             used,
@@ -447,5 +455,22 @@ mod tests {
         assert_eq!(memory.list().len(), 1, "a room that is used is kept, whatever it has");
         memory.rooms.values_mut().for_each(|room| room.prune(0));
         assert_eq!(memory.rooms.values().map(|room| room.bytes + room.nonces.len()).sum::<usize>(), 0);
+    }
+
+    #[test]
+    fn ids_go_on_behind_those_of_a_forgotten_room() {
+        let limits = Limits { history_memory_bytes_max: 3000, ..Limits::default() };
+        let mut memory = Memory::new(&limits, Tags::new(7));
+        for _ in 0..5 {
+            append(&mut memory, message("ann", None, "hi"));
+        }
+        let last = read(&mut memory, Range::Last, 1).last;
+        let elsewhere = message("ann", None, &"x".repeat(3000));
+        submit(&mut memory, Command::Append { room: "other".into(), at: at(1), draft: elsewhere });
+        assert_eq!(read(&mut memory, Range::Last, 10).entries, [], "the lobby is forgotten");
+        append(&mut memory, message("ann", None, "hi"));
+        let page = read(&mut memory, Range::Last, 10);
+        assert_eq!((ids(&page), page.oldest), (vec![6], 6));
+        assert_eq!(read(&mut memory, Range::After(last), 10).past, Past::Other);
     }
 }

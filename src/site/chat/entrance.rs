@@ -39,4 +39,6 @@ pub struct Newcomer {
     pub room: usize,
     pub name: Arc<str>,
     pub joining: Joining,
+    /// It does not stand in line any more.
+    pub is_reading: bool,
 }

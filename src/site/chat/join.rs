@@ -101,7 +101,7 @@ impl Joining {
             let reason = match page.past {
                 Past::Pruned => Some("pruned"),
                 Past::Other => Some("other"),
-                Past::Ours => (behind > BEHIND_MAX || self.history.len() > HISTORY_BYTES_MAX).then_some("too_far"),
+                Past::Ours => (behind > BEHIND_MAX).then_some("too_far"),
             };
             if let Some(reason) = reason {
                 return self.start_anew(page.oldest, reason);
@@ -115,8 +115,11 @@ impl Joining {
             self.add(entry, reader);
             self.at = Some(entry.position());
         }
+        if self.is_resumed() && self.history.len() > HISTORY_BYTES_MAX {
+            return self.start_anew(page.oldest, "too_far");
+        }
         match self.at {
-            // A page that ends before P has not got all, if it has anything.
+            // The page ends before P: read on. An empty page ends the reading.
             Some(at) if at.id < shown.id && !page.entries.is_empty() => Next::Read(Range::After(at), PAGE_MAX),
             _ => Next::Enter,
         }

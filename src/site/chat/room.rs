@@ -2,7 +2,8 @@
 
 use crate::id::FeedId;
 use crate::store::Position;
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,10 +40,12 @@ pub struct Room {
     members: [u32; 3],
     present: HashMap<Arc<str>, Presence>,
     /// Names that may be leaving, by the time at which that is looked at.
-    leaving: VecDeque<(Instant, Arc<str>)>,
+    leaving: BinaryHeap<Reverse<(Instant, Arc<str>)>>,
     changes: Changes,
     /// Connections that are about to enter or leave, and messages that wait to be stored: the room stays for them.
     pub under_way: u32,
+    /// Of these, members that have gone and whose last messages are not shown yet.
+    pub leavers: u32,
 }
 
 /// A name in the room.
@@ -103,9 +106,10 @@ impl Room {
             stored: 0,
             members: [0; 3],
             present: HashMap::new(),
-            leaving: VecDeque::new(),
+            leaving: BinaryHeap::new(),
             changes: Changes::default(),
             under_way: 0,
+            leavers: 0,
         }
     }
 
@@ -146,7 +150,7 @@ impl Room {
         self.members[Dialect::Events as usize] += 1;
     }
 
-    /// It does no more.
+    /// The response does not follow the room any more.
     pub fn remove_reader(&mut self) {
         self.members[Dialect::Events as usize] -= 1;
     }
@@ -177,7 +181,7 @@ impl Room {
     }
 
     /// The name of the last connection that left is announced as gone after `grace`, if it has not come back. Returns
-    /// when to look, if that is not planned yet; `None`, too, if no member would be told.
+    /// the time of a new look. `None`: one is planned already, or no member would be told and the name is gone at once.
     pub fn plan_leave(&mut self, name: &Arc<str>, now: Instant, grace: Duration) -> Option<Instant> {
         if !self.has(Dialect::V1) && !self.has(Dialect::Events) {
             self.present.remove(name);
@@ -188,26 +192,22 @@ impl Room {
             return None;
         }
         let at = now.checked_add(grace)?;
-        self.leaving.push_back((at, name.clone()));
+        self.leaving.push(Reverse((at, name.clone())));
         Some(at)
     }
 
-    /// The names whose time to come back is over leave. Those that left later than they were listed for wait on. Returns
-    /// when to look again.
-    pub fn take_leavers(&mut self, now: Instant, grace: Duration) -> (Vec<Arc<str>>, Option<Instant>) {
-        let (mut gone, mut next) = (vec![], None);
-        for _ in 0..self.leaving.len() {
-            if self.leaving.front().is_none_or(|(at, _)| *at > now) {
-                break;
-            }
-            let Some((_, name)) = self.leaving.pop_front() else { break };
+    /// The names whose time to come back is over leave. Those that left later than they were listed for wait on: when to
+    /// look at each of them again.
+    pub fn take_leavers(&mut self, now: Instant, grace: Duration) -> (Vec<Arc<str>>, Vec<Instant>) {
+        let (mut gone, mut later) = (vec![], vec![]);
+        while self.leaving.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            let Some(Reverse((_, name))) = self.leaving.pop() else { break };
             let Some(presence) = self.present.get_mut(&name) else { continue };
-            let due = presence.gone_at.and_then(|at| at.checked_add(grace));
-            match due {
+            match presence.gone_at.and_then(|at| at.checked_add(grace)) {
                 None => presence.is_listed = false,
                 Some(at) if at > now => {
-                    self.leaving.push_back((at, name));
-                    next = Some(at);
+                    self.leaving.push(Reverse((at, name)));
+                    later.push(at);
                 }
                 Some(_) => {
                     self.present.remove(&name);
@@ -215,7 +215,7 @@ impl Room {
                 }
             }
         }
-        (gone, next)
+        (gone, later)
     }
 
     /// A name has entered.
@@ -298,7 +298,7 @@ mod tests {
         let due = room.plan_leave(&bob, now, GRACE).expect("it is planned");
         assert_eq!((due, room.count()), (now + GRACE, 2));
         assert_eq!(room.enter(&bob, Dialect::V1), Entered::Back);
-        assert_eq!(room.take_leavers(due, GRACE), (vec![], None));
+        assert_eq!(room.take_leavers(due, GRACE), (vec![], vec![]));
         assert_eq!(room.count(), 2);
         assert!(room.leave(&bob, Dialect::V1, due), "and it is planned anew");
         assert_eq!(room.plan_leave(&bob, due, GRACE), Some(due + GRACE));
@@ -313,9 +313,31 @@ mod tests {
         assert_eq!(room.enter(&bob, Dialect::V1), Entered::Back);
         assert!(room.leave(&bob, Dialect::V1, later));
         assert_eq!(room.plan_leave(&bob, later, GRACE), None, "it is listed");
-        assert_eq!(room.take_leavers(now + GRACE, GRACE), (vec![], Some(later + GRACE)));
-        assert_eq!(room.take_leavers(later + GRACE, GRACE), (vec![bob], None));
+        assert_eq!(room.take_leavers(now + GRACE, GRACE), (vec![], vec![later + GRACE]));
+        assert_eq!(room.take_leavers(later + GRACE, GRACE), (vec![bob], vec![]));
         assert_eq!((room.count(), room.names()), (1, vec!["ann"]));
+    }
+
+    #[test]
+    fn names_that_went_twice_leave_each_at_its_time() {
+        let (mut room, now) = (room(&["ann", "bob", "cid"]), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        let go = |room: &mut Room, name: &str, at| {
+            let name = name.into();
+            assert!(room.leave(&name, Dialect::V1, at));
+            room.plan_leave(&name, at, GRACE)
+        };
+        for name in ["ann", "bob"] {
+            assert_eq!(go(&mut room, name, after(0)), Some(after(15)));
+            room.enter(&name.into(), Dialect::V1);
+        }
+        assert_eq!([go(&mut room, "bob", after(5)), go(&mut room, "ann", after(6))], [None; 2]);
+        let (gone, mut later) = room.take_leavers(after(15), GRACE);
+        later.sort();
+        assert_eq!((gone, later), (vec![], vec![after(20), after(21)]));
+        assert_eq!(room.take_leavers(after(20), GRACE), (vec!["bob".into()], vec![]));
+        assert_eq!(room.take_leavers(after(21), GRACE), (vec!["ann".into()], vec![]));
+        assert_eq!(room.names(), ["cid"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! `src/doc/chat.md` has the protocol for readers who write a client.
 
-use crate::store::{Entry, Kind, Nonce, Position, Refusal};
+use crate::store::{Entry, Kind, Nonce, Position, Refusal, RoomFacts};
 use serde_json::Value;
 use std::fmt::Display;
 use std::io::Write;
@@ -31,8 +31,8 @@ pub fn parse(frame: &[u8]) -> Result<Said, Malformed> {
     let nonce = object["nonce"].as_str().and_then(Nonce::parse).ok_or(Malformed(None))?;
     let malformed = Malformed(Some(nonce));
     match object["type"].as_str() {
-        Some("message") => match object["text"].take() {
-            Value::String(text) => Ok(Said::Message { text, nonce }),
+        Some("message") => match object.get_mut("text").map(Value::take) {
+            Some(Value::String(text)) => Ok(Said::Message { text, nonce }),
             _ => Err(malformed),
         },
         Some("delete") => object["id"].as_u64().map(|id| Said::Delete { id, nonce }).ok_or(malformed),
@@ -146,6 +146,18 @@ pub fn write_gap(oldest: u64, reason: &str, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
+/// Appends a row of the list of rooms.
+pub fn write_room(name: &str, members: usize, facts: Option<&RoomFacts>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"name\":");
+    write_text(name, out);
+    plain("members", members, out);
+    match facts {
+        Some(room) => plain("last", format_args!("{{\"position\":\"{}\",\"at\":\"{}\"}}", room.last, room.at), out),
+        None => plain("last", "null", out),
+    }
+    out.push(b'}');
+}
+
 /// What a client did wrong, or what went wrong for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Problem {
@@ -225,7 +237,7 @@ fn write_names<N: AsRef<str>>(names: &[N], out: &mut Vec<u8>) {
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
-    // Of text into a vector, neither can fail.
+    // Writing text to a vector cannot fail.
     let _ = serde_json::to_writer(out, text);
 }
 

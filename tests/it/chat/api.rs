@@ -106,6 +106,10 @@ fn a_script_posts_a_message_once() {
     for (body, status) in [("text=", 400), ("words=x", 400), ("text=x&nonce=1", 400), ("text=%FF", 400)] {
         assert_eq!(send(body).0, status, "{body}");
     }
+    for body in ["7", "[]", "\"x\"", "true", "null", "{}", "{\"text\":7}", "{\"text\":\"x\",\"nonce\":1}", "{"] {
+        let kind = "Content-Type: application/json\r\n";
+        assert_eq!(ask(&site, "ann", "POST /api/rooms/lobby/messages", kind, body).status, 400, "{body}");
+    }
     let long = format!("text={}", "x".repeat(4097));
     assert_eq!(send(&long).0, 413);
     assert_eq!(ask(&site, "ann", "POST /api/rooms/lobby/messages", "Content-Type: text/plain\r\n", "hi").status, 415);
@@ -177,6 +181,18 @@ fn events_follow_a_room_and_resume_by_their_id() {
     assert_eq!(anew.next(1)[0].1["text"], "one");
     drop((events, anew, member));
     site.wait_until_empty();
+}
+
+#[test]
+fn events_of_an_empty_room_have_a_position() {
+    let site = Site::start(Limits::default(), &["--message-rate", "0"]);
+    let mut events = Events::open(&site, "");
+    let position = events.0.event_line();
+    assert_eq!([&*position, &*events.0.event_line()], ["id: 0.0", ""]);
+    drop(events);
+    (0..60).for_each(|n| assert_eq!(post(&site, &n.to_string()).status, 201));
+    let mut events = Events::open(&site, "Last-Event-ID: 0.0\r\n");
+    assert!(events.next(60).iter().map(|(_, data)| data["id"].clone()).eq(1..=60), "all, and not the last 50");
 }
 
 #[test]

@@ -129,16 +129,23 @@ fn members_are_held_while_too_much_waits_in_all() {
 
 #[test]
 fn a_member_that_goes_leaves_its_messages_to_the_store() {
-    let (mut server, ids, peers, store, said) = members(Limits::default(), 2);
-    say_all(&peers[0], &texts('a', 3));
-    server.turn(&[readable(ids[0])], Now::read());
-    peers[0].borrow_mut().reset(false);
-    server.turn(&[(Source::Connection(ids[0]), Ready { broken: true, ..READABLE })], Now::read());
-    store.release(9);
-    server.turn(&[woken()], Now::read());
-    assert_eq!(*said.borrow(), texts('a', 3));
-    assert!(told(&peers[1]) > 0);
-    server.audit().expect("nothing waits for one that is gone");
+    for unstored_max in [16, 2] {
+        let limits = Limits { unstored_max, ..Limits::default() };
+        let (mut server, ids, peers, store, said) = members(limits, 2);
+        say_all(&peers[0], &texts('a', 5));
+        server.turn(&[readable(ids[0])], Now::read());
+        peers[0].borrow_mut().reset(false);
+        server.turn(&[(Source::Connection(ids[0]), Ready { broken: true, ..READABLE })], Now::read());
+        for _ in 0..5 {
+            store.release(2);
+            server.turn(&[woken()], Now::read());
+            server.turn(&[], Now::read());
+        }
+        assert_eq!(*said.borrow(), texts('a', 5), "with {unstored_max} at once");
+        assert!(told(&peers[1]) > 0);
+        assert_eq!(server.counts().connections, 1, "it is gone then");
+        server.audit().expect("nothing waits for one that is gone");
+    }
 }
 
 #[test]
