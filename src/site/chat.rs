@@ -312,7 +312,7 @@ impl Chat {
     }
 
     fn let_newcomers_read(&mut self, now: Instant, out: &mut Effects) {
-        while let Some((id, first)) = self.joining.next() {
+        while let Some((id, first)) = self.joining.next_reader() {
             self.go_on_joining(id, first, now, out);
         }
     }

@@ -28,7 +28,7 @@ impl Newcomers {
     }
 
     /// The next one in line, if it may read now.
-    pub fn next(&mut self) -> Option<(ConnId, Next)> {
+    pub fn next_reader(&mut self) -> Option<(ConnId, Next)> {
         while self.reading < READING_MAX {
             let (id, first) = self.line.pop_front()?;
             if let Some(newcomer) = self.all.get_mut(&id) {
@@ -77,12 +77,12 @@ mod tests {
             let (joining, first) = Joining::since(Since::Nothing, Dialect::V1);
             newcomers.insert(id(n), Newcomer { room: 0, name: "ann".into(), joining, is_reading: false }, first);
         }
-        let reading: Vec<ConnId> = std::iter::from_fn(|| newcomers.next()).map(|(id, _)| id).collect();
+        let reading: Vec<ConnId> = std::iter::from_fn(|| newcomers.next_reader()).map(|(id, _)| id).collect();
         assert!(reading.into_iter().eq((0..READING_MAX).map(id)));
         assert!(newcomers.remove(id(READING_MAX)).is_some(), "one in line goes");
-        assert!(newcomers.next().is_none());
+        assert!(newcomers.next_reader().is_none());
         assert!(newcomers.remove(id(5)).is_some() && newcomers.remove(id(5)).is_none());
-        assert_eq!(newcomers.next().map(|(id, _)| id), Some(id(READING_MAX + 1)));
-        assert!(newcomers.next().is_none() && !newcomers.is_empty());
+        assert_eq!(newcomers.next_reader().map(|(id, _)| id), Some(id(READING_MAX + 1)));
+        assert!(newcomers.next_reader().is_none() && !newcomers.is_empty());
     }
 }
