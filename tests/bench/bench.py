@@ -234,7 +234,8 @@ class Bench:
         port = free_port()
         if "--history" not in flags:
             flags = ("--history", "memory", *flags)
-        command = [BIN, "--listen", f"127.0.0.1:{port}", "--data-dir", self.path("data"), "--drain", "0", *flags]
+        command = [BIN, "--listen", f"127.0.0.1:{port}", "--data-dir", self.path(f"data-{name}"),
+                   "--drain", "0", *flags]
         return Child(self, name, core, command, "127.0.0.1", port)
 
     def nginx(self, name, server, http="", core=SERVER_CORE, address="127.0.0.1"):

@@ -9,6 +9,7 @@
 #   peers     beside nginx, Tornado and a floor that makes the system calls and does nothing else
 #   growth    what a request, echo, delivery, member and timer cost with up to 15,000 connections
 #   fairness  how long others wait beside two clients that flood the server
+#   history   rooms whose messages are kept in memory and in a file
 #   search    /search beside nginx' proxy_pass      fetch   `squall fetch` beside curl and aiohttp
 #   tls       https beside nginx
 #
@@ -22,7 +23,7 @@ usage() { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; }
 parts=(peers growth fairness) pictures=''
 case ${1:-} in
   -h | --help) usage && exit ;;
-  peers | growth | fairness | search | fetch | tls) parts=("$1") && shift ;;
+  peers | growth | fairness | history | search | fetch | tls) parts=("$1") && shift ;;
   --pictures) parts=(peers growth) pictures=1 && shift ;;
   '' | --*) ;;
   *) echo "tests/bench/run.sh: there is no part '$1'; see --help" >&2 && exit 2 ;;

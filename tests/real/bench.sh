@@ -10,4 +10,5 @@ cargo fmt --check --manifest-path tests/bench/tools/Cargo.toml
 python3 tests/bench/search.py --rounds "${rounds:-1}" --seconds "${seconds:-1}"
 python3 tests/bench/fetch.py --rounds "${rounds:-1}"
 python3 tests/bench/tls.py --rounds "${rounds:-1}" --seconds "${seconds:-1}" "${ciphers[@]}"
+python3 tests/bench/history.py --quick
 tests/bench/run.sh --quick
