@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const SEEDS: u64 = 10_000;
+const SEEDS: u64 = 6_000;
 const SEEDS_FULL: u64 = 200_000;
 /// After this many failures the rest is not run: most will be of one kind.
 const FAILURES_MAX: usize = 10;
