@@ -74,13 +74,15 @@ class Script:
                     id = line[4:]
                 elif line.startswith("data: "):
                     data = json.loads(line[6:])
-                elif not line and data:
-                    self._take(id, data)
+                elif not line:
+                    # An id without data counts, too: it is the position in a room without entries.
+                    self.position = id or self.position
+                    if data:
+                        self._take(data)
                     id = data = None
 
-    def _take(self, id, data):
-        if id:
-            self.position = id
+    def _take(self, data):
+        if data["type"] in ("message", "deleted", "cleared"):
             self.journal.write("saw", entry=data)
         elif data["type"] == "gap":
             # What follows takes the place of what it has; there is no welcome in a stream.
