@@ -31,8 +31,16 @@ async function sayAs(name, words) {
   socket.close();
 }
 
-// What scrolls although it should not, and what is cut off.
-const faults = () =>
+// What scrolls although it should not, and what is cut off. The page follows a new size of its window a moment later.
+async function faults() {
+  for (let tries = 0; ; tries++) {
+    const found = await look();
+    if (!found.length || tries === 20) return found;
+    await page.waitForTimeout(100);
+  }
+}
+
+const look = () =>
   page.evaluate(() => {
     const found = [];
     scrollTo(0, 9999);
