@@ -319,6 +319,11 @@ async function takePictures(directory) {
   const phone = await person(browser, "the phone", { ...night, hasTouch: true });
   await logIn(desk.page, base, "Grace");
   await logIn(phone.page, base, "张三");
+  // A room of their own: what was said before is not for the pictures.
+  for (const { page } of [desk, phone]) {
+    await page.goto(`${base}/chat/?room=deck`);
+    await isIn(page, "connected");
+  }
   await say(desk.page, "Morning! Is your search still running next door?");
   await say(phone.page, "It is, and another tab has been asleep for ten seconds.");
   await says(desk.page, "It is, and");
