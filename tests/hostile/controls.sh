@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The hostile clients against other servers, as controls: each of them must miss a scenario, or nothing was shown.
 #
-#   controls.sh [NAME...]    nginx, node, tornado
+#   controls.sh [NAME...]    nginx, node, tornado; without names nginx and, if FULL is set, the others
 #
 # Only those scenarios that are quick and known to be missed, unless FULL is set.
 # TOOLS is the folder (target/tools) with node_modules/ws and, in venv, tornado; nginx and node are the system's.
@@ -29,6 +29,6 @@ attack() {
 }
 
 failed=0
-(($#)) || set -- nginx node tornado
+(($#)) || set -- nginx ${FULL:+node tornado}
 for name in "$@"; do attack "$name" || failed=1; done
 exit $failed
