@@ -21,6 +21,7 @@ pub mod room_name;
 pub mod router;
 pub mod search;
 pub mod upgrade;
+pub mod visit;
 
 use crate::clock::Now;
 use crate::config::Limits;
@@ -30,7 +31,7 @@ use crate::event::{
 use crate::http::request::Method;
 use crate::http::url::{Form, NotUtf8};
 use crate::id::ConnId;
-use api::{Api, Call};
+use api::Api;
 use chat::Chat;
 use chat::rules::Rules;
 use context::Context;
@@ -44,7 +45,8 @@ use router::{Found, Route, Router};
 use search::Search;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use upgrade::{Upgrades, Visit};
+use upgrade::Upgrades;
+use visit::Visit;
 
 /// What the site is told at start.
 #[derive(Debug, Clone)]
@@ -143,10 +145,10 @@ impl Site {
             }
             Route::ChatWithoutSlash => Response::redirect(308, "/chat/"),
             Route::Rooms | Route::Room(_) => {
-                let call = Call { cx, user: &user, query: &query, origins: &self.origins, pages };
+                let visit = Visit { cx, user: &user, query: &query, origins: &self.origins, pages };
                 return match route {
-                    Route::Room(resource) => self.api.room(call, path, resource, &mut self.chat, out),
-                    _ => self.api.rooms(call, out),
+                    Route::Room(resource) => self.api.room(visit, path, resource, &mut self.chat, out),
+                    _ => self.api.rooms(visit, out),
                 };
             }
             Route::Echo => return self.upgrades.echo(cx, &user, &self.origins, pages, out),

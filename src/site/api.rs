@@ -6,12 +6,8 @@ use super::chat::allowance::{Allowance, Rate};
 use super::chat::entrance::Place;
 use super::chat::join::Since;
 use super::chat::{Chat, v1};
-use super::context::{Context, User};
-use super::language::Localized;
-use super::origins::Origins;
-use super::pages::Pages;
 use super::room_name;
-use super::upgrade::CHALLENGE;
+use super::visit::Visit;
 use crate::config::Limits;
 use crate::event::{Body, Command, Effect, Effects, Outcome, Response};
 use crate::http::request::Method;
@@ -35,16 +31,6 @@ const POSTERS_MAX: usize = 10_000;
 pub enum Resource {
     Messages,
     Events,
-}
-
-/// A request, and what its response is made of.
-#[derive(Clone, Copy)]
-pub struct Call<'a> {
-    pub cx: Context<'a>,
-    pub user: &'a User,
-    pub query: &'a Form<'a>,
-    pub origins: &'a Origins,
-    pub pages: &'a Pages,
 }
 
 /// The requests that wait for the store, and how much scripts have posted.
@@ -76,36 +62,36 @@ impl Api {
     }
 
     /// `GET /api/rooms`.
-    pub fn rooms(&mut self, call: Call, out: &mut Effects) {
-        let from = call.cx.from;
-        match call.name() {
+    pub fn rooms(&mut self, visit: Visit, out: &mut Effects) {
+        let from = visit.cx.from;
+        match visit.name() {
             Ok(_) => self.ask(from, Waiting::Rooms, Command::ListRooms, out),
             Err(refusal) => out.respond(from, refusal),
         }
     }
 
     /// `/api/rooms/NAME/messages` and `/api/rooms/NAME/events`; `path` is decoded.
-    pub fn room(&mut self, call: Call, path: &str, resource: Resource, chat: &mut Chat, out: &mut Effects) {
-        let cx = call.cx;
+    pub fn room(&mut self, visit: Visit, path: &str, resource: Resource, chat: &mut Chat, out: &mut Effects) {
+        let cx = visit.cx;
         let room = path.strip_prefix("/api/rooms/").and_then(|path| path.rsplit_once('/')).map_or("", |path| path.0);
-        let found = call.name().and_then(|name| {
-            let room = room_name::check(room).map_err(|_| call.refusal(400, "why_room"))?;
+        let found = visit.name().and_then(|name| {
+            let room = room_name::check(room).map_err(|_| visit.refusal(400, "why_room"))?;
             match chat.place_in(&room) {
-                Place::NoSuchRoom => Err(call.refusal(404, "why_no_room")),
+                Place::NoSuchRoom => Err(visit.refusal(404, "why_no_room")),
                 // Only a follower needs the room itself.
                 Place::TooManyRooms if resource == Resource::Events => {
-                    Err(call.refusal(503, "why_rooms").header("Retry-After", "60"))
+                    Err(visit.refusal(503, "why_rooms").header("Retry-After", "60"))
                 }
                 Place::Free | Place::TooManyRooms => Ok((Arc::<str>::from(name), room)),
             }
         });
         let begun = found.and_then(|(name, room)| match (resource, cx.request.method) {
-            (Resource::Messages, Method::Post) => self.post(call, name, room, chat, out),
-            (Resource::Messages, _) => self.read(call, name, room, out),
+            (Resource::Messages, Method::Post) => self.post(visit, name, room, chat, out),
+            (Resource::Messages, _) => self.read(visit, name, room, out),
             (Resource::Events, method) => {
                 out.respond(cx.from, event_stream());
                 if method == Method::Get {
-                    chat.follow(cx.from, room, name, since(&call), cx.now.instant, out);
+                    chat.follow(cx.from, room, name, since(&visit), cx.now.instant, out);
                 }
                 Ok(())
             }
@@ -115,48 +101,48 @@ impl Api {
         }
     }
 
-    fn read(&mut self, call: Call, name: Arc<str>, room: Arc<str>, out: &mut Effects) -> Result<(), Response> {
-        let number = |key: &str| match call.query.value(key) {
+    fn read(&mut self, visit: Visit, name: Arc<str>, room: Arc<str>, out: &mut Effects) -> Result<(), Response> {
+        let number = |key: &str| match visit.query.value(key) {
             None => Ok(None),
-            Some(text) => text.parse::<u64>().map(Some).map_err(|_| call.refusal(400, "why_page")),
+            Some(text) => text.parse::<u64>().map(Some).map_err(|_| visit.refusal(400, "why_page")),
         };
         let range = number("before")?.map_or(Range::Last, Range::Before);
         let limit = number("limit")?.map_or(PAGE, |limit| u32::try_from(limit).unwrap_or(u32::MAX));
         if !(1..=PAGE_MAX).contains(&limit) {
-            return Err(call.refusal(400, "why_page"));
+            return Err(visit.refusal(400, "why_page"));
         }
-        self.ask(call.cx.from, Waiting::Page(name), Command::Read { room, range, limit }, out);
+        self.ask(visit.cx.from, Waiting::Page(name), Command::Read { room, range, limit }, out);
         Ok(())
     }
 
     fn post(
         &mut self,
-        call: Call,
+        visit: Visit,
         user: Arc<str>,
         room: Arc<str>,
         chat: &Chat,
         out: &mut Effects,
     ) -> Result<(), Response> {
-        let cx = call.cx;
-        call.origins.check(cx.request).map_err(|why| call.pages.error(call.user, 403, &why))?;
+        let cx = visit.cx;
+        visit.origins.check(cx.request).map_err(|why| visit.pages.error(visit.user, 403, &why))?;
         if chat.claim(&user).is_none() {
-            return Err(call.refusal(409, "name_taken"));
+            return Err(visit.refusal(409, "name_taken"));
         }
-        let (text, nonce) = posted(&call)?;
+        let (text, nonce) = posted(&visit)?;
         if text.trim().is_empty() {
-            return Err(call.refusal(400, "why_no_text"));
+            return Err(visit.refusal(400, "why_no_text"));
         }
         if text.len() > self.text_bytes_max {
-            return Err(call.refusal(413, "why_long_text"));
+            return Err(visit.refusal(413, "why_long_text"));
         }
-        self.allow(&user, cx.now.instant, &call)?;
+        self.allow(&user, cx.now.instant, &visit)?;
         let draft = Draft::Message { user, nonce, text: text.into() };
         self.ask(cx.from, Waiting::Post, Command::Append { room, at: cx.now.wall, draft }, out);
         Ok(())
     }
 
     /// Takes one message of this name's allowance.
-    fn allow(&mut self, user: &Arc<str>, now: Instant, call: &Call) -> Result<(), Response> {
+    fn allow(&mut self, user: &Arc<str>, now: Instant, visit: &Visit) -> Result<(), Response> {
         if self.posters.len() >= POSTERS_MAX && !self.posters.contains_key(user) {
             let rate = &self.rate;
             self.posters.retain(|_, allowance| !allowance.is_full(rate, now));
@@ -169,7 +155,7 @@ impl Api {
         };
         taken.map_err(|wait| {
             let seconds = wait.as_secs().saturating_add(1);
-            call.refusal(429, "why_too_fast").header("Retry-After", seconds.to_string())
+            visit.refusal(429, "why_too_fast").header("Retry-After", seconds.to_string())
         })
     }
 
@@ -210,36 +196,21 @@ impl Api {
     }
 }
 
-impl<'a> Call<'a> {
-    /// The name of the user.
-    ///
-    /// # Errors
-    /// 401: there is no valid cookie.
-    fn name(&self) -> Result<&'a str, Response> {
-        let refusal = || self.refusal(401, "why_no_name").header("WWW-Authenticate", CHALLENGE);
-        self.user.name.as_deref().ok_or_else(refusal)
-    }
-
-    fn refusal(&self, status: u16, why: &'static str) -> Response {
-        self.pages.error(self.user, status, &Localized::new(why, []))
-    }
-}
-
 /// What a client that follows a room has: Last-Event-ID, which browsers send by themselves, or `since`.
-fn since(call: &Call) -> Since {
-    match call.cx.request.header("last-event-id") {
+fn since(visit: &Visit) -> Since {
+    match visit.cx.request.header("last-event-id") {
         Some(id) if !id.is_empty() => Since::parse(Some(&String::from_utf8_lossy(id))),
-        _ => Since::parse(call.query.value("since").as_deref()),
+        _ => Since::parse(visit.query.value("since").as_deref()),
     }
 }
 
 /// The text and the nonce of a message: a form, or a JSON object.
-fn posted(call: &Call) -> Result<(String, Option<Nonce>), Response> {
-    let kind = call.cx.request.header("content-type").unwrap_or_default();
+fn posted(visit: &Visit) -> Result<(String, Option<Nonce>), Response> {
+    let kind = visit.cx.request.header("content-type").unwrap_or_default();
     let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-    let wrong = || call.refusal(400, "why_post");
+    let wrong = || visit.refusal(400, "why_post");
     let (text, nonce) = if kind.eq_ignore_ascii_case(b"application/json") {
-        let mut object: Value = serde_json::from_slice(call.cx.body).map_err(|_| wrong())?;
+        let mut object: Value = serde_json::from_slice(visit.cx.body).map_err(|_| wrong())?;
         let nonce = match &object["nonce"] {
             Value::Null => None,
             Value::String(nonce) => Some(nonce.clone()),
@@ -251,10 +222,10 @@ fn posted(call: &Call) -> Result<(String, Option<Nonce>), Response> {
             _ => return Err(wrong()),
         }
     } else if kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
-        let form = Form::parse(call.cx.body).map_err(|_| call.refusal(400, "why_encoding"))?;
+        let form = Form::parse(visit.cx.body).map_err(|_| visit.refusal(400, "why_encoding"))?;
         (form.value("text").ok_or_else(wrong)?, form.value("nonce"))
     } else {
-        return Err(call
+        return Err(visit
             .refusal(415, "why_post")
             .header("Accept", "application/json, application/x-www-form-urlencoded"));
     };

@@ -11,24 +11,12 @@ use super::language::Localized;
 use super::origins::Origins;
 use super::pages::Pages;
 use super::room_name::{self, LOBBY};
+use super::visit::Visit;
 use crate::config::Limits;
 use crate::event::{Effect, Effects, Request, Response};
 use crate::http::url::Form;
 use crate::ws::deflate::{self, Agreement};
 use crate::ws::handshake::{self, UpgradeError};
-
-/// The challenge of a 401 (RFC 9110 section 11.6.1). No browser knows the scheme, so none asks for a password.
-pub const CHALLENGE: &str = "Cookie form-action=\"/login\", cookie-name=\"username\"";
-
-/// A request for the chat, and what it is checked by.
-#[derive(Clone, Copy)]
-pub struct Visit<'a> {
-    pub cx: Context<'a>,
-    pub user: &'a User,
-    pub query: &'a Form<'a>,
-    pub origins: &'a Origins,
-    pub pages: &'a Pages,
-}
 
 /// The value of Sec-WebSocket-Accept, the subprotocol, and how the connection enters.
 type Admission = ([u8; 28], Option<&'static str>, Entrance);
@@ -80,20 +68,17 @@ impl Upgrades {
 
     fn admit(&self, visit: &Visit, chat: &Chat) -> Result<Admission, Response> {
         let Visit { cx, user, query, origins, pages } = *visit;
-        let refuse = |status, why| pages.error(user, status, &Localized::new(why, []));
         let accept = self.check(cx.request, user, origins, pages)?;
         let subprotocol =
             handshake::choose_subprotocol(cx.request, &[v1::NAME]).map_err(|e| refused(e, user, pages))?;
-        let Some(name) = &user.name else {
-            return Err(refuse(401, "why_no_name").header("WWW-Authenticate", CHALLENGE));
-        };
-        let claim = chat.claim(name).ok_or_else(|| refuse(409, "name_taken"))?;
+        let name = visit.name()?;
+        let claim = chat.claim(name).ok_or_else(|| visit.refusal(409, "name_taken"))?;
         let room = query.value("room").unwrap_or_else(|| LOBBY.into());
-        let room = room_name::check(&room).map_err(|_| refuse(400, "why_room"))?;
+        let room = room_name::check(&room).map_err(|_| visit.refusal(400, "why_room"))?;
         match chat.place_in(&room) {
             Place::Free => {}
-            Place::NoSuchRoom => return Err(refuse(404, "why_no_room")),
-            Place::TooManyRooms => return Err(refuse(503, "why_rooms").header("Retry-After", "60")),
+            Place::NoSuchRoom => return Err(visit.refusal(404, "why_no_room")),
+            Place::TooManyRooms => return Err(visit.refusal(503, "why_rooms").header("Retry-After", "60")),
         }
         let manner = match subprotocol {
             Some(_) => Manner::V1(Since::parse(query.value("since").as_deref())),

@@ -1,0 +1,37 @@
+//! A request for the chat, over HTTP or to be upgraded, and what its response is made of.
+
+use super::context::{Context, User};
+use super::language::Localized;
+use super::origins::Origins;
+use super::pages::Pages;
+use crate::event::Response;
+use crate::http::url::Form;
+
+/// The challenge of a 401 (RFC 9110 section 11.6.1). No browser knows the scheme, so none asks for a password.
+const CHALLENGE: &str = "Cookie form-action=\"/login\", cookie-name=\"username\"";
+
+/// A request, its user and query, and what it is checked by.
+#[derive(Clone, Copy)]
+pub struct Visit<'a> {
+    pub cx: Context<'a>,
+    pub user: &'a User,
+    pub query: &'a Form<'a>,
+    pub origins: &'a Origins,
+    pub pages: &'a Pages,
+}
+
+impl<'a> Visit<'a> {
+    /// The name of the user.
+    ///
+    /// # Errors
+    /// 401: there is no valid cookie.
+    pub fn name(&self) -> Result<&'a str, Response> {
+        let refusal = || self.refusal(401, "why_no_name").header("WWW-Authenticate", CHALLENGE);
+        self.user.name.as_deref().ok_or_else(refusal)
+    }
+
+    /// A refusal with this status and text.
+    pub fn refusal(&self, status: u16, why: &'static str) -> Response {
+        self.pages.error(self.user, status, &Localized::new(why, []))
+    }
+}
