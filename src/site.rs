@@ -92,7 +92,7 @@ impl Site {
         let rules = Rules::new(limits, settings.rooms.as_deref(), now)?;
         Ok(Site {
             router: Router::new(&settings),
-            pages: Pages::new(settings.www.as_deref())?,
+            pages: Pages::new(settings.www.as_deref(), &files::folder(settings.www.as_deref()))?,
             index: Index::new(&settings),
             login: Login::new(&settings),
             upgrades: Upgrades::new(limits),
