@@ -6,7 +6,7 @@
 
 use crate::http::response::{Body, Response};
 use crate::site::context::User;
-use crate::site::language::{Lang, Localized, TEXTS};
+use crate::site::language::{Lang, Localized, texts};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use std::collections::{BTreeMap, BTreeSet};
@@ -201,7 +201,7 @@ impl Pages {
             overlaid.insert(name);
         }
         let texts = Lang::ALL.map(|lang| {
-            Value::from(TEXTS.iter().map(|row| (row.0, Value::from(lang.pick(row)))).collect::<BTreeMap<_, _>>())
+            Value::from(texts().map(|row| (row.0, Value::from(lang.pick(row)))).collect::<BTreeMap<_, _>>())
         });
         // Safe: it is ours, and a slash would be escaped.
         let files = Value::from_safe_string(files.to_owned());

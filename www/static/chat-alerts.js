@@ -18,20 +18,24 @@ const button = $("alerts");
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("squall-alerts") : null;
 
 export class Alerts {
-  #room;
+  #room = "";
   #votes = new Map(); // mention → { number, isLost }
   #told = new Set();
   #open = []; // notifications to be closed when they are read
   #sound = null; // made by a click: browsers allow none before
 
-  constructor(room) {
-    this.#room = room;
+  constructor() {
     button.hidden = !("Notification" in globalThis || "AudioContext" in globalThis);
     button.addEventListener("click", () => this.#ask());
     channel?.addEventListener("message", ({ data }) => this.#heard(data));
     document.addEventListener("visibilitychange", () => document.hidden || this.#close());
     addEventListener("pointerdown", () => this.#prepare(), { once: true });
     this.#show();
+  }
+
+  // Another room is shown.
+  enter(room) {
+    this.#room = room;
   }
 
   // The user was mentioned in `entries`, live ones or those that were missed.

@@ -12,18 +12,26 @@ const part = $("older");
 const button = part.querySelector("button");
 
 export class Older {
-  #address;
+  #address = "";
+  #visit = 0; // counts the rooms: a page of one is not for the next
   #log;
   #name; // gives the present name
   #state = "idle"; // "idle", "loading", "failed" or "absent"
   #shown = ""; // what the part above the log says: nothing, one of these states, or "beginning"
 
-  constructor(room, log, name) {
-    this.#address = `/api/rooms/${encodeURIComponent(room)}/messages`;
+  constructor(log, name) {
     this.#log = log;
     this.#name = name;
     button.addEventListener("click", () => this.#load());
     onMove(() => this.look());
+  }
+
+  // Another room is shown.
+  enter(room) {
+    this.#address = `/api/rooms/${encodeURIComponent(room)}/messages`;
+    this.#visit += 1;
+    this.#state = "idle";
+    this.#show();
   }
 
   // The link is back: what had failed is tried again.
@@ -54,10 +62,12 @@ export class Older {
 
   async #load() {
     const { generation } = this.#log;
+    const visit = this.#visit;
     if (this.#state === "loading" || this.#log.isComplete || this.#log.size >= READ_MAX) return;
     this.#state = "loading";
     this.#show();
     const result = await read(`${this.#address}?before=${this.#log.oldest}&limit=${PAGE}`);
+    if (visit !== this.#visit) return;
     this.#state = typeof result === "string" ? result : "idle";
     if (this.#state === "idle" && generation === this.#log.generation) {
       const first = result.messages[0]?.id ?? 0;
