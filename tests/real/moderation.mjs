@@ -255,6 +255,7 @@ for (const [width, height, colorScheme] of [[1280, 800, "light"], [390, 844, "da
     await commanded(ida, "/private");
     await hints(page, /^Only operators can do that\.$/);
     assert.ok(!(await page.isChecked("#set-private")), "a switch that was turned in vain goes back");
+    assert.equal(await page.inputValue("#text"), "");
     assert.deepEqual(await faults(page), []);
     await shot(page, `operator-settings-${width}`);
     await page.focus("#set-locked");

@@ -16,15 +16,16 @@ export const namesFor = (isOperator) => (isOperator ? [...FOR_ALL, ...FOR_OPERAT
 export class Commands {
   #link;
   #lost; // called with a command whose result cannot come any more
-  #asked = new Map(); // nonce → { words, isSent }
+  #asked = new Map(); // nonce → { words, isTyped, isSent }
 
   constructor(link, lost) {
     this.#link = link;
     this.#lost = lost;
   }
 
-  run(words) {
-    this.#asked.set(newNonce(), { words, isSent: false });
+  // Carries out what was typed, or chosen from a menu.
+  run(words, isTyped) {
+    this.#asked.set(newNonce(), { words, isTyped, isSent: false });
     this.flush();
   }
 
@@ -42,7 +43,7 @@ export class Commands {
   take(nonce) {
     const command = this.#asked.get(nonce);
     this.#asked.delete(nonce);
-    return command?.words;
+    return command;
   }
 
   // The connection is gone. A command is not sent twice: whether it was carried out is not known. One that waits goes to

@@ -11,6 +11,7 @@ const list = $("room-list");
 export class Rooms {
   #room = "";
   #listed = []; // as the server has said it
+  #visited = new Set(["lobby"]); // listed in any case: the server leaves out private rooms, and new ones for a while
   #lookedAt = -Infinity;
   #isAbsent = false;
   #here = 0; // members of this room, which are known without the list
@@ -34,6 +35,7 @@ export class Rooms {
   // The number of members of this room has changed.
   count(members) {
     this.#here = members;
+    this.#visited.add(this.#room);
     const shown = list.querySelector("[aria-current] .count");
     if (shown) shown.textContent = members;
   }
@@ -54,7 +56,7 @@ export class Rooms {
 
   #show() {
     const named = new Map(this.#listed.map((room) => [room.name, room]));
-    for (const name of ["lobby", this.#room]) if (!named.has(name)) named.set(name, { name, members: 0, last: null });
+    for (const name of [...this.#visited, this.#room]) if (!named.has(name)) named.set(name, { name, members: 0, last: null });
     const names = [...named.keys()].sort((one, other) => (other === "lobby") - (one === "lobby") || one.localeCompare(other));
     const focused = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     list.replaceChildren(...names.map((name) => this.#item(named.get(name))));

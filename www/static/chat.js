@@ -149,7 +149,7 @@ function frame(frame) {
     case "ack":
       return acknowledged(frame);
     case "result":
-      if (commands.take(frame.nonce) !== undefined) resulted(frame);
+      if (commands.take(frame.nonce)) resulted(frame);
       return;
     case "settings":
       rules.change(frame);
@@ -182,11 +182,11 @@ function refused(error) {
   // The message goes by itself when its time has come.
   if (error.code === "slow") rules.waitFor(error.retry_after_ms);
   const command = commands.take(error.nonce);
-  const isKnown = command !== undefined || outbox.refused(error) || deletions.refused(error);
-  if (command !== undefined) box.giveBack(command);
+  const isKnown = command || outbox.refused(error) || deletions.refused(error);
+  if (command?.isTyped) box.giveBack(command.words);
   // A switch that was turned in vain goes back.
-  if (command !== undefined) settings.show(rules);
-  if (command !== undefined || isOfRules(error)) box.tell(sentenceOf(error), error.retry_after_ms);
+  if (command) settings.show(rules);
+  if (command || isOfRules(error)) box.tell(sentenceOf(error), error.retry_after_ms);
   else if (!isKnown) log.note(sentenceOf(error));
 }
 
@@ -226,16 +226,18 @@ function moved(changes, count) {
 // ---- The user ----
 
 function submitted(words) {
-  if (isCommand(words)) return run(words);
+  if (isCommand(words)) return commands.run(words, true);
   link.retry();
   outbox.add(messageOf(words));
   unread.spoke();
   toEnd();
 }
 
+// A command from a menu.
 function run(command) {
-  if (link.state === "connected") commands.run(command);
-  else box.tell(text("commandLater"));
+  if (link.state === "connected") return commands.run(command, false);
+  settings.show(rules);
+  box.tell(text("commandLater"));
 }
 
 // The reason why this text cannot be sent, not even later.
