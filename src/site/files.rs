@@ -45,7 +45,7 @@ macro_rules! embed {
     ($($name:literal),* $(,)?) => { [$(Asset::new($name, include_bytes!(concat!("../../www/static/", $name)))),*] };
 }
 
-static EMBEDDED: LazyLock<[Asset; 46]> = LazyLock::new(|| {
+static EMBEDDED: LazyLock<[Asset; 48]> = LazyLock::new(|| {
     embed![
         "squall.css",
         "chat.css",
@@ -64,6 +64,7 @@ static EMBEDDED: LazyLock<[Asset; 46]> = LazyLock::new(|| {
         "chat-menu.js",
         "chat-message.js",
         "chat-name.js",
+        "chat-notices.js",
         "chat-older.js",
         "chat-outbox.js",
         "chat-page.js",
@@ -84,6 +85,7 @@ static EMBEDDED: LazyLock<[Asset; 46]> = LazyLock::new(|| {
         "login.js",
         "echo.js",
         "search.js",
+        "worker.js",
         "barbs.svg",
         "isobars.svg",
         "favicon.svg",

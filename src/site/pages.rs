@@ -30,9 +30,9 @@ pub const POLICY: &str = policy!();
 /// wss: of the same authority (CSP 3, section 6.7.2.8).
 const SCRIPT_POLICY: &str =
     policy!("script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'");
-/// The chat may be installed.
+/// The chat may be installed, and names the script of its service worker.
 const CHAT_POLICY: &str = policy!(
-    "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'; \
+    "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types squall-worker; \
      manifest-src 'self'"
 );
 /// The search form shows the relayed page in a frame.

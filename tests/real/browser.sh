@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Everything that a browser shows: people who talk and search, then the chat page by itself, what it does with the history
-# and when rooms change, commands and operators,
-# several windows of one browser on bad networks, bad proxies, and whether everybody can use the pages.
+# Everything that a browser shows: people who talk and search, then the chat page by itself, what it does with the history and
+# when rooms change, commands and operators, several windows of one browser on bad networks, bad proxies, and whether
+# everybody can use the pages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 

@@ -5,6 +5,7 @@
 // window that is shown objects, and so do one that has told of the mention already and a smaller number for it.
 
 import { $, text } from "./chat-page.js";
+import { close, set, show } from "./chat-notices.js";
 import { load, save } from "./chat-storage.js";
 
 const VOTE_MS = 200; // to wait for objections
@@ -21,15 +22,15 @@ export class Alerts {
   #room = "";
   #votes = new Map(); // mention → { number, isLost }
   #told = new Set();
-  #open = []; // notifications to be closed when they are read
   #sound = null; // made by a click: browsers allow none before
 
   constructor() {
     button.hidden = !("Notification" in globalThis || "AudioContext" in globalThis);
     button.addEventListener("click", () => this.#ask());
     channel?.addEventListener("message", ({ data }) => this.#heard(data));
-    document.addEventListener("visibilitychange", () => document.hidden || this.#close());
+    document.addEventListener("visibilitychange", () => document.hidden || close());
     addEventListener("pointerdown", () => this.#prepare(), { once: true });
+    set(load(WISH) === true);
     this.#show();
   }
 
@@ -42,7 +43,8 @@ export class Alerts {
   async mentioned(entries) {
     const last = entries.at(-1);
     if (!last || load(WISH) !== true || !document.hidden) return;
-    const mention = `${this.#room} ${last.id}`;
+    const room = this.#room;
+    const mention = `${room} ${last.id}`;
     const vote = { number: Math.random(), isLost: false };
     this.#votes.set(mention, vote);
     channel?.postMessage({ mention, number: vote.number });
@@ -51,7 +53,7 @@ export class Alerts {
     if (vote.isLost || !document.hidden) return;
     this.#told.add(mention);
     if (this.#told.size > TOLD_MAX) this.#told.delete(this.#told.values().next().value);
-    this.#notify(mention, entries);
+    notify(room, entries);
     this.#beep();
   }
 
@@ -60,19 +62,6 @@ export class Alerts {
     if (own && number < own.number) own.isLost = true;
     const isKnown = !document.hidden || this.#told.has(mention);
     if (isKnown && number !== OBJECTION) channel.postMessage({ mention, number: OBJECTION });
-  }
-
-  #notify(mention, entries) {
-    if (globalThis.Notification?.permission !== "granted") return;
-    const last = entries.at(-1);
-    const title = entries.length > 1 ? text("mentions", entries.length, this.#room) : text("mention", last.from, this.#room);
-    const body = entries.length > 1 ? "" : [...last.text].slice(0, TEXT_MAX).join("");
-    try {
-      // Some browsers of phones allow notifications of service workers only.
-      const made = new Notification(title, { body, tag: `squall ${mention}`, icon: "/static/icon-192.png" });
-      made.onclick = () => (focus(), made.close());
-      this.#open.push(made);
-    } catch {}
   }
 
   #beep() {
@@ -89,10 +78,6 @@ export class Alerts {
     }
   }
 
-  #close() {
-    for (const one of this.#open.splice(0)) one.close();
-  }
-
   #prepare() {
     if (load(WISH) === true && "AudioContext" in globalThis) this.#sound ??= new AudioContext();
   }
@@ -101,6 +86,7 @@ export class Alerts {
     const isOn = load(WISH) !== true;
     save(WISH, isOn || null);
     this.#prepare();
+    set(isOn);
     if (isOn) await globalThis.Notification?.requestPermission();
     this.#show();
     if (isOn) this.#beep();
@@ -113,4 +99,10 @@ export class Alerts {
     $("alerts-hint").textContent = isRefused ? text("alertsDenied") : "";
     $("alerts-hint").hidden = !isRefused;
   }
+}
+
+function notify(room, entries) {
+  const last = entries.at(-1);
+  if (entries.length > 1) return show(text("mentions", entries.length, room), "", room, last.id);
+  show(text("mention", last.from, room), [...last.text].slice(0, TEXT_MAX).join(""), room, last.id);
 }

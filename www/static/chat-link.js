@@ -310,6 +310,7 @@ async function examine(room) {
     const page = await fetch(addressOf(room), options);
     if (page.type === "opaqueredirect" || page.status === 401) return { cause: "login" };
     if (page.status === 403) return { cause: "banned", until: endOf(1_000 * page.headers.get("retry-after")) };
+    if (page.status === 400) return { cause: "room" };
     if (!page.ok) return { cause: "unknown" };
     const history = await fetch(`/api/rooms/${encodeURIComponent(room)}/messages?limit=1`, options);
     return { cause: history.status === 404 ? "room" : "path" };

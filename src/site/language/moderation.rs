@@ -14,8 +14,16 @@ pub const MODERATION: &[(&str, &str, &str)] = &[
     ("chat_private_set", "Hide the room from the list", "在列表中隐藏这个聊天室"),
     ("chat_rules_none", "The room has no restrictions any more.", "这个聊天室不再有限制。"),
     ("chat_only_you", "{} (Only you see this.)", "{}（仅你可见。）"),
-    ("chat_command_later", "Commands need the connection. Try it when it is back.", "执行命令需要连接，请在连接恢复后再试。"),
-    ("chat_command_lost", "The connection was lost before the result came of: {}", "连接在收到结果前断开了，命令是：{}"),
+    (
+        "chat_command_later",
+        "Commands need the connection. Try it when it is back.",
+        "执行命令需要连接，请在连接恢复后再试。",
+    ),
+    (
+        "chat_command_lost",
+        "The connection was lost before the result came of: {}",
+        "连接在收到结果前断开了，命令是：{}",
+    ),
     ("chat_offer_commands", "Commands", "命令"),
     ("chat_try_again", "Try again in {}.", "请在 {} 后重试。"),
     ("chat_kicked", "An operator has removed you from this room.", "管理员已将你移出这个聊天室。"),
