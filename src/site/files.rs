@@ -3,8 +3,8 @@
 //! In goes a decoded path (`/static/chat.js`, `/favicon.ico`). A file of `--www` is read on the pool, and its response
 //! follows with [`Files::on_finished`]; without one the embedded file is sent. Conditional fields may make either a 304
 //! or a 412. The built-in pages name the embedded files below [`folder`], which changes with the content of any of them;
-//! there they are kept for good. Below `/.well-known/acme-challenge/` there are the files of that folder of `--www` (RFC 8555 section 8.3),
-//! and nothing embedded. Directories, index files and ranges are not served. Embedded files carry the strict policy of
+//! there they are kept for good. Below `/.well-known/acme-challenge/` there are the files of that folder of `--www` (RFC
+//! 8555 section 8.3), and nothing embedded. Directories, index files and ranges are not served. Embedded files carry the strict policy of
 //! the built-in pages; files of `--www` belong to the operator and carry none.
 
 mod conditions;
@@ -343,7 +343,7 @@ fn response(
 ) -> Response {
     let caching = match caching {
         Caching::Revalidate => "no-cache",
-        // A year: as long as a cache may be told (RFC 8246 has the same).
+        // A year, as in the example of RFC 8246.
         Caching::Keep => "public, max-age=31536000, immutable",
     };
     let mut headers = vec![

@@ -192,7 +192,7 @@ await act("a muted member's message is kept, with the reason and the time", asyn
     return { type: "error", code: "muted", text: "muted", nonce, retry_after_ms: 540_000 };
   };
   await say(ada.page, "muted words");
-  await hints(ada.page, /^You are muted in this room\. Try again in 9 minutes\.$/);
+  await hints(ada.page, /^An operator has muted you\. Try again in 9 minutes\.$/);
   await ada.page.locator("#outbox .held", { hasText: "Not sent: you are muted." }).waitFor();
   ada.script.fromServer = (frame) => frame;
   await ada.page.click("#outbox button:has-text('Discard')");

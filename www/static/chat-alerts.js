@@ -5,6 +5,7 @@
 // window that is shown objects, and so do one that has told of the mention already and a smaller number for it.
 
 import { $, text } from "./chat-page.js";
+import { plainOf } from "./chat-markup.js";
 import { close, set, show } from "./chat-notices.js";
 import { load, save } from "./chat-storage.js";
 
@@ -104,5 +105,5 @@ export class Alerts {
 function notify(room, entries) {
   const last = entries.at(-1);
   if (entries.length > 1) return show(text("mentions", entries.length, room), "", room, last.id);
-  show(text("mention", last.from, room), [...last.text].slice(0, TEXT_MAX).join(""), room, last.id);
+  show(text("mention", last.from, room), [...plainOf(last)].slice(0, TEXT_MAX).join(""), room, last.id);
 }

@@ -7,7 +7,7 @@ const WORKER = "/static/worker.js";
 const ICON = "/static/icon-192.png";
 const TAG = "squall ";
 
-// A script of a name that is written here is what the policy of the page lets run.
+// Trusted Types: the policy of the page allows this one maker of script addresses, which makes only one.
 const policy = globalThis.trustedTypes?.createPolicy("squall-worker", { createScriptURL: () => WORKER });
 
 let open = []; // those of the page

@@ -19,7 +19,7 @@ import { Rules } from "./chat-rules.js";
 import { Settings } from "./chat-settings.js";
 import { outText, Status } from "./chat-status.js";
 import { Unread } from "./chat-unread.js";
-import { actionOf, mentionsOf } from "./chat-markup.js";
+import { actionOf, mentionsOf, plainOf } from "./chat-markup.js";
 import { atEnd, onMove, toEnd } from "./chat-scroll.js";
 import { close as closePanels } from "./chat-panels.js";
 import { isOfRules, sentenceOf } from "./chat-refusals.js";
@@ -203,8 +203,7 @@ function take(entry) {
 // A live message.
 function said(message) {
   if (message.from === link.name) return;
-  const action = actionOf(message.text);
-  announce(action === null ? `${message.from}: ${message.text}` : `* ${message.from} ${action}`);
+  announce(actionOf(message.text) === null ? `${message.from}: ${message.text}` : plainOf(message));
   tell([message]);
 }
 

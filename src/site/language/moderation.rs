@@ -42,7 +42,7 @@ pub const MODERATION: &[(&str, &str, &str)] = &[
     ("chat_refused_operator", "Only operators can do that.", "只有管理员可以这样做。"),
     ("chat_refused_name", "There is no such name.", "没有这个名字。"),
     ("chat_refused_taken", "This name belongs to another browser.", "这个名字属于另一个浏览器。"),
-    ("chat_refused_muted", "You are muted in this room.", "你在这个聊天室被禁言了。"),
+    ("chat_refused_muted", "An operator has muted you.", "管理员已将你禁言。"),
     ("chat_held_muted", "Not sent: you are muted.", "未发送：你被禁言了。"),
     ("chat_held_locked", "Not sent: only operators may write.", "未发送：仅管理员可以发言。"),
 ];
