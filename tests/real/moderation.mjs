@@ -81,6 +81,7 @@ await act("a line that begins with / is a command; its result is shown to nobody
   await say(ada.page, "/who");
   await commanded(ada, "/who");
   const found = ada.page.locator("#lines .notice", { hasText: "Two members are here: (Only you see this.)" });
+  await found.waitFor();
   assert.deepEqual(await found.locator("li").allTextContents(), ["Ada", "Grace <b>x</b>"]);
   assert.equal(await grace.page.locator(".notice", { hasText: "Two members" }).count(), 0);
   assert.equal(await ada.page.locator("#lines .message").count(), 0);
@@ -118,6 +119,12 @@ await act("Tab completes commands, and names behind them without an @", async ()
   assert.equal(await ada.page.getAttribute("#offer", "aria-label"), "Commands");
   await ada.page.press("#text", "Tab");
   assert.equal(await ada.page.inputValue("#text"), "/who ");
+  await ada.page.fill("#text", "");
+  await ada.page.locator("#text").pressSequentially("/he");
+  await ada.page.locator("#offer button").waitFor();
+  await ada.page.press("#text", "Enter");
+  await ada.page.locator("#offer").waitFor({ state: "hidden" });
+  await hints(ada.page, /^The store is busy/);
   await ada.page.fill("#text", "/ki");
   await ada.page.press("#text", "Tab");
   assert.equal(await ada.page.inputValue("#text"), "/ki", "what only operators can do is not offered to others");
@@ -228,8 +235,10 @@ for (const [width, height, colorScheme] of [[1280, 800, "light"], [390, 844, "da
     const guest = await person(browser, "Aaron");
     await logIn(guest.page, base, "Aaron");
     await member(page, "Aaron");
-    assert.equal(await page.evaluate(() => document.activeElement.textContent), "Really ban?");
-    await press(["Enter"]);
+    // The question is taken back after four seconds.
+    const asked = await page.evaluate(() => document.activeElement.textContent);
+    assert.match(asked, /^(Really ban\?|Ban for a day)$/);
+    await press(asked === "Really ban?" ? ["Enter"] : ["Enter", "Enter"]);
     await commanded(ida, "/ban Grace 1d");
     assert.equal(await menu.getAttribute("aria-expanded"), "false");
     await press(["Enter", "Tab", "Tab", "Enter"]);
@@ -272,6 +281,25 @@ for (const [width, height, colorScheme] of [[1280, 800, "light"], [390, 844, "da
     await ida.leave();
   });
 }
+
+await act("what an operator deletes, one message or all of a member, says by whom", async () => {
+  const ida = await scripted("Ida");
+  const { page, script } = ida;
+  for (const words of ["first of Ida", "second of Ida", "third of Ida"]) await say(page, words);
+  await says(page, "third of Ida");
+  await page.locator("#outbox li").first().waitFor({ state: "detached" });
+  const id = (words) => page.locator(".message", { hasText: words }).getAttribute("data-id").then(Number);
+  const [first, last] = [await id("first of Ida"), await id("third of Ida")];
+  const isGone = (id) =>
+    page.waitForFunction((id) => document.querySelector(`[data-id="${id}"] .words`).textContent === "Message deleted by Grace", id);
+  script.send({ type: "deleted", id: last + 1, tag: "00000001", target: first, by: "Grace" });
+  await isGone(first);
+  assert.ok((await page.innerText("#lines")).includes("second of Ida"));
+  script.send({ type: "cleared", id: last + 2, tag: "00000002", user: "Ida", by: "Grace" });
+  await isGone(last);
+  assert.ok(!(await page.innerText("#lines")).includes("of Ida"));
+  await ida.leave();
+});
 
 // ---- Out ----
 

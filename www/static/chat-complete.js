@@ -29,6 +29,11 @@ export class Completion {
     input.addEventListener("input", () => this.#show());
   }
 
+  // What was typed is gone.
+  close() {
+    offer.hidden = true;
+  }
+
   // Puts a name where the caret is.
   insert(name) {
     const before = input.value.slice(0, input.selectionStart);

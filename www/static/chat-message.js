@@ -58,7 +58,7 @@ export function showDeleted(entry, message) {
   message.classList.remove("mentions", "action");
   const isByOther = entry.by && entry.by !== entry.from;
   const words = message.querySelector(".words");
-  words.replaceChildren(...withName(isByOther ? text("deletedBy") : text("deleted"), entry.by));
+  words.replaceChildren(...(isByOther ? withName(text("deletedBy", "{}"), entry.by) : [text("deleted")]));
   words.removeAttribute("dir");
   for (const one of message.querySelectorAll("button.delete, .tick")) one.remove();
 }

@@ -59,6 +59,7 @@ function enter(room) {
   commands.enter();
   link.leave();
   hush();
+  completion.close();
   $("room-name").textContent = room;
   $("again").href = `/login?next=${encodeURIComponent(addressOf(room))}`;
   log.clear();
@@ -225,6 +226,7 @@ function moved(changes, count) {
 // ---- The user ----
 
 function submitted(words) {
+  completion.close();
   if (isCommand(words)) return commands.run(words, true);
   link.retry();
   outbox.add(messageOf(words));
