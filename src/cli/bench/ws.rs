@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! flags ── plan ──▶ driver ── fleet ── opener, opening ──▶ connection ──▶ network
-//!                     │ └──── reading ──▶ traffic: echo, fanout (stamp, order, pace)
+//!                     │ └──── reading ──▶ traffic: echo, fanout (stamp, order, pace), resume
 //!                     └──────────────────▶ results ──▶ report, summary
 //! ```
 
@@ -18,11 +18,13 @@ mod opener;
 mod opening;
 mod order;
 mod pace;
+mod phase;
 mod plan;
 mod reading;
 mod recorder;
 mod report;
 mod results;
+mod resume;
 mod stamp;
 #[cfg(test)]
 mod testing;

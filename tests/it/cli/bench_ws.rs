@@ -184,6 +184,31 @@ fn after_a_storm_all_are_back() {
 }
 
 #[test]
+fn members_of_the_chat_resume_after_a_storm() {
+    let (site, dir) = (room(), Dir::new());
+    report(&site, &format!("--ws fanout -c 2 --duration 0.1 {}", login(&site)), "/chat/?room=storm");
+    let speech = format!("--ws fanout -c 2 --rate 200 --warmup 0.1 --duration 1 {}", login(&site));
+    let storm = format!(
+        "--ws storm --subprotocol squall.v1 -c 20 --warmup 0.3 --duration 8 --json {}/run.json --fail-if resumed<20 \
+         --fail-if errors>0 {}",
+        dir.arg(),
+        login(&site)
+    );
+    // Another load speaks all the while, so entries are missed and have to come.
+    let report = std::thread::scope(|scope| {
+        let speaks = scope.spawn(|| report(&site, &speech, "/chat/?room=storm"));
+        let report = report(&site, &storm, "/chat/?room=storm&since=1.deadbeef");
+        speaks.join().expect("no panic");
+        report
+    });
+    let counts = ["Cut connections", "Back connections", "Resumed connections"].map(|label| value(&report, label));
+    assert_eq!(counts, [20.0; 3], "{report}");
+    let json = std::fs::read(dir.path().join("run.json")).expect("a file");
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    assert_eq!(json["figures"]["not_resumed"]["value"], 0.0, "{json}");
+}
+
+#[test]
 fn what_the_server_refuses_is_counted_and_said() {
     let site = Site::with_defaults();
     let (code, report, stderr) = bench(&site, "--ws idle -c 3", "/chat/");
