@@ -70,7 +70,8 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     let goal = Goal::Time(plan.timing.duration);
     let mut running = Running { record: Record::new(&args.output, View::new(goal, args.quiet), 1) };
     say(&args.output, &format!("{PROGRAM}Benchmarking {} (be patient)\n\n", plan.server.url.host))?;
-    let precision = if plan.timing.rate.is_some() { Precision::Micros } else { Precision::Millis };
+    let has_schedule = plan.timing.rate.is_some() || plan.timing.connect_rate.is_some();
+    let precision = if has_schedule { Precision::Micros } else { Precision::Millis };
     plan.server.route.note.iter().for_each(|line| note(&format!("squall bench: {line}")));
     let of_thread = plan.clone();
     let make = move |n, registry: mio::Registry, now: Instant| {

@@ -44,7 +44,7 @@ impl<N: Network> Fleet<N> {
         Fleet {
             network,
             connections: connections.collect(),
-            opener: Opener::new(plan.open_within),
+            opener: Opener::new(plan.open_within, plan.timing.connect_rate),
             cookies: vec![None; plan.login.as_ref().map_or(0, |login| login.names)],
             is_logging_in: false,
         }

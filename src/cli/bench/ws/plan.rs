@@ -87,13 +87,15 @@ pub struct Timing {
     pub duration: Duration,
     /// Messages a second in all, of a room with a schedule.
     pub rate: Option<f64>,
+    /// Connections that begin to open a second, at most.
+    pub connect_rate: Option<f64>,
 }
 
 impl Timing {
     fn of(args: &BenchArgs) -> Timing {
         let load = &args.load;
         let duration = load.duration.or(args.time_limit).unwrap_or(DURATION);
-        Timing { warmup: load.warmup, duration, rate: load.rate }
+        Timing { warmup: load.warmup, duration, rate: load.rate, connect_rate: args.ws.connect_rate }
     }
 }
 

@@ -118,8 +118,8 @@ impl Resume {
     /// A message has come to a member.
     pub fn hear(&mut self, slot: usize, text: &[u8], now: u64, recorder: &mut Recorder) -> Heard {
         let member = &mut self.members[slot];
-        let counts = !matches!(member.state, State::Away | State::Back);
-        if !counts || WORDS.iter().all(|word| memmem::find(text, word).is_none()) {
+        let is_done = matches!(member.state, State::Away | State::Back);
+        if is_done || WORDS.iter().all(|word| memmem::find(text, word).is_none()) {
             return Heard::Nothing;
         }
         let Ok(frame) = serde_json::from_slice::<Value>(text) else { return Heard::Nothing };
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_member_has_resumed_with_what_it_has_missed() {
-        for (position, missed) in [("7.00000007", 8..=7), ("8.00000008", 8..=8), ("10.0000000a", 8..=10)] {
+        for (position, missed) in [("7.00000007", vec![]), ("8.00000008", vec![8]), ("10.0000000a", vec![8, 9, 10])] {
             let resumed = ResumeCounts { resumed: 1, ..ResumeCounts::default() };
             assert_eq!(back(&[welcome(true, position, missed)]), (resumed, Heard::Back, Some(position.into())));
         }
@@ -273,9 +273,9 @@ mod tests {
     fn a_gap_is_told_from_a_server_that_starts_anew() {
         let anew = welcome(false, "3.00000003", 1..=3);
         let gap = json!({"type": "gap", "oldest": 1, "reason": "other"});
-        assert_eq!(back(&[gap.clone()]).1, Heard::Nothing, "its welcome is to come");
+        assert_eq!(back(std::slice::from_ref(&gap)).1, Heard::Nothing, "its welcome is to come");
         assert_eq!(back(&[gap, anew.clone()]).0, ResumeCounts { gaps: 1, ..ResumeCounts::default() });
-        assert_eq!(back(&[anew.clone()]).0, ResumeCounts { anew: 1, ..ResumeCounts::default() });
+        assert_eq!(back(std::slice::from_ref(&anew)).0, ResumeCounts { anew: 1, ..ResumeCounts::default() });
         assert_eq!(back(&[anew.clone(), anew]).1, Heard::Nothing, "it was back before");
     }
 
