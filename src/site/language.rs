@@ -331,6 +331,11 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "This is no name of a room: 1 to 64 letters, digits, - and _.",
         "这不是房间名：1 到 64 个字母、数字、- 或 _。",
     ),
+    (
+        "why_words",
+        "Search for one to eight words, with ?q=WORDS of at most 256 bytes.",
+        "请搜索一到八个词，?q=WORDS 不超过 256 字节。",
+    ),
     ("why_page", "Use ?before=ID and ?limit=N, with N from 1 to 200.", "请用 ?before=ID 和 ?limit=N，N 为 1 到 200。"),
     (
         "why_post",
