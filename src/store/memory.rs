@@ -454,20 +454,6 @@ mod tests {
     }
 
     #[test]
-    fn times_never_run_backwards() {
-        let mut memory = memory(10);
-        for millis in [5, 3, 9] {
-            submit(
-                &mut memory,
-                Command::Append { room: "lobby".into(), at: at(millis), draft: message("ann", None, "hi") },
-            );
-        }
-        let times: Vec<u64> =
-            read(&mut memory, Range::Last, 10).entries.iter().map(|entry| entry.at.millis()).collect();
-        assert_eq!(times, [5, 5, 9]);
-    }
-
-    #[test]
     fn what_is_kept_has_a_limit_in_bytes() {
         let limits = Limits { history_memory_bytes_max: 20_000, ..Limits::default() };
         let mut memory = Memory::new(&limits, Tags::new(7));

@@ -61,6 +61,7 @@ const FIRST: &str = "
     CREATE VIRTUAL TABLE texts USING fts5 (
         text, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram case_sensitive 1'
     );
+    INSERT INTO texts (texts, rank) VALUES ('automerge', 0), ('crisismerge', 1000);
     CREATE TABLE stale (
         block INTEGER PRIMARY KEY
     ) STRICT;

@@ -29,13 +29,13 @@ const BLOCK_BITS: u32 = 40;
 const ROOMS_END: i64 = 1 << 22;
 /// Entries after which a quiet moment is used. Fewer are not worth a transaction of their own.
 const QUIET_MIN: u64 = 1024;
-/// Blocks and bytes of their texts, about, that are indexed in one step. A step takes about 3 ms, and up to 40 ms when FTS5
-/// merges segments in it.
+/// Blocks and bytes of their texts, about, that are indexed in one step. A step takes about 3 ms.
 const STEP_BLOCKS: usize = 32;
 const STEP_BYTES: usize = 32 << 10;
 /// Stale blocks that are indexed again in one step.
 const STEP_STALE: i64 = 16;
-/// Pages that one step of a merge writes, about. A step takes up to 10 ms.
+/// Pages that one step of a merge writes, about. A step takes up to 7 ms. If FTS5 merges by itself (`automerge`), a step of
+/// the index takes up to 29 ms.
 const MERGE_PAGES: i64 = 32;
 /// Time between two merges of all segments: it writes the whole index anew.
 const MERGE_EVERY: Duration = Duration::from_secs(600);
@@ -76,6 +76,8 @@ pub(super) struct Texts<'c> {
     /// Entries of the open transaction.
     appended: u64,
     is_running: bool,
+    /// FTS5 may have segments to merge, which makes searches fast.
+    has_segments: bool,
     /// Blocks wait in `stale`.
     has_stale: bool,
     merging: Merge,
@@ -117,6 +119,7 @@ impl<'c> Texts<'c> {
             since: 0,
             appended: 0,
             is_running: false,
+            has_segments: true,
             has_stale: false,
             merging: Merge::None,
             merge_from: now,
@@ -140,7 +143,7 @@ impl<'c> Texts<'c> {
         self.has_stale = has("SELECT EXISTS (SELECT * FROM stale WHERE block >= 0)")?;
         let has_merge = has("SELECT EXISTS (SELECT * FROM stale WHERE block < 0)")?;
         self.merging = if has_merge { Merge::Waiting } else { Merge::None };
-        self.is_running = false;
+        (self.is_running, self.has_segments) = (false, true);
         self.is_unsure = false;
         Ok(())
     }
@@ -177,7 +180,7 @@ impl<'c> Texts<'c> {
 
     /// Whether a quiet moment can be used.
     pub fn is_waiting(&self, now: Instant) -> bool {
-        self.has_stale || self.is_running || self.since >= QUIET_MIN || self.may_merge(now)
+        self.has_stale || self.has_segments || self.is_running || self.since >= QUIET_MIN || self.may_merge(now)
     }
 
     fn may_merge(&self, now: Instant) -> bool {
@@ -189,6 +192,9 @@ impl<'c> Texts<'c> {
         self.refresh()?;
         if self.has_stale {
             self.index_stale()
+        } else if self.has_segments {
+            self.has_segments = self.merge(MERGE_PAGES)?;
+            Ok(())
         } else if self.is_running || self.since >= QUIET_MIN {
             self.index_new()
         } else if self.may_merge(now) {
@@ -207,6 +213,7 @@ impl<'c> Texts<'c> {
         if !self.is_running {
             (self.is_running, self.since) = (true, 0);
         }
+        self.has_segments = true;
         let (mut blocks, mut bytes) = (0, 0);
         // Room by room, in the order of their numbers: FTS5 writes a segment each time that a number is not larger than
         // the one before.
@@ -261,7 +268,7 @@ impl<'c> Texts<'c> {
             self.has_stale = false;
         } else {
             self.put_stale.execute([MERGE])?;
-            self.merging = Merge::Waiting;
+            (self.merging, self.has_segments) = (Merge::Waiting, true);
         }
         Ok(())
     }
@@ -270,14 +277,19 @@ impl<'c> Texts<'c> {
         // A negative number begins with all segments, also with one alone (FTS5, section 6.9).
         let pages = if self.merging == Merge::Waiting { -MERGE_PAGES } else { MERGE_PAGES };
         self.merging = Merge::UnderWay;
-        let before = self.connection.total_changes();
-        self.merge.execute([pages])?;
-        // One change is the command itself.
-        if self.connection.total_changes() - before < 2 {
+        if !self.merge(pages)? {
             self.take_stale.execute([MERGE])?;
             (self.merging, self.merge_from) = (Merge::None, now + MERGE_EVERY);
         }
         Ok(())
+    }
+
+    /// Merges segments, if there is something to merge; returns whether there was.
+    fn merge(&mut self, pages: i64) -> Result<bool> {
+        let before = self.connection.total_changes();
+        self.merge.execute([pages])?;
+        // One change is the command itself (FTS5, section 6.8).
+        Ok(self.connection.total_changes() - before >= 2)
     }
 }
 
