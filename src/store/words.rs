@@ -105,7 +105,7 @@ impl Budget {
     pub fn take(&mut self, bytes: usize) {
         self.entries = self.entries.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
-        if self.entries % LOOK_EVERY == 0 && Instant::now() >= self.until {
+        if self.entries.is_multiple_of(LOOK_EVERY) && Instant::now() >= self.until {
             self.entries = 0;
         }
     }
