@@ -237,7 +237,7 @@ impl Chat {
                 Some(_) => self.expel(from, INTERNAL_ERROR, "the history cannot be read", now, out),
                 None => {}
             },
-            Outcome::Rooms(_) => {}
+            Outcome::Rooms(_) | Outcome::Found { .. } => {}
         }
     }
 

@@ -45,7 +45,7 @@ macro_rules! embed {
     ($($name:literal),* $(,)?) => { [$(Asset::new($name, include_bytes!(concat!("../../www/static/", $name)))),*] };
 }
 
-static EMBEDDED: LazyLock<[Asset; 48]> = LazyLock::new(|| {
+static EMBEDDED: LazyLock<[Asset; 49]> = LazyLock::new(|| {
     embed![
         "squall.css",
         "chat.css",
@@ -74,6 +74,7 @@ static EMBEDDED: LazyLock<[Asset; 48]> = LazyLock::new(|| {
         "chat-rooms.js",
         "chat-rules.js",
         "chat-scroll.js",
+        "chat-search.js",
         "chat-settings.js",
         "chat-status.js",
         "chat-storage.js",

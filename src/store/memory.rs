@@ -1,7 +1,10 @@
 //! The history in memory, on the loop itself: the last entries of each room, until the program ends.
 
 use super::tags::Tags;
-use super::{Command, Draft, Entry, Kind, Nonce, Outcome, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights};
+use super::words::{Budget, Words};
+use super::{
+    Command, Draft, Entry, Found, Kind, Nonce, Outcome, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights,
+};
 use super::{RoomFacts, Store};
 use crate::clock::UnixMillis;
 use crate::config::Limits;
@@ -9,6 +12,7 @@ use crate::id::ConnId;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem::size_of;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Bytes, about, that the history of a room costs besides its entries.
 const ROOM_BYTES: usize = 512;
@@ -133,6 +137,11 @@ impl Store for Memory {
             Command::Read { room, range, limit } => {
                 let page = self.read(&room, range, limit.min(PAGE_MAX) as usize);
                 self.outcomes.push_back((from, Outcome::Page { room, page }));
+            }
+            Command::Search { room, words, before, limit } => {
+                let found = self.rooms.get(&room).map(|room| room.search(&words, before, limit));
+                let found = found.unwrap_or(Found { entries: vec![], next: None });
+                self.outcomes.push_back((from, Outcome::Found { room, found }));
             }
             Command::ListRooms => self.outcomes.push_back((from, Outcome::Rooms(self.list()))),
         }
@@ -262,6 +271,26 @@ impl Room {
         };
         let oldest = self.entries.front().map_or(0, |entry| entry.id);
         Page { entries: self.entries.range(first..end).cloned().collect(), last: self.last, oldest, past }
+    }
+
+    fn search(&self, words: &Words, before: Option<u64>, limit: u32) -> Found {
+        let end = self.index(before.unwrap_or(u64::MAX)).unwrap_or(0).min(self.entries.len());
+        let limit = limit.clamp(1, PAGE_MAX) as usize;
+        let (mut entries, mut buffer, mut budget) = (vec![], String::new(), Budget::new(Instant::now()));
+        for (index, entry) in self.entries.range(..end).enumerate().rev() {
+            let mut bytes = 0;
+            if let Kind::Message { text: Some(text), .. } = &entry.kind {
+                bytes = text.len();
+                if words.match_text(text, &mut buffer) {
+                    entries.push(entry.clone());
+                }
+            }
+            budget.take(bytes);
+            if entries.len() == limit || budget.is_spent() {
+                return Found { entries, next: (index > 0).then_some(entry.id) };
+            }
+        }
+        Found { entries, next: None }
     }
 
     /// Whether a client at this position has the same past.
@@ -422,20 +451,6 @@ mod tests {
             .into_iter()
             .filter(|entry| matches!(&entry.kind, Kind::Message { text: Some(_), .. }));
         assert_eq!(texts.count(), 0);
-    }
-
-    #[test]
-    fn times_never_run_backwards() {
-        let mut memory = memory(10);
-        for millis in [5, 3, 9] {
-            submit(
-                &mut memory,
-                Command::Append { room: "lobby".into(), at: at(millis), draft: message("ann", None, "hi") },
-            );
-        }
-        let times: Vec<u64> =
-            read(&mut memory, Range::Last, 10).entries.iter().map(|entry| entry.at.millis()).collect();
-        assert_eq!(times, [5, 5, 9]);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | `queue` | commands one way, outcomes the other, one lock for many |
 //! | `keeper` | the thread: batches and their transactions, errors |
 //! | `history` | what commands mean in terms of the tables; `rooms`, `users`, `nonces`, `clears` are its tables |
+//! | `texts`, `search` | the index of the texts, and how it is used |
 //! | `schema`, `open` | the tables, and why a file is not opened |
 //! | `checkpoints`, `chores`, `watch` | the log goes into the file; pruning; are the files there, and is there room |
 //! | `faults` | writes that fail, for tests |
@@ -30,8 +31,10 @@ mod open;
 mod queue;
 mod rooms;
 mod schema;
+mod search;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod users;
 mod watch;
 
@@ -155,7 +158,7 @@ impl Sqlite {
     fn refuse(&mut self, from: ConnId, command: Command, why: Refusal) {
         let outcome = match command {
             Command::Append { room, draft, .. } => Outcome::Refused { room, nonce: draft.nonce(), why },
-            Command::Read { .. } | Command::ListRooms => Outcome::Unread,
+            Command::Read { .. } | Command::Search { .. } | Command::ListRooms => Outcome::Unread,
         };
         self.outcomes.push_back((from, outcome));
     }

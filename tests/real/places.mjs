@@ -141,6 +141,25 @@ await act("older pages of one room do not come into the next, and the view begin
   assert.deepEqual([all.length, all[0], all.at(-1)], [82, "this is three", "line 80"]);
 });
 
+await act("what was found in one room goes with it, and the next one is searched by itself", async () => {
+  const find = async (words) => {
+    await page.click("#find-toggle");
+    await page.fill("#find-words", words);
+    await page.press("#find-words", "Enter");
+    await page.waitForFunction(() => /^\D*\d+/.test(document.querySelector("#find-state").textContent));
+    return page.locator("#find-list .said").allTextContents();
+  };
+  assert.deepEqual(await find("waits"), ["waits in three"]);
+  await room("lobby").click();
+  await isAt("lobby");
+  assert.ok(!(await page.locator("#find").isVisible()));
+  assert.equal(await page.locator("#find-list li").count(), 0);
+  assert.deepEqual(await find("waits"), ["waits in the lobby"]);
+  await page.click("#find-close");
+  await room("three").click();
+  await isAt("three");
+});
+
 await act("with a key or the middle button a room opens in a window of its own", async () => {
   for (const how of [{ modifiers: ["Control"] }, { button: "middle" }]) {
     const [window] = await Promise.all([ada.context.waitForEvent("page"), room("lobby").click(how)]);

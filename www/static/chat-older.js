@@ -17,6 +17,7 @@ export class Older {
   #log;
   #name; // gives the present name
   #state = "idle"; // "idle", "loading", "failed" or "absent"
+  #loading = null; // the promise of the page that is being loaded
   #shown = ""; // what the part above the log says: nothing, one of these states, or "beginning"
 
   constructor(log, name) {
@@ -30,6 +31,7 @@ export class Older {
   enter(room) {
     this.#address = `/api/rooms/${encodeURIComponent(room)}/messages`;
     this.#visit += 1;
+    this.#loading = null;
     this.#state = "idle";
     this.#show();
   }
@@ -38,6 +40,15 @@ export class Older {
   welcome() {
     if (this.#state === "failed") this.#state = "idle";
     this.look();
+  }
+
+  // Loads pages until the log begins at or before the entry `id`, or no more come.
+  async reach(id) {
+    const visit = this.#visit;
+    for (let before = Infinity; visit === this.#visit && id < this.#log.oldest && this.#log.oldest < before; ) {
+      before = this.#log.oldest;
+      await this.#load();
+    }
   }
 
   // Loads a page if the view is near to the top.
@@ -61,13 +72,19 @@ export class Older {
   }
 
   async #load() {
+    if (this.#log.isComplete || this.#log.size >= READ_MAX) return;
+    this.#loading ??= this.#page();
+    await this.#loading;
+  }
+
+  async #page() {
     const { generation } = this.#log;
     const visit = this.#visit;
-    if (this.#state === "loading" || this.#log.isComplete || this.#log.size >= READ_MAX) return;
     this.#state = "loading";
     this.#show();
     const result = await read(`${this.#address}?before=${this.#log.oldest}&limit=${PAGE}`);
     if (visit !== this.#visit) return;
+    this.#loading = null;
     this.#state = typeof result === "string" ? result : "idle";
     if (this.#state === "idle" && generation === this.#log.generation) {
       const first = result.messages[0]?.id ?? 0;

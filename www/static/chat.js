@@ -8,6 +8,7 @@ import { Box } from "./chat-box.js";
 import { Commands, isCommand, messageOf, namesFor } from "./chat-commands.js";
 import { Completion } from "./chat-complete.js";
 import { Deletions } from "./chat-deletions.js";
+import { Finder } from "./chat-search.js";
 import { Link } from "./chat-link.js";
 import { Log } from "./chat-log.js";
 import { Members } from "./chat-members.js";
@@ -38,6 +39,7 @@ const status = new Status(link, () => box.measure());
 const unread = new Unread(log);
 const older = new Older(log, () => link.name);
 const rooms = new Rooms();
+const finder = new Finder({ reach, oldest: () => log.oldest });
 const alerts = new Alerts();
 const box = new Box({ submitted, obstacle, note });
 const rules = new Rules(ruled);
@@ -69,6 +71,7 @@ function enter(room) {
   unread.enter(room);
   outbox.enter(room);
   older.enter(room);
+  finder.enter(room);
   rooms.enter(room);
   alerts.enter(room);
   box.enter(room);
@@ -197,8 +200,17 @@ function take(entry) {
   if (result === "hole") link.renew();
   if (result !== "new") return result;
   if (entry.type === "message") outbox.shown(entry.id);
-  else hush();
+  else {
+    hush();
+    finder.erased(entry);
+  }
   return result;
+}
+
+// Loads older pages until the message `id` is in the log; its element, if that was possible.
+async function reach(id) {
+  await older.reach(id);
+  return log.elementOf(id);
 }
 
 // A live message.

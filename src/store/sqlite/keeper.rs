@@ -10,7 +10,7 @@ use super::queue::{Asked, Hold, Load, Told};
 use super::watch::{Complaint, Trouble, Watch};
 use crate::id::ConnId;
 use crate::store::tags::Tags;
-use crate::store::{Command, Draft, Entry, Kind, Outcome, Page, Refusal, RoomFacts};
+use crate::store::{Command, Draft, Entry, Found, Kind, Outcome, Page, Refusal, RoomFacts};
 use rusqlite::{Connection, Error, ErrorCode, Statement};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -35,6 +35,9 @@ enum Done {
     Append(Verdict),
     Page(Page),
     Rooms(Vec<RoomFacts>),
+    Found(Found),
+    /// It is a search, which waits until the batch is done.
+    Later,
     Unread,
 }
 
@@ -78,6 +81,8 @@ struct Keeper<'c> {
     faults: Faults,
     /// The file is damaged: messages are refused until the program is started again.
     is_damaged: bool,
+    /// Searches that wait. One is done between two batches, so no append waits for two.
+    searches: VecDeque<Asked>,
     /// Of the batch under way, in the order of its commands.
     done: Vec<Done>,
     /// When the last batch ended.
@@ -103,6 +108,7 @@ impl<'c> Keeper<'c> {
             complaint: Complaint::default(),
             faults: options.faults.clone(),
             is_damaged: false,
+            searches: VecDeque::new(),
             done: vec![],
             last_batch: now,
             chores_from: now,
@@ -114,7 +120,7 @@ impl<'c> Keeper<'c> {
         let (mut commands, mut told) = (VecDeque::new(), Told::default());
         loop {
             let is_ending = hold.0.wait(&mut commands, self.patience(Instant::now()));
-            if commands.is_empty() {
+            if commands.is_empty() && self.searches.is_empty() {
                 if is_ending {
                     break;
                 }
@@ -126,7 +132,9 @@ impl<'c> Keeper<'c> {
                 self.batch(&mut commands, &mut told);
                 hold.0.tell(&mut told);
                 self.after_batch(Instant::now());
+                self.search_once(hold, &mut told);
             }
+            self.search_once(hold, &mut told);
         }
         self.finish();
     }
@@ -146,9 +154,31 @@ impl<'c> Keeper<'c> {
         }
         let count = self.done.len();
         for (done, (from, command)) in self.done.drain(..).zip(commands.drain(..count)) {
+            if let Done::Later = done {
+                self.searches.push_back((from, command));
+                continue;
+            }
             told.done.add(Load::of(&command));
             tell(from, command, done, told);
         }
+    }
+
+    /// Does one step of the search that has waited longest, and tells its outcome.
+    fn search_once(&mut self, hold: &Hold, told: &mut Told) {
+        let Some((from, command)) = self.searches.pop_front() else { return };
+        hold.0.wait_for_room();
+        let done = match &command {
+            Command::Search { room, words, before, limit } => {
+                self.history.search(room, words, *before, *limit).map(Done::Found).unwrap_or_else(|e| {
+                    self.roll_back(&e);
+                    Done::Unread
+                })
+            }
+            _ => Done::Unread,
+        };
+        told.done.add(Load::of(&command));
+        tell(from, command, done, told);
+        hold.0.tell(told);
     }
 
     /// Does commands in one transaction, which begins with the first append. `tried` counts them.
@@ -182,6 +212,7 @@ impl<'c> Keeper<'c> {
                 },
                 Command::Read { room, range, limit } => Done::Page(self.history.read(room, *range, *limit)?),
                 Command::ListRooms => Done::Rooms(self.history.list()?),
+                Command::Search { .. } => Done::Later,
             };
             self.done.push(done);
         }
@@ -222,6 +253,7 @@ impl<'c> Keeper<'c> {
                 Command::Append { .. } => Ok(Done::Append(Verdict::Refused(Refusal::Storage))),
                 Command::Read { room, range, limit } => self.history.read(room, *range, *limit).map(Done::Page),
                 Command::ListRooms => self.history.list().map(Done::Rooms),
+                Command::Search { .. } => Ok(Done::Later),
             };
             let done = read.unwrap_or_else(|e| {
                 self.roll_back(&e);
@@ -296,6 +328,9 @@ impl<'c> Keeper<'c> {
 
     /// Time until there is something to do without a command.
     fn patience(&self, now: Instant) -> Duration {
+        if !self.searches.is_empty() {
+            return Duration::ZERO;
+        }
         let has_chore = self.chores.are_due(&self.history, now) || self.chores.may_shrink();
         if has_chore && self.may_work(now) { Duration::ZERO } else { self.watch.due_in(now) }
     }
@@ -385,6 +420,7 @@ fn tell(from: ConnId, command: Command, done: Done, told: &mut Told) {
             }
         }
         (Command::Read { room, .. }, Done::Page(page)) => told.push(from, Outcome::Page { room, page }),
+        (Command::Search { room, .. }, Done::Found(found)) => told.push(from, Outcome::Found { room, found }),
         (_, Done::Rooms(rooms)) => told.push(from, Outcome::Rooms(rooms)),
         _ => told.push(from, Outcome::Unread),
     }

@@ -33,6 +33,7 @@ impl Load {
     pub fn of(command: &Command) -> Load {
         let own = match command {
             Command::Append { draft: Draft::Message { text, .. }, .. } => text.len(),
+            Command::Search { words, .. } => words.bytes(),
             _ => 0,
         };
         Load { commands: 1, bytes: size_of::<Asked>() + own }
@@ -193,11 +194,16 @@ fn move_all<T>(from: &mut VecDeque<T>, into: &mut VecDeque<T>) {
 fn bytes_of(outcome: &Outcome) -> usize {
     let own = match outcome {
         Outcome::Entry { entry, .. } => text_bytes(entry),
-        Outcome::Page { page, .. } => page.entries.iter().map(|entry| size_of::<Entry>() + text_bytes(entry)).sum(),
+        Outcome::Page { page, .. } => entries_bytes(&page.entries),
+        Outcome::Found { found, .. } => entries_bytes(&found.entries),
         Outcome::Rooms(rooms) => rooms.iter().map(|room| size_of_val(room) + room.name.len()).sum(),
         _ => 0,
     };
     size_of::<(ConnId, Outcome)>() + own
+}
+
+fn entries_bytes(entries: &[Entry]) -> usize {
+    entries.iter().map(|entry| size_of::<Entry>() + text_bytes(entry)).sum()
 }
 
 fn text_bytes(entry: &Entry) -> usize {

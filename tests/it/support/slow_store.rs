@@ -59,7 +59,7 @@ impl SlowStore {
             Command::Append { room, draft, .. } => {
                 (from, Outcome::Refused { room, nonce: draft.nonce(), why: Refusal::Storage })
             }
-            Command::Read { .. } | Command::ListRooms => (from, Outcome::Unread),
+            Command::Read { .. } | Command::Search { .. } | Command::ListRooms => (from, Outcome::Unread),
         };
         outcomes.extend(waiting.drain(..count.min(waiting.len())).map(refused));
     }
