@@ -8,6 +8,7 @@
 pub mod api;
 pub mod base;
 pub mod chat;
+pub mod chat_page;
 pub mod context;
 pub mod cookie;
 pub mod files;
@@ -135,13 +136,13 @@ impl Site {
             }
             Route::Login => self.login.form(&user, query, &self.chat, pages),
             Route::Logout => self.login.log_out(cx, &user, &self.origins, pages),
-            Route::Chat if cx.request.wants_upgrade() => {
-                let visit = Visit { cx, user: &user, query: &query, origins: &self.origins, pages };
-                return self.upgrades.chat(visit, &mut self.chat, out);
-            }
             Route::Chat => {
+                let visit = Visit { cx, user: &user, query: &query, origins: &self.origins, pages };
+                if cx.request.wants_upgrade() {
+                    return self.upgrades.chat(visit, &mut self.chat, out);
+                }
                 self.upgrades.warn_if_stripped("/chat/", cx.request);
-                self.chat.page(&user, &query, pages)
+                chat_page::respond(&visit, &self.chat)
             }
             Route::ChatWithoutSlash => Response::redirect(308, "/chat/"),
             Route::Rooms | Route::Room(_) => {

@@ -12,6 +12,7 @@
 //! It does not decide who may read or write. [`memory`] keeps the last entries in memory, on the loop itself; [`sqlite`]
 //! keeps all in a file, on a thread of its own.
 
+pub mod acts;
 #[cfg(test)]
 mod contract;
 pub mod memory;
@@ -21,6 +22,7 @@ pub mod tags;
 
 use crate::clock::UnixMillis;
 use crate::id::ConnId;
+pub use acts::{Act, Deed, Until, Whom};
 use std::fmt;
 use std::sync::Arc;
 
@@ -131,6 +133,23 @@ pub enum Command {
     Read { room: Arc<str>, range: Range, limit: u32 },
     /// Lists all rooms that have a history. Yields [`Outcome::Rooms`] or [`Outcome::Unread`].
     ListRooms,
+    /// Stores what an operator has done; `nonce` is only told back. Yields [`Outcome::Recorded`], and behind it
+    /// [`Outcome::Act`], or of an act that is an entry of the history as well ([`Act::draft`]) [`Outcome::Entry`]; or
+    /// [`Outcome::Refused`].
+    Record { act: Act, nonce: Option<Nonce> },
+    /// Reads the last acts, at most `limit` ([`PAGE_MAX`]). Yields [`Outcome::Acts`] or [`Outcome::Unread`].
+    ReadActs { limit: u32, nonce: Option<Nonce> },
+}
+
+impl Command {
+    /// The outcome if it is not done: the one that would write is refused for this reason.
+    pub fn refused(self, why: Refusal) -> Outcome {
+        match self {
+            Command::Append { room, draft, .. } => Outcome::Refused { room, nonce: draft.nonce(), why },
+            Command::Record { act, nonce } => Outcome::Refused { room: act.room, nonce, why },
+            Command::Read { .. } | Command::ListRooms | Command::ReadActs { .. } => Outcome::Unread,
+        }
+    }
 }
 
 /// An entry without its id.
@@ -178,9 +197,9 @@ pub enum Range {
 /// What a store has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// For the connection that asked: the entry is stored, with this id. It is not new if the same message was stored
+    /// For the connection that asked: the entry is stored, at this position. It is not new if the same message was stored
     /// before.
-    Appended { room: Arc<str>, nonce: Option<Nonce>, id: u64, is_new: bool },
+    Appended { room: Arc<str>, nonce: Option<Nonce>, position: Position, is_new: bool },
     /// For the connection that asked: nothing was stored.
     Refused { room: Arc<str>, nonce: Option<Nonce>, why: Refusal },
     /// For every member of the room, about no connection: a new entry. Its id is that of the one before plus 1.
@@ -189,8 +208,24 @@ pub enum Outcome {
     Page { room: Arc<str>, page: Page },
     /// For the connection that asked: in the order of their names.
     Rooms(Vec<RoomFacts>),
+    /// For the connection that asked: the act is stored, and the entry that it has made is at this position.
+    Recorded { nonce: Option<Nonce>, act: Act, entry: Option<Position> },
+    /// About no connection: an act that is stored, and counts from now on.
+    Act(Act),
+    /// About no connection, before any other outcome: the acts that are in force when the store is opened, if there are
+    /// any.
+    InForce(Vec<Act>),
+    /// For the connection that asked: the last acts, oldest first.
+    Acts { nonce: Option<Nonce>, acts: Vec<Act> },
     /// For the connection that asked: the store cannot be read now.
     Unread,
+}
+
+impl Outcome {
+    /// Whether it is told about no connection: to every member of a room, or to the whole chat.
+    pub fn is_for_all(&self) -> bool {
+        matches!(self, Outcome::Entry { .. } | Outcome::Act(_) | Outcome::InForce(_))
+    }
 }
 
 /// Why an entry was not stored.
@@ -206,6 +241,8 @@ pub enum Refusal {
     NoSuchMessage,
     /// The message is another user's.
     NotYours,
+    /// As many acts are in force as can be.
+    TooManyActs,
 }
 
 /// A part of a room's history.
@@ -250,7 +287,8 @@ pub trait Store {
     /// The turn is about to end: a store with a thread hands over what was submitted, all at once.
     fn flush(&mut self) {}
 
-    /// The next outcome, and the connection that asked; [`ConnId::NONE`] for an [`Outcome::Entry`].
+    /// The next outcome, and the connection that asked; [`ConnId::NONE`] for one that is
+    /// [for all](Outcome::is_for_all).
     fn take(&mut self) -> Option<(ConnId, Outcome)>;
 }
 

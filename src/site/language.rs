@@ -346,6 +346,12 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "There are too many rooms. Enter one of those, or try again later.",
         "房间太多了。请进入已有的房间，或稍后再试。",
     ),
+    ("why_banned", "An operator has banned this name or address.", "管理员已禁止此名字或地址进入。"),
+    (
+        "why_banned_until",
+        "An operator has banned this name or address until {0}.",
+        "管理员已禁止此名字或地址进入，直到 {0}。",
+    ),
     ("why_websocket", "This is a WebSocket, version 13.", "这里是 WebSocket，版本 13。"),
     ("why_handshake", "This is not a WebSocket handshake: {cause}.", "这不是 WebSocket 握手：{cause}。"),
     ("why_search", "The search failed: {cause}.", "搜索失败：{cause}。"),

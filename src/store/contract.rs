@@ -17,13 +17,14 @@ pub(super) fn ask(store: &mut dyn Store, command: Command) -> Vec<Outcome> {
     let (mut outcomes, deadline) = (vec![], Instant::now() + WITHIN);
     loop {
         match store.take() {
-            Some((ConnId::NONE, entry @ Outcome::Entry { .. })) => {
-                outcomes.push(entry);
+            Some((ConnId::NONE, for_all)) => {
+                assert!(for_all.is_for_all());
+                outcomes.push(for_all);
                 return outcomes;
             }
             Some((to, outcome)) => {
                 assert_eq!(to, from);
-                let has_more = matches!(outcome, Outcome::Appended { is_new: true, .. });
+                let has_more = matches!(outcome, Outcome::Appended { is_new: true, .. } | Outcome::Recorded { .. });
                 outcomes.push(outcome);
                 if !has_more {
                     return outcomes;
@@ -120,7 +121,8 @@ fn a_message_is_acknowledged_and_then_shown() {
         let outcomes = ask(store, Command::Append { room: room.clone(), at: at(5), draft });
         let [appended, Outcome::Entry { room: in_room, entry }] = &outcomes[..] else { panic!("{outcomes:?}") };
         let nonce = Some(Nonce([3; 16]));
-        assert_eq!(*appended, Outcome::Appended { room: room.clone(), nonce, id: 1, is_new: true });
+        let position = entry.position();
+        assert_eq!(*appended, Outcome::Appended { room: room.clone(), nonce, position, is_new: true });
         let kind = Kind::Message { user: "ann".into(), nonce, text: Some("hi".into()) };
         assert_eq!((in_room, entry), (&room, &Entry { id: 1, tag: entry.tag, at: at(5), kind }));
         assert_eq!(read(store, Range::Last, 10).entries, std::slice::from_ref(entry), "what is read is what was shown");
@@ -131,8 +133,8 @@ fn a_message_is_acknowledged_and_then_shown() {
 fn a_message_sent_again_is_stored_once() {
     on_each(10, |store| {
         let (room, nonce): (Arc<str>, _) = ("lobby".into(), Some(Nonce([1; 16])));
-        append(store, message("ann", Some(1), "hi"));
-        let known = [Outcome::Appended { room: room.clone(), nonce, id: 1, is_new: false }];
+        let position = entry(store, message("ann", Some(1), "hi")).position();
+        let known = [Outcome::Appended { room: room.clone(), nonce, position, is_new: false }];
         assert_eq!(append(store, message("ann", Some(1), "hi")), known);
         assert_eq!(refusal(store, message("ann", Some(1), "ho")), Some(Refusal::NonceReused));
         assert_eq!(append(store, message("bob", Some(1), "hi")).len(), 2, "another user's nonce is another one");
@@ -234,7 +236,11 @@ fn a_deleted_text_is_gone_and_its_entry_stays() {
         let room: Arc<str> = "lobby".into();
         let deleted = append(store, deletion(1, "bob", Rights::Operator));
         let nonce = Some(Nonce([9; 16]));
-        assert_eq!(deleted[0], Outcome::Appended { room, nonce, id: 2, is_new: true });
+        let [Outcome::Appended { position, .. }, Outcome::Entry { entry, .. }] = &deleted[..] else {
+            panic!("{deleted:?}")
+        };
+        assert_eq!((position, position.id), (&entry.position(), 2));
+        assert_eq!(deleted[0], Outcome::Appended { room, nonce, position: *position, is_new: true });
         assert_eq!(refusal(store, deletion(1, "ann", Rights::Author)), Some(Refusal::NoSuchMessage), "it is gone");
         assert_eq!(refusal(store, deletion(2, "bob", Rights::Author)), Some(Refusal::NoSuchMessage), "no message");
         let page = read(store, Range::Last, 10);
@@ -256,7 +262,10 @@ fn a_clear_deletes_the_messages_of_one_user_so_far() {
         let cleared = entry(store, Draft::Clear { user: "ann".into(), by: "op".into() });
         assert_eq!(cleared.kind, Kind::Cleared { user: "ann".into(), by: "op".into() });
         assert_eq!(refusal(store, deletion(1, "ann", Rights::Author)), Some(Refusal::NoSuchMessage));
-        assert!(matches!(append(store, message("ann", Some(4), "x"))[..], [Outcome::Appended { id: 4, .. }]));
+        assert!(matches!(
+            append(store, message("ann", Some(4), "x"))[..],
+            [Outcome::Appended { position: Position { id: 4, .. }, .. }]
+        ));
         append(store, message("ann", None, "6"));
         let page = read(store, Range::Last, 10);
         assert_eq!(texts(&page), [None, Some("2"), None, None, Some("6")]);
@@ -294,6 +303,103 @@ fn rooms_are_listed_by_name_with_their_last_entry() {
         let rooms = vec![facts("a", lasts[1]), facts("b", lasts[0]), facts("ä", lasts[2])];
         assert_eq!(ask(store, Command::ListRooms), [Outcome::Rooms(rooms)]);
     });
+}
+
+fn act(deed: Deed) -> Act {
+    Act { at: at(7), by: "op".into(), room: "lobby".into(), deed }
+}
+
+/// The last acts, as they are in the log.
+fn acts(store: &mut dyn Store, limit: u32) -> Vec<Act> {
+    match ask(store, Command::ReadActs { limit, nonce: None }).pop() {
+        Some(Outcome::Acts { acts, .. }) => acts,
+        other => panic!("acts were expected: {other:?}"),
+    }
+}
+
+#[test]
+fn an_act_is_stored_and_told_to_all() {
+    on_each(10, |store| {
+        let nonce = Some(Nonce([5; 16]));
+        let ban = act(Deed::Ban { whom: Whom::Name("bob".into()), until: Until::Ever });
+        let outcomes = ask(store, Command::Record { act: ban.clone(), nonce });
+        assert_eq!(outcomes, [Outcome::Recorded { nonce, act: ban.clone(), entry: None }, Outcome::Act(ban.clone())]);
+        let kick = act(Deed::Kick { name: "bob".into() });
+        ask(store, Command::Record { act: kick.clone(), nonce: None });
+        assert_eq!(acts(store, 10), [ban, kick.clone()]);
+        assert_eq!(acts(store, 1), [kick]);
+        assert_eq!(acts(store, 0), []);
+    });
+}
+
+#[test]
+fn an_act_that_is_an_entry_is_both() {
+    on_each(10, |store| {
+        append(store, message("ann", None, "secret"));
+        append(store, message("bob", None, "more"));
+        for (deed, kind, left) in [
+            (Deed::Delete { id: 1 }, Kind::Deleted { target: 1, by: "op".into() }, [None, Some("more")]),
+            (Deed::Clear { name: "bob".into() }, Kind::Cleared { user: "bob".into(), by: "op".into() }, [None, None]),
+        ] {
+            let act = act(deed);
+            let outcomes = ask(store, Command::Record { act: act.clone(), nonce: None });
+            let [Outcome::Recorded { entry: Some(position), .. }, Outcome::Entry { entry, .. }] = &outcomes[..] else {
+                panic!("{outcomes:?}")
+            };
+            assert_eq!((*position, &entry.kind), (entry.position(), &kind));
+            assert_eq!(texts(&read(store, Range::Last, 10)), left);
+            assert_eq!(acts(store, 1), [act]);
+        }
+        let refused = ask(store, Command::Record { act: act(Deed::Delete { id: 1 }), nonce: None });
+        assert!(matches!(refused[..], [Outcome::Refused { why: Refusal::NoSuchMessage, .. }]), "{refused:?}");
+        assert_eq!(acts(store, 10).len(), 2, "what was not done is not logged");
+    });
+}
+
+#[test]
+fn the_acts_in_force_are_bounded_and_make_place_when_they_are_over() {
+    on_each(10, |store| {
+        let mute = |n: usize, until| act(Deed::Mute { name: format!("user {n}").into(), until });
+        let over = Until::Time(at(7));
+        let submit = |store: &mut dyn Store, act| store.submit(ConnId::new(1, 1), Command::Record { act, nonce: None });
+        for n in 0..acts::IN_FORCE_MAX - 1 {
+            // A store with a thread refuses commands when too many wait.
+            if n % 1000 == 0 {
+                drain(store);
+            }
+            submit(store, mute(n, Until::Ever));
+        }
+        drain(store);
+        submit(store, mute(20_000, over));
+        drain(store);
+        assert_eq!(
+            ask(store, Command::Record { act: mute(1, Until::Ever), nonce: None }).len(),
+            2,
+            "it takes its place"
+        );
+        assert_eq!(ask(store, Command::Record { act: mute(30_000, Until::Ever), nonce: None }).len(), 2, "one is over");
+        let refused = ask(store, Command::Record { act: mute(40_000, Until::Ever), nonce: None });
+        assert!(matches!(refused[..], [Outcome::Refused { why: Refusal::TooManyActs, .. }]), "{refused:?}");
+        ask(store, Command::Record { act: act(Deed::Unmute { name: "user 7".into() }), nonce: None });
+        assert_eq!(ask(store, Command::Record { act: mute(40_000, Until::Ever), nonce: None }).len(), 2);
+    });
+}
+
+/// Waits until all that was submitted is done.
+fn drain(store: &mut dyn Store) {
+    store.submit(ConnId::new(9, 9), Command::ListRooms);
+    store.flush();
+    let deadline = Instant::now() + WITHIN;
+    loop {
+        match store.take() {
+            Some((_, Outcome::Rooms(_))) => return,
+            Some((_, outcome)) => assert!(!matches!(outcome, Outcome::Refused { .. }), "{outcome:?}"),
+            None => {
+                assert!(Instant::now() < deadline, "no outcome");
+                std::thread::sleep(Duration::from_micros(100));
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The history in memory, on the loop itself: the last entries of each room, until the program ends.
 
+use super::acts::{Act, Effect, IN_FORCE_MAX, LOGGED_MAX};
 use super::tags::Tags;
 use super::{Command, Draft, Entry, Kind, Nonce, Outcome, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights};
 use super::{RoomFacts, Store};
@@ -28,6 +29,10 @@ pub struct Memory {
     /// The largest id of a room that was forgotten: ids never begin anew.
     forgotten: u64,
     tags: Tags,
+    /// The last ones, oldest first.
+    acts: VecDeque<Act>,
+    /// The acts in force, by their keys.
+    in_force: HashMap<String, Act>,
     outcomes: VecDeque<(ConnId, Outcome)>,
 }
 
@@ -56,12 +61,29 @@ impl Memory {
             keep: limits.history_memory_keep.max(1),
             forgotten: 0,
             tags,
+            acts: VecDeque::new(),
+            in_force: HashMap::new(),
             outcomes: VecDeque::new(),
         }
     }
 
-    fn append(&mut self, from: ConnId, name: Arc<str>, at: UnixMillis, draft: Draft) {
+    fn append(&mut self, from: ConnId, room: Arc<str>, at: UnixMillis, draft: Draft) {
         let nonce = draft.nonce();
+        match self.add(&room, at, draft) {
+            Ok(Added::New(entry)) => {
+                let position = entry.position();
+                self.outcomes
+                    .push_back((from, Outcome::Appended { room: room.clone(), nonce, position, is_new: true }));
+                self.outcomes.push_back((ConnId::NONE, Outcome::Entry { room, entry }));
+            }
+            Ok(Added::Before(position)) => {
+                self.outcomes.push_back((from, Outcome::Appended { room, nonce, position, is_new: false }));
+            }
+            Err(why) => self.outcomes.push_back((from, Outcome::Refused { room, nonce, why })),
+        }
+    }
+
+    fn add(&mut self, name: &Arc<str>, at: UnixMillis, draft: Draft) -> Result<Added, Refusal> {
         self.uses += 1;
         let room = self.rooms.entry(name.clone()).or_insert_with(|| {
             self.bytes += ROOM_BYTES;
@@ -75,25 +97,15 @@ impl Memory {
         room.used = self.uses;
         self.used.insert(room.used, name.clone());
         let before = room.bytes;
-        let appended = match room.known(&draft) {
-            Known::New => room.append(draft, at, self.tags.next_tag()),
-            Known::As(id) => {
-                self.outcomes.push_back((from, Outcome::Appended { room: name, nonce, id, is_new: false }));
-                return;
-            }
+        let added = match room.known(&draft) {
+            Known::New => room.append(draft, at, self.tags.next_tag()).map(Added::New),
+            Known::As(position) => Ok(Added::Before(position)),
             Known::Wrong(why) => Err(why),
         };
         room.prune(self.keep);
         self.bytes = self.bytes + room.bytes - before;
-        match appended {
-            Ok(entry) => {
-                let id = entry.id;
-                self.outcomes.push_back((from, Outcome::Appended { room: name.clone(), nonce, id, is_new: true }));
-                self.outcomes.push_back((ConnId::NONE, Outcome::Entry { room: name, entry }));
-            }
-            Err(why) => self.outcomes.push_back((from, Outcome::Refused { room: name, nonce, why })),
-        }
         self.forget_unused();
+        added
     }
 
     /// Forgets the rooms that were used least recently while all together have too much. The last one stays.
@@ -118,6 +130,48 @@ impl Memory {
         room.read(range, limit)
     }
 
+    fn record(&mut self, from: ConnId, act: Act, nonce: Option<Nonce>) {
+        let recorded = match act.draft() {
+            Some(draft) => self.add(&act.room, act.at, draft).map(|added| match added {
+                Added::New(entry) => Some(entry),
+                Added::Before(_) => None,
+            }),
+            None => self.put_in_force(&act).map(|()| None),
+        };
+        let entry = match recorded {
+            Ok(entry) => entry,
+            Err(why) => return self.outcomes.push_back((from, Outcome::Refused { room: act.room, nonce, why })),
+        };
+        if self.acts.len() as u64 >= LOGGED_MAX {
+            self.acts.pop_front();
+        }
+        self.acts.push_back(act.clone());
+        let position = entry.as_ref().map(Entry::position);
+        self.outcomes.push_back((from, Outcome::Recorded { nonce, act: act.clone(), entry: position }));
+        let for_all = match entry {
+            Some(entry) => Outcome::Entry { room: act.room, entry },
+            None => Outcome::Act(act),
+        };
+        self.outcomes.push_back((ConnId::NONE, for_all));
+    }
+
+    fn put_in_force(&mut self, act: &Act) -> Result<(), Refusal> {
+        match act.effect() {
+            Effect::Sets(key) => {
+                if self.in_force.len() >= IN_FORCE_MAX {
+                    self.in_force.retain(|_, old| !old.is_over(act.at));
+                }
+                if self.in_force.len() >= IN_FORCE_MAX && !self.in_force.contains_key(&key) {
+                    return Err(Refusal::TooManyActs);
+                }
+                self.in_force.insert(key, act.clone());
+            }
+            Effect::Ends(key) => drop(self.in_force.remove(&key)),
+            Effect::None => {}
+        }
+        Ok(())
+    }
+
     fn list(&self) -> Vec<RoomFacts> {
         let facts = |(name, room): (&Arc<str>, &Room)| RoomFacts { name: name.clone(), last: room.last, at: room.at };
         let mut rooms: Vec<RoomFacts> = self.rooms.iter().filter(|(_, room)| room.last.id > 0).map(facts).collect();
@@ -135,6 +189,12 @@ impl Store for Memory {
                 self.outcomes.push_back((from, Outcome::Page { room, page }));
             }
             Command::ListRooms => self.outcomes.push_back((from, Outcome::Rooms(self.list()))),
+            Command::Record { act, nonce } => self.record(from, act, nonce),
+            Command::ReadActs { limit, nonce } => {
+                let first = self.acts.len().saturating_sub(limit.min(PAGE_MAX) as usize);
+                let acts = self.acts.range(first..).cloned().collect();
+                self.outcomes.push_back((from, Outcome::Acts { nonce, acts }));
+            }
         }
     }
 
@@ -143,11 +203,17 @@ impl Store for Memory {
     }
 }
 
+/// What became of a draft.
+enum Added {
+    New(Entry),
+    /// It was stored before.
+    Before(Position),
+}
+
 /// Whether a draft is stored already.
 enum Known {
     New,
-    /// With this id.
-    As(u64),
+    As(Position),
     Wrong(Refusal),
 }
 
@@ -175,9 +241,12 @@ impl Room {
     fn known(&self, draft: &Draft) -> Known {
         let Draft::Message { user, nonce: Some(nonce), text } = draft else { return Known::New };
         let Some(&id) = self.nonces.get(&(user.clone(), *nonce)) else { return Known::New };
-        match self.entry(id).map(|entry| &entry.kind) {
-            Some(Kind::Message { text: Some(stored), .. }) if stored != text => Known::Wrong(Refusal::NonceReused),
-            _ => Known::As(id),
+        match self.entry(id) {
+            Some(Entry { kind: Kind::Message { text: Some(stored), .. }, .. }) if stored != text => {
+                Known::Wrong(Refusal::NonceReused)
+            }
+            Some(entry) => Known::As(entry.position()),
+            None => Known::New,
         }
     }
 
@@ -335,7 +404,7 @@ mod tests {
         );
         let (from, appended) = memory.take().expect("it is acknowledged");
         assert_eq!(from, ConnId::new(1, 1));
-        assert_eq!(appended, Outcome::Appended { room: "lobby".into(), nonce: None, id: 1, is_new: true });
+        assert!(matches!(appended, Outcome::Appended { position: Position { id: 1, .. }, is_new: true, .. }));
         let (from, Outcome::Entry { entry, .. }) = memory.take().expect("it is shown") else { panic!("an entry") };
         assert_eq!((from, entry.id, entry.at), (ConnId::NONE, 1, at(5)));
         assert_eq!(entry.kind, Kind::Message { user: "ann".into(), nonce: None, text: Some("hi".into()) });
@@ -344,10 +413,11 @@ mod tests {
     #[test]
     fn a_message_sent_again_is_stored_once() {
         let mut memory = memory(10);
-        append(&mut memory, message("ann", Some(1), "hi"));
+        let first = append(&mut memory, message("ann", Some(1), "hi"));
+        let Some(Outcome::Appended { position, .. }) = first.first() else { panic!("{first:?}") };
         let again = append(&mut memory, message("ann", Some(1), "hi"));
         let (room, nonce): (Arc<str>, _) = ("lobby".into(), Some(Nonce([1; 16])));
-        assert_eq!(again, [Outcome::Appended { room: room.clone(), nonce, id: 1, is_new: false }]);
+        assert_eq!(again, [Outcome::Appended { room: room.clone(), nonce, position: *position, is_new: false }]);
         let other = append(&mut memory, message("ann", Some(1), "ho"));
         assert_eq!(other, [Outcome::Refused { room, nonce, why: Refusal::NonceReused }]);
         assert_eq!(append(&mut memory, message("bob", Some(1), "hi")).len(), 2, "another user's nonce is another one");

@@ -19,6 +19,7 @@
 //! with [`HistorySync::Normal`] the kernel has it. A text that is deleted, cleared or pruned is overwritten with zeros
 //! (`secure_delete`) and is gone from the log as soon as that is emptied, a second after the last message.
 
+mod acts;
 mod checkpoints;
 mod chores;
 mod clears;
@@ -153,11 +154,7 @@ impl Sqlite {
     }
 
     fn refuse(&mut self, from: ConnId, command: Command, why: Refusal) {
-        let outcome = match command {
-            Command::Append { room, draft, .. } => Outcome::Refused { room, nonce: draft.nonce(), why },
-            Command::Read { .. } | Command::ListRooms => Outcome::Unread,
-        };
-        self.outcomes.push_back((from, outcome));
+        self.outcomes.push_back((from, command.refused(why)));
     }
 }
 

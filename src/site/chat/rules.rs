@@ -2,6 +2,7 @@
 
 use super::allowance::Rate;
 use super::join::Joining;
+use super::moderation::{Rank, Settings};
 use super::room::Room;
 use super::v1::{self, Welcome};
 use crate::config::Limits;
@@ -49,7 +50,14 @@ impl Rules {
     }
 
     /// Appends the `welcome` of a newcomer called `name`.
-    pub fn write_welcome(&self, room: &Room, name: &str, joining: &Joining, frame: &mut Vec<u8>) {
+    pub fn write_welcome(
+        &self,
+        room: &Room,
+        (name, rank): (&str, Rank),
+        settings: Settings,
+        joining: &Joining,
+        frame: &mut Vec<u8>,
+    ) {
         let welcome = Welcome {
             room: &room.name,
             you: name,
@@ -61,6 +69,8 @@ impl Rules {
             text_bytes_max: self.text_bytes_max,
             messages_per_second: self.rate.messages,
             burst: self.rate.burst,
+            rank,
+            settings,
         };
         v1::write_welcome(&welcome, frame);
     }

@@ -24,10 +24,8 @@ pub(super) enum Verdict {
         tag: u32,
         at: UnixMillis,
     },
-    /// It was stored before, with this id.
-    Known {
-        id: u64,
-    },
+    /// It was stored before.
+    Known(Position),
     Refused(Refusal),
 }
 
@@ -88,7 +86,7 @@ impl<'c> History<'c> {
                 "INSERT INTO entries (room, id, kind, tag, at, user, nonce, text, target)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?,
-            text: connection.prepare("SELECT text FROM entries WHERE room = ?1 AND id = ?2")?,
+            text: connection.prepare("SELECT text, tag FROM entries WHERE room = ?1 AND id = ?2")?,
             entry: connection
                 .prepare("SELECT user FROM entries WHERE room = ?1 AND id = ?2 AND kind = ?3 AND text IS NOT NULL")?,
             tag: connection.prepare("SELECT tag FROM entries WHERE room = ?1 AND id = ?2")?,
@@ -186,9 +184,14 @@ impl<'c> History<'c> {
 
     /// Of a message whose nonce is stored.
     fn known(&mut self, room: i64, user: i64, id: u64, text: Option<&str>) -> Result<Verdict> {
-        let stored: Option<Box<str>> = self.text.query_row([room, signed(id)], |row| row.get(0))?;
+        let (stored, tag): (Option<Box<str>>, i64) =
+            self.text.query_row([room, signed(id)], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let is_other = stored.is_some() && stored.as_deref() != text && !self.clears.has(room, user, id);
-        Ok(if is_other { Verdict::Refused(Refusal::NonceReused) } else { Verdict::Known { id } })
+        Ok(if is_other {
+            Verdict::Refused(Refusal::NonceReused)
+        } else {
+            Verdict::Known(Position { id, tag: tag_of(tag) })
+        })
     }
 
     fn delete(

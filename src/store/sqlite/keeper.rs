@@ -1,6 +1,7 @@
 //! The store's thread: batches of commands, each in one transaction, and chores between them.
 
 use super::SqliteOptions;
+use super::acts::{Acts, Recorded};
 use super::checkpoints::Checkpoints;
 use super::chores::Chores;
 use super::faults::Faults;
@@ -8,14 +9,15 @@ use super::history::{History, Verdict};
 use super::open::{self, Opened};
 use super::queue::{Asked, Hold, Load, Told};
 use super::watch::{Complaint, Trouble, Watch};
+use crate::clock::UnixMillis;
 use crate::id::ConnId;
 use crate::store::tags::Tags;
-use crate::store::{Command, Draft, Entry, Kind, Outcome, Page, Refusal, RoomFacts};
+use crate::store::{Act, Command, Draft, Entry, Kind, Outcome, Page, Position, Refusal, RoomFacts};
 use rusqlite::{Connection, Error, ErrorCode, Statement};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -35,6 +37,8 @@ enum Done {
     Append(Verdict),
     Page(Page),
     Rooms(Vec<RoomFacts>),
+    Recorded(Result<Option<(Position, UnixMillis)>, Refusal>),
+    Acts(Vec<Act>),
     Unread,
 }
 
@@ -71,6 +75,7 @@ struct Keeper<'c> {
     begin: Statement<'c>,
     commit: Statement<'c>,
     history: History<'c>,
+    acts: Acts<'c>,
     checkpoints: Checkpoints<'c>,
     chores: Chores<'c>,
     watch: Watch,
@@ -97,6 +102,7 @@ impl<'c> Keeper<'c> {
             begin: connection.prepare("BEGIN IMMEDIATE")?,
             commit: connection.prepare("COMMIT")?,
             history: History::new(connection, Tags::from_system(), options.nonces_fresh)?,
+            acts: Acts::new(connection)?,
             checkpoints: Checkpoints::new(connection, now)?,
             chores: Chores::new(connection, options.keep, now)?,
             watch,
@@ -112,6 +118,14 @@ impl<'c> Keeper<'c> {
 
     fn keep(mut self, hold: &Hold) {
         let (mut commands, mut told) = (VecDeque::new(), Told::default());
+        match self.acts.in_force(UnixMillis::nearest(SystemTime::now())) {
+            Ok(acts) if acts.is_empty() => {}
+            Ok(acts) => {
+                told.push(ConnId::NONE, Outcome::InForce(acts));
+                hold.0.tell(&mut told);
+            }
+            Err(e) => self.complain(&format!("{}: {e}; what operators have done is not in force", self.file.display())),
+        }
         loop {
             let is_ending = hold.0.wait(&mut commands, self.patience(Instant::now()));
             if commands.is_empty() {
@@ -166,10 +180,10 @@ impl<'c> Keeper<'c> {
             }
             *tried += 1;
             let done = match command {
-                Command::Append { room, at, draft } => match self.objection(draft) {
+                Command::Append { .. } | Command::Record { .. } => match self.objection(command) {
                     Some(why) => {
                         self.complain(&why);
-                        Done::Append(Verdict::Refused(Refusal::Storage))
+                        refused(command)
                     }
                     None => {
                         if !is_open {
@@ -177,11 +191,12 @@ impl<'c> Keeper<'c> {
                             is_open = true;
                         }
                         self.faults.strike()?;
-                        Done::Append(self.history.append(room, *at, draft)?)
+                        self.write(command)?
                     }
                 },
                 Command::Read { room, range, limit } => Done::Page(self.history.read(room, *range, *limit)?),
                 Command::ListRooms => Done::Rooms(self.history.list()?),
+                Command::ReadActs { limit, .. } => Done::Acts(self.acts.last(*limit)?),
             };
             self.done.push(done);
         }
@@ -191,8 +206,31 @@ impl<'c> Keeper<'c> {
         self.commit().map(|()| Wrote::Something)
     }
 
-    /// Why this is not appended now, if so. Deletions are what the free space of a full disk is kept for.
-    fn objection(&self, draft: &Draft) -> Option<String> {
+    /// Does a command that writes, in the open transaction.
+    fn write(&mut self, command: &Command) -> Result<Done> {
+        Ok(match command {
+            Command::Append { room, at, draft } => Done::Append(self.history.append(room, *at, draft)?),
+            Command::Record { act, .. } => Done::Recorded(self.record(act)?),
+            _ => Done::Unread,
+        })
+    }
+
+    /// Stores an act, and the entry that it makes, in the open transaction.
+    fn record(&mut self, act: &Act) -> Result<Result<Option<(Position, UnixMillis)>, Refusal>> {
+        let entry = match act.draft().map(|draft| self.history.append(&act.room, act.at, &draft)).transpose()? {
+            Some(Verdict::Refused(why)) => return Ok(Err(why)),
+            Some(Verdict::New { id, tag, at }) => Some((Position { id, tag }, at)),
+            Some(Verdict::Known(_)) | None => None,
+        };
+        Ok(match self.acts.record(act)? {
+            Recorded::Yes => Ok(entry),
+            Recorded::TooMany => Err(Refusal::TooManyActs),
+        })
+    }
+
+    /// Why this is not appended now, if so. Deletions and acts are what the free space of a full disk is
+    /// kept for.
+    fn objection(&self, command: &Command) -> Option<String> {
         let file = self.file.display();
         if self.is_damaged {
             return Some(format!(
@@ -204,7 +242,7 @@ impl<'c> Keeper<'c> {
                 let path = path.display();
                 Some(format!("{path} was replaced or removed while it was open: messages are refused; restart squall"))
             }
-            _ if !matches!(draft, Draft::Message { .. }) => None,
+            _ if !matches!(command, Command::Append { draft: Draft::Message { .. }, .. }) => None,
             Trouble::DiskFull { free } => {
                 Some(format!("the disk of {file} has only {free} bytes free: messages are refused"))
             }
@@ -219,9 +257,10 @@ impl<'c> Keeper<'c> {
         self.done.clear();
         for command in commands {
             let read = match command {
-                Command::Append { .. } => Ok(Done::Append(Verdict::Refused(Refusal::Storage))),
+                Command::Append { .. } | Command::Record { .. } => Ok(refused(command)),
                 Command::Read { room, range, limit } => self.history.read(room, *range, *limit).map(Done::Page),
                 Command::ListRooms => self.history.list().map(Done::Rooms),
+                Command::ReadActs { limit, .. } => self.acts.last(*limit).map(Done::Acts),
             };
             let done = read.unwrap_or_else(|e| {
                 self.roll_back(&e);
@@ -255,6 +294,7 @@ impl<'c> Keeper<'c> {
             log::debug!("history: {e}");
         }
         self.history.forget();
+        self.acts.forget();
         let code = error.sqlite_error_code();
         self.lacks_room |= matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
         if let Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) = code {
@@ -369,6 +409,14 @@ impl<'c> Keeper<'c> {
     }
 }
 
+/// A command that would have written, and could not.
+fn refused(command: &Command) -> Done {
+    match command {
+        Command::Record { .. } => Done::Recorded(Err(Refusal::Storage)),
+        _ => Done::Append(Verdict::Refused(Refusal::Storage)),
+    }
+}
+
 /// The outcomes of one command: what the connection gets, and then what every member gets.
 fn tell(from: ConnId, command: Command, done: Done, told: &mut Told) {
     match (command, done) {
@@ -376,15 +424,33 @@ fn tell(from: ConnId, command: Command, done: Done, told: &mut Told) {
             let nonce = draft.nonce();
             match verdict {
                 Verdict::Refused(why) => told.push(from, Outcome::Refused { room, nonce, why }),
-                Verdict::Known { id } => told.push(from, Outcome::Appended { room, nonce, id, is_new: false }),
+                Verdict::Known(position) => {
+                    told.push(from, Outcome::Appended { room, nonce, position, is_new: false });
+                }
                 Verdict::New { id, tag, at } => {
-                    told.push(from, Outcome::Appended { room: room.clone(), nonce, id, is_new: true });
+                    let position = Position { id, tag };
+                    told.push(from, Outcome::Appended { room: room.clone(), nonce, position, is_new: true });
                     let entry = Entry { id, tag, at, kind: kind_of(draft) };
                     told.push(ConnId::NONE, Outcome::Entry { room, entry });
                 }
             }
         }
         (Command::Read { room, .. }, Done::Page(page)) => told.push(from, Outcome::Page { room, page }),
+        (Command::Record { act, nonce }, Done::Recorded(recorded)) => match recorded {
+            Ok(entry) => {
+                let position = entry.map(|(position, _)| position);
+                told.push(from, Outcome::Recorded { nonce, act: act.clone(), entry: position });
+                let for_all = match (entry, act.draft()) {
+                    (Some((Position { id, tag }, at)), Some(draft)) => {
+                        Outcome::Entry { room: act.room, entry: Entry { id, tag, at, kind: kind_of(draft) } }
+                    }
+                    _ => Outcome::Act(act),
+                };
+                told.push(ConnId::NONE, for_all);
+            }
+            Err(why) => told.push(from, Outcome::Refused { room: act.room, nonce, why }),
+        },
+        (Command::ReadActs { nonce, .. }, Done::Acts(acts)) => told.push(from, Outcome::Acts { nonce, acts }),
         (_, Done::Rooms(rooms)) => told.push(from, Outcome::Rooms(rooms)),
         _ => told.push(from, Outcome::Unread),
     }

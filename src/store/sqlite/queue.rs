@@ -4,7 +4,7 @@
 //! a batch.
 
 use crate::id::ConnId;
-use crate::store::{Command, Draft, Entry, Kind, Outcome};
+use crate::store::{Act, Command, Draft, Entry, Kind, Outcome};
 use std::collections::VecDeque;
 use std::mem::size_of;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -194,6 +194,7 @@ fn bytes_of(outcome: &Outcome) -> usize {
     let own = match outcome {
         Outcome::Entry { entry, .. } => text_bytes(entry),
         Outcome::Page { page, .. } => page.entries.iter().map(|entry| size_of::<Entry>() + text_bytes(entry)).sum(),
+        Outcome::Acts { acts, .. } | Outcome::InForce(acts) => acts.len() * size_of::<Act>(),
         Outcome::Rooms(rooms) => rooms.iter().map(|room| size_of_val(room) + room.name.len()).sum(),
         _ => 0,
     };

@@ -14,7 +14,7 @@ pub(super) const STEPS: &[&str] = &[FIRST];
 /// Names are stored once and named by numbers, which keeps an entry small. `kind` of an entry is one of [`kind`]. In an
 /// entry that is no message `user` is who did it, and `target` is the message that was deleted or edited, or the number
 /// of the user whose messages were. `nonces` has those of the entries up to `rooms.indexed_id`. A row of `rooms` outlives
-/// its entries, so ids never start again.
+/// its entries, so ids never start again. An act has a `key` as long as it is in force.
 ///
 /// Entries lie in the order in which they came, not by room. In a table by room SQLite moves entries to other pages to
 /// make place, and leaves copies of their texts that `secure_delete` does not know: of 15,000 deleted texts 188 stayed in
@@ -61,6 +61,17 @@ const FIRST: &str = "
         done INTEGER NOT NULL,
         PRIMARY KEY (room, user)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE acts (
+        number INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        by TEXT NOT NULL,
+        room TEXT NOT NULL,
+        verb TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        value INTEGER,
+        key TEXT
+    ) STRICT;
+    CREATE UNIQUE INDEX acts_in_force ON acts (key) WHERE key IS NOT NULL;
 ";
 
 /// The numbers of the kinds of entries in the file.

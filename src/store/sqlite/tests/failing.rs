@@ -85,7 +85,7 @@ fn what_was_acknowledged_is_stored_once_whatever_fails() {
         pending.extend(&nonces);
         for outcome in ask_all(&mut store, nonces.iter().map(command).collect()) {
             match outcome {
-                Outcome::Appended { nonce: Some(nonce), id, .. } => {
+                Outcome::Appended { nonce: Some(nonce), position: Position { id, .. }, .. } => {
                     let nonce = u128::from_be_bytes(nonce.0) as u64;
                     pending.remove(&nonce);
                     assert_eq!(*acked.entry(nonce).or_insert(id), id, "SEED={seed}");
