@@ -361,18 +361,7 @@ fn bytes_of(entry: &Entry) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn memory(keep: usize) -> Memory {
-        Memory::new(&Limits { history_memory_keep: keep, ..Limits::default() }, Tags::new(7))
-    }
-
-    fn message(user: &str, nonce: Option<u8>, text: &str) -> Draft {
-        Draft::Message { user: user.into(), nonce: nonce.map(|n| Nonce([n; 16])), text: text.into() }
-    }
-
-    fn at(millis: u64) -> UnixMillis {
-        UnixMillis::from_millis(millis)
-    }
+    use crate::store::contract::{at, ids, message, read};
 
     /// Submits one command and returns its outcomes.
     fn submit(memory: &mut Memory, command: Command) -> Vec<Outcome> {
@@ -382,17 +371,6 @@ mod tests {
 
     fn append(memory: &mut Memory, draft: Draft) -> Vec<Outcome> {
         submit(memory, Command::Append { room: "lobby".into(), at: at(1), draft })
-    }
-
-    fn read(memory: &mut Memory, range: Range, limit: u32) -> Page {
-        match submit(memory, Command::Read { room: "lobby".into(), range, limit }).pop() {
-            Some(Outcome::Page { page, .. }) => page,
-            other => panic!("a page was expected: {other:?}"),
-        }
-    }
-
-    fn ids(page: &Page) -> Vec<u64> {
-        page.entries.iter().map(|entry| entry.id).collect()
     }
 
     #[test]
