@@ -177,7 +177,9 @@ class Member:
             # It was on its way twice, and the other one was stored.
             return
         if nonce in self.outbox:
-            self.journal.write("refused", nonce=nonce, code=code)
+            if code != "storage":
+                # Of a write or a sync that has failed nothing is known: a kill may find it in the log.
+                self.journal.write("refused", nonce=nonce, code=code)
             sent = self.outbox[nonce]
             if code in PASSING:
                 wait = min(frame.get("retry_after_ms", 100) / 1000, RETRY_MOST)
