@@ -9,7 +9,7 @@
 //! main → cli → reactor → client → conn → event → store, http, ws      an arrow: imports all that is right of it
 //!         └──→ site ────────────────────→ event → store, http, ws
 //! conn → net, feed          client → net, workers          reactor → net, feed, workers          cli (bench) → http, ws, net
-//! imported by any of them: id, blocks, clock, config, zlib     config imports http and ws for their own limits
+//! imported by any of them: id, blocks, clock, config, password, zlib     config imports http and ws for their own limits
 //! ```
 //!
 //! | part | does | never |
@@ -168,6 +168,7 @@ pub mod feed;
 pub mod http;
 pub mod id;
 pub mod net;
+pub mod password;
 pub mod reactor;
 pub mod site;
 pub mod store;

@@ -206,6 +206,14 @@ impl<N: Network, A: App> Server<N, A> {
         self.tell();
     }
 
+    /// Takes what the store has done. Returns whether it has more to do, outside any turn.
+    pub(super) fn advance_store(&mut self) -> bool {
+        self.engine.history.begin(&self.engine.limits);
+        self.engine.history.flush();
+        self.tell();
+        self.engine.history.is_waiting()
+    }
+
     /// Reads the clocks, and notices when this turn comes much too late.
     fn begin(&mut self, now: Now) {
         self.engine.history.begin(&self.engine.limits);

@@ -120,7 +120,7 @@ pub enum Kind {
     Cleared { user: Arc<str>, by: Arc<str> },
 }
 
-/// What a store is asked to do. `room` is a name that was checked.
+/// What a store is asked to do. `room` and `name` are names that were checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Appends an entry. Yields [`Outcome::Appended`], and of a new entry [`Outcome::Entry`] behind it; or
@@ -131,6 +131,15 @@ pub enum Command {
     Read { room: Arc<str>, range: Range, limit: u32 },
     /// Lists all rooms that have a history. Yields [`Outcome::Rooms`] or [`Outcome::Unread`].
     ListRooms,
+    /// Claims a name of a user, unless it or one that shares a look with it is claimed. A claim of the same name marks
+    /// it as used `at` this time. Yields [`Outcome::Claimed`] or [`Outcome::Unchanged`].
+    Claim { name: Arc<str>, looks: [Box<str>; 2], at: UnixMillis },
+    /// Removes the claim to a name, and remembers that it was freed `at` this time. Yields [`Outcome::Freed`] or
+    /// [`Outcome::Unchanged`].
+    Free { name: Arc<str>, at: UnixMillis },
+    /// Lists the names that were freed at this time or later, and forgets the others. Yields [`Outcome::FreedNames`] or
+    /// [`Outcome::Unread`].
+    ListFreed { since: UnixMillis },
 }
 
 /// An entry without its id.
@@ -191,6 +200,32 @@ pub enum Outcome {
     Rooms(Vec<RoomFacts>),
     /// For the connection that asked: the store cannot be read now.
     Unread,
+    /// For the connection that asked: the claim is stored, or another one is in its way.
+    Claimed { name: Arc<str>, claim: Claim },
+    /// For the connection that asked: the name has no claim now.
+    Freed { name: Arc<str>, at: UnixMillis, had: Had },
+    /// For the connection that asked: names, and when each was freed last.
+    FreedNames(Vec<(Arc<str>, UnixMillis)>),
+    /// For the connection that asked: a claim was neither stored nor removed.
+    Unchanged { name: Arc<str>, why: Refusal },
+}
+
+/// What became of a claim to a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// The name belongs to the one that has claimed it now.
+    New,
+    /// The name was claimed before, or one that looks like it.
+    Taken,
+}
+
+/// What there was of a name that was freed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Had {
+    /// A claim.
+    Claim,
+    /// Nothing.
+    Nothing,
 }
 
 /// Why an entry was not stored.

@@ -1,5 +1,6 @@
 //! `squall serve`: a server from its flags, with its listeners, its files and its certificate.
 
+use crate::clock::Now;
 #[cfg(feature = "history")]
 use crate::config::History;
 use crate::config::{CookieSecure, Limits, Serve};
@@ -10,7 +11,10 @@ use crate::site::{self, Settings, Site};
 #[cfg(feature = "history")]
 use crate::store::sqlite::{Sqlite, SqliteOptions};
 use crate::workers::line_log::LineLog;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Time that the history may take before the first client is served: it reads one short table.
+const STORE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Listens, reads the pages and the secret, and is ready to run.
 ///
@@ -27,6 +31,8 @@ pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<Site>, String> {
         allow_private: serve.allow_private,
         lab: serve.lab,
         rooms: serve.chat.rooms.as_ref().map(|rooms| rooms.0.clone()),
+        operators_file: serve.chat.operators_file.clone(),
+        invite_file: serve.chat.invite_file.clone(),
     };
     if let Some(www) = serve.www.as_ref().filter(|www| !www.is_dir()) {
         return Err(format!("--www {}: there is no such directory", www.display()));
@@ -39,6 +45,7 @@ pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<Site>, String> {
         let store = Sqlite::open(&serve.data_dir, SqliteOptions::of(&serve.history), running.waker())?;
         running.server().keep_history(Box::new(store));
     }
+    running.start(STORE_WITHIN, |site, out| site.begin(Now::read(), out))?;
     if let Some(path) = &serve.ca_file {
         running.trust(path)?;
     }

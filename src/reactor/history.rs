@@ -74,6 +74,11 @@ impl History {
         Some((id, outcome))
     }
 
+    /// Whether there are commands whose outcomes have not been taken.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting > 0
+    }
+
     /// Whether outcomes may be left over for the next turn.
     pub fn has_more(&self) -> bool {
         self.left == 0
@@ -104,6 +109,7 @@ fn price(outcome: &Outcome) -> usize {
     match outcome {
         Outcome::Page { page, .. } => 1 + 4 * page.entries.len(),
         Outcome::Rooms(rooms) => 1 + rooms.len(),
+        Outcome::FreedNames(names) => 1 + names.len(),
         _ => 1,
     }
 }
@@ -111,7 +117,7 @@ fn price(outcome: &Outcome) -> usize {
 /// What a command counts among those of its connection: one that reads keeps it from being read until its outcome.
 fn weight(command: &Command, limits: &Limits) -> u16 {
     match command {
-        Command::Append { .. } => 1,
-        Command::Read { .. } | Command::ListRooms => limits.unstored_max,
+        Command::Append { .. } | Command::Claim { .. } | Command::Free { .. } => 1,
+        Command::Read { .. } | Command::ListRooms | Command::ListFreed { .. } => limits.unstored_max,
     }
 }

@@ -5,7 +5,7 @@ use super::https::TlsFiles;
 use super::{Counts, Server, blocking};
 use crate::clock::Now;
 use crate::config::Limits;
-use crate::event::App;
+use crate::event::{App, Effects};
 use crate::net::kernel::{Kernel, readiness};
 use crate::net::listeners::{Listener, Service, Transport};
 use crate::net::{Ready, Source};
@@ -92,6 +92,23 @@ impl<A: App> Loop<A> {
     /// The server, to start something or to drain it.
     pub fn server(&mut self) -> &mut Server<Kernel, A> {
         &mut self.server
+    }
+
+    /// Lets the application start something, and waits until the store has done what it was asked for. No client is served
+    /// before.
+    ///
+    /// # Errors
+    /// A sentence: the store takes longer than `most`.
+    pub fn start(&mut self, most: Duration, begin: impl FnOnce(&mut A, &mut Effects)) -> Result<(), String> {
+        let begun = Instant::now();
+        self.server.start(begin);
+        while self.server.advance_store() {
+            if begun.elapsed() > most {
+                return Err(format!("the history has not responded within {} s", most.as_secs()));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// From now on SIGTERM and SIGINT drain, SIGHUP and SIGUSR1 open the access log again, and SIGHUP reads the

@@ -90,7 +90,7 @@ impl Chat {
             return pages.error(user, 400, &Localized::new("why_room", []));
         };
         // A name that looks like that of a member cannot enter, so the login has to change it.
-        if user.name.as_ref().is_some_and(|name| self.claim(name).is_some()) {
+        if user.name().is_some_and(|name| self.claim(name).is_some()) {
             return pages.render(&Page::Chat, user, 200);
         }
         let next = match typed {
@@ -117,7 +117,7 @@ impl Chat {
 
     /// A connection enters a room, as soon as it has what it wants to know of the past.
     pub fn enter(&mut self, from: ConnId, entrance: Entrance, now: Instant, out: &mut Effects) {
-        let Entrance { claim, room, manner } = entrance;
+        let Entrance { claim, room, manner, .. } = entrance;
         let number = self.rooms.find_or_make(room);
         let name = self.names.enter(claim);
         let dialect = if matches!(manner, Manner::V1(_)) { Dialect::V1 } else { Dialect::Plain };
@@ -237,6 +237,8 @@ impl Chat {
                 Some(_) => self.expel(from, INTERNAL_ERROR, "the history cannot be read", now, out),
                 None => {}
             },
+            // For the login.
+            Outcome::Claimed { .. } | Outcome::Freed { .. } | Outcome::FreedNames(_) | Outcome::Unchanged { .. } => {}
             Outcome::Rooms(_) => {}
         }
     }

@@ -3,7 +3,7 @@
 //! An Upgrade without `upgrade` in Connection, or over HTTP/1.0, is ignored (RFC 9110 section 7.8): `/chat/` responds
 //! with its page then, `/echo` with 426.
 
-use super::chat::entrance::{Entrance, Manner, Place};
+use super::chat::entrance::{Entrance, Manner, Place, Rank};
 use super::chat::join::Since;
 use super::chat::{Chat, v1};
 use super::context::{Context, User};
@@ -84,7 +84,7 @@ impl Upgrades {
             Some(_) => Manner::V1(Since::parse(query.value("since").as_deref())),
             None => Manner::Plain { history: history_of(query) },
         };
-        Ok((accept, subprotocol, Entrance { claim, room, manner }))
+        Ok((accept, subprotocol, Entrance { claim, room, manner, rank: Rank::of(user) }))
     }
 
     /// The same without cookie and name: every WebSocket outside the chat is an echo.

@@ -27,7 +27,7 @@ impl<'a> Visit<'a> {
     /// 401: there is no valid cookie.
     pub fn name(&self) -> Result<&'a str, Response> {
         let refusal = || self.refusal(401, "why_no_name").header("WWW-Authenticate", CHALLENGE);
-        self.user.name.as_deref().ok_or_else(refusal)
+        self.user.name().ok_or_else(refusal)
     }
 
     /// A refusal with this status and text.

@@ -312,3 +312,63 @@ fn any_text_is_kept_as_it_is() {
         assert_eq!(users.collect::<Vec<_>>(), all);
     });
 }
+
+fn claim(store: &mut dyn Store, name: &str, looks: [&str; 2], millis: u64) -> Claim {
+    let command = Command::Claim { name: name.into(), looks: looks.map(Box::from), at: at(millis) };
+    match &ask(store, command)[..] {
+        [Outcome::Claimed { name: claimed, claim }] if **claimed == *name => *claim,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn free(store: &mut dyn Store, name: &str, millis: u64) -> Had {
+    match &ask(store, Command::Free { name: name.into(), at: at(millis) })[..] {
+        [Outcome::Freed { name: freed, at: when, had }] if **freed == *name && *when == at(millis) => *had,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_name_is_claimed_once_with_all_that_looks_like_it() {
+    on_each(10, |store| {
+        assert_eq!(claim(store, "Ivan", ["ivan", "lvan"], 1), Claim::New);
+        for (name, looks) in [("Ivan", ["ivan", "lvan"]), ("ivan", ["ivan", "ivan"]), ("lvan", ["lvan", "lvan"])] {
+            assert_eq!(claim(store, name, looks, 2), Claim::Taken, "{name}");
+        }
+        assert_eq!(claim(store, "ann", ["ann", "ann"], 3), Claim::New, "two looks may be the same");
+        assert_eq!(claim(store, "a\0'", ["a\0'", "😀"], 3), Claim::New);
+        assert_eq!(claim(store, "a", ["a", "a"], 3), Claim::New);
+    });
+}
+
+#[test]
+fn a_freed_name_may_be_claimed_again() {
+    on_each(10, |store| {
+        claim(store, "Ivan", ["ivan", "lvan"], 1);
+        assert_eq!(free(store, "lvan", 2), Had::Nothing, "only the name itself is freed");
+        assert_eq!(claim(store, "lvan", ["lvan", "lvan"], 3), Claim::Taken);
+        assert_eq!(free(store, "Ivan", 4), Had::Claim);
+        assert_eq!(claim(store, "lvan", ["lvan", "lvan"], 5), Claim::New);
+        assert_eq!(claim(store, "Ivan", ["ivan", "lvan"], 6), Claim::Taken);
+    });
+}
+
+#[test]
+fn freed_names_are_listed_until_they_are_too_old() {
+    on_each(10, |store| {
+        let mut list = |since: u64| match ask(store, Command::ListFreed { since: at(since) }).pop() {
+            Some(Outcome::FreedNames(names)) => names,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(list(0), []);
+        for (name, millis) in [("bob", 5), ("ann", 7), ("eve", 9), ("ann", 8)] {
+            free(store, name, millis);
+        }
+        let mut list = |since: u64| match ask(store, Command::ListFreed { since: at(since) }).pop() {
+            Some(Outcome::FreedNames(names)) => names,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(list(8), [("ann".into(), at(8)), ("eve".into(), at(9))]);
+        assert_eq!(list(0), [("ann".into(), at(8)), ("eve".into(), at(9))], "older ones are forgotten");
+    });
+}

@@ -1,11 +1,14 @@
 //! The history in memory, on the loop itself: the last entries of each room, until the program ends.
 
+mod claims;
+
 use super::tags::Tags;
 use super::{Command, Draft, Entry, Kind, Nonce, Outcome, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights};
 use super::{RoomFacts, Store};
 use crate::clock::UnixMillis;
 use crate::config::Limits;
 use crate::id::ConnId;
+use claims::Claims;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem::size_of;
 use std::sync::Arc;
@@ -28,6 +31,7 @@ pub struct Memory {
     /// The largest id of a room that was forgotten: ids never begin anew.
     forgotten: u64,
     tags: Tags,
+    claims: Claims,
     outcomes: VecDeque<(ConnId, Outcome)>,
 }
 
@@ -56,6 +60,7 @@ impl Memory {
             keep: limits.history_memory_keep.max(1),
             forgotten: 0,
             tags,
+            claims: Claims::new(limits.claims_max),
             outcomes: VecDeque::new(),
         }
     }
@@ -135,6 +140,17 @@ impl Store for Memory {
                 self.outcomes.push_back((from, Outcome::Page { room, page }));
             }
             Command::ListRooms => self.outcomes.push_back((from, Outcome::Rooms(self.list()))),
+            Command::Claim { name, looks, .. } => {
+                let claim = self.claims.claim(&name, looks);
+                self.outcomes.push_back((from, Outcome::Claimed { name, claim }));
+            }
+            Command::Free { name, at } => {
+                let had = self.claims.free(&name, at);
+                self.outcomes.push_back((from, Outcome::Freed { name, at, had }));
+            }
+            Command::ListFreed { since } => {
+                self.outcomes.push_back((from, Outcome::FreedNames(self.claims.freed(since))));
+            }
         }
     }
 

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `queue` | commands one way, outcomes the other, one lock for many |
 //! | `keeper` | the thread: batches and their transactions, errors |
-//! | `history` | what commands mean in terms of the tables; `rooms`, `users`, `nonces`, `clears` are its tables |
+//! | `history` | what commands mean in terms of the tables; `rooms`, `users`, `nonces`, `clears`, `claims` are its tables |
 //! | `schema`, `open` | the tables, and why a file is not opened |
 //! | `checkpoints`, `chores`, `watch` | the log goes into the file; pruning; are the files there, and is there room |
 //! | `faults` | writes that fail, for tests |
@@ -21,6 +21,7 @@
 
 mod checkpoints;
 mod chores;
+mod claims;
 mod clears;
 mod faults;
 mod history;
@@ -155,7 +156,8 @@ impl Sqlite {
     fn refuse(&mut self, from: ConnId, command: Command, why: Refusal) {
         let outcome = match command {
             Command::Append { room, draft, .. } => Outcome::Refused { room, nonce: draft.nonce(), why },
-            Command::Read { .. } | Command::ListRooms => Outcome::Unread,
+            Command::Claim { name, .. } | Command::Free { name, .. } => Outcome::Unchanged { name, why },
+            Command::Read { .. } | Command::ListRooms | Command::ListFreed { .. } => Outcome::Unread,
         };
         self.outcomes.push_back((from, outcome));
     }

@@ -63,6 +63,8 @@ impl Stage {
             allow_private: false,
             lab: false,
             rooms: None,
+            operators_file: None,
+            invite_file: None,
         };
         let site = Site::new(settings, &limits, now).expect("the settings are sound");
         let (network, reads) = (FakeNetwork::default(), Rc::<RefCell<Reads>>::default());

@@ -2,6 +2,7 @@
 
 use super::join::{Joining, Since};
 use super::names::Claim;
+use crate::site::context::{Standing, User};
 use std::sync::Arc;
 
 /// How a connection enters.
@@ -10,6 +11,25 @@ pub struct Entrance {
     /// A name that was checked.
     pub room: Arc<str>,
     pub manner: Manner,
+    pub rank: Rank,
+}
+
+/// What a member may do besides talking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    Member,
+    /// Its name is an operator's, and its password was typed.
+    Operator,
+}
+
+impl Rank {
+    /// The rank of this user.
+    pub fn of(user: &User) -> Rank {
+        match user.standing {
+            Standing::Operator(_) => Rank::Operator,
+            Standing::Guest | Standing::Named(_) => Rank::Member,
+        }
+    }
 }
 
 /// The protocol of a connection, and what it wants to know of the past.

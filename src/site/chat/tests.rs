@@ -2,6 +2,7 @@ use super::*;
 use crate::clock::UnixMillis;
 use crate::config::Limits;
 use crate::id::FeedId;
+use crate::site::chat::entrance::Rank;
 use crate::site::testing::{conn, keep, memory};
 use crate::store::memory::Memory;
 use std::time::Duration;
@@ -71,7 +72,7 @@ impl Lobby {
 
 /// An entrance to the lobby by the plain protocol.
 fn plainly(claim: Claim) -> Entrance {
-    Entrance { claim, room: "lobby".into(), manner: Manner::Plain { history: 0 } }
+    Entrance { claim, room: "lobby".into(), manner: Manner::Plain { history: 0 }, rank: Rank::Member }
 }
 
 /// Whether a connection has entered under exactly this name.

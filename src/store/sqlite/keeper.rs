@@ -35,6 +35,8 @@ enum Done {
     Append(Verdict),
     Page(Page),
     Rooms(Vec<RoomFacts>),
+    /// Its outcome, as it is told.
+    Other(Outcome),
     Unread,
 }
 
@@ -166,20 +168,22 @@ impl<'c> Keeper<'c> {
             }
             *tried += 1;
             let done = match command {
-                Command::Append { room, at, draft } => match self.objection(draft) {
-                    Some(why) => {
-                        self.complain(&why);
-                        Done::Append(Verdict::Refused(Refusal::Storage))
-                    }
-                    None => {
-                        if !is_open {
-                            self.begin()?;
-                            is_open = true;
+                Command::Append { .. } | Command::Claim { .. } | Command::Free { .. } | Command::ListFreed { .. } => {
+                    match self.objection(command) {
+                        Some(why) => {
+                            self.complain(&why);
+                            refused(command)
                         }
-                        self.faults.strike()?;
-                        Done::Append(self.history.append(room, *at, draft)?)
+                        None => {
+                            if !is_open {
+                                self.begin()?;
+                                is_open = true;
+                            }
+                            self.faults.strike()?;
+                            self.write(command)?
+                        }
                     }
-                },
+                }
                 Command::Read { room, range, limit } => Done::Page(self.history.read(room, *range, *limit)?),
                 Command::ListRooms => Done::Rooms(self.history.list()?),
             };
@@ -191,8 +195,25 @@ impl<'c> Keeper<'c> {
         self.commit().map(|()| Wrote::Something)
     }
 
-    /// Why this is not appended now, if so. Deletions are what the free space of a full disk is kept for.
-    fn objection(&self, draft: &Draft) -> Option<String> {
+    /// Does a command that may write, in the open transaction.
+    fn write(&mut self, command: &Command) -> Result<Done> {
+        Ok(match command {
+            Command::Append { room, at, draft } => Done::Append(self.history.append(room, *at, draft)?),
+            Command::Claim { name, looks, at } => {
+                let claim = self.history.claims.claim(name, looks, *at)?;
+                Done::Other(Outcome::Claimed { name: name.clone(), claim })
+            }
+            Command::Free { name, at } => {
+                let had = self.history.claims.free(name, *at)?;
+                Done::Other(Outcome::Freed { name: name.clone(), at: *at, had })
+            }
+            Command::ListFreed { since } => Done::Other(Outcome::FreedNames(self.history.claims.freed(*since)?)),
+            Command::Read { .. } | Command::ListRooms => Done::Unread,
+        })
+    }
+
+    /// Why this is not written now, if so. Deletions are what the free space of a full disk is kept for.
+    fn objection(&self, command: &Command) -> Option<String> {
         let file = self.file.display();
         if self.is_damaged {
             return Some(format!(
@@ -204,7 +225,9 @@ impl<'c> Keeper<'c> {
                 let path = path.display();
                 Some(format!("{path} was replaced or removed while it was open: messages are refused; restart squall"))
             }
-            _ if !matches!(draft, Draft::Message { .. }) => None,
+            _ if !matches!(command, Command::Append { draft: Draft::Message { .. }, .. } | Command::Claim { .. }) => {
+                None
+            }
             Trouble::DiskFull { free } => {
                 Some(format!("the disk of {file} has only {free} bytes free: messages are refused"))
             }
@@ -219,9 +242,9 @@ impl<'c> Keeper<'c> {
         self.done.clear();
         for command in commands {
             let read = match command {
-                Command::Append { .. } => Ok(Done::Append(Verdict::Refused(Refusal::Storage))),
                 Command::Read { room, range, limit } => self.history.read(room, *range, *limit).map(Done::Page),
                 Command::ListRooms => self.history.list().map(Done::Rooms),
+                command => Ok(refused(command)),
             };
             let done = read.unwrap_or_else(|e| {
                 self.roll_back(&e);
@@ -369,6 +392,18 @@ impl<'c> Keeper<'c> {
     }
 }
 
+/// A command that may write, and is not done.
+fn refused(command: &Command) -> Done {
+    let why = Refusal::Storage;
+    match command {
+        Command::Append { .. } => Done::Append(Verdict::Refused(why)),
+        Command::Claim { name, .. } | Command::Free { name, .. } => {
+            Done::Other(Outcome::Unchanged { name: name.clone(), why })
+        }
+        Command::Read { .. } | Command::ListRooms | Command::ListFreed { .. } => Done::Unread,
+    }
+}
+
 /// The outcomes of one command: what the connection gets, and then what every member gets.
 fn tell(from: ConnId, command: Command, done: Done, told: &mut Told) {
     match (command, done) {
@@ -386,6 +421,7 @@ fn tell(from: ConnId, command: Command, done: Done, told: &mut Told) {
         }
         (Command::Read { room, .. }, Done::Page(page)) => told.push(from, Outcome::Page { room, page }),
         (_, Done::Rooms(rooms)) => told.push(from, Outcome::Rooms(rooms)),
+        (_, Done::Other(outcome)) => told.push(from, outcome),
         _ => told.push(from, Outcome::Unread),
     }
 }

@@ -33,6 +33,7 @@ impl Load {
     pub fn of(command: &Command) -> Load {
         let own = match command {
             Command::Append { draft: Draft::Message { text, .. }, .. } => text.len(),
+            Command::Claim { name, looks, .. } => name.len() + looks.iter().map(|look| look.len()).sum::<usize>(),
             _ => 0,
         };
         Load { commands: 1, bytes: size_of::<Asked>() + own }
@@ -194,6 +195,7 @@ fn bytes_of(outcome: &Outcome) -> usize {
     let own = match outcome {
         Outcome::Entry { entry, .. } => text_bytes(entry),
         Outcome::Page { page, .. } => page.entries.iter().map(|entry| size_of::<Entry>() + text_bytes(entry)).sum(),
+        Outcome::FreedNames(names) => names.iter().map(|freed| size_of_val(freed) + freed.0.len()).sum(),
         Outcome::Rooms(rooms) => rooms.iter().map(|room| size_of_val(room) + room.name.len()).sum(),
         _ => 0,
     };

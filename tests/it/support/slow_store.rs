@@ -59,7 +59,10 @@ impl SlowStore {
             Command::Append { room, draft, .. } => {
                 (from, Outcome::Refused { room, nonce: draft.nonce(), why: Refusal::Storage })
             }
-            Command::Read { .. } | Command::ListRooms => (from, Outcome::Unread),
+            Command::Claim { name, .. } | Command::Free { name, .. } => {
+                (from, Outcome::Unchanged { name, why: Refusal::Storage })
+            }
+            Command::Read { .. } | Command::ListRooms | Command::ListFreed { .. } => (from, Outcome::Unread),
         };
         outcomes.extend(waiting.drain(..count.min(waiting.len())).map(refused));
     }

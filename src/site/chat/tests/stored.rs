@@ -1,6 +1,7 @@
 //! A store that takes its time: the test hands over its commands, and tells what came of them.
 
 use super::*;
+use crate::site::chat::entrance::Rank;
 use crate::store::{Refusal, Store};
 
 /// A chat, the commands that wait, and the outcomes that were not told.
@@ -42,7 +43,7 @@ impl Slow {
     fn enter(&mut self, n: usize, name: &str, manner: Manner) -> Vec<String> {
         self.act(|chat, now, out| {
             let claim = chat.claim(name).expect("no look-alike is there");
-            chat.enter(conn(n), Entrance { claim, room: "lobby".into(), manner }, now.instant, out);
+            chat.enter(conn(n), Entrance { claim, room: "lobby".into(), manner, rank: Rank::Member }, now.instant, out);
         })
     }
 

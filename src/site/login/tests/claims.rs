@@ -1,0 +1,126 @@
+//! A name belongs to the first cookie that has used it.
+
+use super::*;
+use crate::clock::UnixMillis;
+use crate::store::{Had, Refusal, Store as _};
+
+/// The login of a browser without a cookie.
+fn log_in_as(bench: &mut Bench, name: &str) -> Response {
+    response(&bench.post(conn(7), "/login", &[], &format!("username={name}"))).clone()
+}
+
+/// The command that a request leaves for the store; nothing tells it.
+fn command_of(bench: &mut Bench, line: &str, fields: &[&str]) -> Vec<Command> {
+    crate::site::testing::with_request(line, fields, |request| {
+        let mut out = Effects::default();
+        crate::event::App::request(&mut bench.site, conn(7), request, b"username=alice", bench.now, &mut out);
+        let commands = out.list.into_iter().filter_map(|effect| match effect {
+            Effect::Store(_, command) => Some(command),
+            _ => None,
+        });
+        commands.collect()
+    })
+}
+
+fn free(bench: &mut Bench, name: &str) -> Had {
+    bench.store.submit(conn(8), Command::Free { name: name.into(), at: bench.now.wall });
+    let Some((from, outcome)) = bench.store.take() else { panic!("an outcome was expected") };
+    let Outcome::Freed { had, .. } = outcome else { panic!("{outcome:?}") };
+    crate::event::App::stored(&mut bench.site, from, outcome, bench.now, &mut Effects::default());
+    had
+}
+
+#[test]
+fn a_name_is_its_first_browsers_also_when_that_is_away() {
+    let mut bench = Bench::new();
+    let alice = log_in(&mut bench);
+    let taken = log_in_as(&mut bench, "alice");
+    assert_eq!((taken.status, field(&taken, "Set-Cookie")), (409, None));
+    assert!(text(&taken).contains("belongs to another browser") && text(&taken).contains("value=\"alice\""));
+    assert_eq!(log_in_as(&mut bench, "Alice").status, 409, "it looks like it");
+    assert_eq!(log_in_as(&mut bench, "bob").status, 303);
+    assert_eq!(response(&bench.post(conn(1), "/login", &[&alice], "username=bob")).status, 409);
+    assert_eq!(response(&bench.post(conn(1), "/login", &[&alice], "username=alice")).status, 303, "its own is renewed");
+    assert_eq!(bench.pending(), 0);
+}
+
+#[test]
+fn a_name_that_came_with_a_cookie_is_claimed_when_it_is_used() {
+    for line in ["GET /api/rooms", "GET /api/rooms/lobby/messages"] {
+        let mut bench = Bench::new();
+        bench.ask(conn(0), line, &[ALICE]);
+        assert_eq!(log_in_as(&mut bench, "alice").status, 409, "{line}");
+    }
+    let mut bench = Bench::new();
+    enter(&mut bench, 0, ALICE);
+    bench.left(conn(0));
+    assert_eq!(log_in_as(&mut bench, "alice").status, 409);
+    let mut bench = Bench::new();
+    bench.ask(conn(0), "GET /chat/", &[ALICE]);
+    assert_eq!(log_in_as(&mut bench, "alice").status, 303, "a page alone is no use");
+}
+
+#[test]
+fn the_store_is_asked_once_an_hour_for_a_name_in_use() {
+    let mut bench = Bench::new();
+    let upgrade = [&HANDSHAKE[..], &[ALICE]].concat();
+    assert!(matches!(&command_of(&mut bench, "GET /chat/", &upgrade)[..], [Command::Claim { .. }]));
+    assert_eq!(command_of(&mut bench, "GET /chat/", &upgrade), []);
+    let name = "alice".into();
+    let lost = Outcome::Unchanged { name, why: Refusal::Storage };
+    crate::event::App::stored(&mut bench.site, ConnId::NONE, lost, bench.now, &mut Effects::default());
+    assert_eq!(command_of(&mut bench, "GET /chat/", &upgrade).len(), 1, "what was not stored is repeated");
+    bench.later(Duration::from_secs(3600));
+    assert_eq!(command_of(&mut bench, "GET /chat/", &upgrade).len(), 1);
+}
+
+#[test]
+fn a_login_waits_for_the_store_and_may_fail_with_it() {
+    let mut bench = Bench::new();
+    let claim = command_of(&mut bench, "POST /login", &[]);
+    let looks = ["alice".into(), "alice".into()];
+    assert_eq!(claim, [Command::Claim { name: "alice".into(), looks, at: bench.now.wall }]);
+    assert_eq!(bench.pending(), 1);
+    let mut out = Effects::default();
+    let outcome = Outcome::Unchanged { name: "alice".into(), why: Refusal::Storage };
+    crate::event::App::stored(&mut bench.site, conn(7), outcome, bench.now, &mut out);
+    let failed = response(&out);
+    assert_eq!((failed.status, field(failed, "Retry-After"), bench.pending()), (503, Some("5"), 0));
+    assert!(text(failed).contains("cannot be stored"));
+    command_of(&mut bench, "POST /login", &[]);
+    assert_eq!((bench.left(conn(7)).list, bench.pending()), (vec![], 0), "the browser has gone");
+    let late = Outcome::Claimed { name: "alice".into(), claim: Claim::New };
+    let mut out = Effects::default();
+    crate::event::App::stored(&mut bench.site, conn(7), late, bench.now, &mut out);
+    assert_eq!(out.list, []);
+}
+
+#[test]
+fn a_freed_name_is_free_and_its_old_cookies_are_worthless() {
+    let mut bench = Bench::new();
+    let old = log_in(&mut bench);
+    assert_eq!(enter(&mut bench, 0, &old).list.len(), 3);
+    bench.later(Duration::from_secs(60));
+    assert_eq!(free(&mut bench, "alice"), Had::Claim);
+    assert_eq!(response(&enter(&mut bench, 1, &old)).status, 401);
+    assert_eq!(name_in(&mut bench, &old), None);
+    bench.left(conn(0));
+    let new = log_in(&mut bench);
+    assert_eq!(name_in(&mut bench, &new).as_deref(), Some("alice"));
+    assert_eq!(name_in(&mut bench, &old), None);
+    assert_eq!(free(&mut bench, "bob"), Had::Nothing);
+}
+
+#[test]
+fn a_restart_asks_which_names_were_freed() {
+    let mut bench = Bench::new();
+    let mut out = Effects::default();
+    bench.site.begin(bench.now, &mut out);
+    let month = 30 * 24 * 3600 * 1000;
+    let since = UnixMillis::from_millis(THEN * 1000 - month);
+    assert_eq!(out.list, [Effect::Store(ConnId::NONE, Command::ListFreed { since })]);
+    let freed = Outcome::FreedNames(vec![("alice".into(), UnixMillis::from_millis((THEN + 1) * 1000))]);
+    crate::event::App::stored(&mut bench.site, ConnId::NONE, freed, bench.now, &mut out);
+    assert_eq!(name_in(&mut bench, ALICE), None);
+    assert_eq!(name_in(&mut bench, ZHANG).as_deref(), Some("张三"));
+}

@@ -1,0 +1,89 @@
+//! The claims to names in memory.
+
+use crate::clock::UnixMillis;
+use crate::store::{Claim, Had};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Names remembered as freed, at most. Beyond it the first in the alphabet are forgotten.
+const FREED_MAX: usize = 10_000;
+
+/// The claimed names, of a limited number, and the freed ones.
+pub struct Claims {
+    by_look: HashMap<Box<str>, Arc<str>>,
+    /// In the order of their claims, each with its looks.
+    names: VecDeque<(Arc<str>, [Box<str>; 2])>,
+    names_max: usize,
+    freed: BTreeMap<Arc<str>, UnixMillis>,
+}
+
+impl Claims {
+    /// No claims.
+    pub fn new(names_max: usize) -> Claims {
+        Claims { by_look: HashMap::new(), names: VecDeque::new(), names_max: names_max.max(1), freed: BTreeMap::new() }
+    }
+
+    /// Claims a name, unless one of its looks is claimed. When there are too many, the oldest claim goes.
+    pub fn claim(&mut self, name: &Arc<str>, looks: [Box<str>; 2]) -> Claim {
+        if looks.iter().any(|look| self.by_look.contains_key(look)) {
+            return Claim::Taken;
+        }
+        while self.names.len() >= self.names_max {
+            if let Some((_, looks)) = self.names.pop_front() {
+                self.drop_looks(&looks);
+            }
+        }
+        for look in looks.clone() {
+            self.by_look.insert(look, name.clone());
+        }
+        self.names.push_back((name.clone(), looks));
+        Claim::New
+    }
+
+    /// Removes the claim to exactly this name.
+    pub fn free(&mut self, name: &Arc<str>, at: UnixMillis) -> Had {
+        if self.freed.len() >= FREED_MAX {
+            self.freed.pop_first();
+        }
+        self.freed.insert(name.clone(), at);
+        let Some(index) = self.names.iter().position(|(claimed, _)| claimed == name) else { return Had::Nothing };
+        if let Some((_, looks)) = self.names.remove(index) {
+            self.drop_looks(&looks);
+        }
+        Had::Claim
+    }
+
+    /// The names freed at this time or later; the others are forgotten.
+    pub fn freed(&mut self, since: UnixMillis) -> Vec<(Arc<str>, UnixMillis)> {
+        self.freed.retain(|_, at| *at >= since);
+        self.freed.iter().map(|(name, at)| (name.clone(), *at)).collect()
+    }
+
+    fn drop_looks(&mut self, looks: &[Box<str>; 2]) {
+        looks.iter().for_each(|look| _ = self.by_look.remove(look));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_claim_goes_when_there_are_too_many() {
+        let mut claims = Claims::new(2);
+        let mut claim = |name: &str| claims.claim(&name.into(), [name.into(), name.into()]);
+        assert_eq!(["ann", "bob", "eve"].map(&mut claim), [Claim::New; 3]);
+        assert_eq!(["bob", "eve"].map(&mut claim), [Claim::Taken; 2]);
+        assert_eq!(claim("ann"), Claim::New);
+        assert_eq!((claims.by_look.len(), claims.names.len()), (2, 2));
+    }
+
+    #[test]
+    fn freed_names_are_bounded() {
+        let mut claims = Claims::new(2);
+        for n in 0..=FREED_MAX {
+            claims.free(&format!("name {n}").into(), UnixMillis::from_millis(7));
+        }
+        assert_eq!(claims.freed(UnixMillis::default()).len(), FREED_MAX);
+    }
+}
