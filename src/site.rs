@@ -155,7 +155,7 @@ impl Site {
             }
             Route::Chat => {
                 self.upgrades.warn_if_stripped("/chat/", cx.request);
-                self.chat.page(&user, &query, pages)
+                self.login.renew_on(self.chat.page(&user, &query, pages), cx, &user)
             }
             Route::ChatWithoutSlash => Response::redirect(308, "/chat/"),
             Route::Rooms | Route::Room(_) => {

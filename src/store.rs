@@ -132,8 +132,9 @@ pub enum Command {
     /// Lists all rooms that have a history. Yields [`Outcome::Rooms`] or [`Outcome::Unread`].
     ListRooms,
     /// Claims a name of a user, unless it or one that shares a look with it is claimed. A claim of the same name marks
-    /// it as used `at` this time. Yields [`Outcome::Claimed`] or [`Outcome::Unchanged`].
-    Claim { name: Arc<str>, looks: [Box<str>; 2], at: UnixMillis },
+    /// it as used `at` this time. `signer` stands for the secret of the cookies: claims under another one do not count.
+    /// Yields [`Outcome::Claimed`] or [`Outcome::Unchanged`].
+    Claim { name: Arc<str>, looks: [Box<str>; 2], signer: u64, at: UnixMillis },
     /// Removes the claim to a name, and remembers that it was freed `at` this time. Yields [`Outcome::Freed`] or
     /// [`Outcome::Unchanged`].
     Free { name: Arc<str>, at: UnixMillis },

@@ -65,6 +65,12 @@ impl Signer {
         signed
     }
 
+    /// A number that stands for the secret, and tells nothing of it.
+    pub fn fingerprint(&self) -> u64 {
+        let mac = self.keyed.clone().chain_update("fingerprint").finalize().into_bytes();
+        mac.iter().take(8).fold(0, |number, &byte| number << 8 | u64::from(byte))
+    }
+
     /// The value inside `signed` and its time; `None` unless it is version 2, key version 0, signed with this secret
     /// under this name, and at most 30 days old at `unix_seconds`. A time in the future is accepted, as in Tornado: only
     /// an owner of the secret can have written it.

@@ -80,14 +80,15 @@ impl Login {
     /// # Errors
     /// A sentence about the file of the operators or of the invitations.
     pub fn new(settings: &Settings, now: Instant) -> Result<Login, String> {
+        let passes = Passes::new(&settings.secret, settings.cookie_secure);
         let operators = settings.operators_file.as_deref().map(Operators::load).transpose()?;
         Ok(Login {
-            passes: Passes::new(&settings.secret, settings.cookie_secure),
+            claims: Claims::new(passes.fingerprint()),
+            passes,
             operators: operators.unwrap_or_default(),
             guard: Guard::new(now),
             gate: settings.invite_file.as_deref().map(Gate::open).transpose()?,
             freed: Freed::default(),
-            claims: Claims::default(),
             attempts: HashMap::new(),
         })
     }
@@ -251,7 +252,7 @@ impl Login {
         if !chat.claim(&attempt.name).is_some_and(|claim| claim.is_first()) {
             return self.ask_again(from, attempt, Again::wrong(409, LoginProblem::Online), pages, out);
         }
-        out.push(Effect::Store(from, claims::claim(&attempt.name, now)));
+        out.push(Effect::Store(from, self.claims.claim(&attempt.name, now)));
         self.attempts.insert(from, Attempt { waits_for: Wait::Claim, ..attempt });
     }
 
@@ -298,6 +299,15 @@ impl Login {
     pub fn note_use(&mut self, user: &User, now: Now, out: &mut Effects) {
         if let Some(command) = user.name().and_then(|name| self.claims.note(name, now)) {
             out.push(Effect::Store(ConnId::NONE, command));
+        }
+    }
+
+    /// Adds new cookies to a page for a user whose cookies are more than a day old, so that who is there once a month
+    /// keeps the name.
+    pub fn renew_on(&self, page: Response, cx: Context, user: &User) -> Response {
+        match self.passes.name(cx, COOKIE) {
+            Some((_, at)) if self.passes.is_old(at, cx.now) => self.passes.put_on(page, &user.standing, cx.now),
+            _ => page,
         }
     }
 

@@ -314,7 +314,7 @@ fn any_text_is_kept_as_it_is() {
 }
 
 fn claim(store: &mut dyn Store, name: &str, looks: [&str; 2], millis: u64) -> Claim {
-    let command = Command::Claim { name: name.into(), looks: looks.map(Box::from), at: at(millis) };
+    let command = Command::Claim { name: name.into(), looks: looks.map(Box::from), signer: 7, at: at(millis) };
     match &ask(store, command)[..] {
         [Outcome::Claimed { name: claimed, claim }] if **claimed == *name => *claim,
         other => panic!("{other:?}"),
@@ -338,6 +338,17 @@ fn a_name_is_claimed_once_with_all_that_looks_like_it() {
         assert_eq!(claim(store, "ann", ["ann", "ann"], 3), Claim::New, "two looks may be the same");
         assert_eq!(claim(store, "a\0'", ["a\0'", "😀"], 3), Claim::New);
         assert_eq!(claim(store, "a", ["a", "a"], 3), Claim::New);
+    });
+}
+
+#[test]
+fn a_claim_under_another_secret_does_not_count() {
+    on_each(10, |store| {
+        let claim = |signer: u64| {
+            let command = Command::Claim { name: "ann".into(), looks: ["ann".into(), "aun".into()], signer, at: at(1) };
+            matches!(ask(store, command)[..], [Outcome::Claimed { claim: Claim::New, .. }])
+        };
+        assert_eq!([1, 1, u64::MAX, u64::MAX].map(claim), [true, false, true, false]);
     });
 }
 

@@ -140,8 +140,8 @@ impl Store for Memory {
                 self.outcomes.push_back((from, Outcome::Page { room, page }));
             }
             Command::ListRooms => self.outcomes.push_back((from, Outcome::Rooms(self.list()))),
-            Command::Claim { name, looks, .. } => {
-                let claim = self.claims.claim(&name, looks);
+            Command::Claim { name, looks, signer, .. } => {
+                let claim = self.claims.claim(&name, looks, signer);
                 self.outcomes.push_back((from, Outcome::Claimed { name, claim }));
             }
             Command::Free { name, at } => {

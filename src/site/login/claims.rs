@@ -14,18 +14,25 @@ const NOTED_FOR: Duration = Duration::from_secs(3600);
 /// Names noted, at most. Beyond it all are forgotten, and claimed again.
 const NAMES_MAX: usize = 10_000;
 
-/// The claim to a name, which is checked and in its normal form.
-pub fn claim(name: &str, now: Now) -> Command {
-    Command::Claim { name: name.into(), looks: looks(name).map(String::into_boxed_str), at: now.wall }
-}
-
 /// The names that were claimed lately.
-#[derive(Default)]
 pub struct Claims {
+    /// Stands for the secret of the cookies: under another one all names are free.
+    signer: u64,
     noted: HashMap<Arc<str>, Instant>,
 }
 
 impl Claims {
+    /// No names, for the cookies of this signer.
+    pub fn new(signer: u64) -> Claims {
+        Claims { signer, noted: HashMap::new() }
+    }
+
+    /// The claim to a name, which is checked and in its normal form.
+    pub fn claim(&self, name: &str, now: Now) -> Command {
+        let looks = looks(name).map(String::into_boxed_str);
+        Command::Claim { name: name.into(), looks, signer: self.signer, at: now.wall }
+    }
+
     /// This name is used with its cookie. Returns its claim, unless that was made in the last hour.
     pub fn note(&mut self, name: &str, now: Now) -> Option<Command> {
         let is_fresh = |at: &Instant| now.instant.saturating_duration_since(*at) < NOTED_FOR;
@@ -36,7 +43,7 @@ impl Claims {
             self.noted.clear();
         }
         self.noted.insert(name.into(), now.instant);
-        Some(claim(name, now))
+        Some(self.claim(name, now))
     }
 
     /// The claim was not stored, or is gone: the next use repeats it.
@@ -54,8 +61,9 @@ mod tests {
     fn a_name_is_claimed_once_an_hour() {
         let now = Now { instant: Instant::now(), wall: UnixMillis::from_millis(7) };
         let later = Now { instant: now.instant + NOTED_FOR, ..now };
-        let mut claims = Claims::default();
-        let ann = Command::Claim { name: "Ivan".into(), looks: ["ivan".into(), "lvan".into()], at: now.wall };
+        let mut claims = Claims::new(7);
+        let ann =
+            Command::Claim { name: "Ivan".into(), looks: ["ivan".into(), "lvan".into()], signer: 7, at: now.wall };
         assert_eq!(claims.note("Ivan", now), Some(ann));
         assert_eq!(claims.note("Ivan", now), None);
         assert!(claims.note("Ivan", later).is_some());

@@ -12,6 +12,8 @@ pub const COOKIE: &str = "username";
 pub const OPERATOR_COOKIE: &str = "operator";
 /// What an invitation is signed as. No cookie has this name.
 const INVITATION: &str = "invite";
+/// Age from which on a cookie is replaced when the chat page is loaded, seconds: a day.
+const RENEWED_AFTER: u64 = 24 * 3600;
 /// Life of an invitation, seconds: 7 days.
 const INVITATION_SECONDS: u64 = 7 * 24 * 3600;
 
@@ -37,19 +39,32 @@ impl Passes {
         (name::check(&name).as_deref() == Ok(&name)).then_some((name, at))
     }
 
+    /// A number that stands for the secret.
+    pub fn fingerprint(&self) -> u64 {
+        self.signer.fingerprint()
+    }
+
     /// The cookies of this standing, and the way to `next`.
     pub fn grant(&self, standing: &Standing, next: &str, now: Now) -> Response {
+        self.put_on(Response::redirect(303, next.to_owned()), standing, now).header("Cache-Control", "no-store")
+    }
+
+    /// Whether a cookie that was signed in this second is to be replaced by a new one.
+    pub fn is_old(&self, signed_at: u64, now: Now) -> bool {
+        now.wall.seconds().saturating_sub(signed_at) > RENEWED_AFTER
+    }
+
+    /// Adds the cookies of this standing to a response.
+    pub fn put_on(&self, response: Response, standing: &Standing, now: Now) -> Response {
         let set = |response: Response, cookie: &str, name: &str| {
             let signed = self.signer.sign(cookie, name.as_bytes(), now.wall.seconds());
             response.header("Set-Cookie", set_cookie(cookie, &signed, self.secure))
         };
-        let response = Response::redirect(303, next.to_owned());
-        let response = match standing {
+        match standing {
             Standing::Guest => response,
             Standing::Named(name) => set(response, COOKIE, name),
             Standing::Operator(name) => set(set(response, COOKIE, name), OPERATOR_COOKIE, name),
-        };
-        response.header("Cache-Control", "no-store")
+        }
     }
 
     /// Clears the cookies: the operator's only where there is one.

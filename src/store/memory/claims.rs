@@ -14,17 +14,30 @@ pub struct Claims {
     /// In the order of their claims, each with its looks.
     names: VecDeque<(Arc<str>, [Box<str>; 2])>,
     names_max: usize,
+    /// The secret under which names were claimed.
+    signer: u64,
     freed: BTreeMap<Arc<str>, UnixMillis>,
 }
 
 impl Claims {
     /// No claims.
     pub fn new(names_max: usize) -> Claims {
-        Claims { by_look: HashMap::new(), names: VecDeque::new(), names_max: names_max.max(1), freed: BTreeMap::new() }
+        Claims {
+            by_look: HashMap::new(),
+            names: VecDeque::new(),
+            names_max: names_max.max(1),
+            signer: 0,
+            freed: BTreeMap::new(),
+        }
     }
 
     /// Claims a name, unless one of its looks is claimed. When there are too many, the oldest claim goes.
-    pub fn claim(&mut self, name: &Arc<str>, looks: [Box<str>; 2]) -> Claim {
+    pub fn claim(&mut self, name: &Arc<str>, looks: [Box<str>; 2], signer: u64) -> Claim {
+        if signer != self.signer {
+            self.signer = signer;
+            self.by_look.clear();
+            self.names.clear();
+        }
         if looks.iter().any(|look| self.by_look.contains_key(look)) {
             return Claim::Taken;
         }
@@ -71,7 +84,7 @@ mod tests {
     #[test]
     fn the_oldest_claim_goes_when_there_are_too_many() {
         let mut claims = Claims::new(2);
-        let mut claim = |name: &str| claims.claim(&name.into(), [name.into(), name.into()]);
+        let mut claim = |name: &str| claims.claim(&name.into(), [name.into(), name.into()], 7);
         assert_eq!(["ann", "bob", "eve"].map(&mut claim), [Claim::New; 3]);
         assert_eq!(["bob", "eve"].map(&mut claim), [Claim::Taken; 2]);
         assert_eq!(claim("ann"), Claim::New);

@@ -27,8 +27,9 @@ pub(super) struct Claims<'c> {
 impl<'c> Claims<'c> {
     pub fn new(connection: &'c Connection) -> Result<Claims<'c>> {
         Ok(Claims {
-            find: connection.prepare("SELECT name, used FROM claims WHERE look = ?1 OR look = ?2")?,
-            add: connection.prepare("INSERT OR REPLACE INTO claims (look, name, used) VALUES (?1, ?2, ?3)")?,
+            find: connection.prepare("SELECT name, used FROM claims WHERE look IN (?1, ?2) AND signer = ?3")?,
+            add: connection
+                .prepare("INSERT OR REPLACE INTO claims (look, name, signer, used) VALUES (?1, ?2, ?3, ?4)")?,
             touch: connection.prepare("UPDATE claims SET used = ?2 WHERE name = ?1")?,
             remove: connection.prepare("DELETE FROM claims WHERE name = ?1")?,
             release: connection.prepare(
@@ -41,15 +42,15 @@ impl<'c> Claims<'c> {
     }
 
     /// Claims a name, in the open transaction. Of a name that is claimed, its use is written once an hour.
-    pub fn claim(&mut self, name: &str, looks: &[Box<str>; 2], at: UnixMillis) -> Result<Claim> {
-        let [one, other] = looks;
-        let rows = self
-            .find
-            .query_map([&**one, &**other], |row| Ok((row.get_ref(0)?.as_str()? == name, unsigned(row.get(1)?))))?;
+    pub fn claim(&mut self, name: &str, looks: &[Box<str>; 2], signer: u64, at: UnixMillis) -> Result<Claim> {
+        let ([one, other], signer) = (looks, signer.cast_signed());
+        let rows = self.find.query_map(params![&**one, &**other, signer], |row| {
+            Ok((row.get_ref(0)?.as_str()? == name, unsigned(row.get(1)?)))
+        })?;
         let found = rows.collect::<Result<Vec<(bool, u64)>>>()?;
         if found.is_empty() {
             for look in looks {
-                self.add.execute(params![&**look, name, signed(at.millis())])?;
+                self.add.execute(params![&**look, name, signer, signed(at.millis())])?;
             }
             return Ok(Claim::New);
         }

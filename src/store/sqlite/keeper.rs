@@ -199,8 +199,8 @@ impl<'c> Keeper<'c> {
     fn write(&mut self, command: &Command) -> Result<Done> {
         Ok(match command {
             Command::Append { room, at, draft } => Done::Append(self.history.append(room, *at, draft)?),
-            Command::Claim { name, looks, at } => {
-                let claim = self.history.claims.claim(name, looks, *at)?;
+            Command::Claim { name, looks, signer, at } => {
+                let claim = self.history.claims.claim(name, looks, *signer, *at)?;
                 Done::Other(Outcome::Claimed { name: name.clone(), claim })
             }
             Command::Free { name, at } => {

@@ -64,6 +64,7 @@ const FIRST: &str = "
     CREATE TABLE claims (
         look TEXT PRIMARY KEY,
         name TEXT NOT NULL,
+        signer INTEGER NOT NULL,
         used INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX claims_by_name ON claims (name);

@@ -78,8 +78,8 @@ fn the_store_is_asked_once_an_hour_for_a_name_in_use() {
 fn a_login_waits_for_the_store_and_may_fail_with_it() {
     let mut bench = Bench::new();
     let claim = command_of(&mut bench, "POST /login", &[]);
-    let looks = ["alice".into(), "alice".into()];
-    assert_eq!(claim, [Command::Claim { name: "alice".into(), looks, at: bench.now.wall }]);
+    let (looks, signer) = (["alice".into(), "alice".into()], crate::site::cookie::Signer::new(SECRET).fingerprint());
+    assert_eq!(claim, [Command::Claim { name: "alice".into(), looks, signer, at: bench.now.wall }]);
     assert_eq!(bench.pending(), 1);
     let mut out = Effects::default();
     let outcome = Outcome::Unchanged { name: "alice".into(), why: Refusal::Storage };
@@ -123,4 +123,21 @@ fn a_restart_asks_which_names_were_freed() {
     crate::event::App::stored(&mut bench.site, ConnId::NONE, freed, bench.now, &mut out);
     assert_eq!(name_in(&mut bench, ALICE), None);
     assert_eq!(name_in(&mut bench, ZHANG).as_deref(), Some("张三"));
+}
+
+#[test]
+fn a_cookie_in_use_is_renewed_once_a_day() {
+    let mut bench = Bench::new();
+    let day = Duration::from_secs(24 * 3600);
+    let page = |bench: &mut Bench, cookie: &str| response(&bench.ask(conn(0), "GET /chat/", &[cookie])).clone();
+    bench.later(day);
+    assert_eq!(field(&page(&mut bench, ALICE), "Set-Cookie"), None);
+    bench.later(Duration::from_secs(1));
+    let renewed = page(&mut bench, ALICE);
+    let set = field(&renewed, "Set-Cookie").expect("a cookie").to_owned();
+    let cookie = format!("Cookie: {}", set.split(';').next().expect("the pair"));
+    assert_eq!(field(&renewed, "Cache-Control"), Some("private, no-store"));
+    bench.later(29 * day);
+    assert_eq!(name_in(&mut bench, ALICE), None);
+    assert_eq!(name_in(&mut bench, &cookie).as_deref(), Some("alice"));
 }

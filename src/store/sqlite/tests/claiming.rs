@@ -9,7 +9,7 @@ const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
 
 fn claim(store: &mut Sqlite, name: &str, millis: u64) -> Option<Claim> {
-    let command = Command::Claim { name: name.into(), looks: [name.into(), "look".into()], at: at(millis) };
+    let command = Command::Claim { name: name.into(), looks: [name.into(), "look".into()], signer: 7, at: at(millis) };
     match ask(store, command).pop() {
         Some(Outcome::Claimed { claim, .. }) => Some(claim),
         Some(Outcome::Unchanged { why: Refusal::Storage, .. }) => None,
@@ -65,7 +65,7 @@ fn a_full_disk_takes_no_claims_but_frees_names() {
 #[test]
 fn a_queue_that_is_full_takes_no_claim() {
     let mut store = Folder::new().open(SqliteOptions { commands_max: 0, ..normal() });
-    let command = Command::Claim { name: "ann".into(), looks: ["ann".into(), "ann".into()], at: at(1) };
+    let command = Command::Claim { name: "ann".into(), looks: ["ann".into(), "ann".into()], signer: 7, at: at(1) };
     assert_eq!(ask(&mut store, command), [Outcome::Unchanged { name: "ann".into(), why: Refusal::Busy }]);
 }
 
@@ -77,6 +77,7 @@ fn a_name_that_is_not_used_is_released_with_the_history() {
     let many = |n: usize| Command::Claim {
         name: format!("old {n}").into(),
         looks: [format!("a{n}").into(), format!("b{n}").into()],
+        signer: 7,
         at: at(now - 31 * DAY),
     };
     for n in 0..600 {
@@ -85,6 +86,7 @@ fn a_name_that_is_not_used_is_released_with_the_history() {
     let command = |name: &str, days: u64| Command::Claim {
         name: name.into(),
         looks: [name.into(), name.into()],
+        signer: 7,
         at: at(now - days * DAY),
     };
     ask(&mut store, command("ann", 31));
