@@ -16,6 +16,7 @@ mod log_file;
 #[cfg(feature = "bench")]
 mod models;
 mod numbers;
+mod operator;
 mod secrets;
 mod variables;
 mod verify;
