@@ -53,6 +53,7 @@ pub struct Limits {
     /// Bytes, about, of the history in memory; over it the room that was used least recently is forgotten.
     pub history_memory_bytes_max: usize,
     /// Names of users that the history in memory keeps for their cookies; over it the one that was claimed first is free.
+    /// With 0 every name is free unless it is online.
     pub claims_max: usize,
     /// Messages of one connection that may wait to be stored; at it the connection is not read.
     pub unstored_max: u16,

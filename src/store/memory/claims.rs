@@ -22,13 +22,7 @@ pub struct Claims {
 impl Claims {
     /// No claims.
     pub fn new(names_max: usize) -> Claims {
-        Claims {
-            by_look: HashMap::new(),
-            names: VecDeque::new(),
-            names_max: names_max.max(1),
-            signer: 0,
-            freed: BTreeMap::new(),
-        }
+        Claims { by_look: HashMap::new(), names: VecDeque::new(), names_max, signer: 0, freed: BTreeMap::new() }
     }
 
     /// Claims a name, unless one of its looks is claimed. When there are too many, the oldest claim goes.
@@ -41,10 +35,13 @@ impl Claims {
         if looks.iter().any(|look| self.by_look.contains_key(look)) {
             return Claim::Taken;
         }
-        while self.names.len() >= self.names_max {
-            if let Some((_, looks)) = self.names.pop_front() {
-                self.drop_looks(&looks);
-            }
+        if self.names_max == 0 {
+            return Claim::New;
+        }
+        if self.names.len() >= self.names_max
+            && let Some((_, looks)) = self.names.pop_front()
+        {
+            self.drop_looks(&looks);
         }
         for look in looks.clone() {
             self.by_look.insert(look, name.clone());
@@ -89,6 +86,8 @@ mod tests {
         assert_eq!(["bob", "eve"].map(&mut claim), [Claim::Taken; 2]);
         assert_eq!(claim("ann"), Claim::New);
         assert_eq!((claims.by_look.len(), claims.names.len()), (2, 2));
+        let mut none = Claims::new(0);
+        assert_eq!([(); 2].map(|()| none.claim(&"ann".into(), ["ann".into(), "ann".into()], 7)), [Claim::New; 2]);
     }
 
     #[test]
