@@ -210,6 +210,10 @@ impl Chat {
             Order::Who if rank == Rank::Operator => self.members.lines(number),
             Order::Who => self.attendance.rooms[number as usize].names().into_iter().map(str::to_owned).collect(),
             Order::Help => commands::help(rank),
+            Order::Invite => match &self.rules.invitations {
+                Some(passes) => vec![passes.invitation_path(now.wall.whole())],
+                None => return send(from, out, |frame| v1::write_error(&Problem::NoGate, Some(nonce), frame)),
+            },
             Order::Log => {
                 let command = Command::ReadActs { limit: LOG_LINES, nonce: Some(nonce) };
                 return out.push(Effect::Store(from, command));
@@ -273,6 +277,8 @@ impl Chat {
                 // The log of the operators.
                 None => self.refuse(from, Refusal::Storage, None, now, out),
             },
+            // For the login.
+            Outcome::Claimed { .. } | Outcome::Unclaimed { .. } => {}
             Outcome::Rooms(_) => {}
         }
     }
