@@ -98,7 +98,7 @@ export const says = (page, words) => page.locator("#lines .message .words", { ha
 export const states = (page, pattern) =>
   page.waitForFunction((source) => new RegExp(source).test(document.querySelector("#state").textContent), pattern.source);
 
-// The cookies of each name that has logged in. Whoever comes back under a name has its cookie: without it the name is taken.
+// The cookies of each name that has logged in: without them the name is taken.
 const cookies = new Map();
 
 export async function logIn(page, base, name) {
