@@ -14,7 +14,7 @@ pub struct Context<'a> {
     pub now: Now,
 }
 
-/// Who has sent a request, as far as its cookies prove it.
+/// What the cookies of a request prove of its sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     /// There is no valid cookie, or it has an operator's name and no proof of the password.

@@ -304,8 +304,8 @@ impl Login {
         }
     }
 
-    /// Adds new cookies to a page for a user whose cookies are more than a day old, so that who is there once a month
-    /// keeps the name.
+    /// Adds new cookies to a page if those of its user are more than a day old. So a user that comes once a month keeps
+    /// the name.
     pub fn renew_on(&self, page: Response, cx: Context, user: &User) -> Response {
         match self.passes.name(cx, COOKIE) {
             Some((_, at)) if self.passes.is_old(at, cx.now) => self.passes.put_on(page, &user.standing, cx.now),

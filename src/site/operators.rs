@@ -29,7 +29,7 @@ pub enum Kin {
     None,
     /// It is this operator's: its password has this hash.
     Operator(Arc<Hash>),
-    /// It looks like an operator's, so it is nobody's.
+    /// It looks like an operator's, so it cannot be taken.
     Alike,
 }
 

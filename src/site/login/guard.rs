@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// Attempts a second for each name, in the long run: one in ten seconds tries 8,640 passwords a day.
 const ATTEMPTS_PER_SECOND: f64 = 0.1;
-/// Attempts at once for each name, for those who mistype.
+/// Attempts at once for each name: a password may be mistyped.
 const ATTEMPTS_AT_ONCE: f64 = 5.0;
 /// Hashes computed at once: the other threads of the pool read files, and each hash may take 64 MiB.
 const HASHES_MAX: usize = 2;

@@ -45,7 +45,7 @@ fn a_new_login_needs_a_token() {
 }
 
 #[test]
-fn who_is_in_needs_no_token() {
+fn a_user_that_is_in_needs_no_token() {
     let mut bench = bench();
     for name in ["alice", "bob"] {
         let out = bench.post(conn(0), "/login", &[ALICE], &format!("username={name}"));

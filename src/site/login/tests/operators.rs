@@ -92,7 +92,7 @@ fn the_rank_of_an_operator_reaches_the_room() {
 }
 
 #[test]
-fn a_name_that_looks_like_an_operators_is_nobodys() {
+fn a_name_that_looks_like_an_operators_cannot_be_taken() {
     for form in ["username=Alice", "username=a1ice&password=correct+horse"] {
         let out = bench().post(conn(0), "/login", &[], form);
         assert_eq!(response(&out).status, 409, "{form}");
