@@ -8,7 +8,7 @@ normal     squall.v1, --history-sync normal: one that the kernel has
 socketio   Socket.IO 4 on Node.js with connection state recovery: one that the server has in memory, for two minutes
 mosquitto  Mosquitto, MQTT 3.1.1 over WebSockets, QoS 1, sessions that are kept: one that the server has in memory
 
-members    --idle of them, who say nothing: the server's memory from the 64th on (proportional set size), and how many
+members    --idle of them, which say nothing: the server's memory from the 64th on (proportional set size), and how many
            of them 1 GiB holds
 messages   in a room of --members, each of --senders says its next message when its last one is acknowledged and has
            reached all
@@ -176,7 +176,7 @@ def messages(args, server, members):
 
 
 def report(args, got):
-    print(f"## Chats: {args.rounds} rounds\n\nMembers: {args.idle:,} who say nothing. Messages: {args.members:,} members, "
+    print(f"## Chats: {args.rounds} rounds\n\nMembers: {args.idle:,} that say nothing. Messages: {args.members:,} members, "
           f"{args.senders} speak, {args.seconds} s. Times: the same room, {args.rate} messages a second, {args.seconds} s.\n")
     rows = [[SHOWN[name], WHERE[name], median(runs, "memory"), f"{2**30 / median(runs, 'memory'):,.0f}", median(runs, "rate"),
              median(runs, "cpu"), median(runs, "p50"), median(runs, "p99")] for name, runs in got.items()]
