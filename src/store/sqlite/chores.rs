@@ -88,8 +88,10 @@ impl<'c> Chores<'c> {
             return history.nonces.step();
         }
         if self.due.is_empty() && history.texts.is_waiting(now) {
-            self.has_free = true;
-            return history.texts.step(now);
+            history.texts.step(now)?;
+            // Until the last step the next one needs the pages.
+            self.has_free |= !history.texts.is_waiting(now);
+            return Ok(());
         }
         let Some(kept) = self.kept() else { return Ok(()) };
         let name = match self.due.iter().next() {
