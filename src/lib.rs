@@ -65,6 +65,7 @@
 //! site/chat/room.rs   `plan_leave`       when a leave is announced
 //! reactor/history.rs  `busy`             members are not read: too much waits for the store
 //! store/sqlite/keeper.rs `objection`     whether a message is refused: the disk, the file
+//! store/sqlite/search.rs `run`           which messages a search looks at, and where its step ends
 //! store/sqlite/history.rs `known`        whether a message was stored before, by its nonce
 //! ```
 //!

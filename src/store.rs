@@ -19,12 +19,14 @@ pub mod memory;
 #[cfg(feature = "history")]
 pub mod sqlite;
 pub mod tags;
+pub mod words;
 
 use crate::clock::UnixMillis;
 use crate::id::ConnId;
 pub use acts::{Act, Deed, Until, Whom};
 use std::fmt;
 use std::sync::Arc;
+use words::Words;
 
 /// Ids stay below this, so that JavaScript's numbers hold them exactly.
 pub const IDS_MAX: u64 = 1 << 53;
@@ -131,6 +133,9 @@ pub enum Command {
     /// Reads a part of the history, at most `limit` entries ([`PAGE_MAX`]). Yields [`Outcome::Page`] or
     /// [`Outcome::Unread`].
     Read { room: Arc<str>, range: Range, limit: u32 },
+    /// Searches the messages of a room, the newest first: those with a smaller id than `before`, if there is one. At most
+    /// `limit` of them ([`PAGE_MAX`]) that have all the words. Yields [`Outcome::Found`] or [`Outcome::Unread`].
+    Search { room: Arc<str>, words: Words, before: Option<u64>, limit: u32 },
     /// Lists all rooms that have a history. Yields [`Outcome::Rooms`] or [`Outcome::Unread`].
     ListRooms,
     /// Claims a name of a user, unless it or one that shares a look with it is claimed. A claim of the same name marks
@@ -152,7 +157,9 @@ impl Command {
             Command::Append { room, draft, .. } => Outcome::Refused { room, nonce: draft.nonce(), why },
             Command::Record { act, nonce } => Outcome::Refused { room: act.room, nonce, why },
             Command::Claim { name, .. } => Outcome::Unclaimed { name, why },
-            Command::Read { .. } | Command::ListRooms | Command::ReadActs { .. } => Outcome::Unread,
+            Command::Read { .. } | Command::Search { .. } | Command::ListRooms | Command::ReadActs { .. } => {
+                Outcome::Unread
+            }
         }
     }
 }
@@ -211,6 +218,8 @@ pub enum Outcome {
     Entry { room: Arc<str>, entry: Entry },
     /// For the connection that asked.
     Page { room: Arc<str>, page: Page },
+    /// For the connection that asked.
+    Found { room: Arc<str>, found: Found },
     /// For the connection that asked: in the order of their names.
     Rooms(Vec<RoomFacts>),
     /// For the connection that asked: the act is stored, and the entry that it has made is at this position.
@@ -274,6 +283,15 @@ pub struct Page {
     pub oldest: u64,
     /// Of a [`Range::After`]; [`Past::Ours`] for any other range.
     pub past: Past,
+}
+
+/// What one step of a search has found. A step has a limit of work, so it may end before it has found enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Messages that have all the words, the newest first.
+    pub entries: Vec<Entry>,
+    /// The search goes on before this id, which is smaller than that of the step; `None` if it is at its end.
+    pub next: Option<u64>,
 }
 
 /// Whether a client's position is one of this history.

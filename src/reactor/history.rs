@@ -103,6 +103,7 @@ impl History {
 fn price(outcome: &Outcome) -> usize {
     match outcome {
         Outcome::Page { page, .. } => 1 + 4 * page.entries.len(),
+        Outcome::Found { found, .. } => 1 + 4 * found.entries.len(),
         Outcome::Rooms(rooms) => 1 + rooms.len(),
         Outcome::Acts { acts, .. } | Outcome::InForce(acts) => 1 + acts.len(),
         _ => 1,
@@ -113,6 +114,8 @@ fn price(outcome: &Outcome) -> usize {
 fn weight(command: &Command, limits: &Limits) -> u16 {
     match command {
         Command::Append { .. } | Command::Record { .. } | Command::Claim { .. } => 1,
-        Command::Read { .. } | Command::ListRooms | Command::ReadActs { .. } => limits.unstored_max,
+        Command::Read { .. } | Command::Search { .. } | Command::ListRooms | Command::ReadActs { .. } => {
+            limits.unstored_max
+        }
     }
 }

@@ -279,7 +279,7 @@ impl Chat {
             },
             // For the login.
             Outcome::Claimed { .. } | Outcome::Unclaimed { .. } => {}
-            Outcome::Rooms(_) => {}
+            Outcome::Rooms(_) | Outcome::Found { .. } => {}
         }
     }
 

@@ -4,7 +4,10 @@ mod claims;
 
 use super::acts::{Act, Deed, Effect, IN_FORCE_MAX, LOGGED_MAX};
 use super::tags::Tags;
-use super::{Command, Draft, Entry, Kind, Nonce, Outcome, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights};
+use super::words::{Budget, Words};
+use super::{
+    Command, Draft, Entry, Found, Kind, Nonce, Outcome, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights,
+};
 use super::{RoomFacts, Store};
 use crate::clock::UnixMillis;
 use crate::config::Limits;
@@ -13,6 +16,7 @@ use claims::Claims;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem::size_of;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Bytes, about, that the history of a room costs besides its entries.
 const ROOM_BYTES: usize = 512;
@@ -196,6 +200,11 @@ impl Store for Memory {
                 let page = self.read(&room, range, limit.min(PAGE_MAX) as usize);
                 self.outcomes.push_back((from, Outcome::Page { room, page }));
             }
+            Command::Search { room, words, before, limit } => {
+                let found = self.rooms.get(&room).map(|room| room.search(&words, before, limit));
+                let found = found.unwrap_or(Found { entries: vec![], next: None });
+                self.outcomes.push_back((from, Outcome::Found { room, found }));
+            }
             Command::ListRooms => self.outcomes.push_back((from, Outcome::Rooms(self.list()))),
             Command::Record { act, nonce } => self.record(from, act, nonce),
             Command::ReadActs { limit, nonce } => {
@@ -343,6 +352,26 @@ impl Room {
         };
         let oldest = self.entries.front().map_or(0, |entry| entry.id);
         Page { entries: self.entries.range(first..end).cloned().collect(), last: self.last, oldest, past }
+    }
+
+    fn search(&self, words: &Words, before: Option<u64>, limit: u32) -> Found {
+        let end = self.index(before.unwrap_or(u64::MAX)).unwrap_or(0).min(self.entries.len());
+        let limit = limit.clamp(1, PAGE_MAX) as usize;
+        let (mut entries, mut buffer, mut budget) = (vec![], String::new(), Budget::new(Instant::now()));
+        for (index, entry) in self.entries.range(..end).enumerate().rev() {
+            let mut bytes = 0;
+            if let Kind::Message { text: Some(text), .. } = &entry.kind {
+                bytes = text.len();
+                if words.match_text(text, &mut buffer) {
+                    entries.push(entry.clone());
+                }
+            }
+            budget.take(bytes);
+            if entries.len() == limit || budget.is_spent() {
+                return Found { entries, next: (index > 0).then_some(entry.id) };
+            }
+        }
+        Found { entries, next: None }
     }
 
     /// Whether a client at this position has the same past.

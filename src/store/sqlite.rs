@@ -10,6 +10,8 @@
 //! | `queue` | commands one way, outcomes the other, one lock for many |
 //! | `keeper` | the thread: batches and their transactions, errors |
 //! | `history` | what commands mean in terms of the tables; `rooms`, `users`, `nonces`, `clears`, `claims` are its tables |
+//! | `texts`, `search` | the index of the texts, and how it is used |
+//! | `tables` | all of them, and what each command does to them |
 //! | `schema`, `open` | the tables, and why a file is not opened |
 //! | `checkpoints`, `chores`, `watch` | the log goes into the file; pruning; are the files there, and is there room |
 //! | `faults` | writes that fail, for tests |
@@ -32,9 +34,11 @@ mod open;
 mod queue;
 mod rooms;
 mod schema;
+mod search;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod users;
 mod watch;
 

@@ -5,15 +5,23 @@ use super::clears::Clears;
 use super::nonces::Nonces;
 use super::rooms::{Room, Rooms, signed, tag_of, unsigned};
 use super::schema::kind;
+use super::search::{Lookup, Search};
+use super::texts::Texts;
 use super::users::Users;
 use crate::clock::UnixMillis;
 use crate::store::tags::Tags;
+use crate::store::words::{Budget, Words};
 use crate::store::{
-    Draft, Entry, IDS_MAX, Kind, Nonce, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights, RoomFacts,
+    Draft, Entry, Found, IDS_MAX, Kind, Nonce, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights, RoomFacts,
 };
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Statement, params};
 use std::sync::Arc;
+use std::time::Instant;
 
+/// The columns that a [`Stored`] is made of.
+const COLUMNS: &str = "id, kind, tag, at, user, nonce, text, target";
+/// The place of `text` in them.
+pub(super) const TEXT_COLUMN: usize = 6;
 /// Entries pruned in one step. A step takes about 3 ms.
 const PRUNED_PER_STEP: i64 = 500;
 
@@ -52,6 +60,8 @@ pub(super) struct History<'c> {
     pub claims: Claims<'c>,
     pub clears: Clears<'c>,
     pub nonces: Nonces<'c>,
+    pub texts: Texts<'c>,
+    search: Search<'c>,
     users: Users<'c>,
     tags: Tags,
     insert: Statement<'c>,
@@ -77,12 +87,14 @@ struct Columns<'a> {
 impl<'c> History<'c> {
     /// The nonces of this many messages stay in memory.
     pub fn new(connection: &'c Connection, tags: Tags, nonces_fresh: usize) -> Result<History<'c>> {
-        let columns = "id, kind, tag, at, user, nonce, text, target";
+        let columns = COLUMNS;
         Ok(History {
             rooms: Rooms::new(connection)?,
             claims: Claims::new(connection)?,
             clears: Clears::new(connection)?,
             nonces: Nonces::new(connection, nonces_fresh)?,
+            texts: Texts::new(connection, Instant::now())?,
+            search: Search::new(connection, columns)?,
             users: Users::new(connection)?,
             tags,
             insert: connection.prepare(
@@ -112,6 +124,7 @@ impl<'c> History<'c> {
         self.users.forget();
         self.clears.forget();
         self.nonces.forget();
+        self.texts.forget();
     }
 
     /// Writes what belongs to the open transaction besides its entries: the last thing before it is committed.
@@ -124,6 +137,7 @@ impl<'c> History<'c> {
     pub fn committed(&mut self) -> Vec<(Arc<str>, Room)> {
         let rooms = self.rooms.committed();
         self.nonces.committed(rooms.iter().map(|(_, room)| (room.number, room.last.id)));
+        self.texts.committed(rooms.iter().map(|(_, room)| room.number));
         rooms
     }
 
@@ -177,6 +191,7 @@ impl<'c> History<'c> {
         let bytes = nonce.map(|nonce| &nonce.0[..]);
         self.insert.execute(params![room.number, id, kind, tag, millis, user, bytes, text, target])?;
         self.nonces.add(room.number, user, nonce, last.id);
+        self.texts.add();
         if let (kind::CLEARED, Some(target)) = (kind, target) {
             self.clears.add(room.number, target, room.pruned.id, last.id)?;
         }
@@ -215,6 +230,7 @@ impl<'c> History<'c> {
         if rights == Rights::Author && self.users.find(by)? != Some(user) {
             return Ok(Err(Refusal::NotYours));
         }
+        self.texts.outdate(room.number, target - 1, target, None)?;
         self.erase.execute([room.number, signed(target)])?;
         Ok(Ok(()))
     }
@@ -241,6 +257,27 @@ impl<'c> History<'c> {
             Range::Last => self.entries(&room, Way::Before(u64::MAX), limit)?,
         };
         Ok(Page { entries, last: room.last, oldest: room.oldest(), past })
+    }
+
+    /// Does one step of a search.
+    pub fn search(&mut self, name: &Arc<str>, words: &Words, before: Option<u64>, limit: u32) -> Result<Found> {
+        self.clears.refresh()?;
+        let Some(room) = self.rooms.find(name)? else { return Ok(Found { entries: vec![], next: None }) };
+        let wanted = limit.clamp(1, PAGE_MAX) as usize;
+        let mut lookup = Lookup::new(room, words, before, wanted, Budget::new(Instant::now()));
+        let searched = self.texts.searched(room.number)?;
+        self.search.run(&mut lookup, searched, |row| self.clears.has(room.number, row.user, row.id))?;
+        let (rows, next) = lookup.end();
+        let entries = rows.into_iter().map(|row| self.entry_of(room.number, row)).collect::<Result<_>>()?;
+        Ok(Found { entries, next })
+    }
+
+    /// Erases a few messages of a clear that is under way, in the open transaction.
+    pub fn erase_cleared(&mut self) -> Result<()> {
+        if let Some(part) = self.clears.next_part() {
+            self.texts.outdate(part.room, part.after, part.until, Some(part.user))?;
+        }
+        self.clears.step()
     }
 
     /// Lists the rooms.
@@ -308,6 +345,7 @@ impl<'c> History<'c> {
         }
         drop(oldest);
         let Some(border) = border else { return Ok(Step::Done) };
+        self.texts.outdate(room.number, room.pruned.id, border.id, None)?;
         self.prune.execute([room.number, signed(border.id)])?;
         room.pruned = border;
         self.rooms.change(name, room);
@@ -322,20 +360,20 @@ enum Way {
     After(u64),
 }
 
-/// A row of `entries`.
-struct Stored {
-    id: u64,
+/// A row of `entries`, from its [`COLUMNS`].
+pub(super) struct Stored {
+    pub id: u64,
     kind: i64,
     tag: u32,
     at: UnixMillis,
-    user: i64,
+    pub user: i64,
     nonce: Option<[u8; 16]>,
     text: Option<Box<str>>,
     target: Option<i64>,
 }
 
 impl Stored {
-    fn from_row(row: &Row<'_>) -> Result<Stored> {
+    pub fn from_row(row: &Row<'_>) -> Result<Stored> {
         Ok(Stored {
             id: unsigned(row.get(0)?),
             kind: row.get(1)?,
@@ -343,7 +381,7 @@ impl Stored {
             at: UnixMillis::from_millis(unsigned(row.get(3)?)),
             user: row.get(4)?,
             nonce: row.get(5)?,
-            text: row.get(6)?,
+            text: row.get(TEXT_COLUMN)?,
             target: row.get(7)?,
         })
     }

@@ -74,6 +74,8 @@ struct Keeper<'c> {
     faults: Faults,
     /// The file is damaged: messages are refused until the program is started again.
     is_damaged: bool,
+    /// Searches that wait. One is done between two batches, so no append waits for two.
+    searches: VecDeque<Asked>,
     /// Of the batch under way, in the order of its commands.
     done: Vec<Done>,
     /// When the last batch ended.
@@ -99,6 +101,7 @@ impl<'c> Keeper<'c> {
             complaint: Complaint::default(),
             faults: options.faults.clone(),
             is_damaged: false,
+            searches: VecDeque::new(),
             done: vec![],
             last_batch: now,
             chores_from: now,
@@ -121,7 +124,7 @@ impl<'c> Keeper<'c> {
         let (mut commands, mut told) = (VecDeque::new(), Told::default());
         loop {
             let is_ending = hold.0.wait(&mut commands, self.patience(Instant::now()));
-            if commands.is_empty() {
+            if commands.is_empty() && self.searches.is_empty() {
                 if is_ending {
                     break;
                 }
@@ -133,7 +136,9 @@ impl<'c> Keeper<'c> {
                 self.batch(&mut commands, &mut told);
                 hold.0.tell(&mut told);
                 self.after_batch(Instant::now());
+                self.search_once(hold, &mut told);
             }
+            self.search_once(hold, &mut told);
         }
         self.finish();
     }
@@ -153,9 +158,26 @@ impl<'c> Keeper<'c> {
         }
         let count = self.done.len();
         for (done, (from, command)) in self.done.drain(..).zip(commands.drain(..count)) {
+            if let Done::Later = done {
+                self.searches.push_back((from, command));
+                continue;
+            }
             told.done.add(Load::of(&command));
             tell(from, command, done, told);
         }
+    }
+
+    /// Does one step of the search that has waited longest, and tells its outcome.
+    fn search_once(&mut self, hold: &Hold, told: &mut Told) {
+        let Some((from, command)) = self.searches.pop_front() else { return };
+        hold.0.wait_for_room();
+        let done = self.tables.search(&command).unwrap_or_else(|e| {
+            self.roll_back(&e);
+            refused(&command, Refusal::Storage)
+        });
+        told.done.add(Load::of(&command));
+        tell(from, command, done, told);
+        hold.0.tell(told);
     }
 
     /// Does commands in one transaction, which begins with the first append. `tried` counts them.
@@ -301,6 +323,9 @@ impl<'c> Keeper<'c> {
 
     /// Time until there is something to do without a command.
     fn patience(&self, now: Instant) -> Duration {
+        if !self.searches.is_empty() {
+            return Duration::ZERO;
+        }
         let has_chore = self.chores.are_due(&self.tables.history, now) || self.chores.may_shrink();
         if has_chore && self.may_work(now) { Duration::ZERO } else { self.watch.due_in(now) }
     }

@@ -19,7 +19,10 @@ pub(super) const STEPS: &[&str] = &[FIRST];
 ///
 /// Entries lie in the order in which they came, not by room. In a table by room SQLite moves entries to other pages to
 /// make place, and leaves copies of their texts that `secure_delete` does not know: of 15,000 deleted texts 188 stayed in
-/// the file. `number` is also the rowid that an FTS5 table of the texts needs.
+/// the file.
+///
+/// `texts` is the index for searches, of the entries up to `rooms.searched_id`, in blocks of 16 entries of a room; `stale`
+/// has the blocks of which a text was erased meanwhile. [`super::texts`] says why.
 const FIRST: &str = "
     CREATE TABLE rooms (
         number INTEGER PRIMARY KEY,
@@ -29,7 +32,8 @@ const FIRST: &str = "
         last_at INTEGER NOT NULL DEFAULT 0,
         pruned_id INTEGER NOT NULL DEFAULT 0,
         pruned_tag INTEGER NOT NULL DEFAULT 0,
-        indexed_id INTEGER NOT NULL DEFAULT 0
+        indexed_id INTEGER NOT NULL DEFAULT 0,
+        searched_id INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE TABLE users (
         number INTEGER PRIMARY KEY,
@@ -55,6 +59,13 @@ const FIRST: &str = "
         id INTEGER NOT NULL,
         PRIMARY KEY (room, user, nonce)
     ) STRICT, WITHOUT ROWID;
+    CREATE VIRTUAL TABLE texts USING fts5 (
+        text, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram case_sensitive 1'
+    );
+    INSERT INTO texts (texts, rank) VALUES ('automerge', 0), ('crisismerge', 1000);
+    CREATE TABLE stale (
+        block INTEGER PRIMARY KEY
+    ) STRICT;
     CREATE TABLE clears (
         room INTEGER NOT NULL,
         user INTEGER NOT NULL,

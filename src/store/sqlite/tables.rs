@@ -16,6 +16,8 @@ pub(super) enum Done {
     Append(Verdict),
     /// What the connection is told, and then all.
     Told(Outcome, Option<Outcome>),
+    /// It is a search, which waits until the batch is done.
+    Later,
 }
 
 /// The tables.
@@ -53,10 +55,18 @@ impl<'c> Tables<'c> {
             Command::Read { room, range, limit } => {
                 Outcome::Page { room: room.clone(), page: self.history.read(room, *range, *limit)? }
             }
+            Command::Search { .. } => return Ok(Done::Later),
             Command::ListRooms => Outcome::Rooms(self.history.list()?),
             Command::ReadActs { limit, nonce } => Outcome::Acts { nonce: *nonce, acts: self.acts.last(*limit)? },
         };
         Ok(Done::Told(outcome, None))
+    }
+
+    /// Does one step of a search.
+    pub fn search(&mut self, command: &Command) -> Result<Done> {
+        let Command::Search { room, words, before, limit } = command else { return self.carry_out(command) };
+        let found = self.history.search(room, words, *before, *limit)?;
+        Ok(Done::Told(Outcome::Found { room: room.clone(), found }, None))
     }
 
     /// Stores an act, with the entry that it makes.
@@ -92,7 +102,7 @@ impl<'c> Tables<'c> {
 pub(super) fn writes(command: &Command) -> bool {
     match command {
         Command::Append { .. } | Command::Record { .. } | Command::Claim { .. } => true,
-        Command::Read { .. } | Command::ListRooms | Command::ReadActs { .. } => false,
+        Command::Read { .. } | Command::Search { .. } | Command::ListRooms | Command::ReadActs { .. } => false,
     }
 }
 
@@ -126,7 +136,7 @@ pub(super) fn tell(from: ConnId, command: Command, done: Done, told: &mut Told) 
             told.push(from, outcome);
             for_all.into_iter().for_each(|outcome| told.push(ConnId::NONE, outcome));
         }
-        (command, Done::Append(_)) => told.push(from, command.refused(Refusal::Storage)),
+        (command, Done::Append(_) | Done::Later) => told.push(from, command.refused(Refusal::Storage)),
     }
 }
 

@@ -7,6 +7,7 @@ mod figures;
 mod files;
 mod pruning;
 mod repeating;
+mod searching;
 
 use super::*;
 use crate::store::contract::{

@@ -90,7 +90,8 @@ fn a_pruned_text_leaves_the_file_and_its_log() {
 fn a_long_clear_counts_at_once_and_goes_on_after_a_restart() {
     let (folder, faults) = (Folder::new(), Faults::default());
     let mut store = folder.open(SqliteOptions { faults: faults.clone(), ..normal() });
-    for n in 0..5000 {
+    // Two steps of a clear, and too few for the index, whose steps would be writes as well.
+    for n in 0..1000 {
         let draft = message(["ann", "bob"][n % 2], None, "text");
         store.submit(ConnId::new(1, 1), Command::Append { room: "lobby".into(), at: at(1), draft });
     }
@@ -99,7 +100,7 @@ fn a_long_clear_counts_at_once_and_goes_on_after_a_restart() {
     faults.fail_after(4);
     let cleared = entry(&mut store, Draft::Clear { user: "ann".into(), by: "op".into() });
     let count = |page: &Page| texts(page).into_iter().flatten().count();
-    for range in [Range::Last, Range::After(Position::START), Range::Before(2500)] {
+    for range in [Range::Last, Range::After(Position::START), Range::Before(500)] {
         assert_eq!(count(&read(&mut store, range, 200)), 100, "{range:?}");
     }
     drop(store);
@@ -109,7 +110,7 @@ fn a_long_clear_counts_at_once_and_goes_on_after_a_restart() {
     drop(folder.open(normal()));
     let mut store = folder.open(normal());
     assert_eq!(count(&read(&mut store, Range::Last, 200)), 100);
-    wait_until("the rest is erased", || number("SELECT count(*) FROM entries WHERE text IS NOT NULL") == 2500);
+    wait_until("the rest is erased", || number("SELECT count(*) FROM entries WHERE text IS NOT NULL") == 500);
     wait_until("it is done", || number("SELECT count(*) FROM clears") == 0);
 }
 
