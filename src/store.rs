@@ -14,6 +14,7 @@
 
 #[cfg(test)]
 mod contract;
+pub mod import;
 pub mod memory;
 #[cfg(feature = "history")]
 pub mod sqlite;
@@ -21,6 +22,7 @@ pub mod tags;
 
 use crate::clock::UnixMillis;
 use crate::id::ConnId;
+pub use import::{Flaw, Wrong};
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,6 +30,8 @@ use std::sync::Arc;
 pub const IDS_MAX: u64 = 1 << 53;
 /// Entries of one page at most.
 pub const PAGE_MAX: u32 = 200;
+/// What the names begin with that take the place of forgotten ones, in front of a number. Nobody may log in with one.
+pub const ANONYMOUS: &str = "forgotten-";
 
 /// A place in the history of a room: the last entry that a client has. Written `ID.TAG`, the tag as 8 hexadecimal digits;
 /// before the first entry `0.0`.
@@ -131,6 +135,24 @@ pub enum Command {
     Read { room: Arc<str>, range: Range, limit: u32 },
     /// Lists all rooms that have a history. Yields [`Outcome::Rooms`] or [`Outcome::Unread`].
     ListRooms,
+    /// Takes a name out of the history: its entries get a name that nobody has. Every room with one of them gets a
+    /// [`Kind::Cleared`], which is told with the real name and stored with the new one; positions in front of it are of
+    /// another past from here on. Yields [`Outcome::Entry`] of each room and then [`Outcome::Forgotten`], when neither
+    /// the name nor a text that was to be erased is in the store's files; or [`Outcome::Unchanged`].
+    Forget { user: Arc<str>, texts: Texts, at: UnixMillis },
+    /// Appends entries of another history to a room, with their ids, tags and times: all of them, or none. `after` is
+    /// the position of the room's last entry; behind [`Position::START`] the room has to be new, and the first id may be
+    /// any. Yields [`Outcome::Entry`] of each entry and then [`Outcome::Imported`]; or [`Outcome::NotImported`].
+    Import { room: Arc<str>, after: Position, entries: Vec<Entry> },
+}
+
+/// What becomes of the texts of a name that is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Texts {
+    /// They are erased, as by a clear.
+    Erase,
+    /// They stay, under the new name.
+    Keep,
 }
 
 /// An entry without its id.
@@ -191,6 +213,23 @@ pub enum Outcome {
     Rooms(Vec<RoomFacts>),
     /// For the connection that asked: the store cannot be read now.
     Unread,
+    /// For the connection that asked: the name is forgotten.
+    Forgotten(Forgotten),
+    /// For the connection that asked: nothing was forgotten.
+    Unchanged(Refusal),
+    /// For the connection that asked: all of the entries are stored; `last` is the position of the last one.
+    Imported { room: Arc<str>, last: Position },
+    /// For the connection that asked: none of the entries is stored.
+    NotImported { room: Arc<str>, flaw: Flaw },
+}
+
+/// What became of a name that was to be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Rooms with entries of that name.
+    pub rooms: usize,
+    /// The name in their place; `None` if the history has no such name.
+    pub anonymous: Option<Arc<str>>,
 }
 
 /// Why an entry was not stored.

@@ -237,7 +237,12 @@ impl Chat {
                 Some(_) => self.expel(from, INTERNAL_ERROR, "the history cannot be read", now, out),
                 None => {}
             },
-            Outcome::Rooms(_) => {}
+            // No member asks for these.
+            Outcome::Rooms(_)
+            | Outcome::Forgotten(_)
+            | Outcome::Unchanged(_)
+            | Outcome::Imported { .. }
+            | Outcome::NotImported { .. } => {}
         }
     }
 

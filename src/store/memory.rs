@@ -1,12 +1,13 @@
 //! The history in memory, on the loop itself: the last entries of each room, until the program ends.
 
+use super::import::Order;
 use super::tags::Tags;
-use super::{Command, Draft, Entry, Kind, Nonce, Outcome, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights};
-use super::{RoomFacts, Store};
+use super::{ANONYMOUS, Command, Draft, Entry, Flaw, Forgotten, Kind, Nonce, Outcome, PAGE_MAX, Page, Past, Position};
+use super::{Range, Refusal, Rights, RoomFacts, Store, Texts, Wrong};
 use crate::clock::UnixMillis;
 use crate::config::Limits;
 use crate::id::ConnId;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::mem::size_of;
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub struct Memory {
     keep: usize,
     /// The largest id of a room that was forgotten: ids never begin anew.
     forgotten: u64,
+    /// The number of the last name that took the place of a forgotten one.
+    anonymous: u64,
     tags: Tags,
     outcomes: VecDeque<(ConnId, Outcome)>,
 }
@@ -37,6 +40,8 @@ struct Room {
     last: Position,
     /// The position in front of the first entry that is kept.
     pruned: Position,
+    /// Positions in front of this id are of another past: entries there were changed when a name was forgotten.
+    rewritten: u64,
     at: UnixMillis,
     /// The messages of the kept entries by user and nonce.
     nonces: HashMap<(Arc<str>, Nonce), u64>,
@@ -55,6 +60,7 @@ impl Memory {
             bytes_max: limits.history_memory_bytes_max,
             keep: limits.history_memory_keep.max(1),
             forgotten: 0,
+            anonymous: 0,
             tags,
             outcomes: VecDeque::new(),
         }
@@ -107,6 +113,91 @@ impl Memory {
         }
     }
 
+    fn forget(&mut self, from: ConnId, user: &Arc<str>, texts: Texts, at: UnixMillis) {
+        let has_user = |(name, room): (&Arc<str>, &Room)| room.has_user(user).then(|| name.clone());
+        let mut names: Vec<Arc<str>> = self.rooms.iter().filter_map(has_user).collect();
+        names.sort_unstable();
+        if names.is_empty() {
+            let nothing = Forgotten { rooms: 0, anonymous: None };
+            return self.outcomes.push_back((from, Outcome::Forgotten(nothing)));
+        }
+        let anonymous = self.next_anonymous();
+        let cleared = match texts {
+            Texts::Erase => anonymous.clone(),
+            // A name without messages, or what is kept would look cleared.
+            Texts::Keep => self.next_anonymous(),
+        };
+        for name in &names {
+            let Some(room) = self.rooms.get_mut(name) else { continue };
+            let before = room.bytes;
+            room.rename(user, &anonymous);
+            let clear = Draft::Clear { user: cleared.clone(), by: cleared.clone() };
+            if let Ok(entry) = room.append(clear, at, self.tags.next_tag()) {
+                room.rewritten = entry.id;
+                let entry = Entry { kind: Kind::Cleared { user: user.clone(), by: user.clone() }, ..entry };
+                self.outcomes.push_back((ConnId::NONE, Outcome::Entry { room: name.clone(), entry }));
+            }
+            room.prune(self.keep);
+            self.bytes = self.bytes + room.bytes - before;
+        }
+        self.outcomes.push_back((from, Outcome::Forgotten(Forgotten { rooms: names.len(), anonymous: Some(anonymous) })));
+        self.forget_unused();
+    }
+
+    /// A name that no entry has.
+    fn next_anonymous(&mut self) -> Arc<str> {
+        loop {
+            self.anonymous += 1;
+            let name: Arc<str> = format!("{ANONYMOUS}{}", self.anonymous).into();
+            if !self.rooms.values().any(|room| room.has_user(&name)) {
+                return name;
+            }
+        }
+    }
+
+    fn import(&mut self, from: ConnId, name: Arc<str>, after: Position, entries: Vec<Entry>) {
+        if let Some(flaw) = self.flaw_of(&name, after, &entries) {
+            return self.outcomes.push_back((from, Outcome::NotImported { room: name, flaw }));
+        }
+        self.uses += 1;
+        let start = entries.first().map_or(Position::START, |first| Position { id: first.id - 1, tag: 0 });
+        let room = self.rooms.entry(name.clone()).or_insert_with(|| {
+            self.bytes += ROOM_BYTES;
+            Room::new(start, self.uses)
+        });
+        self.used.remove(&room.used);
+        room.used = self.uses;
+        self.used.insert(room.used, name.clone());
+        let before = room.bytes;
+        for entry in entries {
+            room.add(entry.clone());
+            self.outcomes.push_back((ConnId::NONE, Outcome::Entry { room: name.clone(), entry }));
+        }
+        let last = room.last;
+        room.prune(self.keep);
+        self.bytes = self.bytes + room.bytes - before;
+        self.outcomes.push_back((from, Outcome::Imported { room: name, last }));
+        self.forget_unused();
+    }
+
+    fn flaw_of(&self, name: &str, after: Position, entries: &[Entry]) -> Option<Flaw> {
+        let room = self.rooms.get(name);
+        let (last, at) = room.map_or((Position::START, UnixMillis::default()), |room| (room.last, room.at));
+        if last != after {
+            return Some(Flaw { index: 0, why: Wrong::NotEmpty });
+        }
+        let mut own = HashSet::new();
+        let mut is_double = |entry: &Entry| match &entry.kind {
+            Kind::Message { user, nonce: Some(nonce), .. } => {
+                let key = (user.clone(), *nonce);
+                room.is_some_and(|room| room.nonces.contains_key(&key)) || !own.insert(key)
+            }
+            _ => false,
+        };
+        let double = || entries.iter().position(&mut is_double).map(|index| Flaw { index, why: Wrong::Nonce });
+        Order::behind(last, at).flaw_of(entries).or_else(double)
+    }
+
     fn read(&self, name: &str, range: Range, limit: usize) -> Page {
         let Some(room) = self.rooms.get(name) else {
             let past = match range {
@@ -135,6 +226,8 @@ impl Store for Memory {
                 self.outcomes.push_back((from, Outcome::Page { room, page }));
             }
             Command::ListRooms => self.outcomes.push_back((from, Outcome::Rooms(self.list()))),
+            Command::Forget { user, texts, at } => self.forget(from, &user, texts, at),
+            Command::Import { room, after, entries } => self.import(from, room, after, entries),
         }
     }
 
@@ -157,6 +250,7 @@ impl Room {
             entries: VecDeque::new(),
             last: start,
             pruned: start,
+            rewritten: 0,
             at: UnixMillis::default(),
             nonces: HashMap::new(),
             used,
@@ -197,13 +291,58 @@ impl Room {
         // A clock that is set back must not turn the order of the days around.
         self.at = self.at.max(at);
         let entry = Entry { id: self.last.id + 1, tag, at: self.at, kind };
+        self.push(entry.clone());
+        Ok(entry)
+    }
+
+    /// Appends an entry of another history, and does to older ones what it says.
+    fn add(&mut self, entry: Entry) {
+        match &entry.kind {
+            Kind::Message { .. } => {}
+            // Its target may be gone already.
+            Kind::Deleted { target, by } => drop(self.delete(*target, by, Rights::Operator)),
+            Kind::Cleared { user, .. } => self.clear(user),
+        }
+        self.at = entry.at;
+        self.push(entry);
+    }
+
+    fn push(&mut self, entry: Entry) {
         if let Kind::Message { user, nonce: Some(nonce), .. } = &entry.kind {
             self.nonces.insert((user.clone(), *nonce), entry.id);
         }
         self.last = entry.position();
         self.bytes += bytes_of(&entry);
-        self.entries.push_back(entry.clone());
-        Ok(entry)
+        self.entries.push_back(entry);
+    }
+
+    fn has_user(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| match &entry.kind {
+            Kind::Message { user, .. } => **user == *name,
+            Kind::Deleted { by, .. } => **by == *name,
+            Kind::Cleared { user, by } => **user == *name || **by == *name,
+        })
+    }
+
+    /// Another name in every entry of a user.
+    fn rename(&mut self, old: &Arc<str>, new: &Arc<str>) {
+        for entry in &mut self.entries {
+            self.bytes -= bytes_of(entry);
+            let names = match &mut entry.kind {
+                Kind::Message { user, nonce, .. } => {
+                    if let Some(nonce) = nonce.filter(|_| user == old)
+                        && let Some(id) = self.nonces.remove(&(old.clone(), nonce))
+                    {
+                        self.nonces.insert((new.clone(), nonce), id);
+                    }
+                    [Some(user), None]
+                }
+                Kind::Deleted { by, .. } => [Some(by), None],
+                Kind::Cleared { user, by } => [Some(user), Some(by)],
+            };
+            names.into_iter().flatten().filter(|name| *name == old).for_each(|name| *name = new.clone());
+            self.bytes += bytes_of(entry);
+        }
     }
 
     fn delete(&mut self, target: u64, by: &str, rights: Rights) -> Result<(), Refusal> {
@@ -266,6 +405,9 @@ impl Room {
 
     /// Whether a client at this position has the same past.
     fn past(&self, position: Position) -> Past {
+        if position.id > 0 && position.id < self.rewritten {
+            return Past::Other;
+        }
         if position == self.pruned {
             return Past::Ours;
         }
@@ -290,187 +432,4 @@ fn bytes_of(entry: &Entry) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn memory(keep: usize) -> Memory {
-        Memory::new(&Limits { history_memory_keep: keep, ..Limits::default() }, Tags::new(7))
-    }
-
-    fn message(user: &str, nonce: Option<u8>, text: &str) -> Draft {
-        Draft::Message { user: user.into(), nonce: nonce.map(|n| Nonce([n; 16])), text: text.into() }
-    }
-
-    fn at(millis: u64) -> UnixMillis {
-        UnixMillis::from_millis(millis)
-    }
-
-    /// Submits one command and returns its outcomes.
-    fn submit(memory: &mut Memory, command: Command) -> Vec<Outcome> {
-        memory.submit(ConnId::new(1, 1), command);
-        std::iter::from_fn(|| memory.take()).map(|(_, outcome)| outcome).collect()
-    }
-
-    fn append(memory: &mut Memory, draft: Draft) -> Vec<Outcome> {
-        submit(memory, Command::Append { room: "lobby".into(), at: at(1), draft })
-    }
-
-    fn read(memory: &mut Memory, range: Range, limit: u32) -> Page {
-        match submit(memory, Command::Read { room: "lobby".into(), range, limit }).pop() {
-            Some(Outcome::Page { page, .. }) => page,
-            other => panic!("a page was expected: {other:?}"),
-        }
-    }
-
-    fn ids(page: &Page) -> Vec<u64> {
-        page.entries.iter().map(|entry| entry.id).collect()
-    }
-
-    #[test]
-    fn a_message_is_acknowledged_and_then_shown() {
-        let mut memory = memory(10);
-        memory.submit(
-            ConnId::new(1, 1),
-            Command::Append { room: "lobby".into(), at: at(5), draft: message("ann", None, "hi") },
-        );
-        let (from, appended) = memory.take().expect("it is acknowledged");
-        assert_eq!(from, ConnId::new(1, 1));
-        assert_eq!(appended, Outcome::Appended { room: "lobby".into(), nonce: None, id: 1, is_new: true });
-        let (from, Outcome::Entry { entry, .. }) = memory.take().expect("it is shown") else { panic!("an entry") };
-        assert_eq!((from, entry.id, entry.at), (ConnId::NONE, 1, at(5)));
-        assert_eq!(entry.kind, Kind::Message { user: "ann".into(), nonce: None, text: Some("hi".into()) });
-    }
-
-    #[test]
-    fn a_message_sent_again_is_stored_once() {
-        let mut memory = memory(10);
-        append(&mut memory, message("ann", Some(1), "hi"));
-        let again = append(&mut memory, message("ann", Some(1), "hi"));
-        let (room, nonce): (Arc<str>, _) = ("lobby".into(), Some(Nonce([1; 16])));
-        assert_eq!(again, [Outcome::Appended { room: room.clone(), nonce, id: 1, is_new: false }]);
-        let other = append(&mut memory, message("ann", Some(1), "ho"));
-        assert_eq!(other, [Outcome::Refused { room, nonce, why: Refusal::NonceReused }]);
-        assert_eq!(append(&mut memory, message("bob", Some(1), "hi")).len(), 2, "another user's nonce is another one");
-        assert_eq!(ids(&read(&mut memory, Range::Last, 10)), [1, 2]);
-    }
-
-    #[test]
-    fn pages_are_cut_from_either_end() {
-        let mut memory = memory(5);
-        for _ in 0..8 {
-            append(&mut memory, message("ann", None, "hi"));
-        }
-        for (range, limit, expected) in [
-            (Range::Last, 2, &[7, 8][..]),
-            (Range::Last, 100, &[4, 5, 6, 7, 8]),
-            (Range::Before(7), 2, &[5, 6]),
-            (Range::Before(4), 2, &[]),
-            (Range::Before(0), 2, &[]),
-            (Range::Before(u64::MAX), 1, &[8]),
-        ] {
-            let page = read(&mut memory, range, limit);
-            assert_eq!((ids(&page), page.oldest, page.last.id), (expected.to_vec(), 4, 8), "{range:?}");
-        }
-    }
-
-    #[test]
-    fn a_position_is_compared_by_its_tag() {
-        let mut memory = memory(5);
-        let positions: Vec<Position> = (0..8)
-            .map(|_| match append(&mut memory, message("ann", None, "hi")).pop() {
-                Some(Outcome::Entry { entry, .. }) => entry.position(),
-                other => panic!("an entry was expected: {other:?}"),
-            })
-            .collect();
-        let mut after = |position| {
-            let page = read(&mut memory, Range::After(position), 3);
-            (ids(&page), page.past)
-        };
-        assert_eq!(after(positions[5]), (vec![7, 8], Past::Ours));
-        assert_eq!(after(positions[7]), (vec![], Past::Ours));
-        assert_eq!(after(positions[2]), (vec![4, 5, 6], Past::Ours), "exactly at the border of what is kept");
-        assert_eq!(after(positions[1]), (vec![], Past::Pruned));
-        assert_eq!(after(Position::START), (vec![], Past::Pruned));
-        assert_eq!(after(Position { tag: positions[5].tag ^ 1, ..positions[5] }), (vec![], Past::Other));
-        assert_eq!(after(Position { id: 9, tag: 0 }), (vec![], Past::Other));
-        let elsewhere = Command::Read { room: "empty".into(), range: Range::After(Position::START), limit: 5 };
-        let page = Page { entries: vec![], last: Position::START, oldest: 0, past: Past::Ours };
-        assert_eq!(submit(&mut memory, elsewhere), [Outcome::Page { room: "empty".into(), page }]);
-    }
-
-    #[test]
-    fn a_deleted_text_is_gone_and_its_entry_stays() {
-        let mut memory = memory(10);
-        append(&mut memory, message("ann", None, "secret"));
-        let delete = |target, by: &str, rights| Draft::Deletion { target, by: by.into(), rights, nonce: None };
-        let refused = |outcomes: Vec<Outcome>| match outcomes[..] {
-            [Outcome::Refused { why, .. }] => Some(why),
-            _ => None,
-        };
-        assert_eq!(refused(append(&mut memory, delete(1, "bob", Rights::Author))), Some(Refusal::NotYours));
-        assert_eq!(refused(append(&mut memory, delete(2, "ann", Rights::Author))), Some(Refusal::NoSuchMessage));
-        assert_eq!(refused(append(&mut memory, delete(0, "ann", Rights::Author))), Some(Refusal::NoSuchMessage));
-        assert_eq!(append(&mut memory, delete(1, "bob", Rights::Operator)).len(), 2);
-        assert_eq!(refused(append(&mut memory, delete(1, "ann", Rights::Author))), Some(Refusal::NoSuchMessage));
-        let page = read(&mut memory, Range::Last, 10);
-        assert_eq!(page.entries[0].kind, Kind::Message { user: "ann".into(), nonce: None, text: None });
-        assert_eq!(page.entries[1].kind, Kind::Deleted { target: 1, by: "bob".into() });
-        append(&mut memory, message("ann", None, "more"));
-        assert_eq!(append(&mut memory, Draft::Clear { user: "ann".into(), by: "bob".into() }).len(), 2);
-        let texts = read(&mut memory, Range::Last, 10)
-            .entries
-            .into_iter()
-            .filter(|entry| matches!(&entry.kind, Kind::Message { text: Some(_), .. }));
-        assert_eq!(texts.count(), 0);
-    }
-
-    #[test]
-    fn times_never_run_backwards() {
-        let mut memory = memory(10);
-        for millis in [5, 3, 9] {
-            submit(
-                &mut memory,
-                Command::Append { room: "lobby".into(), at: at(millis), draft: message("ann", None, "hi") },
-            );
-        }
-        let times: Vec<u64> =
-            read(&mut memory, Range::Last, 10).entries.iter().map(|entry| entry.at.millis()).collect();
-        assert_eq!(times, [5, 5, 9]);
-    }
-
-    #[test]
-    fn what_is_kept_has_a_limit_in_bytes() {
-        let limits = Limits { history_memory_bytes_max: 20_000, ..Limits::default() };
-        let mut memory = Memory::new(&limits, Tags::new(7));
-        for n in 0..100 {
-            let draft = message("ann", Some(n), &"x".repeat(1000));
-            submit(&mut memory, Command::Append { room: format!("room {n}").into(), at: at(1), draft });
-            assert!(memory.bytes <= 20_000 && memory.used.len() == memory.rooms.len());
-        }
-        let left = memory.list();
-        assert!(left.len() > 5 && left.iter().any(|room| &*room.name == "room 99"));
-        for _ in 0..100 {
-            append(&mut memory, message("ann", None, &"x".repeat(1000)));
-        }
-        assert_eq!(memory.list().len(), 1, "a room that is used is kept, whatever it has");
-        memory.rooms.values_mut().for_each(|room| room.prune(0));
-        assert_eq!(memory.rooms.values().map(|room| room.bytes + room.nonces.len()).sum::<usize>(), 0);
-    }
-
-    #[test]
-    fn ids_go_on_behind_those_of_a_forgotten_room() {
-        let limits = Limits { history_memory_bytes_max: 3000, ..Limits::default() };
-        let mut memory = Memory::new(&limits, Tags::new(7));
-        for _ in 0..5 {
-            append(&mut memory, message("ann", None, "hi"));
-        }
-        let last = read(&mut memory, Range::Last, 1).last;
-        let elsewhere = message("ann", None, &"x".repeat(3000));
-        submit(&mut memory, Command::Append { room: "other".into(), at: at(1), draft: elsewhere });
-        assert_eq!(read(&mut memory, Range::Last, 10).entries, [], "the lobby is forgotten");
-        append(&mut memory, message("ann", None, "hi"));
-        let page = read(&mut memory, Range::Last, 10);
-        assert_eq!((ids(&page), page.oldest), (vec![6], 6));
-        assert_eq!(read(&mut memory, Range::After(last), 10).past, Past::Other);
-    }
-}
+mod tests;

@@ -8,8 +8,9 @@
 //! | file | what it has |
 //! |---|---|
 //! | `queue` | commands one way, outcomes the other, one lock for many |
-//! | `keeper` | the thread: batches and their transactions, errors |
+//! | `keeper`, `done` | the thread: batches and their transactions, errors; what became of a command |
 //! | `history` | what commands mean in terms of the tables; `rooms`, `users`, `nonces`, `clears` are its tables |
+//! | `forget` | names that are taken out of the file |
 //! | `schema`, `open` | the tables, and why a file is not opened |
 //! | `checkpoints`, `chores`, `watch` | the log goes into the file; pruning; are the files there, and is there room |
 //! | `faults` | writes that fail, for tests |
@@ -22,7 +23,9 @@
 mod checkpoints;
 mod chores;
 mod clears;
+mod done;
 mod faults;
+mod forget;
 mod history;
 mod keeper;
 mod nonces;
@@ -37,7 +40,7 @@ mod watch;
 
 pub use faults::Faults;
 
-use super::{Command, Outcome, Refusal, Store};
+use super::{Command, Flaw, Outcome, Refusal, Store, Wrong};
 use crate::config::{HistoryArgs, HistoryKeep, HistorySync};
 use crate::id::ConnId;
 use queue::{Asked, Hold, Load, Queue};
@@ -156,6 +159,10 @@ impl Sqlite {
         let outcome = match command {
             Command::Append { room, draft, .. } => Outcome::Refused { room, nonce: draft.nonce(), why },
             Command::Read { .. } | Command::ListRooms => Outcome::Unread,
+            Command::Forget { .. } => Outcome::Unchanged(why),
+            Command::Import { room, .. } => {
+                Outcome::NotImported { room, flaw: Flaw { index: 0, why: Wrong::Refused(why) } }
+            }
         };
         self.outcomes.push_back((from, outcome));
     }

@@ -3,14 +3,16 @@
 use super::SqliteOptions;
 use super::checkpoints::Checkpoints;
 use super::chores::Chores;
+use super::done::{Done, refused, tell, writes};
 use super::faults::Faults;
-use super::history::{History, Verdict};
+use super::forget::{self, Forget};
+use super::history::History;
 use super::open::{self, Opened};
 use super::queue::{Asked, Hold, Load, Told};
 use super::watch::{Complaint, Trouble, Watch};
 use crate::id::ConnId;
 use crate::store::tags::Tags;
-use crate::store::{Command, Draft, Entry, Kind, Outcome, Page, Refusal, RoomFacts};
+use crate::store::{Command, Draft, Outcome};
 use rusqlite::{Connection, Error, ErrorCode, Statement};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -27,16 +29,10 @@ const BATCH_BYTES_MAX: usize = 2 << 20;
 const BATCH_FOR: Duration = Duration::from_millis(10);
 /// Time without a command after which the log is put into the file as a whole.
 const IDLE_AFTER: Duration = Duration::from_secs(1);
+/// Interval at which the log is looked at while the outcome of a forgotten name waits for it to be empty.
+const FORGET_RETRY: Duration = Duration::from_millis(50);
 /// Time after a failed chore until the next one is tried.
 const CHORES_RETRY: Duration = Duration::from_secs(1);
-
-/// What became of a command.
-enum Done {
-    Append(Verdict),
-    Page(Page),
-    Rooms(Vec<RoomFacts>),
-    Unread,
-}
 
 /// Whether a batch had a transaction.
 enum Wrote {
@@ -71,6 +67,7 @@ struct Keeper<'c> {
     begin: Statement<'c>,
     commit: Statement<'c>,
     history: History<'c>,
+    forget: Forget<'c>,
     checkpoints: Checkpoints<'c>,
     chores: Chores<'c>,
     watch: Watch,
@@ -97,6 +94,7 @@ impl<'c> Keeper<'c> {
             begin: connection.prepare("BEGIN IMMEDIATE")?,
             commit: connection.prepare("COMMIT")?,
             history: History::new(connection, Tags::from_system(), options.nonces_fresh)?,
+            forget: Forget::new(connection)?,
             checkpoints: Checkpoints::new(connection, now)?,
             chores: Chores::new(connection, options.keep, now)?,
             watch,
@@ -119,6 +117,10 @@ impl<'c> Keeper<'c> {
                     break;
                 }
                 self.rest(Instant::now());
+            }
+            if self.forget.is_waiting() {
+                self.end_forgetting(&mut told, Instant::now());
+                hold.0.tell(&mut told);
             }
             while !commands.is_empty() {
                 hold.0.wait_for_room();
@@ -147,7 +149,25 @@ impl<'c> Keeper<'c> {
         let count = self.done.len();
         for (done, (from, command)) in self.done.drain(..).zip(commands.drain(..count)) {
             told.done.add(Load::of(&command));
+            if let Done::Forgotten(forget::Done { forgotten, .. }) = &done {
+                self.forget.wait(from, forgotten.clone());
+            }
             tell(from, command, done, told);
+        }
+    }
+
+    /// Tells what is forgotten, once nothing of it is in the file or in the log.
+    fn end_forgetting(&mut self, told: &mut Told, now: Instant) {
+        if !self.history.clears.is_empty() || !self.may_work(now) {
+            return;
+        }
+        if self.checkpoints.is_due(now) {
+            self.empty_log(now);
+        }
+        if !self.checkpoints.has_log() {
+            for (from, forgotten) in self.forget.take() {
+                told.push(from, Outcome::Forgotten(forgotten));
+            }
         }
     }
 
@@ -165,24 +185,16 @@ impl<'c> Keeper<'c> {
                 break;
             }
             *tried += 1;
-            let done = match command {
-                Command::Append { room, at, draft } => match self.objection(draft) {
-                    Some(why) => {
-                        self.complain(&why);
-                        Done::Append(Verdict::Refused(Refusal::Storage))
-                    }
-                    None => {
-                        if !is_open {
-                            self.begin()?;
-                            is_open = true;
-                        }
-                        self.faults.strike()?;
-                        Done::Append(self.history.append(room, *at, draft)?)
-                    }
-                },
-                Command::Read { room, range, limit } => Done::Page(self.history.read(room, *range, *limit)?),
-                Command::ListRooms => Done::Rooms(self.history.list()?),
-            };
+            if let Some(why) = self.objection(command) {
+                self.complain(&why);
+                self.done.push(refused(command));
+                continue;
+            }
+            if !is_open && writes(command) {
+                self.begin()?;
+                is_open = true;
+            }
+            let done = self.do_one(command)?;
             self.done.push(done);
         }
         if !is_open {
@@ -191,8 +203,29 @@ impl<'c> Keeper<'c> {
         self.commit().map(|()| Wrote::Something)
     }
 
-    /// Why this is not appended now, if so. Deletions are what the free space of a full disk is kept for.
-    fn objection(&self, draft: &Draft) -> Option<String> {
+    /// Does one command, in the open transaction if it writes.
+    fn do_one(&mut self, command: &Command) -> Result<Done> {
+        if writes(command) {
+            self.faults.strike()?;
+        }
+        Ok(match command {
+            Command::Append { room, at, draft } => Done::Append(self.history.append(room, *at, draft)?),
+            Command::Read { room, range, limit } => Done::Page(self.history.read(room, *range, *limit)?),
+            Command::ListRooms => Done::Rooms(self.history.list()?),
+            Command::Forget { user, texts, at } => {
+                Done::Forgotten(self.forget.apply(&mut self.history, user, *texts, *at)?)
+            }
+            Command::Import { room, after, entries } => Done::Import(self.history.import(room, *after, entries)?),
+        })
+    }
+
+    /// Why this is not written now, if so. Deletions are what the free space of a full disk is kept for.
+    fn objection(&self, command: &Command) -> Option<String> {
+        if !writes(command) {
+            return None;
+        }
+        let needs_room =
+            matches!(command, Command::Append { draft: Draft::Message { .. }, .. } | Command::Import { .. });
         let file = self.file.display();
         if self.is_damaged {
             return Some(format!(
@@ -204,7 +237,7 @@ impl<'c> Keeper<'c> {
                 let path = path.display();
                 Some(format!("{path} was replaced or removed while it was open: messages are refused; restart squall"))
             }
-            _ if !matches!(draft, Draft::Message { .. }) => None,
+            _ if !needs_room => None,
             Trouble::DiskFull { free } => {
                 Some(format!("the disk of {file} has only {free} bytes free: messages are refused"))
             }
@@ -218,11 +251,7 @@ impl<'c> Keeper<'c> {
     fn refuse<'q>(&mut self, commands: impl Iterator<Item = &'q Command>) {
         self.done.clear();
         for command in commands {
-            let read = match command {
-                Command::Append { .. } => Ok(Done::Append(Verdict::Refused(Refusal::Storage))),
-                Command::Read { room, range, limit } => self.history.read(room, *range, *limit).map(Done::Page),
-                Command::ListRooms => self.history.list().map(Done::Rooms),
-            };
+            let read = if writes(command) { Ok(refused(command)) } else { self.do_one(command) };
             let done = read.unwrap_or_else(|e| {
                 self.roll_back(&e);
                 Done::Unread
@@ -297,7 +326,11 @@ impl<'c> Keeper<'c> {
     /// Time until there is something to do without a command.
     fn patience(&self, now: Instant) -> Duration {
         let has_chore = self.chores.are_due(&self.history, now) || self.chores.may_shrink();
-        if has_chore && self.may_work(now) { Duration::ZERO } else { self.watch.due_in(now) }
+        match has_chore && self.may_work(now) {
+            true => Duration::ZERO,
+            false if self.forget.is_waiting() => FORGET_RETRY,
+            false => self.watch.due_in(now),
+        }
     }
 
     /// Whether chores make sense now. Not in files that have lost their names: nothing that is done to them matters.
@@ -366,34 +399,5 @@ impl<'c> Keeper<'c> {
         if let Err(e) = last.and_then(|()| self.checkpoints.truncate(Instant::now())) {
             log::warn!("history: {}: {e}; what is in its log stays there", self.file.display());
         }
-    }
-}
-
-/// The outcomes of one command: what the connection gets, and then what every member gets.
-fn tell(from: ConnId, command: Command, done: Done, told: &mut Told) {
-    match (command, done) {
-        (Command::Append { room, draft, .. }, Done::Append(verdict)) => {
-            let nonce = draft.nonce();
-            match verdict {
-                Verdict::Refused(why) => told.push(from, Outcome::Refused { room, nonce, why }),
-                Verdict::Known { id } => told.push(from, Outcome::Appended { room, nonce, id, is_new: false }),
-                Verdict::New { id, tag, at } => {
-                    told.push(from, Outcome::Appended { room: room.clone(), nonce, id, is_new: true });
-                    let entry = Entry { id, tag, at, kind: kind_of(draft) };
-                    told.push(ConnId::NONE, Outcome::Entry { room, entry });
-                }
-            }
-        }
-        (Command::Read { room, .. }, Done::Page(page)) => told.push(from, Outcome::Page { room, page }),
-        (_, Done::Rooms(rooms)) => told.push(from, Outcome::Rooms(rooms)),
-        _ => told.push(from, Outcome::Unread),
-    }
-}
-
-fn kind_of(draft: Draft) -> Kind {
-    match draft {
-        Draft::Message { user, nonce, text } => Kind::Message { user, nonce, text: Some(text) },
-        Draft::Deletion { target, by, .. } => Kind::Deleted { target, by },
-        Draft::Clear { user, by } => Kind::Cleared { user, by },
     }
 }

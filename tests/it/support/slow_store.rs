@@ -59,7 +59,8 @@ impl SlowStore {
             Command::Append { room, draft, .. } => {
                 (from, Outcome::Refused { room, nonce: draft.nonce(), why: Refusal::Storage })
             }
-            Command::Read { .. } | Command::ListRooms => (from, Outcome::Unread),
+            Command::Forget { .. } => (from, Outcome::Unchanged(Refusal::Storage)),
+            _ => (from, Outcome::Unread),
         };
         outcomes.extend(waiting.drain(..count.min(waiting.len())).map(refused));
     }
