@@ -9,10 +9,14 @@ pub mod api;
 pub mod base;
 pub mod chat;
 pub mod context;
+#[cfg(feature = "history")]
+pub mod control;
 pub mod cookie;
 pub mod files;
 pub mod index;
 pub mod language;
+#[cfg(feature = "history")]
+pub mod lines;
 pub mod login;
 pub mod name;
 pub mod origins;
@@ -35,6 +39,8 @@ use api::Api;
 use chat::Chat;
 use chat::rules::Rules;
 use context::Context;
+#[cfg(feature = "history")]
+use control::Control;
 use files::Files;
 use index::Index;
 use language::Localized;
@@ -79,6 +85,8 @@ pub struct Site {
     upgrades: Upgrades,
     chat: Chat,
     api: Api,
+    #[cfg(feature = "history")]
+    control: Control,
     search: Search,
     files: Files,
 }
@@ -98,6 +106,8 @@ impl Site {
             upgrades: Upgrades::new(limits),
             chat: Chat::new(rules),
             api: Api::new(limits, now),
+            #[cfg(feature = "history")]
+            control: Control::default(),
             search: Search::new(&settings, limits)?,
             origins: Origins::new(settings.allow_origin),
             files: Files::new(settings.www),
@@ -172,6 +182,11 @@ impl App for Site {
         self.route(Context { from, request, body, now }, out);
     }
 
+    #[cfg(feature = "history")]
+    fn control(&mut self, from: ConnId, request: &Request<'_>, body: &[u8], now: Now, out: &mut Effects) {
+        self.control.request(Context { from, request, body, now }, out);
+    }
+
     fn message(&mut self, from: ConnId, kind: Kind, payload: Payload<'_>, now: Now, out: &mut Effects) {
         self.chat.on_message(from, kind, payload, now, out);
     }
@@ -188,6 +203,8 @@ impl App for Site {
     }
 
     fn stored(&mut self, from: ConnId, outcome: Outcome, now: Now, out: &mut Effects) {
+        #[cfg(feature = "history")]
+        let Some(outcome) = self.control.on_stored(from, outcome, out) else { return };
         if let Some(outcome) = self.api.on_stored(from, outcome, &self.chat, out) {
             self.chat.on_stored(from, outcome, now.instant, out);
         }
@@ -196,6 +213,8 @@ impl App for Site {
     fn woke(&mut self, from: ConnId, now: Now, out: &mut Effects) {
         match from {
             ConnId::NONE => self.chat.on_alarm(now.instant, out),
+            #[cfg(feature = "history")]
+            _ if self.control.on_woke(from, out) => {}
             _ => self.index.resume(from, &self.pages, out),
         }
     }
@@ -205,6 +224,8 @@ impl App for Site {
         self.search.on_left(from);
         self.files.on_left(from);
         self.api.on_left(from);
+        #[cfg(feature = "history")]
+        self.control.on_left(from);
         self.chat.on_left(from, now.instant, out);
     }
 

@@ -140,7 +140,8 @@ impl Memory {
             room.prune(self.keep);
             self.bytes = self.bytes + room.bytes - before;
         }
-        self.outcomes.push_back((from, Outcome::Forgotten(Forgotten { rooms: names.len(), anonymous: Some(anonymous) })));
+        self.outcomes
+            .push_back((from, Outcome::Forgotten(Forgotten { rooms: names.len(), anonymous: Some(anonymous) })));
         self.forget_unused();
     }
 

@@ -14,23 +14,28 @@
 //! | `schema`, `open` | the tables, and why a file is not opened |
 //! | `checkpoints`, `chores`, `watch` | the log goes into the file; pruning; are the files there, and is there room |
 //! | `faults` | writes that fail, for tests |
+//! | `reader`, `backup`, `check`, `figures` | a second connection, which only reads: pages, copies, faults, numbers |
 //!
 //! `chat.db` is in WAL mode, and only the connection of this thread writes to it or makes checkpoints. Other programs may
 //! read it. An outcome is told when its transaction is committed: with [`HistorySync::Full`] the log is on the disk then,
 //! with [`HistorySync::Normal`] the kernel has it. A text that is deleted, cleared or pruned is overwritten with zeros
 //! (`secure_delete`) and is gone from the log as soon as that is emptied, a second after the last message.
 
+pub mod backup;
+pub mod check;
 mod checkpoints;
 mod chores;
 mod clears;
 mod done;
 mod faults;
+pub mod figures;
 mod forget;
 mod history;
 mod keeper;
 mod nonces;
 mod open;
 mod queue;
+pub mod reader;
 mod rooms;
 mod schema;
 #[cfg(test)]
@@ -39,6 +44,7 @@ mod users;
 mod watch;
 
 pub use faults::Faults;
+pub use reader::Reader;
 
 use super::{Command, Flaw, Outcome, Refusal, Store, Wrong};
 use crate::config::{HistoryArgs, HistoryKeep, HistorySync};
@@ -107,6 +113,16 @@ impl SqliteOptions {
             ..SqliteOptions::default()
         }
     }
+}
+
+/// Whether a process uses the history in this directory: a server, or a command that changes it.
+pub fn is_in_use(directory: &Path) -> bool {
+    open::is_locked(directory)
+}
+
+/// Whether there is a history in this directory.
+pub fn exists(directory: &Path) -> bool {
+    directory.join(open::FILE).exists()
 }
 
 /// The loop's side of the history in a file. Dropping it waits until all that was submitted is done and the file is

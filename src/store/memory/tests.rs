@@ -142,8 +142,7 @@ fn times_never_run_backwards() {
             Command::Append { room: "lobby".into(), at: at(millis), draft: message("ann", None, "hi") },
         );
     }
-    let times: Vec<u64> =
-        read(&mut memory, Range::Last, 10).entries.iter().map(|entry| entry.at.millis()).collect();
+    let times: Vec<u64> = read(&mut memory, Range::Last, 10).entries.iter().map(|entry| entry.at.millis()).collect();
     assert_eq!(times, [5, 5, 9]);
 }
 

@@ -10,6 +10,7 @@ use crate::id::ConnId;
 use crate::store::{ANONYMOUS, Entry, Forgotten, Kind, Texts};
 use rusqlite::{Connection, Result, Statement};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What a forgotten name is deleted from besides the history itself: a statement for each table that has names, with the
 /// name as `?1`. A new table with names has its line here.
@@ -21,6 +22,8 @@ pub(super) struct Forget<'c> {
     others: Vec<Statement<'c>>,
     /// Names that are out of the tables, and perhaps still in the log.
     waiting: Vec<(ConnId, Forgotten)>,
+    /// When the log was last tried to be made empty for them.
+    tried: Option<Instant>,
 }
 
 /// What forgetting a name has done in the tables.
@@ -40,6 +43,7 @@ impl<'c> Forget<'c> {
             )?,
             others: OTHER_TABLES.iter().map(|sql| connection.prepare(sql)).collect::<Result<_>>()?,
             waiting: vec![],
+            tried: None,
         })
     }
 
@@ -52,7 +56,8 @@ impl<'c> Forget<'c> {
         let Some(number) = history.users.find(name)? else {
             return Ok(Done { forgotten: Forgotten { rooms: 0, anonymous: None }, entries: vec![] });
         };
-        let rooms = self.rooms_of.query_map([number, kind::CLEARED], |row| row.get(0))?.collect::<Result<Vec<i64>>>()?;
+        let rooms =
+            self.rooms_of.query_map([number, kind::CLEARED], |row| row.get(0))?.collect::<Result<Vec<i64>>>()?;
         let anonymous = free_name(history)?;
         history.users.rename(number, &anonymous)?;
         let cleared = match texts {
@@ -67,7 +72,8 @@ impl<'c> Forget<'c> {
         for room in &rooms {
             let room_name = history.rooms.name(*room)?;
             let Some(room) = history.rooms.find(&room_name)? else { continue };
-            let columns = Columns { kind: kind::CLEARED, user: cleared, nonce: None, text: None, target: Some(cleared) };
+            let columns =
+                Columns { kind: kind::CLEARED, user: cleared, nonce: None, text: None, target: Some(cleared) };
             let Verdict::New { id, tag, at } = history.insert(&room_name, room, at, columns)? else { continue };
             if let Some(room) = history.rooms.find(&room_name)? {
                 history.rooms.change(&room_name, super::rooms::Room { rewritten: id, ..room });
@@ -88,8 +94,19 @@ impl<'c> Forget<'c> {
         !self.waiting.is_empty()
     }
 
+    /// Whether the log is to be made empty now, which a program that reads may prevent; then it is tried again after
+    /// `interval`.
+    pub fn may_try(&mut self, now: Instant, interval: Duration) -> bool {
+        let may = self.tried.is_none_or(|tried| now.saturating_duration_since(tried) >= interval);
+        if may {
+            self.tried = Some(now);
+        }
+        may
+    }
+
     /// All that was to be erased is erased, and the log is empty: the outcomes that have waited.
     pub fn take(&mut self) -> Vec<(ConnId, Forgotten)> {
+        self.tried = None;
         std::mem::take(&mut self.waiting)
     }
 }

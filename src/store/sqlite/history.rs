@@ -179,7 +179,14 @@ impl<'c> History<'c> {
         Ok(Verdict::New { id: last.id, tag: last.tag, at })
     }
 
-    fn put(&mut self, name: &Arc<str>, mut room: Room, last: Position, at: UnixMillis, columns: Columns<'_>) -> Result<()> {
+    fn put(
+        &mut self,
+        name: &Arc<str>,
+        mut room: Room,
+        last: Position,
+        at: UnixMillis,
+        columns: Columns<'_>,
+    ) -> Result<()> {
         let Columns { kind, user, nonce, text, target } = columns;
         let (id, millis, tag) = (signed(last.id), signed(at.millis()), last.tag as i32);
         let bytes = nonce.map(|nonce| &nonce.0[..]);
@@ -212,9 +219,7 @@ impl<'c> History<'c> {
                     self.erase.execute([room.number, signed(*target)])?;
                     (by, None, None, kind::DELETED, Some(signed(*target)))
                 }
-                Kind::Cleared { user, by } => {
-                    (by, None, None, kind::CLEARED, Some(self.users.find_or_add(user)?))
-                }
+                Kind::Cleared { user, by } => (by, None, None, kind::CLEARED, Some(self.users.find_or_add(user)?)),
             };
             let columns = Columns { kind, user: self.users.find_or_add(user)?, nonce, text, target };
             last = entry.position();
@@ -379,19 +384,20 @@ enum Way {
 }
 
 /// A row of `entries`.
-struct Stored {
-    id: u64,
-    kind: i64,
-    tag: u32,
-    at: UnixMillis,
-    user: i64,
-    nonce: Option<[u8; 16]>,
-    text: Option<Box<str>>,
-    target: Option<i64>,
+pub(super) struct Stored {
+    pub id: u64,
+    pub kind: i64,
+    pub tag: u32,
+    pub at: UnixMillis,
+    pub user: i64,
+    pub nonce: Option<[u8; 16]>,
+    pub text: Option<Box<str>>,
+    pub target: Option<i64>,
 }
 
 impl Stored {
-    fn from_row(row: &Row<'_>) -> Result<Stored> {
+    /// From the columns id, kind, tag, at, user, nonce, text, target.
+    pub fn from_row(row: &Row<'_>) -> Result<Stored> {
         Ok(Stored {
             id: unsigned(row.get(0)?),
             kind: row.get(1)?,

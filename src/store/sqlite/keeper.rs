@@ -10,7 +10,6 @@ use super::history::History;
 use super::open::{self, Opened};
 use super::queue::{Asked, Hold, Load, Told};
 use super::watch::{Complaint, Trouble, Watch};
-use crate::id::ConnId;
 use crate::store::tags::Tags;
 use crate::store::{Command, Draft, Outcome};
 use rusqlite::{Connection, Error, ErrorCode, Statement};
@@ -161,7 +160,7 @@ impl<'c> Keeper<'c> {
         if !self.history.clears.is_empty() || !self.may_work(now) {
             return;
         }
-        if self.checkpoints.is_due(now) {
+        if self.checkpoints.has_log() && self.forget.may_try(now, FORGET_RETRY) {
             self.empty_log(now);
         }
         if !self.checkpoints.has_log() {

@@ -5,6 +5,7 @@ use super::watch::log_of;
 use crate::config::HistorySync;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, ffi};
+use std::cmp::Ordering;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The database in the data directory.
-const FILE: &str = "chat.db";
+pub(super) const FILE: &str = "chat.db";
 /// Locked while the database is open, so that no second squall opens it.
 const LOCK_FILE: &str = "chat.lock";
 /// SQLite 3.51.3. All before it may damage a file whose log begins anew while another program reads (the WAL-reset bug).
@@ -123,7 +124,7 @@ fn create(file: &Path) -> Result<(), String> {
 }
 
 /// An empty file that only its owner may read; SQLite gives the same mode to its log.
-fn prepare(draft: &Path) -> io::Result<()> {
+pub(super) fn prepare(draft: &Path) -> io::Result<()> {
     match fs::remove_file(draft) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}
@@ -212,12 +213,54 @@ fn configure(connection: &Connection, sync: HistorySync) -> Result<(), Error> {
     connection.busy_timeout(WRITE_WITHIN)
 }
 
+/// Opens a database that bears our mark, to read it only: beside the store of a server, or without one. It makes no
+/// checkpoint.
+///
+/// # Errors
+/// A sentence that names the file: there is none, or why it cannot be read.
+pub(super) fn open_to_read(file: &Path) -> Result<Connection, String> {
+    let why = Sentences { file };
+    check_library(rusqlite::version_number())?;
+    if fs::metadata(file).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+        return Err(format!(
+            "there is no history {}: name the directory of its server with --data-dir",
+            file.display()
+        ));
+    }
+    check_header(file)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || {
+        let connection = Connection::open_with_flags(file, flags)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.busy_timeout(OPEN_WITHIN)?;
+        connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA query_only = ON")?;
+        let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
+        Ok((connection, usize::try_from(version).unwrap_or(usize::MAX)))
+    };
+    let (connection, version) = open().map_err(|e| why.of(&e))?;
+    match version.cmp(&STEPS.len()) {
+        Ordering::Greater => Err(why.newer(version, STEPS.len())),
+        Ordering::Less => Err(format!(
+            "{} has format {version} of an older squall: start the server once, which brings it to format {}",
+            file.display(),
+            STEPS.len()
+        )),
+        Ordering::Equal => Ok(connection),
+    }
+}
+
+/// Whether another process holds the lock of this directory.
+pub(super) fn is_locked(directory: &Path) -> bool {
+    let lock = File::open(directory.join(LOCK_FILE));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// Not to be created, and used by one thread only.
 fn flags() -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
-fn with_ending(file: &Path, ending: &str) -> PathBuf {
+pub(super) fn with_ending(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(ending);
     name.into()

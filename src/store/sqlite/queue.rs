@@ -33,9 +33,7 @@ impl Load {
     pub fn of(command: &Command) -> Load {
         let own = match command {
             Command::Append { draft: Draft::Message { text, .. }, .. } => text.len(),
-            Command::Import { entries, .. } => {
-                entries.iter().map(|entry| size_of::<Entry>() + text_bytes(entry)).sum()
-            }
+            Command::Import { entries, .. } => entries.iter().map(|entry| size_of::<Entry>() + text_bytes(entry)).sum(),
             _ => 0,
         };
         Load { commands: 1, bytes: size_of::<Asked>() + own }

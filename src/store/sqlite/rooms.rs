@@ -32,7 +32,7 @@ impl Room {
     }
 
     /// From the columns number, last_id, last_tag, last_at, pruned_id, pruned_tag, rewritten_id.
-    fn from_row(row: &Row<'_>) -> Result<Room> {
+    pub fn from_row(row: &Row<'_>) -> Result<Room> {
         Ok(Room {
             number: row.get(0)?,
             last: Position { id: unsigned(row.get(1)?), tag: tag_of(row.get(2)?) },

@@ -68,7 +68,8 @@ impl<'c> Users<'c> {
     /// rows to other pages to make place, and leaves copies that `secure_delete` does not know, so all pages are made
     /// anew. That takes about a second for half a million users.
     pub fn rename(&mut self, number: i64, name: &str) -> Result<()> {
-        self.connection.execute("CREATE TEMP TABLE named AS SELECT number, name FROM users WHERE number != ?1", [number])?;
+        self.connection
+            .execute("CREATE TEMP TABLE named AS SELECT number, name FROM users WHERE number != ?1", [number])?;
         self.connection.execute("INSERT INTO named (number, name) VALUES (?1, ?2)", params![number, name])?;
         self.connection.execute_batch(
             "DELETE FROM users;

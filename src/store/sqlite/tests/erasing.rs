@@ -170,9 +170,8 @@ fn a_name_is_not_forgotten_while_a_program_reads_the_log() {
     reader.execute_batch("BEGIN; SELECT count(*) FROM entries").expect("a snapshot");
     store.submit(ConnId::new(1, 1), Command::Forget { user: "ann".into(), texts: Texts::Erase, at: at(1) });
     store.flush();
-    let mut is_told = || {
-        std::iter::from_fn(|| store.take()).any(|(_, outcome)| matches!(outcome, Outcome::Forgotten(_)))
-    };
+    let mut is_told =
+        || std::iter::from_fn(|| store.take()).any(|(_, outcome)| matches!(outcome, Outcome::Forgotten(_)));
     std::thread::sleep(Duration::from_millis(300));
     assert!(!is_told(), "the old pages are in the log, and the reader needs them");
     drop(reader);
