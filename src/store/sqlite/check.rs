@@ -3,7 +3,7 @@
 use super::Reader;
 use super::schema::kind;
 use crate::store::PAGE_MAX;
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 /// Sentences about faults, at most: a damaged file may have one for each entry.
 const SAID_MAX: u64 = 100;
@@ -179,8 +179,8 @@ impl Check<'_> {
 
     /// Whether the row of a room says of its entries what they are.
     fn ends(&mut self, room: i64, name: &str) -> Result<(), String> {
-        let sql = "SELECT last_id = coalesce((SELECT max(id) FROM entries WHERE room = number), pruned_id),
-                          last_id = pruned_id OR EXISTS (SELECT 1 FROM entries WHERE room = number AND id = last_id
+        let sql = "SELECT last_id = coalesce((SELECT max(id) FROM entries WHERE room = rooms.number), pruned_id),
+                          last_id = pruned_id OR EXISTS (SELECT 1 FROM entries WHERE room = rooms.number AND id = last_id
                                                          AND tag = last_tag AND at = last_at),
                           pruned_id <= last_id AND indexed_id <= last_id AND rewritten_id <= last_id
                    FROM rooms WHERE number = ?1";
@@ -202,15 +202,14 @@ impl Check<'_> {
 
     /// Entries of rooms that are not there.
     fn strays(&mut self) -> Result<(), String> {
-        let sql = "SELECT min(room), EXISTS (SELECT 1 FROM rooms WHERE number = min(entries.room))
-                   FROM entries WHERE room > ?1";
-        let mut room = 0;
+        let sql = "SELECT e.room, r.number IS NOT NULL FROM entries e LEFT JOIN rooms r ON r.number = e.room
+                   WHERE e.room > ?1 ORDER BY e.room LIMIT 1";
+        let mut room = i64::MIN;
         loop {
-            let next = self.reader.said(|connection| {
-                let mut next = connection.prepare(sql)?;
-                next.query_row([room], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, bool>(1)?)))
+            let next: Option<(i64, bool)> = self.reader.said(|connection| {
+                connection.query_row(sql, [room], |row| Ok((row.get(0)?, row.get(1)?))).optional()
             })?;
-            let (Some(next), is_there) = next else { return Ok(()) };
+            let Some((next, is_there)) = next else { return Ok(()) };
             if !is_there {
                 self.fault(&format!("there are entries of a room number {next}, which is not there"));
             }

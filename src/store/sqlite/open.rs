@@ -233,7 +233,7 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, String> {
         let connection = Connection::open_with_flags(file, flags)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.busy_timeout(OPEN_WITHIN)?;
-        connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA query_only = ON")?;
+        connection.execute_batch("PRAGMA trusted_schema = OFF")?;
         let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
         Ok((connection, usize::try_from(version).unwrap_or(usize::MAX)))
     };

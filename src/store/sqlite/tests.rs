@@ -5,6 +5,7 @@ mod failing;
 mod figures;
 mod files;
 mod pruning;
+mod reading;
 mod repeating;
 
 use super::*;
