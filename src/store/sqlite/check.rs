@@ -3,7 +3,7 @@
 use super::Reader;
 use super::schema::kind;
 use crate::store::PAGE_MAX;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{ErrorCode, OptionalExtension, Row, params};
 
 /// Sentences about faults, at most: a damaged file may have one for each entry.
 const SAID_MAX: u64 = 100;
@@ -115,7 +115,12 @@ impl Check<'_> {
     fn pages(&mut self) -> Result<bool, String> {
         let found = self.reader.said(|connection| {
             let mut check = connection.prepare(&format!("PRAGMA quick_check({SAID_MAX})"))?;
-            check.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<String>, _>>()
+            let found = check.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<String>, _>>();
+            // With some faults it does not get to its end.
+            match found {
+                Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => Ok(vec![e.to_string()]),
+                found => found,
+            }
         })?;
         let faults: Vec<&String> = found.iter().filter(|line| *line != "ok").collect();
         faults.iter().for_each(|line| self.fault(&format!("the database: {line}")));
