@@ -205,7 +205,8 @@ pub enum Outcome {
     Appended { room: Arc<str>, nonce: Option<Nonce>, id: u64, is_new: bool },
     /// For the connection that asked: nothing was stored.
     Refused { room: Arc<str>, nonce: Option<Nonce>, why: Refusal },
-    /// For every member of the room, about no connection: a new entry. Its id is that of the one before plus 1.
+    /// For every member of the room, about no connection: a new entry. Its id is that of the one before plus 1; the first
+    /// one of a room that is imported may have any.
     Entry { room: Arc<str>, entry: Entry },
     /// For the connection that asked.
     Page { room: Arc<str>, page: Page },

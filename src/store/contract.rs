@@ -455,7 +455,11 @@ fn what_cannot_be_imported_changes_nothing() {
         assert_eq!(flaw(store, Position::START, &[one.clone(), one.clone()]), (1, Wrong::Double { before: 1 }));
         let twice = [message(1, "ann", Some(1)), message(2, "bob", Some(1)), message(3, "ann", Some(1))];
         assert_eq!(flaw(store, Position::START, &twice), (2, Wrong::Nonce));
-        assert_eq!(flaw(store, one.position(), &[two.clone()]), (0, Wrong::NotEmpty), "there is no such room");
+        assert_eq!(
+            flaw(store, one.position(), std::slice::from_ref(&two)),
+            (0, Wrong::NotEmpty),
+            "there is no such room"
+        );
         assert_eq!(ask(store, Command::ListRooms), [Outcome::Rooms(vec![])]);
         let room = "lobby".into();
         assert_eq!(import(store, Position::START, &[]).1, Outcome::Imported { room, last: Position::START });

@@ -44,6 +44,7 @@ mod users;
 mod watch;
 
 pub use faults::Faults;
+pub use open::NotOpened;
 pub use reader::Reader;
 
 use super::{Command, Flaw, Outcome, Refusal, Store, Wrong};
@@ -115,11 +116,6 @@ impl SqliteOptions {
     }
 }
 
-/// Whether a process uses the history in this directory: a server, or a command that changes it.
-pub fn is_in_use(directory: &Path) -> bool {
-    open::is_locked(directory)
-}
-
 /// Whether there is a history in this directory.
 pub fn exists(directory: &Path) -> bool {
     directory.join(open::FILE).exists()
@@ -145,6 +141,18 @@ impl Sqlite {
     /// A sentence that names the file and says what to do: it is damaged, of another program, of a newer squall, in use,
     /// or cannot be used; then it is left as it is. Or there is no thread.
     pub fn open(directory: &Path, options: SqliteOptions, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Sqlite, String> {
+        Ok(Sqlite::try_open(directory, options, wake)?)
+    }
+
+    /// The same for a caller that may try again.
+    ///
+    /// # Errors
+    /// As of [`Sqlite::open`], and whether another process uses the directory.
+    pub fn try_open(
+        directory: &Path,
+        options: SqliteOptions,
+        wake: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<Sqlite, NotOpened> {
         let opened = open::open(directory, options.sync)?;
         let watch = Watch::new(&opened.file, options.free_bytes_min, options.bytes_max, Instant::now());
         let watch = watch.map_err(|e| format!("{} is gone: {e}", opened.file.display()))?;
@@ -159,7 +167,7 @@ impl Sqlite {
         if let Err(why) = is_ready {
             // It closes the file. That it has panicked is said already.
             let _ = thread.join();
-            return Err(why);
+            return Err(why.into());
         }
         Ok(Sqlite {
             queue,

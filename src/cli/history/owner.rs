@@ -4,7 +4,7 @@ use super::ask::{self, Said};
 use crate::clock::Now;
 use crate::id::ConnId;
 use crate::site::control::{FORGET, IMPORT, SOCKET};
-use crate::store::sqlite::{Sqlite, SqliteOptions, is_in_use};
+use crate::store::sqlite::{NotOpened, Sqlite, SqliteOptions};
 use crate::store::{Command, Entry, Flaw, Forgotten, Outcome, Position, Store, Texts, Wrong};
 use serde_json::{Value, json};
 use std::os::unix::net::UnixStream;
@@ -51,19 +51,17 @@ impl Owner {
             }
             let main = thread::current();
             let wake = Arc::new(move || main.unpark());
-            let why = match is_in_use(directory) {
-                false => match Sqlite::open(directory, SqliteOptions::default(), wake) {
-                    Ok(store) => return Ok(Owner::Own(Box::new(store))),
-                    Err(why) => why,
-                },
-                true => format!(
-                    "another squall uses {} and does not listen on {SOCKET}: its log says why; stop it, or wait for its end",
-                    directory.display()
-                ),
-            };
-            // It may have taken the lock in between.
-            if !is_in_use(directory) || Instant::now() > until {
-                return Err(why);
+            match Sqlite::try_open(directory, SqliteOptions::default(), wake) {
+                Ok(store) => return Ok(Owner::Own(Box::new(store))),
+                Err(NotOpened::Unusable(why)) => return Err(why),
+                Err(NotOpened::InUse(_)) if Instant::now() > until => {
+                    return Err(format!(
+                        "another squall uses {} and does not listen on {SOCKET}: its log says why; stop it, or wait for \
+                         its end",
+                        directory.display()
+                    ));
+                }
+                Err(NotOpened::InUse(_)) => {}
             }
             thread::sleep(LOOK_EVERY);
         }

@@ -1,7 +1,7 @@
 //! A copy of the history, made while a server writes or without one.
 
 use super::Reader;
-use super::open::{prepare, with_ending};
+use super::open::{LOCK_FILE, prepare, with_ending};
 use super::watch::log_of;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File};
@@ -35,7 +35,8 @@ pub fn back_up(reader: &Reader, file: &Path, overwrite: Overwrite) -> Result<u64
     if let Ok(found) = fs::metadata(file) {
         let is_it =
             |own: &Path| fs::metadata(own).is_ok_and(|own| (own.dev(), own.ino()) == (found.dev(), found.ino()));
-        if is_it(&reader.file) || is_it(&log_of(&reader.file)) || is_it(&with_ending(&reader.file, "-shm")) {
+        let (log, index) = (log_of(&reader.file), with_ending(&reader.file, "-shm"));
+        if [&reader.file, &log, &index, &reader.file.with_file_name(LOCK_FILE)].into_iter().any(|own| is_it(own)) {
             return Err(format!("{} is the history itself: name another file for the copy", file.display()));
         }
         if overwrite == Overwrite::Never || !found.is_file() {
@@ -58,8 +59,11 @@ pub fn back_up(reader: &Reader, file: &Path, overwrite: Overwrite) -> Result<u64
         copy.sync_all()?;
         match overwrite {
             Overwrite::Allowed => fs::rename(&draft.0, file)?,
-            // A link, unlike a rename, takes no other file's place.
-            Overwrite::Never => fs::hard_link(&draft.0, file)?,
+            // A link, unlike a rename, takes no other file's place. Some file systems have none.
+            Overwrite::Never => match fs::hard_link(&draft.0, file) {
+                Err(e) if e.kind() != ErrorKind::AlreadyExists && !file.exists() => fs::rename(&draft.0, file)?,
+                linked => linked?,
+            },
         }
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;

@@ -49,12 +49,16 @@ impl<'c> Forget<'c> {
 
     /// Takes a name out of the tables, in the open transaction.
     pub fn apply(&mut self, history: &mut History<'c>, name: &Arc<str>, texts: Texts, at: UnixMillis) -> Result<Done> {
+        let mut deleted = 0;
         for table in &mut self.others {
-            table.execute([&**name])?;
+            deleted += table.execute([&**name])?;
         }
         history.clears.refresh()?;
-        let Some(number) = history.users.find(name)? else {
-            return Ok(Done { forgotten: Forgotten { rooms: 0, anonymous: None }, entries: vec![] });
+        let number = match history.users.find(name)? {
+            Some(number) => number,
+            // The name has said nothing, but it was there.
+            None if deleted > 0 => history.users.find_or_add(name)?,
+            None => return Ok(Done { forgotten: Forgotten { rooms: 0, anonymous: None }, entries: vec![] }),
         };
         let rooms =
             self.rooms_of.query_map([number, kind::CLEARED], |row| row.get(0))?.collect::<Result<Vec<i64>>>()?;

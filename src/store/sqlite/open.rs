@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The database in the data directory.
 pub(super) const FILE: &str = "chat.db";
 /// Locked while the database is open, so that no second squall opens it.
-const LOCK_FILE: &str = "chat.lock";
+pub(super) const LOCK_FILE: &str = "chat.lock";
 /// SQLite 3.51.3. All before it may damage a file whose log begins anew while another program reads (the WAL-reset bug).
 const LIBRARY_MIN: i32 = 3_051_003;
 /// Time that the start waits for another program that writes to the file.
@@ -24,6 +24,28 @@ const OPEN_WITHIN: Duration = Duration::from_secs(2);
 pub(super) const WRITE_WITHIN: Duration = Duration::from_secs(1);
 /// Bytes of the header of a file (the SQLite file format, section 1.3).
 const HEADER_BYTES: usize = 100;
+
+/// Why a history is not opened, in a sentence that names the file and says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotOpened {
+    /// Another process uses the directory, perhaps for a moment only.
+    InUse(String),
+    Unusable(String),
+}
+
+impl From<String> for NotOpened {
+    fn from(why: String) -> NotOpened {
+        NotOpened::Unusable(why)
+    }
+}
+
+impl From<NotOpened> for String {
+    fn from(why: NotOpened) -> String {
+        match why {
+            NotOpened::InUse(why) | NotOpened::Unusable(why) => why,
+        }
+    }
+}
 
 /// An open database. The lock lasts as long as this.
 pub(super) struct Opened {
@@ -36,7 +58,7 @@ pub(super) struct Opened {
 ///
 /// # Errors
 /// A sentence that names the file, and what to do.
-pub(super) fn open(directory: &Path, sync: HistorySync) -> Result<Opened, String> {
+pub(super) fn open(directory: &Path, sync: HistorySync) -> Result<Opened, NotOpened> {
     check_library(rusqlite::version_number())?;
     DirBuilder::new()
         .recursive(true)
@@ -50,11 +72,11 @@ pub(super) fn open(directory: &Path, sync: HistorySync) -> Result<Opened, String
         Ok(_) => check_header(&file)?,
         Err(e) if e.kind() == io::ErrorKind::NotFound && !file.is_symlink() => {
             if fs::metadata(log_of(&file)).is_ok_and(|log| log.len() > 0) {
-                return Err(why.lost_file());
+                return Err(why.lost_file().into());
             }
             create(&file).map_err(|e| format!("{} cannot be made: {e}", file.display()))?;
         }
-        Err(e) => return Err(why.unreadable(&e)),
+        Err(e) => return Err(why.unreadable(&e).into()),
     }
     let connection = connect(&file, STEPS)?;
     configure(&connection, sync).map_err(|e| why.of(&e))?;
@@ -72,17 +94,17 @@ fn check_library(version: i32) -> Result<(), String> {
     ))
 }
 
-fn lock(directory: &Path) -> Result<File, String> {
+fn lock(directory: &Path) -> Result<File, NotOpened> {
     let path = directory.join(LOCK_FILE);
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
     let lock = opened.map_err(|e| format!("{} cannot be made: {e}", path.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(format!(
+        Err(TryLockError::WouldBlock) => Err(NotOpened::InUse(format!(
             "another squall uses {} (its {LOCK_FILE} is locked): stop it, or use another --data-dir",
             directory.display()
-        )),
-        Err(TryLockError::Error(e)) => Err(format!("{} cannot be locked: {e}", path.display())),
+        ))),
+        Err(TryLockError::Error(e)) => Err(format!("{} cannot be locked: {e}", path.display()).into()),
     }
 }
 
@@ -247,12 +269,6 @@ pub(super) fn open_to_read(file: &Path) -> Result<Connection, String> {
         )),
         Ordering::Equal => Ok(connection),
     }
-}
-
-/// Whether another process holds the lock of this directory.
-pub(super) fn is_locked(directory: &Path) -> bool {
-    let lock = File::open(directory.join(LOCK_FILE));
-    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// Not to be created, and used by one thread only.

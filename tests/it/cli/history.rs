@@ -133,7 +133,11 @@ fn what_reads_works_with_a_server_and_without_one() {
         }
     };
     look();
-    stop(server);
+    server.signal("KILL");
+    drop(server);
+    assert!(std::fs::metadata(home.file("chat.db-wal")).is_ok_and(|log| log.len() > 0), "what it said is in its log");
+    look();
+    stop(home.serve());
     look();
 }
 

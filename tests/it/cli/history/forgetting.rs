@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// Enters the lobby by `squall.v1`, and returns the position of `welcome`, too.
 #[track_caller]
-fn enter(server: &Child, name: &str, query: &str) -> (WsClient, Value) {
+pub fn enter(server: &Child, name: &str, query: &str) -> (WsClient, Value) {
     let cookie = login(server.address, name);
     let fields = format!("Cookie: {cookie}\r\nSec-WebSocket-Protocol: squall.v1\r\n");
     let mut member = WsClient::open(server.address, &format!("/chat/{query}"), &fields);
@@ -25,7 +25,7 @@ fn heard(member: &mut WsClient) -> Value {
 
 /// The next frame of this type.
 #[track_caller]
-fn heard_as(member: &mut WsClient, kind: &str) -> Value {
+pub fn heard_as(member: &mut WsClient, kind: &str) -> Value {
     loop {
         let frame = heard(member);
         if frame["type"] == kind {

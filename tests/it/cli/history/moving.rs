@@ -1,5 +1,6 @@
 //! From one machine to another: `export`, then `import`.
 
+use super::forgetting::{enter, heard_as};
 use super::{Home, page, say, stop, texts};
 use crate::support::Dir;
 use std::fs;
@@ -65,7 +66,7 @@ fn a_line_that_is_wrong_is_named_and_nothing_is_changed() {
     ] {
         fs::write(&file, format!("{FIRST}\n\n{second}\r\n{bad}\n")).expect("a file");
         let refused = home.refused(&["import", &file.to_string_lossy()]);
-        assert!(refused.contains(&format!(", line 4: ")) && refused.contains(why), "{refused}");
+        assert!(refused.contains(", line 4: ") && refused.contains(why), "{refused}");
         assert_eq!(home.ok(&["rooms"]).lines().count(), 1);
     }
     // Only the store knows nonces: the entries in front of the line are there.
@@ -81,6 +82,20 @@ fn a_line_that_is_wrong_is_named_and_nothing_is_changed() {
     assert_eq!(texts(&home.lines(&["export", "hall"])), [Some("one")]);
     let none = home.file("none");
     assert!(home.refused(&["import", &none.to_string_lossy()]).contains("cannot be read"));
+}
+
+#[test]
+fn members_of_a_new_room_are_shown_what_is_imported() {
+    let home = Home::new();
+    let server = home.serve();
+    let (mut member, _) = enter(&server, "bob", "");
+    let file = home.file("lines");
+    fs::write(&file, FIRST).expect("a file");
+    assert_eq!(home.ok(&["import", &file.to_string_lossy()]), "1 entries of 1 rooms are imported\n");
+    let message = heard_as(&mut member, "message");
+    assert_eq!((&message["tag"], &message["text"]), (&"000000a1".into(), &"one".into()));
+    say(&server, "ann", "lobby", "two");
+    assert_eq!(heard_as(&mut member, "message")["id"], 2);
 }
 
 #[test]
