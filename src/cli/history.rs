@@ -1,7 +1,7 @@
 //! `squall history`: what its owner does with a history.
 //!
 //! What only reads has a connection of its own to the file ([`Reader`]), and looks at it in small pages. What changes
-//! something is done by the store ([`owner`]): by that of the server that runs, or by one of our own.
+//! something is done by the store (`owner`): by that of the server that runs, or by one of our own.
 
 mod ask;
 mod export;
