@@ -16,13 +16,15 @@ pub struct Faults(Arc<Plan>);
 struct Plan {
     /// One of this many writes fails; 0: none.
     one_in: AtomicU32,
+    /// Writes that pass before that.
+    passing: AtomicU32,
     state: AtomicU64,
 }
 
 impl Faults {
     /// One of `one_in` writes fails, from now on, in an order that follows from `seed`; with 0 none.
     pub fn seeded(seed: u64, one_in: u32) -> Faults {
-        Faults(Arc::new(Plan { one_in: one_in.into(), state: seed.into() }))
+        Faults(Arc::new(Plan { one_in: one_in.into(), passing: 0.into(), state: seed.into() }))
     }
 
     /// From now on one of `one_in` writes fails; with 0 none, with 1 all.
@@ -30,10 +32,20 @@ impl Faults {
         self.0.one_in.store(one_in, Ordering::Relaxed);
     }
 
+    /// The next `passing` writes pass, and all behind them fail.
+    pub fn fail_after(&self, passing: u32) {
+        self.0.passing.store(passing, Ordering::Relaxed);
+        self.set(1);
+    }
+
     /// Fails if the next write is to fail.
     pub(super) fn strike(&self) -> Result<(), Error> {
         let one_in = self.0.one_in.load(Ordering::Relaxed);
         if one_in == 0 {
+            return Ok(());
+        }
+        let is_passing = self.0.passing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if is_passing.is_ok() {
             return Ok(());
         }
         // The numbers of Knuth's MMIX; its high bits are good enough for a choice.
@@ -63,5 +75,8 @@ mod tests {
         let failed = some(1, 10).into_iter().filter(|&failed| failed).count();
         assert!((50..200).contains(&failed), "{failed} of 1,000");
         assert!(some(1, 1).into_iter().all(|failed| failed) && !some(1, 0).into_iter().any(|failed| failed));
+        let faults = Faults::default();
+        faults.fail_after(2);
+        assert_eq!([0; 4].map(|_| faults.strike().is_err()), [false, false, true, true]);
     }
 }
