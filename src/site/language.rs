@@ -184,6 +184,11 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "名字里不能有冒号或不可见字符。",
     ),
     (
+        "name_reserved",
+        "Such names stand for people who were forgotten. Please choose another one.",
+        "这类名字用来代替已被遗忘的人，请换一个。",
+    ),
+    (
         "name_owned",
         "That name, or one that looks like it, belongs to another browser. Please pick another one; an operator can \
          free it.",

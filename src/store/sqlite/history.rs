@@ -9,12 +9,15 @@ use super::search::{Lookup, Search};
 use super::texts::Texts;
 use super::users::Users;
 use crate::clock::UnixMillis;
+use crate::store::import::Order;
 use crate::store::tags::Tags;
 use crate::store::words::{Budget, Words};
 use crate::store::{
-    Draft, Entry, Found, IDS_MAX, Kind, Nonce, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights, RoomFacts,
+    Draft, Entry, Flaw, Found, IDS_MAX, Kind, Nonce, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights, RoomFacts,
+    Wrong,
 };
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Statement, params};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -62,7 +65,7 @@ pub(super) struct History<'c> {
     pub nonces: Nonces<'c>,
     pub texts: Texts<'c>,
     search: Search<'c>,
-    users: Users<'c>,
+    pub users: Users<'c>,
     tags: Tags,
     insert: Statement<'c>,
     text: Statement<'c>,
@@ -76,12 +79,12 @@ pub(super) struct History<'c> {
 }
 
 /// The columns of an entry that are written besides id, tag and time.
-struct Columns<'a> {
-    kind: i64,
-    user: i64,
-    nonce: Option<&'a Nonce>,
-    text: Option<&'a str>,
-    target: Option<i64>,
+pub(super) struct Columns<'a> {
+    pub kind: i64,
+    pub user: i64,
+    pub nonce: Option<&'a Nonce>,
+    pub text: Option<&'a str>,
+    pub target: Option<i64>,
 }
 
 impl<'c> History<'c> {
@@ -173,8 +176,9 @@ impl<'c> History<'c> {
         self.insert(name, room, at, columns)
     }
 
-    fn insert(&mut self, name: &Arc<str>, mut room: Room, at: UnixMillis, columns: Columns<'_>) -> Result<Verdict> {
-        let Columns { kind, user, nonce, text, target } = columns;
+    /// Inserts a new entry behind the last one of the room, in the open transaction.
+    pub fn insert(&mut self, name: &Arc<str>, room: Room, at: UnixMillis, columns: Columns<'_>) -> Result<Verdict> {
+        let Columns { user, nonce, text, .. } = columns;
         if let Some(nonce) = nonce
             && let Some(id) = self.nonces.find((room.number, user, nonce.0))?
             && id > room.pruned.id
@@ -187,6 +191,19 @@ impl<'c> History<'c> {
         }
         // A clock that is set back must not turn the order of the days around.
         let at = room.at.max(at);
+        self.put(name, room, last, at, columns)?;
+        Ok(Verdict::New { id: last.id, tag: last.tag, at })
+    }
+
+    fn put(
+        &mut self,
+        name: &Arc<str>,
+        mut room: Room,
+        last: Position,
+        at: UnixMillis,
+        columns: Columns<'_>,
+    ) -> Result<()> {
+        let Columns { kind, user, nonce, text, target } = columns;
         let (id, millis, tag) = (signed(last.id), signed(at.millis()), last.tag as i32);
         let bytes = nonce.map(|nonce| &nonce.0[..]);
         self.insert.execute(params![room.number, id, kind, tag, millis, user, bytes, text, target])?;
@@ -197,7 +214,55 @@ impl<'c> History<'c> {
         }
         (room.last, room.at) = (last, at);
         self.rooms.change(name, room);
-        Ok(Verdict::New { id: last.id, tag: last.tag, at })
+        Ok(())
+    }
+
+    /// Appends entries of another history behind `after`, in the open transaction.
+    pub fn import(&mut self, name: &Arc<str>, after: Position, entries: &[Entry]) -> Result<Result<Position, Flaw>> {
+        self.clears.refresh()?;
+        let found = self.rooms.find(name)?;
+        if let Some(flaw) = self.flaw_of(found, after, entries)? {
+            return Ok(Err(flaw));
+        }
+        let mut last = after;
+        for entry in entries {
+            let room = match self.rooms.find(name)? {
+                Some(room) => room,
+                None => Room { pruned: Position { id: entry.id - 1, tag: 0 }, ..self.rooms.add(name)? },
+            };
+            let (user, nonce, text, kind, target) = match &entry.kind {
+                Kind::Message { user, nonce, text } => (user, nonce.as_ref(), text.as_deref(), kind::MESSAGE, None),
+                Kind::Deleted { target, by } => {
+                    self.erase.execute([room.number, signed(*target)])?;
+                    (by, None, None, kind::DELETED, Some(signed(*target)))
+                }
+                Kind::Cleared { user, by } => (by, None, None, kind::CLEARED, Some(self.users.find_or_add(user)?)),
+            };
+            let columns = Columns { kind, user: self.users.find_or_add(user)?, nonce, text, target };
+            last = entry.position();
+            self.put(name, room, last, entry.at, columns)?;
+        }
+        Ok(Ok(last))
+    }
+
+    fn flaw_of(&mut self, room: Option<Room>, after: Position, entries: &[Entry]) -> Result<Option<Flaw>> {
+        let (last, at) = room.map_or((Position::START, UnixMillis::default()), |room| (room.last, room.at));
+        if last != after {
+            return Ok(Some(Flaw { index: 0, why: Wrong::NotEmpty }));
+        }
+        let flaw = Order::behind(last, at).flaw_of(entries);
+        let mut own = HashSet::new();
+        for (index, entry) in entries.iter().enumerate().filter(|_| flaw.is_none()) {
+            let Kind::Message { user, nonce: Some(nonce), .. } = &entry.kind else { continue };
+            let mut is_double = !own.insert((user, nonce.0));
+            if let (Some(room), Some(user)) = (room, self.users.find(user)?) {
+                is_double |= self.nonces.find((room.number, user, nonce.0))?.is_some_and(|id| id > room.pruned.id);
+            }
+            if is_double {
+                return Ok(Some(Flaw { index, why: Wrong::Nonce }));
+            }
+        }
+        Ok(flaw)
     }
 
     /// Of a message whose nonce is stored.
@@ -287,6 +352,9 @@ impl<'c> History<'c> {
 
     /// Whether a client at this position has the same past.
     fn past(&mut self, room: &Room, position: Position) -> Result<Past> {
+        if position.id > 0 && position.id < room.rewritten {
+            return Ok(Past::Other);
+        }
         if position == room.pruned {
             return Ok(Past::Ours);
         }
@@ -363,13 +431,13 @@ enum Way {
 /// A row of `entries`, from its [`COLUMNS`].
 pub(super) struct Stored {
     pub id: u64,
-    kind: i64,
-    tag: u32,
-    at: UnixMillis,
+    pub kind: i64,
+    pub tag: u32,
+    pub at: UnixMillis,
     pub user: i64,
-    nonce: Option<[u8; 16]>,
-    text: Option<Box<str>>,
-    target: Option<i64>,
+    pub nonce: Option<[u8; 16]>,
+    pub text: Option<Box<str>>,
+    pub target: Option<i64>,
 }
 
 impl Stored {

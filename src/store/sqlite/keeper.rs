@@ -4,6 +4,7 @@ use super::SqliteOptions;
 use super::checkpoints::Checkpoints;
 use super::chores::Chores;
 use super::faults::Faults;
+use super::forget;
 use super::open::{self, Opened};
 use super::queue::{Asked, Hold, Load, Told};
 use super::tables::{Done, Tables, refused, tell, writes};
@@ -28,6 +29,8 @@ const BATCH_BYTES_MAX: usize = 2 << 20;
 const BATCH_FOR: Duration = Duration::from_millis(10);
 /// Time without a command after which the log is put into the file as a whole.
 const IDLE_AFTER: Duration = Duration::from_secs(1);
+/// Interval at which the log is looked at while the outcome of a forgotten name waits for it to be empty.
+const FORGET_RETRY: Duration = Duration::from_millis(50);
 /// Time after a failed chore until the next one is tried.
 const CHORES_RETRY: Duration = Duration::from_secs(1);
 
@@ -130,6 +133,10 @@ impl<'c> Keeper<'c> {
                 }
                 self.rest(Instant::now());
             }
+            if self.tables.forget.is_waiting() {
+                self.end_forgetting(&mut told, Instant::now());
+                hold.0.tell(&mut told);
+            }
             while !commands.is_empty() {
                 hold.0.wait_for_room();
                 self.watch.look(Instant::now());
@@ -163,6 +170,9 @@ impl<'c> Keeper<'c> {
                 continue;
             }
             told.done.add(Load::of(&command));
+            if let Done::Forgotten(forget::Done { forgotten, .. }) = &done {
+                self.tables.forget.wait(from, forgotten.clone());
+            }
             tell(from, command, done, told);
         }
     }
@@ -178,6 +188,21 @@ impl<'c> Keeper<'c> {
         told.done.add(Load::of(&command));
         tell(from, command, done, told);
         hold.0.tell(told);
+    }
+
+    /// Tells what is forgotten, once nothing of it is in the file or in the log.
+    fn end_forgetting(&mut self, told: &mut Told, now: Instant) {
+        if !self.tables.history.clears.is_empty() || !self.may_work(now) {
+            return;
+        }
+        if self.checkpoints.has_log() && self.tables.forget.may_try(now, FORGET_RETRY) {
+            self.empty_log(now);
+        }
+        if !self.checkpoints.has_log() {
+            for (from, forgotten) in self.tables.forget.take() {
+                told.push(from, Outcome::Forgotten(forgotten));
+            }
+        }
     }
 
     /// Does commands in one transaction, which begins with the first append. `tried` counts them.
@@ -217,9 +242,12 @@ impl<'c> Keeper<'c> {
         self.commit().map(|()| Wrote::Something)
     }
 
-    /// Why this is not appended now, if so. Deletions and acts are what the free space of a full disk is
-    /// kept for.
+    /// Why this is not written now, if so. Deletions and acts are what the free space of a full disk is kept for.
     fn objection(&self, command: &Command) -> Option<String> {
+        let needs_room = matches!(
+            command,
+            Command::Append { draft: Draft::Message { .. }, .. } | Command::Claim { .. } | Command::Import { .. }
+        );
         let file = self.file.display();
         if self.is_damaged {
             return Some(format!(
@@ -231,9 +259,7 @@ impl<'c> Keeper<'c> {
                 let path = path.display();
                 Some(format!("{path} was replaced or removed while it was open: messages are refused; restart squall"))
             }
-            _ if !matches!(command, Command::Append { draft: Draft::Message { .. }, .. } | Command::Claim { .. }) => {
-                None
-            }
+            _ if !needs_room => None,
             Trouble::DiskFull { free } => {
                 Some(format!("the disk of {file} has only {free} bytes free: messages are refused"))
             }
@@ -327,7 +353,11 @@ impl<'c> Keeper<'c> {
             return Duration::ZERO;
         }
         let has_chore = self.chores.are_due(&self.tables.history, now) || self.chores.may_shrink();
-        if has_chore && self.may_work(now) { Duration::ZERO } else { self.watch.due_in(now) }
+        match has_chore && self.may_work(now) {
+            true => Duration::ZERO,
+            false if self.tables.forget.is_waiting() => FORGET_RETRY,
+            false => self.watch.due_in(now),
+        }
     }
 
     /// Whether chores make sense now. Not in files that have lost their names: nothing that is done to them matters.

@@ -35,6 +35,7 @@ impl Load {
             Command::Append { draft: Draft::Message { text, .. }, .. } => text.len(),
             Command::Claim { name, looks, .. } => name.len() + looks.iter().map(|look| look.len()).sum::<usize>(),
             Command::Search { words, .. } => words.bytes(),
+            Command::Import { entries, .. } => entries.iter().map(|entry| size_of::<Entry>() + text_bytes(entry)).sum(),
             _ => 0,
         };
         Load { commands: 1, bytes: size_of::<Asked>() + own }
