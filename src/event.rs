@@ -17,6 +17,7 @@ pub use crate::http::request::Request;
 pub use crate::http::response::{Body, Response};
 pub use crate::http::url::Url;
 use crate::id::{ConnId, FeedId};
+use crate::password::{Hash, Password, Verdict};
 pub use crate::store::{Command, Outcome, Position};
 pub use crate::ws::deflate::Agreement;
 pub use crate::ws::session::{Kind, Payload};
@@ -24,6 +25,7 @@ pub use fetch::{Fetch, FetchError, Fetched, Journey, Leads, Reached, Side};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// What the server runs: the site, or the list of `squall fetch`. One method for each kind of event, which by default does
@@ -33,6 +35,13 @@ pub trait App {
     /// until then nothing more is read from this connection.
     fn request(&mut self, from: ConnId, request: &Request<'_>, body: &[u8], now: Now, out: &mut Effects) {
         let _ = (from, request, body, now, out);
+    }
+
+    /// The same on a listener for the owner of the server, [`Service::Control`](crate::net::listeners::Service). By
+    /// default there is nothing to ask for.
+    fn control(&mut self, from: ConnId, request: &Request<'_>, body: &[u8], now: Now, out: &mut Effects) {
+        let _ = (request, body, now);
+        out.respond(from, Response::text(404, "There is nothing here.\n"));
     }
 
     /// One whole WebSocket message; text is valid UTF-8.
@@ -118,6 +127,8 @@ pub type Inbox = VecDeque<(ConnId, Event)>;
 pub enum Job {
     /// Reads one file of `--www`, at most `www_file_bytes_max`.
     ReadFile { path: PathBuf },
+    /// Computes the hash of a password.
+    CheckPassword { hash: Arc<Hash>, password: Password },
 }
 
 /// Work that does block, on the loop itself, which stops every connection ([`Effect::RunBlocking`], `--lab`).
@@ -134,6 +145,8 @@ pub enum Blocking {
 pub enum Finished {
     /// Of [`Job::ReadFile`].
     File(std::io::Result<FileRead>),
+    /// Of [`Job::CheckPassword`].
+    Password(Verdict),
     /// Of [`Blocking::Sleep`].
     Blocked,
 }

@@ -9,7 +9,7 @@
 //! main → cli → reactor → client → conn → event → store, http, ws      an arrow: imports all that is right of it
 //!         └──→ site ────────────────────→ event → store, http, ws
 //! conn → net, feed          client → net, workers          reactor → net, feed, workers          cli (bench) → http, ws, net
-//! imported by any of them: id, blocks, clock, config, zlib     config imports http and ws for their own limits
+//! imported by any of them: id, blocks, clock, config, password, zlib     config imports http and ws for their own limits
 //! ```
 //!
 //! | part | does | never |
@@ -22,7 +22,7 @@
 //! | `feed` | what is said in a room until every member has it, and cursors in it | knows WebSocket or HTTP |
 //! | `store` | the history of the rooms, in memory or in a file on a thread of its own | decides who may read or write |
 //! | `workers` | threads for what blocks: names, files, the access log | – |
-//! | `cli` | one module for each command: serve, fetch, bench, verify, cookie; three server models | – |
+//! | `cli` | one module for each command: serve, fetch, bench, verify, cookie, operator, history; three server models | – |
 //! | `site` | login, chat and its HTTP interface, search, pages, files: values in, effects out | names a socket, waits, reads a clock |
 //!
 //! `src/doc/reading.md` ([`doc::reading`]) says in which order to read the code, and what to notice at each stop.
@@ -54,15 +54,22 @@
 //! client.rs           `follow`           a redirect goes on; `redirected` in event/fetch.rs has its rules
 //! conn/upstream.rs    `begin_connecting` where a fetch may connect to: after a redirect perhaps to public addresses only
 //! site/login.rs       `user`             who a request is from: the signed cookie, checked by `verify` in site/cookie.rs
+//! site/login.rs       `log_in`           under which name a browser may come in: password, invitation, claim to the name
 //! site/origins.rs     `check`            whether a page of another origin may do that
 //! site/upgrade.rs     `admit`            whether a WebSocket may enter a room: origin, login, name, room
-//! site/chat.rs        `on_message`       whether a member may say that now; in `squall.v1` `read_v1`
+//! site/chat.rs        `on_message`       whether a member may say that now; in `squall.v1` `read` in site/chat/speech.rs
+//! site/chat/moderation.rs `take_turn`    whether a name may write: muted, or the room is locked or slow
+//! site/chat/moderation.rs `ban`          whether a name or an address may enter
+//! site/chat.rs        `enforce`          what an act of an operator does to those that are here
 //! site/chat/join.rs   `take`             what a newcomer is sent of the past, and whether what it has is ours
 //! site/chat/room.rs   `plan_leave`       when a leave is announced
 //! reactor/history.rs  `busy`             members are not read: too much waits for the store
 //! store/sqlite/keeper.rs `objection`     whether a message is refused: the disk, the file
 //! store/sqlite/search.rs `run`           which messages a search looks at, and where its step ends
 //! store/sqlite/history.rs `known`        whether a message was stored before, by its nonce
+//! store/sqlite/forget.rs `apply`         what is forgotten with a name; `OTHER_TABLES` lists tables that have names
+//! store/import.rs     `take`             whether an entry of another history may be imported
+//! cli/history/owner.rs `find`            who changes a history: the server that runs, or a store of the command's own
 //! ```
 //!
 //! # The route of one GET
@@ -98,7 +105,7 @@
 //! ws/session.rs       `receive`     a frame is unmasked in place: `WsEvent::Message`, borrowed
 //! reactor/serve.rs    `step`        `Step::Message` goes up to the application: `App::message`
 //! site/chat.rs        `on_message`  the member may say that now
-//! site/chat.rs        `submit`      `Effect::Store`: the message is to be stored before it is shown
+//! site/chat.rs        `append`      `Effect::Store`: the message is to be stored before it is shown
 //! reactor/apply.rs    `apply`       the effect comes down; applying it never calls the application
 //! reactor/history.rs  `submit`      it counts as unstored for its connection, and goes to the store
 //! store/sqlite/queue.rs `hand_over` end of the turn: the commands of all connections go to the thread, under one lock
@@ -169,6 +176,7 @@ pub mod feed;
 pub mod http;
 pub mod id;
 pub mod net;
+pub mod password;
 pub mod reactor;
 pub mod site;
 pub mod store;

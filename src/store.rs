@@ -12,8 +12,10 @@
 //! It does not decide who may read or write. [`memory`] keeps the last entries in memory, on the loop itself; [`sqlite`]
 //! keeps all in a file, on a thread of its own.
 
+pub mod acts;
 #[cfg(test)]
 mod contract;
+pub mod import;
 pub mod memory;
 #[cfg(feature = "history")]
 pub mod sqlite;
@@ -22,6 +24,8 @@ pub mod words;
 
 use crate::clock::UnixMillis;
 use crate::id::ConnId;
+pub use acts::{Act, Deed, Until, Whom};
+pub use import::{Flaw, Wrong};
 use std::fmt;
 use std::sync::Arc;
 use words::Words;
@@ -30,6 +34,8 @@ use words::Words;
 pub const IDS_MAX: u64 = 1 << 53;
 /// Entries of one page at most.
 pub const PAGE_MAX: u32 = 200;
+/// What the names begin with that take the place of forgotten ones, in front of a number. Nobody may log in with one.
+pub const ANONYMOUS: &str = "forgotten-";
 
 /// A place in the history of a room: the last entry that a client has. Written `ID.TAG`, the tag as 8 hexadecimal digits;
 /// before the first entry `0.0`.
@@ -122,7 +128,7 @@ pub enum Kind {
     Cleared { user: Arc<str>, by: Arc<str> },
 }
 
-/// What a store is asked to do. `room` is a name that was checked.
+/// What a store is asked to do. `room` and `name` are names that were checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Appends an entry. Yields [`Outcome::Appended`], and of a new entry [`Outcome::Entry`] behind it; or
@@ -136,6 +142,52 @@ pub enum Command {
     Search { room: Arc<str>, words: Words, before: Option<u64>, limit: u32 },
     /// Lists all rooms that have a history. Yields [`Outcome::Rooms`] or [`Outcome::Unread`].
     ListRooms,
+    /// Claims a name of a user, unless it or one that shares a look with it is claimed. A claim of the same name marks
+    /// it as used `at` this time. `signer` stands for the secret of the cookies: claims under another one do not count.
+    /// Yields [`Outcome::Claimed`] or [`Outcome::Unclaimed`].
+    Claim { name: Arc<str>, looks: [Box<str>; 2], signer: u64, at: UnixMillis },
+    /// Stores what an operator has done; `nonce` is only told back. [`Deed::Free`] removes the claim to the name. Yields
+    /// [`Outcome::Recorded`], and behind it [`Outcome::Act`], or of an act that is an entry of the history as well
+    /// ([`Act::draft`]) [`Outcome::Entry`]; or [`Outcome::Refused`].
+    Record { act: Act, nonce: Option<Nonce> },
+    /// Reads the last acts, at most `limit` ([`PAGE_MAX`]). Yields [`Outcome::Acts`] or [`Outcome::Unread`].
+    ReadActs { limit: u32, nonce: Option<Nonce> },
+    /// Takes a name out of the history: its entries get a name that nobody has. Every room with one of them gets a
+    /// [`Kind::Cleared`], which is told with the real name and stored with the new one; positions in front of it are of
+    /// another past from here on. Yields [`Outcome::Entry`] of each room and then [`Outcome::Forgotten`], when neither
+    /// the name nor a text that was to be erased is in the store's files; or [`Outcome::Unchanged`].
+    Forget { user: Arc<str>, texts: Texts, at: UnixMillis },
+    /// Appends entries of another history to a room, with their ids, tags and times: all of them, or none. `after` is
+    /// the position of the room's last entry; behind [`Position::START`] the room has to be new, and the first id may be
+    /// any. Yields [`Outcome::Entry`] of each entry and then [`Outcome::Imported`]; or [`Outcome::NotImported`].
+    Import { room: Arc<str>, after: Position, entries: Vec<Entry> },
+}
+
+impl Command {
+    /// The outcome if it is not done: the one that would write is refused for this reason.
+    pub fn refused(self, why: Refusal) -> Outcome {
+        match self {
+            Command::Append { room, draft, .. } => Outcome::Refused { room, nonce: draft.nonce(), why },
+            Command::Record { act, nonce } => Outcome::Refused { room: act.room, nonce, why },
+            Command::Claim { name, .. } => Outcome::Unclaimed { name, why },
+            Command::Forget { .. } => Outcome::Unchanged(why),
+            Command::Import { room, .. } => {
+                Outcome::NotImported { room, flaw: Flaw { index: 0, why: Wrong::Refused(why) } }
+            }
+            Command::Read { .. } | Command::Search { .. } | Command::ListRooms | Command::ReadActs { .. } => {
+                Outcome::Unread
+            }
+        }
+    }
+}
+
+/// What becomes of the texts of a name that is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Texts {
+    /// They are erased, as by a clear.
+    Erase,
+    /// They stay, under the new name.
+    Keep,
 }
 
 /// An entry without its id.
@@ -183,12 +235,13 @@ pub enum Range {
 /// What a store has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// For the connection that asked: the entry is stored, with this id. It is not new if the same message was stored
+    /// For the connection that asked: the entry is stored, at this position. It is not new if the same message was stored
     /// before.
-    Appended { room: Arc<str>, nonce: Option<Nonce>, id: u64, is_new: bool },
+    Appended { room: Arc<str>, nonce: Option<Nonce>, position: Position, is_new: bool },
     /// For the connection that asked: nothing was stored.
     Refused { room: Arc<str>, nonce: Option<Nonce>, why: Refusal },
-    /// For every member of the room, about no connection: a new entry. Its id is that of the one before plus 1.
+    /// For every member of the room, about no connection: a new entry. Its id is that of the one before plus 1; the first
+    /// one of a room that is imported may have any.
     Entry { room: Arc<str>, entry: Entry },
     /// For the connection that asked.
     Page { room: Arc<str>, page: Page },
@@ -196,8 +249,54 @@ pub enum Outcome {
     Found { room: Arc<str>, found: Found },
     /// For the connection that asked: in the order of their names.
     Rooms(Vec<RoomFacts>),
+    /// For the connection that asked: the act is stored, and the entry that it has made is at this position.
+    Recorded { nonce: Option<Nonce>, act: Act, entry: Option<Position> },
+    /// About no connection: an act that is stored, and counts from now on.
+    Act(Act),
+    /// About no connection, before any other outcome: the acts that are in force when the store is opened, if there are
+    /// any.
+    InForce(Vec<Act>),
+    /// For the connection that asked: the last acts, oldest first.
+    Acts { nonce: Option<Nonce>, acts: Vec<Act> },
     /// For the connection that asked: the store cannot be read now.
     Unread,
+    /// For the connection that asked: the claim is stored, or another one is in its way.
+    Claimed { name: Arc<str>, claim: Claim },
+    /// For the connection that asked: the claim was not stored.
+    Unclaimed { name: Arc<str>, why: Refusal },
+    /// For the connection that asked: the name is forgotten.
+    Forgotten(Forgotten),
+    /// For the connection that asked: nothing was forgotten.
+    Unchanged(Refusal),
+    /// For the connection that asked: all of the entries are stored; `last` is the position of the last one.
+    Imported { room: Arc<str>, last: Position },
+    /// For the connection that asked: none of the entries is stored.
+    NotImported { room: Arc<str>, flaw: Flaw },
+}
+
+/// What became of a claim to a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// The name belongs to the one that has claimed it now.
+    New,
+    /// The name was claimed before, or one that looks like it.
+    Taken,
+}
+
+/// What became of a name that was to be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Rooms with entries of that name.
+    pub rooms: usize,
+    /// The name in their place; `None` if the history has no such name.
+    pub anonymous: Option<Arc<str>>,
+}
+
+impl Outcome {
+    /// Whether it is told about no connection: to every member of a room, or to the whole chat.
+    pub fn is_for_all(&self) -> bool {
+        matches!(self, Outcome::Entry { .. } | Outcome::Act(_) | Outcome::InForce(_))
+    }
 }
 
 /// Why an entry was not stored.
@@ -213,6 +312,8 @@ pub enum Refusal {
     NoSuchMessage,
     /// The message is another user's.
     NotYours,
+    /// As many acts are in force as can be.
+    TooManyActs,
 }
 
 /// A part of a room's history.
@@ -266,7 +367,8 @@ pub trait Store {
     /// The turn is about to end: a store with a thread hands over what was submitted, all at once.
     fn flush(&mut self) {}
 
-    /// The next outcome, and the connection that asked; [`ConnId::NONE`] for an [`Outcome::Entry`].
+    /// The next outcome, and the connection that asked; [`ConnId::NONE`] for one that is
+    /// [for all](Outcome::is_for_all).
     fn take(&mut self) -> Option<(ConnId, Outcome)>;
 }
 

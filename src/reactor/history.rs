@@ -56,7 +56,7 @@ impl History {
         }
         let (id, outcome) = self.store.take()?;
         self.left = self.left.saturating_sub(price(&outcome));
-        if matches!(outcome, Outcome::Entry { .. }) {
+        if outcome.is_for_all() {
             return Some((id, outcome));
         }
         self.waiting = self.waiting.saturating_sub(1);
@@ -64,7 +64,14 @@ impl History {
             conns.release(HELD);
         }
         if let Some(ws) = conns.get_mut(id).and_then(Connection::ws) {
-            let is_read = matches!(outcome, Outcome::Page { .. } | Outcome::Unread);
+            let is_read = !matches!(
+                outcome,
+                Outcome::Appended { .. }
+                    | Outcome::Refused { .. }
+                    | Outcome::Recorded { .. }
+                    | Outcome::Claimed { .. }
+                    | Outcome::Unclaimed { .. }
+            );
             let was_unread = ws.awaits_store(limits);
             ws.unstored = ws.unstored.saturating_sub(if is_read { limits.unstored_max } else { 1 });
             if was_unread {
@@ -105,6 +112,7 @@ fn price(outcome: &Outcome) -> usize {
         Outcome::Page { page, .. } => 1 + 4 * page.entries.len(),
         Outcome::Found { found, .. } => 1 + 4 * found.entries.len(),
         Outcome::Rooms(rooms) => 1 + rooms.len(),
+        Outcome::Acts { acts, .. } | Outcome::InForce(acts) => 1 + acts.len(),
         _ => 1,
     }
 }
@@ -112,7 +120,7 @@ fn price(outcome: &Outcome) -> usize {
 /// What a command counts among those of its connection: one that reads keeps it from being read until its outcome.
 fn weight(command: &Command, limits: &Limits) -> u16 {
     match command {
-        Command::Append { .. } => 1,
-        Command::Read { .. } | Command::Search { .. } | Command::ListRooms => limits.unstored_max,
+        Command::Append { .. } | Command::Record { .. } | Command::Claim { .. } => 1,
+        _ => limits.unstored_max,
     }
 }

@@ -3,8 +3,9 @@
 //! Every request needs the login cookie, as the chat itself does.
 
 use super::chat::allowance::{Allowance, Rate};
-use super::chat::entrance::Place;
+use super::chat::entrance::{Place, Reading};
 use super::chat::join::Since;
+use super::chat::v1::Problem;
 use super::chat::{Chat, v1};
 use super::room_name;
 use super::visit::Visit;
@@ -14,7 +15,7 @@ use crate::http::request::Method;
 use crate::http::url::Form;
 use crate::id::ConnId;
 use crate::store::words::Words;
-use crate::store::{self, Draft, Entry, Found, Nonce, PAGE_MAX, Range, Refusal, RoomFacts};
+use crate::store::{self, Draft, Entry, Found, Nonce, PAGE_MAX, Range, RoomFacts};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -78,6 +79,7 @@ impl Api {
         let cx = visit.cx;
         let room = path.strip_prefix("/api/rooms/").and_then(|path| path.rsplit_once('/')).map_or("", |path| path.0);
         let found = visit.name().and_then(|name| {
+            chat.admit(&visit, name)?;
             let room = room_name::check(room).map_err(|_| visit.refusal(400, "why_room"))?;
             match chat.place_in(&room) {
                 Place::NoSuchRoom => Err(visit.refusal(404, "why_no_room")),
@@ -94,7 +96,8 @@ impl Api {
             (Resource::Events, method) => {
                 out.respond(cx.from, event_stream());
                 if method == Method::Get {
-                    chat.follow(cx.from, room, name, since(&visit), cx.now.instant, out);
+                    let reading = Reading { room, name, address: visit.address(), since: since(&visit) };
+                    chat.follow(cx.from, reading, cx.now.instant, out);
                 }
                 Ok(())
             }
@@ -133,7 +136,7 @@ impl Api {
         visit: Visit,
         user: Arc<str>,
         room: Arc<str>,
-        chat: &Chat,
+        chat: &mut Chat,
         out: &mut Effects,
     ) -> Result<(), Response> {
         let cx = visit.cx;
@@ -149,6 +152,8 @@ impl Api {
             return Err(visit.refusal(413, "why_long_text"));
         }
         self.allow(&user, cx.now.instant, &visit)?;
+        let turn = chat.take_turn(&user, &room, visit.rank(), cx.now);
+        turn.map_err(|bar| refused(&Problem::Barred(bar, cx.now.wall), 403))?;
         let draft = Draft::Message { user, nonce, text: text.into() };
         self.ask(cx.from, Waiting::Post, Command::Append { room, at: cx.now.wall, draft }, out);
         Ok(())
@@ -186,11 +191,11 @@ impl Api {
                 (Waiting::Page(reader), Outcome::Page { page, .. }) => page_response(&page, &reader),
                 (Waiting::Search(reader), Outcome::Found { found, .. }) => found_response(&found, &reader),
                 (Waiting::Rooms, Outcome::Rooms(rooms)) => rooms_response(rooms, chat),
-                (Waiting::Post, Outcome::Appended { nonce, id, is_new, .. }) => {
+                (Waiting::Post, Outcome::Appended { nonce, position, is_new, .. }) => {
                     let nonce = nonce.map(|nonce| nonce.to_string());
-                    json_response(if is_new { 201 } else { 200 }, json!({ "id": id, "nonce": nonce }))
+                    json_response(if is_new { 201 } else { 200 }, json!({ "id": position.id, "nonce": nonce }))
                 }
-                (Waiting::Post, Outcome::Refused { why, .. }) => refused(why),
+                (Waiting::Post, Outcome::Refused { why, .. }) => refused(&Problem::NotStored(why), 409),
                 _ => unreadable(),
             },
         );
@@ -274,12 +279,14 @@ fn messages_response(entries: &[Entry], rest: &str, reader: &str) -> Response {
 
 /// The rooms with a history or with members, by name: those that were used last, if there are many.
 fn rooms_response(mut stored: Vec<RoomFacts>, chat: &Chat) -> Response {
-    stored.retain(|room| chat.place_in(&room.name) != Place::NoSuchRoom);
+    stored.retain(|room| chat.place_in(&room.name) != Place::NoSuchRoom && !chat.is_hidden(&room.name));
     stored.sort_unstable_by_key(|room| std::cmp::Reverse(room.at));
     stored.truncate(ROOMS_MAX);
     stored.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     let mut rooms: Vec<(&str, Option<&RoomFacts>)> = stored.iter().map(|room| (&*room.name, Some(room))).collect();
-    let others = chat.room_names().filter(|name| stored.binary_search_by(|room| (*room.name).cmp(name)).is_err());
+    let others = chat
+        .room_names()
+        .filter(|name| !chat.is_hidden(name) && stored.binary_search_by(|room| (*room.name).cmp(name)).is_err());
     rooms.extend(others.map(|name| (name, None)));
     rooms.sort_unstable_by_key(|&(name, _)| name);
     let mut body = b"{\"rooms\":[".to_vec();
@@ -293,10 +300,11 @@ fn rooms_response(mut stored: Vec<RoomFacts>, chat: &Chat) -> Response {
     private(Response::new(200, "application/json", Body::Owned(body)))
 }
 
-fn refused(why: Refusal) -> Response {
-    let (code, sentence, retry_after) = v1::Problem::NotStored(why).parts();
-    let status = if retry_after.is_some() { 503 } else { 409 };
-    let response = json_response(status, json!({ "code": code, "text": sentence }));
+/// A refusal as JSON: 503 if the client may try again soon, else `status`.
+fn refused(problem: &Problem, status: u16) -> Response {
+    let (code, sentence, retry_after) = problem.parts();
+    let is_temporary = matches!(problem, Problem::NotStored(_)) && retry_after.is_some();
+    let response = json_response(if is_temporary { 503 } else { status }, json!({ "code": code, "text": sentence }));
     match retry_after {
         Some(wait) => response.header("Retry-After", wait.as_secs().max(1).to_string()),
         None => response,

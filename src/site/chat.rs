@@ -7,64 +7,67 @@
 
 pub mod agenda;
 pub mod allowance;
+pub mod attendance;
+pub mod commands;
 pub mod entrance;
+pub mod expulsion;
 pub mod frames;
 pub mod join;
 pub mod members;
+pub mod moderation;
 pub mod names;
 pub mod newcomers;
 pub mod plain;
 pub mod room;
 pub mod rooms;
 pub mod rules;
+pub mod speech;
 pub mod v1;
 
-use super::context::User;
 use super::language::Localized;
-use super::pages::{Page, Pages};
-use super::room_name::{self, LOBBY};
+use super::visit::Visit;
 use crate::clock::Now;
 use crate::event::{Command, Effect, Effects, Kind, Outcome, Payload, Position, Response, StreamEnd};
 use crate::http::event_stream::encode_event;
-use crate::http::url::{Form, encode_component};
 use crate::id::ConnId;
-use crate::store::{self, Draft, Entry, Nonce, Refusal, Rights};
-use agenda::Agenda;
+use crate::store::{self, Act, Draft, Entry, Nonce, Refusal, Until};
 use allowance::Allowance;
-use entrance::{Entrance, Manner, Newcomer, Place};
-use frames::{not_stored, say, send};
-use join::{Joining, Next, Since};
-use members::{Leaver, Member, Members};
-use names::{Claim, Names};
+use attendance::{Attendance, publish};
+use commands::Order;
+use entrance::{Entrance, Manner, Newcomer, Place, Reader, Reading};
+use expulsion::Expulsion;
+use frames::{barred, not_stored, say, send};
+use join::{Joining, Next};
+use members::{Members, Traits};
+use moderation::{Bar, Moderation, Rank};
+use names::Claim;
 use newcomers::Newcomers;
-use room::{Dialect, Entered, News, Telling};
-use rooms::Rooms;
+use room::Dialect;
 use rules::Rules;
+use speech::Wanted;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use v1::{Problem, Said};
+use v1::Problem;
 
 /// Close codes, RFC 6455 section 7.4.1 and the registry of section 11.7.
 const UNSUPPORTED_DATA: u16 = 1003;
 const POLICY_VIOLATION: u16 = 1008;
 const TOO_BIG: u16 = 1009;
 const INTERNAL_ERROR: u16 = 1011;
+/// Acts that `/log` lists.
+const LOG_LINES: u32 = 50;
 
 /// The rooms, their members, and the names that are online.
 pub struct Chat {
     members: Members,
-    names: Names,
-    rooms: Rooms,
+    attendance: Attendance,
+    moderation: Moderation,
     /// Connections that read their past before they enter or follow a room.
     joining: Newcomers,
-    /// Responses that follow a room, by its number.
-    readers: HashMap<ConnId, usize>,
-    /// Members that have gone, whose last messages are not shown yet.
-    leaving: HashMap<ConnId, Leaver>,
-    agenda: Agenda,
+    /// Responses that follow a room.
+    readers: HashMap<ConnId, Reader>,
     rules: Rules,
-    draining: bool,
 }
 
 impl Chat {
@@ -72,38 +75,45 @@ impl Chat {
     pub fn new(rules: Rules) -> Chat {
         Chat {
             members: Members::default(),
-            names: Names::default(),
-            rooms: Rooms::default(),
+            attendance: Attendance::new(rules.grace),
+            moderation: Moderation::default(),
             joining: Newcomers::default(),
             readers: HashMap::new(),
-            leaving: HashMap::new(),
-            agenda: Agenda::default(),
             rules,
-            draining: false,
         }
-    }
-
-    /// The chat page for a user that may enter, else the way to the login and back; 400 without a name of a room.
-    pub fn page(&self, user: &User, query: &Form, pages: &Pages) -> Response {
-        let typed = query.value("room");
-        let Ok(room) = room_name::check(typed.as_deref().unwrap_or(LOBBY)) else {
-            return pages.error(user, 400, &Localized::new("why_room", []));
-        };
-        // A name that looks like that of a member cannot enter, so the login has to change it.
-        if user.name.as_ref().is_some_and(|name| self.claim(name).is_some()) {
-            return pages.render(&Page::Chat, user, 200);
-        }
-        let next = match typed {
-            // Encoded once as a value in its own query, and again as one in that of the login.
-            Some(_) => encode_component(&format!("/chat/?room={}", encode_component(&room))),
-            None => "/chat/".into(),
-        };
-        Response::redirect(303, format!("/login?next={next}")).header("Cache-Control", "no-store")
     }
 
     /// The claim to a name; `None` while another name that looks like it is online.
     pub fn claim(&self, name: &str) -> Option<Claim> {
-        self.names.claim(name)
+        self.attendance.names.claim(name)
+    }
+
+    /// Checks that no ban is about this name or the address of the visit.
+    ///
+    /// # Errors
+    /// 403, which says until when.
+    pub fn admit(&self, visit: &Visit, name: &str) -> Result<(), Response> {
+        match self.moderation.ban(name, visit.address(), visit.cx.now.wall) {
+            None => Ok(()),
+            Some(Until::Ever) => Err(visit.refusal(403, "why_banned")),
+            Some(Until::Time(end)) => {
+                let why = Localized::new("why_banned_until", [&end]);
+                Err(visit.pages.error(visit.user, 403, &why))
+            }
+        }
+    }
+
+    /// Takes the turn of a name to write in a room.
+    ///
+    /// # Errors
+    /// It may not, and why.
+    pub fn take_turn(&mut self, name: &Arc<str>, room: &Arc<str>, rank: Rank, now: Now) -> Result<(), Bar> {
+        self.moderation.take_turn(name, room, rank, now)
+    }
+
+    /// Whether the room is in no list.
+    pub fn is_hidden(&self, room: &str) -> bool {
+        self.moderation.settings(room).is_hidden
     }
 
     /// Whether a connection may enter this room.
@@ -111,18 +121,19 @@ impl Chat {
         if !self.rules.allows_room(room) {
             return Place::NoSuchRoom;
         }
-        let is_there = self.rooms.find(room).is_some() || self.rooms.count() < self.rules.rooms_max;
+        let is_there =
+            self.attendance.rooms.find(room).is_some() || self.attendance.rooms.count() < self.rules.rooms_max;
         if is_there { Place::Free } else { Place::TooManyRooms }
     }
 
     /// A connection enters a room, as soon as it has what it wants to know of the past.
     pub fn enter(&mut self, from: ConnId, entrance: Entrance, now: Instant, out: &mut Effects) {
-        let Entrance { claim, room, manner } = entrance;
-        let number = self.rooms.find_or_make(room);
-        let name = self.names.enter(claim);
+        let Entrance { claim, rank, address, room, manner } = entrance;
+        let number = self.attendance.rooms.find_or_make(room);
+        let name = self.attendance.names.enter(claim);
         let dialect = if matches!(manner, Manner::V1(_)) { Dialect::V1 } else { Dialect::Plain };
         let allowance = Allowance::full(&self.rules.rate, now);
-        self.members.insert(from, number, name.clone(), allowance, dialect);
+        self.members.insert(from, number, name.clone(), Traits { allowance, dialect, rank, address });
         let (joining, next) = match manner {
             Manner::Plain { history: 0 } => return self.be_present(from, now, out),
             Manner::Plain { history } => Joining::plain(history),
@@ -132,28 +143,22 @@ impl Chat {
     }
 
     /// A response, whose head is under way, follows a room, as soon as it has what its client has missed.
-    pub fn follow(
-        &mut self,
-        from: ConnId,
-        room: Arc<str>,
-        name: Arc<str>,
-        since: Since,
-        now: Instant,
-        out: &mut Effects,
-    ) {
-        let room = self.rooms.find_or_make(room);
+    pub fn follow(&mut self, from: ConnId, entrance: Reading, now: Instant, out: &mut Effects) {
+        let Reading { room, name, address, since } = entrance;
+        let room = self.attendance.rooms.find_or_make(room);
         let (joining, next) = Joining::since(since, Dialect::Events);
+        self.readers.insert(from, Reader { room, name: name.clone(), address, is_following: false });
         self.begin_joining(from, Newcomer { room, name, joining, is_reading: false }, next, now, out);
     }
 
     /// The names of the rooms with members.
     pub fn room_names(&self) -> impl Iterator<Item = &str> {
-        self.rooms.iter().map(|room| &*room.name).filter(|name| self.count_in(name) > 0)
+        self.attendance.rooms.iter().map(|room| &*room.name).filter(|name| self.count_in(name) > 0)
     }
 
     /// The number of names in a room.
     pub fn count_in(&self, room: &str) -> usize {
-        self.rooms.find(room).map_or(0, |number| self.rooms[number].count())
+        self.attendance.rooms.find(room).map_or(0, |number| self.attendance.rooms[number].count())
     }
 
     /// The message of a member is handed to the store; that of any other WebSocket is sent back.
@@ -166,9 +171,11 @@ impl Chat {
         }
         let text = payload.contiguous();
         if member.dialect == Dialect::V1 {
-            return match self.read_v1(from, text, now.instant) {
-                Ok(draft) => self.submit(from, draft, now, out),
-                Err((problem, nonce)) => send(from, out, |frame| v1::write_error(problem, nonce, frame)),
+            let room = &self.attendance.rooms[member.room as usize].name;
+            return match speech::read(text.unwrap_or_default(), member, room, &mut self.moderation, &self.rules, now) {
+                Ok(Wanted::Entry(draft)) => self.append(from, draft, now, out),
+                Ok(Wanted::Order(order, nonce)) => self.carry_out(from, order, nonce, now, out),
+                Err((problem, nonce)) => send(from, out, |frame| v1::write_error(&problem, nonce, frame)),
             };
         }
         if member.allowance.take(&self.rules.rate, now.instant).is_err() {
@@ -178,54 +185,86 @@ impl Chat {
         let Some(text) = text.and_then(|text| str::from_utf8(text).ok()) else {
             return self.expel(from, TOO_BIG, "too long", now.instant, out);
         };
-        let draft = Draft::Message { user: member.name.clone(), nonce: None, text: text.into() };
-        self.submit(from, draft, now, out);
-    }
-
-    /// What a member of `squall.v1` wants to have stored.
-    fn read_v1(&mut self, from: ConnId, frame: Option<&[u8]>, now: Instant) -> Result<Draft, (Problem, Option<Nonce>)> {
-        let said = v1::parse(frame.unwrap_or_default()).map_err(|e| (Problem::Malformed, e.0))?;
-        let Some(member) = self.members.get_mut(from) else { return Err((Problem::Malformed, None)) };
-        let (Said::Message { nonce, .. } | Said::Delete { nonce, .. }) = said;
-        let rate = &self.rules.rate;
-        member.allowance.take(rate, now).map_err(|wait| (Problem::TooFast(wait), Some(nonce)))?;
-        let name = member.name.clone();
-        match said {
-            Said::Message { text, .. } if text.len() > self.rules.text_bytes_max => {
-                Err((Problem::TooLong, Some(nonce)))
-            }
-            Said::Message { text, .. } if text.trim().is_empty() => Err((Problem::Empty, Some(nonce))),
-            Said::Message { text, nonce } => Ok(Draft::Message { user: name, nonce: Some(nonce), text: text.into() }),
-            Said::Delete { id, nonce } => {
-                Ok(Draft::Deletion { target: id, by: name, rights: Rights::Author, nonce: Some(nonce) })
-            }
+        let (user, room) = (member.name.clone(), &self.attendance.rooms[member.room as usize].name);
+        if let Err(bar) = self.moderation.take_turn(&user, room, member.rank, now) {
+            return self.expel(from, POLICY_VIOLATION, barred(bar), now.instant, out);
         }
+        self.append(from, Draft::Message { user, nonce: None, text: text.into() }, now, out);
     }
 
-    fn submit(&mut self, from: ConnId, draft: Draft, now: Now, out: &mut Effects) {
+    fn append(&mut self, from: ConnId, draft: Draft, now: Now, out: &mut Effects) {
         if self.joining.get(from).is_some() {
             // It stands in line, and speaks before its `welcome`.
             return self.refuse(from, Refusal::Busy, draft.nonce(), now.instant, out);
         }
+        if let Some(room) = self.begin_write(from) {
+            out.push(Effect::Store(from, Command::Append { room, at: now.wall, draft }));
+        }
+    }
+
+    /// Does what a member of `squall.v1` may do; it has the rank for it.
+    fn carry_out(&mut self, from: ConnId, order: Order, nonce: Nonce, now: Now, out: &mut Effects) {
         let Some(member) = self.members.get_mut(from) else { return };
-        let Some(room) = self.rooms.get_mut(member.room as usize) else { return };
+        let (rank, by, number) = (member.rank, member.name.clone(), member.room);
+        let lines = match order {
+            Order::Who if rank == Rank::Operator => self.members.lines(number),
+            Order::Who => self.attendance.rooms[number as usize].names().into_iter().map(str::to_owned).collect(),
+            Order::Help => commands::help(rank),
+            Order::Invite => match &self.rules.invitations {
+                Some(passes) => vec![passes.invitation_path(now.wall.whole())],
+                None => return send(from, out, |frame| v1::write_error(&Problem::NoGate, Some(nonce), frame)),
+            },
+            Order::Log => {
+                let command = Command::ReadActs { limit: LOG_LINES, nonce: Some(nonce) };
+                return out.push(Effect::Store(from, command));
+            }
+            Order::Do(deed) => {
+                let Some(room) = self.begin_write(from) else { return };
+                let act = Act { at: now.wall, by, room, deed };
+                return out.push(Effect::Store(from, Command::Record { act, nonce: Some(nonce) }));
+            }
+        };
+        send(from, out, |frame| v1::write_result(Some(nonce), order.title(), &lines, frame));
+    }
+
+    /// A member has something to be stored; returns the name of its room.
+    fn begin_write(&mut self, from: ConnId) -> Option<Arc<str>> {
+        let member = self.members.get_mut(from)?;
+        let room = self.attendance.rooms.get_mut(member.room as usize)?;
         member.unstored += 1;
         room.under_way += 1;
-        out.push(Effect::Store(from, Command::Append { room: room.name.clone(), at: now.wall, draft }));
+        Some(room.name.clone())
     }
 
     /// The store has done something for this connection, or for a room.
     pub fn on_stored(&mut self, from: ConnId, outcome: Outcome, now: Instant, out: &mut Effects) {
         match outcome {
-            Outcome::Appended { room, nonce, id, is_new } => {
+            Outcome::Appended { room, nonce, position, is_new } => {
                 if let Some(nonce) = nonce.filter(|_| self.members.get_mut(from).is_some()) {
-                    send(from, out, |frame| v1::write_ack(nonce, id, frame));
+                    send(from, out, |frame| v1::write_ack(nonce, position, frame));
                 }
-                self.end_append(from, &room, if is_new { id } else { 0 }, now, out);
+                self.end_write(from, &room, if is_new { position.id } else { 0 }, now, out);
+            }
+            Outcome::Recorded { nonce, act, entry } => {
+                if self.members.get_mut(from).is_some() {
+                    if let (Some(nonce), Some(position)) = (nonce, entry) {
+                        send(from, out, |frame| v1::write_ack(nonce, position, frame));
+                    }
+                    send(from, out, |frame| v1::write_result(nonce, &act.to_string(), &[], frame));
+                }
+                self.end_write(from, &act.room, entry.map_or(0, |entry| entry.id), now, out);
             }
             Outcome::Refused { room, nonce, why } => {
                 self.refuse(from, why, nonce, now, out);
-                self.end_append(from, &room, 0, now, out);
+                self.end_write(from, &room, 0, now, out);
+            }
+            Outcome::Act(act) => self.enforce(&act, now, out),
+            Outcome::InForce(acts) => acts.iter().for_each(|act| self.enforce(act, now, out)),
+            Outcome::Acts { nonce, acts } => {
+                let lines: Vec<String> = acts.iter().map(Act::to_string).collect();
+                if self.members.get_mut(from).is_some() {
+                    send(from, out, |frame| v1::write_result(nonce, Order::Log.title(), &lines, frame));
+                }
             }
             Outcome::Entry { room, entry } => self.show(&room, &entry, now, out),
             Outcome::Page { page, .. } => self.take_page(from, &page, now, out),
@@ -235,16 +274,48 @@ impl Chat {
                     self.on_left(from, now, out);
                 }
                 Some(_) => self.expel(from, INTERNAL_ERROR, "the history cannot be read", now, out),
-                None => {}
+                // The log of the operators.
+                None => self.refuse(from, Refusal::Storage, None, now, out),
             },
-            Outcome::Rooms(_) | Outcome::Found { .. } => {}
+            // For the login, for requests over HTTP and for the owner.
+            Outcome::Claimed { .. } | Outcome::Unclaimed { .. } | Outcome::Rooms(_) | Outcome::Found { .. } => {}
+            Outcome::Forgotten(_) | Outcome::Unchanged(_) => {}
+            Outcome::Imported { .. } | Outcome::NotImported { .. } => {}
+        }
+    }
+
+    /// An act is in force from now on: for those that are here, too.
+    fn enforce(&mut self, act: &Act, now: Instant, out: &mut Effects) {
+        if let Some(settings) = self.moderation.apply(act)
+            && let Some(number) = self.attendance.rooms.find(&act.room)
+        {
+            let room = &self.attendance.rooms[number];
+            publish(room, out, |frame| v1::write_settings(settings, &act.by, frame));
+        }
+        let Some(expulsion) = Expulsion::of(act) else { return };
+        let room = self.attendance.rooms.find(&act.room);
+        for (from, dialect) in self
+            .members
+            .find(|member| expulsion.is_for(&member.name, member.address, room == Some(member.room as usize)))
+        {
+            if dialect == Dialect::V1 {
+                send(from, out, |frame| v1::write_error(&expulsion.problem(act.at), None, frame));
+            }
+            self.expel(from, POLICY_VIOLATION, expulsion.reason(), now, out);
+        }
+        let is_meant = |reader: &Reader| expulsion.is_for(&reader.name, reader.address, room == Some(reader.room));
+        let followers = self.readers.iter().filter(|(_, reader)| is_meant(reader)).map(|(&from, _)| from);
+        let followers: Vec<ConnId> = followers.collect();
+        for from in followers {
+            out.push(Effect::End(from, StreamEnd::Whole));
+            self.on_left(from, now, out);
         }
     }
 
     /// A message of this member is lost.
     fn refuse(&mut self, from: ConnId, why: Refusal, nonce: Option<Nonce>, now: Instant, out: &mut Effects) {
         match self.members.get_mut(from).map(|member| member.dialect) {
-            Some(Dialect::V1) => send(from, out, |frame| v1::write_error(Problem::NotStored(why), nonce, frame)),
+            Some(Dialect::V1) => send(from, out, |frame| v1::write_error(&Problem::NotStored(why), nonce, frame)),
             // Lines have no errors: only the end says that the message was lost.
             Some(Dialect::Plain) => self.expel(from, INTERNAL_ERROR, not_stored(why), now, out),
             // No member speaks in events.
@@ -254,8 +325,8 @@ impl Chat {
 
     /// Shows a new entry to every member of its room.
     fn show(&mut self, name: &str, entry: &Entry, now: Instant, out: &mut Effects) {
-        let Some(number) = self.rooms.find(name) else { return };
-        let room = &mut self.rooms[number];
+        let Some(number) = self.attendance.rooms.find(name) else { return };
+        let room = &mut self.attendance.rooms[number];
         if room.has_shown(entry.id) {
             return;
         }
@@ -270,43 +341,25 @@ impl Chat {
             out.push(Effect::Publish(room.feed(Dialect::V1), frame.clone()));
             out.push(Effect::PublishAt(room.feed(Dialect::Events), entry.position(), frame));
         }
-        self.let_go(number, now, out);
+        self.attendance.let_go(number, now, out);
     }
 
-    /// One message of this connection waits no longer to be stored. `id` is that of a new entry, else 0.
-    fn end_append(&mut self, from: ConnId, room: &str, id: u64, now: Instant, out: &mut Effects) {
-        let Some(number) = self.rooms.find(room) else { return };
-        let room = &mut self.rooms[number];
+    /// Something of this connection waits no longer to be stored. `id` is that of a new entry, else 0.
+    fn end_write(&mut self, from: ConnId, room: &str, id: u64, now: Instant, out: &mut Effects) {
+        let Some(number) = self.attendance.rooms.find(room) else { return };
+        let room = &mut self.attendance.rooms[number];
         room.stored = room.stored.max(id);
         if let Some(member) = self.members.get_mut(from) {
             member.unstored -= 1;
             room.under_way -= 1;
-        } else if let Some(leaver) = self.leaving.get_mut(&from) {
-            leaver.unstored -= 1;
-            leaver.last = leaver.last.max(id);
-            room.under_way -= 1;
-            self.let_go(number, now, out);
+        } else {
+            self.attendance.end_append(from, number, id, now, out);
         }
-        self.rooms.drop_if_unused(number);
-    }
-
-    /// Announces the leave of each connection that has ended, once its own messages are shown.
-    fn let_go(&mut self, number: usize, now: Instant, out: &mut Effects) {
-        let room = &self.rooms[number];
-        if room.leavers == 0 {
-            return;
-        }
-        let gone = |leaver: &Leaver| leaver.room == number && leaver.unstored == 0 && room.has_shown(leaver.last);
-        let gone: Vec<Leaver> = self.leaving.extract_if(|_, leaver| gone(leaver)).map(|(_, leaver)| leaver).collect();
-        for leaver in gone {
-            let room = &mut self.rooms[number];
-            (room.under_way, room.leavers) = (room.under_way - 1, room.leavers - 1);
-            self.leave(number, &leaver.name, leaver.dialect, now, out);
-        }
+        self.attendance.rooms.drop_if_unused(number);
     }
 
     fn begin_joining(&mut self, from: ConnId, newcomer: Newcomer, first: Next, now: Instant, out: &mut Effects) {
-        self.rooms[newcomer.room].under_way += 1;
+        self.attendance.rooms[newcomer.room].under_way += 1;
         self.joining.insert(from, newcomer, first);
         self.let_newcomers_read(now, out);
     }
@@ -320,14 +373,14 @@ impl Chat {
     /// A page of the history is there for a connection that is about to enter or to follow.
     fn take_page(&mut self, from: ConnId, page: &store::Page, now: Instant, out: &mut Effects) {
         let Some(newcomer) = self.joining.get_mut(from) else { return };
-        let shown = *self.rooms[newcomer.room].shown.get_or_insert(page.last);
+        let shown = *self.attendance.rooms[newcomer.room].shown.get_or_insert(page.last);
         let next = newcomer.joining.take(page, shown, &newcomer.name);
         self.go_on_joining(from, next, now, out);
     }
 
     fn go_on_joining(&mut self, from: ConnId, next: Next, now: Instant, out: &mut Effects) {
         let Some(newcomer) = self.joining.get(from) else { return };
-        let room = self.rooms[newcomer.room].name.clone();
+        let room = self.attendance.rooms[newcomer.room].name.clone();
         let (range, limit) = match (next, newcomer.joining.dialect()) {
             (Next::Read(range, limit), _) => (range, limit),
             (Next::Gap { oldest, reason, then }, Dialect::Events) => {
@@ -351,10 +404,12 @@ impl Chat {
     /// The response follows its room from here on.
     fn be_reader(&mut self, from: ConnId, now: Instant, out: &mut Effects) {
         let Some(Newcomer { room: number, joining, .. }) = self.joining.remove(from) else { return };
-        let room = &mut self.rooms[number];
+        let room = &mut self.attendance.rooms[number];
         room.under_way -= 1;
         room.add_reader();
-        self.readers.insert(from, number);
+        if let Some(reader) = self.readers.get_mut(&from) {
+            reader.is_following = true;
+        }
         let events = out.write(|events| match (joining.history(), room.shown) {
             // Without an event a client would have no position to come back with (WHATWG HTML, section 9.2.6).
             ([], shown) => events.extend_from_slice(format!("id: {}\n\n", shown.unwrap_or_default()).as_bytes()),
@@ -368,20 +423,16 @@ impl Chat {
     /// The connection follows its room from here on, and its name is there.
     fn be_present(&mut self, from: ConnId, now: Instant, out: &mut Effects) {
         let Some(member) = self.members.get_mut(from) else { return };
-        let (number, dialect, name) = (member.room as usize, member.dialect, member.name.clone());
+        let (number, dialect, rank, name) = (member.room as usize, member.dialect, member.rank, member.name.clone());
         let joining = self.joining.remove(from).map(|newcomer| newcomer.joining);
-        let room = &mut self.rooms[number];
+        let room = &mut self.attendance.rooms[number];
         room.under_way -= u32::from(joining.is_some());
-        let entered = room.enter(&name, dialect);
-        if entered == Entered::First {
-            // Before it follows the room: a member of `squall.v1` is told of itself by `welcome`.
-            let telling = room.tell_enter(name.clone(), now);
-            self.tell(number, telling, out);
-        }
-        let room = &self.rooms[number];
+        let entered = self.attendance.arrive(number, &name, dialect, now, out);
+        let room = &self.attendance.rooms[number];
         match (&joining, dialect) {
             (Some(joining), Dialect::V1) => {
-                let frame = out.write(|frame| self.rules.write_welcome(room, &name, joining, frame));
+                let settings = self.moderation.settings(&room.name);
+                let frame = out.write(|frame| self.rules.write_welcome(room, (&name, rank), settings, joining, frame));
                 out.push(Effect::Send(from, Kind::Text, frame));
             }
             (Some(joining), Dialect::Plain | Dialect::Events) => {
@@ -390,89 +441,33 @@ impl Chat {
             (None, _) => {}
         }
         out.push(Effect::Join(from, room.feed(dialect)));
-        match entered {
-            Entered::First | Entered::Back => say(room, out, |line| plain::write_enter(line, &name)),
-            Entered::Again if dialect == Dialect::Plain => send(from, out, |line| plain::write_enter(line, &name)),
-            Entered::Again => {}
-        }
+        self.attendance.announce(number, from, &name, dialect, entered, out);
         self.let_newcomers_read(now, out);
     }
 
     /// The connection has ended; a member leaves the room, behind its own messages.
     pub fn on_left(&mut self, from: ConnId, now: Instant, out: &mut Effects) {
-        if let Some(number) = self.readers.remove(&from) {
-            self.rooms[number].remove_reader();
-            return self.rooms.drop_if_unused(number);
+        if let Some(Reader { room, is_following: true, .. }) = self.readers.remove(&from) {
+            self.attendance.rooms[room].remove_reader();
+            return self.attendance.rooms.drop_if_unused(room);
         }
         if let Some(Newcomer { room, .. }) = self.joining.remove(from) {
-            self.rooms[room].under_way -= 1;
+            self.attendance.rooms[room].under_way -= 1;
             if let Some(member) = self.members.remove(from) {
                 // It was never there.
-                self.names.leave(&member.name);
+                self.attendance.names.leave(&member.name);
             }
-            self.rooms.drop_if_unused(room);
+            self.attendance.rooms.drop_if_unused(room);
             return self.let_newcomers_read(now, out);
         }
-        let Some(Member { room, name, dialect, unstored, .. }) = self.members.remove(from) else { return };
-        let number = room as usize;
-        let room = &mut self.rooms[number];
-        let last = room.stored;
-        if unstored > 0 || !room.has_shown(last) {
-            (room.under_way, room.leavers) = (room.under_way + 1, room.leavers + 1);
-            self.leaving.insert(from, Leaver { room: number, name, dialect, unstored, last });
-            return;
+        if let Some(member) = self.members.remove(from) {
+            self.attendance.part(from, member, now, out);
         }
-        self.leave(number, &name, dialect, now, out);
-    }
-
-    fn leave(&mut self, number: usize, name: &Arc<str>, dialect: Dialect, now: Instant, out: &mut Effects) {
-        self.names.leave(name);
-        let room = &mut self.rooms[number];
-        if room.leave(name, dialect, now) && !self.draining {
-            say(room, out, |line| plain::write_leave(line, name));
-            if let Some(at) = room.plan_leave(name, now, self.rules.grace) {
-                self.agenda.plan(at, number, out);
-            }
-        }
-        self.rooms.drop_if_unused(number);
     }
 
     /// The alarm: tells what rooms have to tell by now.
     pub fn on_alarm(&mut self, now: Instant, out: &mut Effects) {
-        while let Some(number) = self.agenda.next(now, out) {
-            let Some(room) = self.rooms.get_mut(number) else { continue };
-            let (gone, later) = room.take_leavers(now, self.rules.grace);
-            let changes = room.take_changes(now);
-            let leaves: Vec<Telling> = gone.into_iter().map(|name| room.tell_leave(name, now)).collect();
-            for at in later {
-                self.agenda.plan(at, number, out);
-            }
-            for telling in changes.map(Telling::Now).into_iter().chain(leaves) {
-                self.tell(number, telling, out);
-            }
-            self.rooms.drop_if_unused(number);
-        }
-    }
-
-    /// Tells the members of `squall.v1`, now or at its time.
-    fn tell(&mut self, number: usize, telling: Telling, out: &mut Effects) {
-        let news = match telling {
-            Telling::Now(news) => news,
-            Telling::At(at) => return self.agenda.plan(at, number, out),
-            Telling::Planned => return,
-        };
-        let room = &self.rooms[number];
-        if !room.has(Dialect::V1) && !room.has(Dialect::Events) {
-            return;
-        }
-        let count = room.count();
-        let frame = out.write(|frame| match &news {
-            News::Enter(name) => v1::write_presence("enter", name, count, frame),
-            News::Leave(name) => v1::write_presence("leave", name, count, frame),
-            News::Changes { entered, left } => v1::write_changes(entered, left, count, frame),
-        });
-        out.push(Effect::Publish(room.feed(Dialect::V1), frame.clone()));
-        out.push(Effect::Publish(room.feed(Dialect::Events), frame));
+        self.attendance.on_alarm(now, out);
     }
 
     /// The process stood still: the messages that members sent meanwhile, at their rate, come all at once.
@@ -482,7 +477,7 @@ impl Chat {
 
     /// From now on no leave is announced.
     pub fn drain(&mut self) {
-        self.draining = true;
+        self.attendance.drain();
     }
 
     fn expel(&mut self, from: ConnId, code: u16, reason: &'static str, now: Instant, out: &mut Effects) {

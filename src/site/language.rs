@@ -3,9 +3,9 @@
 //! [`Lang::of`] reads Accept-Language; [`texts`] are all texts, each in both. Templates have `{{ t.key }}`, scripts read
 //! the texts from `data-` attributes, Rust code has a [`Localized`].
 
-mod moderation;
+mod chat;
 
-use moderation::MODERATION;
+use chat::CHAT;
 use std::fmt::Display;
 
 /// A language of the pages.
@@ -63,7 +63,7 @@ impl Lang {
 
 /// All rows: key, English, Chinese.
 pub fn texts() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
-    TEXTS.iter().chain(MODERATION)
+    TEXTS.iter().chain(CHAT)
 }
 
 /// A row of [`texts`] with its placeholders filled.
@@ -177,9 +177,9 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("login_hint", "1 to 32 characters, no colon.", "1 到 32 个字符，不能有冒号。"),
     (
         "login_note",
-        "A name here is a courtesy, not an identity: there is no password, and anybody may come back under a name \
-         that is not online.",
-        "这里的名字只是个称呼，并不代表身份：没有密码，只要一个名字不在线，谁都可以用它登录。",
+        "A name belongs to the browser that uses it first. There is no password for it: after a log-out it is gone, \
+         unless an operator frees it.",
+        "名字属于第一个使用它的浏览器。它没有密码：退出登录后就不能再用，除非管理员释放它。",
     ),
     ("login_go", "Come in", "进入"),
     ("login_as", "You are already here as", "你现在的名字是"),
@@ -192,120 +192,53 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "名字里不能有冒号或不可见字符。",
     ),
     (
+        "name_reserved",
+        "Such names stand for people who were forgotten. Please choose another one.",
+        "这类名字用来代替已被遗忘的人，请换一个。",
+    ),
+    (
+        "name_owned",
+        "That name, or one that looks like it, belongs to another browser. Please pick another one; an operator can \
+         free it.",
+        "这个名字或看起来相同的名字属于另一个浏览器，请换一个；管理员可以释放它。",
+    ),
+    (
+        "name_of_operator",
+        "That name looks like the name of an operator. Please pick another one.",
+        "这个名字看起来像管理员的名字，请换一个。",
+    ),
+    ("login_password_title", "This name has a password", "这个名字有密码"),
+    ("login_password", "Password", "密码"),
+    ("login_password_hint", "It is an operator's name.", "这是管理员的名字。"),
+    ("login_other_name", "Use another name", "换个名字"),
+    ("login_invite", "Invitation", "邀请码"),
+    ("login_invite_hint", "A link with the invitation fills it in.", "邀请链接会自动填好。"),
+    ("login_wrong_password", "That password is wrong.", "密码不对。"),
+    (
+        "login_too_fast",
+        "Too many passwords were tried for this name. Please wait a moment.",
+        "这个名字的密码试得太多了，请稍等。",
+    ),
+    (
+        "login_busy",
+        "Too many passwords are being checked. Please try again in a moment.",
+        "正在检查的密码太多，请稍后再试。",
+    ),
+    (
+        "login_not_stored",
+        "The name cannot be stored at the moment. Please try again in a moment.",
+        "现在不能保存名字，请稍后再试。",
+    ),
+    (
+        "login_wrong_invite",
+        "You need an invitation to come in: this one is unknown, or its time is over.",
+        "需要邀请才能进入：这个邀请码无效或已过期。",
+    ),
+    (
         "name_taken",
         "Somebody is online under that name or one that looks like it. Please pick another one.",
         "这个名字或看起来相同的名字正有人在线使用，请换一个。",
     ),
-    // Chat. The page hands every text whose key begins with "chat_" to its scripts.
-    ("chat_title", "The room", "聊天室"),
-    ("chat_log", "Messages", "消息"),
-    ("chat_message", "Message", "消息"),
-    ("chat_placeholder", "Say something to everybody", "对大家说点什么"),
-    ("chat_send", "Send", "发送"),
-    ("chat_keys", "Enter sends, Shift+Enter makes a new line.", "回车发送，Shift+回车换行。"),
-    ("chat_unread", "{} new messages", "{} 条新消息"),
-    ("chat_marker", "New", "新消息"),
-    ("chat_enters", "came in", "进来了"),
-    ("chat_leaves", "left", "离开了"),
-    ("chat_fold_in", "{} came in", "{} 人进来了"),
-    ("chat_fold_out", "{} left", "{} 人离开了"),
-    ("chat_deleted", "Message deleted", "消息已删除"),
-    ("chat_deleted_by", "Message deleted by {}", "消息已被 {} 删除"),
-    ("chat_delete", "Delete", "删除"),
-    ("chat_delete_sure", "Really delete?", "确定删除？"),
-    ("chat_delete_later", "Nothing can be deleted until the connection is back.", "连接恢复之前无法删除。"),
-    ("chat_delete_gone", "This message is deleted already.", "这条消息已经删除了。"),
-    ("chat_delete_forbidden", "Only its author can delete this message.", "只有作者可以删除这条消息。"),
-    ("chat_older", "Older messages", "更早的消息"),
-    ("chat_older_loading", "Loading older messages…", "正在加载更早的消息…"),
-    ("chat_older_failed", "Older messages could not be loaded. Try again", "更早的消息加载失败，点此重试"),
-    ("chat_beginning", "This is where the history begins.", "历史记录从这里开始。"),
-    (
-        "chat_gap_far",
-        "More was said than could be made up for. These are the last messages.",
-        "离开期间的消息太多，无法全部补上。以下是最近的消息。",
-    ),
-    (
-        "chat_gap_other",
-        "The history of the server has changed, so the list was loaded anew.",
-        "服务器上的历史记录有变化，消息列表已重新加载。",
-    ),
-    ("chat_find", "Search this room", "搜索本聊天室"),
-    ("chat_find_words", "Words to look for", "要找的词"),
-    ("chat_find_go", "Search", "搜索"),
-    ("chat_find_close", "Close the search", "关闭搜索"),
-    ("chat_find_list", "Messages found", "找到的消息"),
-    ("chat_find_busy", "Searching…", "正在搜索…"),
-    ("chat_find_some", "Messages found: {}", "找到 {} 条消息"),
-    ("chat_find_none", "No message has all of these words.", "没有消息包含所有这些词。"),
-    ("chat_find_further", "Search further back", "继续往前搜索"),
-    (
-        "chat_find_around",
-        "This message is far back. It is shown with those around it.",
-        "这条消息很早，下面是它和前后的消息。",
-    ),
-    ("chat_find_back", "Back to the results", "返回搜索结果"),
-    ("chat_find_wrong", "Search for one to eight words that are not too long.", "请搜索一到八个词，不要太长。"),
-    ("chat_find_failed", "The search failed. Try it again.", "搜索失败，请再试一次。"),
-    ("chat_rooms", "Rooms", "聊天室列表"),
-    ("chat_goto", "Go to a room, or make one", "进入或新建聊天室"),
-    ("chat_goto_rule", "Letters, digits, - and _, at most 64", "最多 64 个字母、数字、- 或 _"),
-    ("chat_go", "Go", "进入"),
-    ("chat_unread_room", "new messages", "有新消息"),
-    ("chat_members", "Members", "成员"),
-    ("chat_here", "Members here: {}", "在场人数：{}"),
-    ("chat_more", "and {} more", "还有 {} 人"),
-    ("chat_you", "(you)", "（你）"),
-    ("chat_call", "Mention {}", "提到 {}"),
-    ("chat_offer", "Names", "名字"),
-    ("chat_alerts", "Tell me when I am mentioned", "有人提到我时通知我"),
-    (
-        "chat_alerts_denied",
-        "The browser does not allow notifications here; there is only a sound.",
-        "浏览器不允许在这里发送通知，只会有提示音。",
-    ),
-    ("chat_mention", "{} in {}", "{} 在 {}"),
-    ("chat_mentions", "{} mentions in {}", "有 {} 条消息在 {} 提到你"),
-    ("chat_connecting", "Connecting…", "正在连接…"),
-    ("chat_connected", "Connected", "已连接"),
-    ("chat_retry", "Connection lost. Trying again in {} s", "连接断开，{} 秒后重试"),
-    ("chat_retry_now", "Try now", "立即重试"),
-    ("chat_gone", "Your login is gone. What you typed is kept.", "登录已失效。你输入的内容已保留。"),
-    ("chat_again", "Log in again", "重新登录"),
-    ("chat_flood", "Too fast: the server hung up on a flood of messages.", "发送太快：服务器因消息过多断开了连接。"),
-    ("chat_long", "Too long: the server refused that message.", "消息太长：服务器拒绝了它。"),
-    ("chat_slow", "Too slow: this page fell too far behind the room.", "太慢：本页落后聊天室太多。"),
-    ("chat_restart", "The server is restarting.", "服务器正在重启。"),
-    (
-        "chat_blocked",
-        "Pages load, the chat does not: perhaps a proxy does not pass on Upgrade. Trying again in {} s",
-        "网页能打开，聊天却连不上：也许中间的代理没有转发 Upgrade。{} 秒后重试",
-    ),
-    ("chat_no_room", "There is no such room on this server.", "这个服务器上没有这个聊天室。"),
-    ("chat_outbox", "Not stored yet", "尚未保存的消息"),
-    ("chat_sending", "Sending…", "正在发送…"),
-    ("chat_stored", "Stored", "已保存"),
-    ("chat_held_old", "Not sent: more than ten minutes old.", "未发送：已超过十分钟。"),
-    ("chat_held_renamed", "Not sent: written under another name.", "未发送：是用另一个名字写的。"),
-    ("chat_held_storage", "Not sent: the server could not store it.", "未发送：服务器无法保存它。"),
-    ("chat_held_refused", "Not sent: the server refused it.", "未发送：服务器拒绝了它。"),
-    ("chat_resend", "Send", "发送"),
-    ("chat_discard", "Discard", "丢弃"),
-    (
-        "chat_renamed",
-        "You are {} now: this browser has logged in again in another window.",
-        "你现在的名字是 {}：这个浏览器在另一个窗口里重新登录了。",
-    ),
-    ("chat_unsent", "Nothing is sent until you are logged in.", "登录之前无法发送。"),
-    ("chat_later", "Not connected: messages are sent when the connection is back.", "未连接：消息会在连接恢复后发送。"),
-    (
-        "chat_full",
-        "{} messages are not stored yet. Wait until they are, or discard some.",
-        "有 {} 条消息还没有保存。请等它们保存，或丢弃一些。",
-    ),
-    ("chat_left", "Letters left: about {}", "大约还可以写 {} 个字"),
-    ("chat_over", "Too long to send. Letters to take out: {}", "太长，无法发送。至少要删去 {} 个字"),
-    ("chat_noscript", "The chat needs JavaScript.", "聊天需要 JavaScript。"),
     // Search.
     ("search_title", "Search elsewhere", "去别处搜索"),
     (
@@ -375,6 +308,12 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "why_rooms",
         "There are too many rooms. Enter one of those, or try again later.",
         "房间太多了。请进入已有的房间，或稍后再试。",
+    ),
+    ("why_banned", "An operator has banned this name or address.", "管理员已禁止此名字或地址进入。"),
+    (
+        "why_banned_until",
+        "An operator has banned this name or address until {0}.",
+        "管理员已禁止此名字或地址进入，直到 {0}。",
     ),
     ("why_websocket", "This is a WebSocket, version 13.", "这里是 WebSocket，版本 13。"),
     ("why_handshake", "This is not a WebSocket handshake: {cause}.", "这不是 WebSocket 握手：{cause}。"),

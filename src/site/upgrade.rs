@@ -52,7 +52,7 @@ impl Upgrades {
     }
 
     /// The checks in their order: head, key and subprotocols (400), version (426), Origin (403), draining (503), cookie
-    /// (401), name (409), room (400, 404, 503). Then the connection enters the room of the query.
+    /// (401), name (409), ban (403), room (400, 404, 503). Then the connection enters the room of the query.
     pub fn chat(&self, visit: Visit, chat: &mut Chat, out: &mut Effects) {
         let cx = visit.cx;
         match self.admit(&visit, chat) {
@@ -73,6 +73,8 @@ impl Upgrades {
             handshake::choose_subprotocol(cx.request, &[v1::NAME]).map_err(|e| refused(e, user, pages))?;
         let name = visit.name()?;
         let claim = chat.claim(name).ok_or_else(|| visit.refusal(409, "name_taken"))?;
+        let (rank, address) = (visit.rank(), visit.address());
+        chat.admit(visit, name)?;
         let room = query.value("room").unwrap_or_else(|| LOBBY.into());
         let room = room_name::check(&room).map_err(|_| visit.refusal(400, "why_room"))?;
         match chat.place_in(&room) {
@@ -84,7 +86,7 @@ impl Upgrades {
             Some(_) => Manner::V1(Since::parse(query.value("since").as_deref())),
             None => Manner::Plain { history: history_of(query) },
         };
-        Ok((accept, subprotocol, Entrance { claim, room, manner }))
+        Ok((accept, subprotocol, Entrance { claim, rank, address, room, manner }))
     }
 
     /// The same without cookie and name: every WebSocket outside the chat is an echo.

@@ -1,11 +1,13 @@
 //! A request for the chat, over HTTP or to be upgraded, and what its response is made of.
 
+use super::chat::moderation::Rank;
 use super::context::{Context, User};
 use super::language::Localized;
 use super::origins::Origins;
 use super::pages::Pages;
 use crate::event::Response;
 use crate::http::url::Form;
+use std::net::IpAddr;
 
 /// The challenge of a 401 (RFC 9110 section 11.6.1). No browser knows the scheme, so none asks for a password.
 const CHALLENGE: &str = "Cookie form-action=\"/login\", cookie-name=\"username\"";
@@ -27,7 +29,17 @@ impl<'a> Visit<'a> {
     /// 401: there is no valid cookie.
     pub fn name(&self) -> Result<&'a str, Response> {
         let refusal = || self.refusal(401, "why_no_name").header("WWW-Authenticate", CHALLENGE);
-        self.user.name.as_deref().ok_or_else(refusal)
+        self.user.name().ok_or_else(refusal)
+    }
+
+    /// What the user may do.
+    pub fn rank(&self) -> Rank {
+        Rank::of(self.user)
+    }
+
+    /// The address of the client, if it is known.
+    pub fn address(&self) -> Option<IpAddr> {
+        None
     }
 
     /// A refusal with this status and text.

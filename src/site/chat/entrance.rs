@@ -1,12 +1,17 @@
 //! How connections come into rooms.
 
 use super::join::{Joining, Since};
+use super::moderation::Rank;
 use super::names::Claim;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// How a connection enters.
 pub struct Entrance {
     pub claim: Claim,
+    pub rank: Rank,
+    /// Of its client, if it is known.
+    pub address: Option<IpAddr>,
     /// A name that was checked.
     pub room: Arc<str>,
     pub manner: Manner,
@@ -20,6 +25,27 @@ pub enum Manner {
         history: u32,
     },
     V1(Since),
+}
+
+/// How a response comes to follow a room.
+pub struct Reading {
+    /// A name that was checked.
+    pub room: Arc<str>,
+    pub name: Arc<str>,
+    /// Of its client, if it is known.
+    pub address: Option<IpAddr>,
+    /// What the client has.
+    pub since: Since,
+}
+
+/// A response that follows a room, or reads what it has missed before.
+pub struct Reader {
+    /// The number of its room.
+    pub room: usize,
+    pub name: Arc<str>,
+    /// Of its client, if it is known.
+    pub address: Option<IpAddr>,
+    pub is_following: bool,
 }
 
 /// Whether a connection may enter a room.

@@ -1,5 +1,6 @@
 //! Text frames for one member or for all, and the reason of a Close.
 
+use super::moderation::Bar;
 use super::room::{Dialect, Room};
 use crate::event::{Effect, Effects, Kind};
 use crate::id::ConnId;
@@ -22,5 +23,14 @@ pub fn not_stored(why: Refusal) -> &'static str {
     match why {
         Refusal::Busy => "too many messages wait to be stored",
         _ => "the message cannot be stored",
+    }
+}
+
+/// The reason of a Close for a message that its author may not write.
+pub fn barred(bar: Bar) -> &'static str {
+    match bar {
+        Bar::Muted(_) => "muted",
+        Bar::Locked => "locked",
+        Bar::Slow(_) => "slow mode",
     }
 }

@@ -2,11 +2,14 @@
 
 use super::allowance::Rate;
 use super::join::Joining;
+use super::moderation::{Rank, Settings};
 use super::room::Room;
 use super::v1::{self, Welcome};
 use crate::config::Limits;
+use crate::site::login::Passes;
 use crate::site::room_name;
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +23,8 @@ pub struct Rules {
     pub rate: Rate,
     /// Time between the end of a name's last connection and its leave, in `squall.v1`.
     pub grace: Duration,
+    /// What signs invitations, if a new login needs one.
+    pub invitations: Option<Rc<Passes>>,
     /// The only rooms, if they are given.
     fixed: Option<HashSet<Arc<str>>>,
 }
@@ -39,6 +44,7 @@ impl Rules {
             rooms_max: limits.rooms_max,
             rate: Rate::new(limits.message_rate, limits.message_burst, now),
             grace: limits.presence_grace,
+            invitations: None,
             fixed: rooms.map(|rooms| rooms.iter().map(checked).collect()).transpose()?,
         })
     }
@@ -49,7 +55,14 @@ impl Rules {
     }
 
     /// Appends the `welcome` of a newcomer called `name`.
-    pub fn write_welcome(&self, room: &Room, name: &str, joining: &Joining, frame: &mut Vec<u8>) {
+    pub fn write_welcome(
+        &self,
+        room: &Room,
+        (name, rank): (&str, Rank),
+        settings: Settings,
+        joining: &Joining,
+        frame: &mut Vec<u8>,
+    ) {
         let welcome = Welcome {
             room: &room.name,
             you: name,
@@ -61,6 +74,8 @@ impl Rules {
             text_bytes_max: self.text_bytes_max,
             messages_per_second: self.rate.messages,
             burst: self.rate.burst,
+            rank,
+            settings,
         };
         v1::write_welcome(&welcome, frame);
     }

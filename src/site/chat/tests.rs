@@ -71,7 +71,8 @@ impl Lobby {
 
 /// An entrance to the lobby by the plain protocol.
 fn plainly(claim: Claim) -> Entrance {
-    Entrance { claim, room: "lobby".into(), manner: Manner::Plain { history: 0 } }
+    let manner = Manner::Plain { history: 0 };
+    Entrance { claim, rank: Rank::Member, address: None, room: "lobby".into(), manner }
 }
 
 /// Whether a connection has entered under exactly this name.
@@ -234,4 +235,5 @@ fn the_old_id_of_a_slot_cannot_act_for_the_new_one() {
     assert_eq!(room.left(new), [all("bob leave room")]);
 }
 
+mod moderated;
 mod stored;

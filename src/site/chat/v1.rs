@@ -2,8 +2,12 @@
 //!
 //! `src/doc/chat.md` has the protocol for readers who write a client.
 
-use crate::store::{Entry, Kind, Nonce, Position, Refusal, RoomFacts};
+use super::commands::Wrong;
+use super::moderation::{Bar, Rank, Settings};
+use crate::clock::UnixMillis;
+use crate::store::{Entry, Kind, Nonce, Position, Refusal, RoomFacts, Until};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write;
 use std::time::Duration;
@@ -14,8 +18,19 @@ pub const NAME: &str = "squall.v1";
 /// What a client says.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Said {
-    Message { text: String, nonce: Nonce },
-    Delete { id: u64, nonce: Nonce },
+    Message {
+        text: String,
+        nonce: Nonce,
+    },
+    Delete {
+        id: u64,
+        nonce: Nonce,
+    },
+    /// A line that begins with `/`.
+    Command {
+        text: String,
+        nonce: Nonce,
+    },
 }
 
 /// What is wrong with a frame, and the nonce if it has one.
@@ -33,6 +48,10 @@ pub fn parse(frame: &[u8]) -> Result<Said, Malformed> {
     match object["type"].as_str() {
         Some("message") => match object.get_mut("text").map(Value::take) {
             Some(Value::String(text)) => Ok(Said::Message { text, nonce }),
+            _ => Err(malformed),
+        },
+        Some("command") => match object.get_mut("text").map(Value::take) {
+            Some(Value::String(text)) => Ok(Said::Command { text, nonce }),
             _ => Err(malformed),
         },
         Some("delete") => object["id"].as_u64().map(|id| Said::Delete { id, nonce }).ok_or(malformed),
@@ -54,6 +73,8 @@ pub struct Welcome<'a> {
     pub text_bytes_max: usize,
     pub messages_per_second: f64,
     pub burst: f64,
+    pub rank: Rank,
+    pub settings: Settings,
 }
 
 /// Appends `welcome`.
@@ -72,7 +93,40 @@ pub fn write_welcome(welcome: &Welcome, out: &mut Vec<u8>) {
     plain("limits", format_args!("{{\"text_bytes\":{}", welcome.text_bytes_max), out);
     plain("messages_per_second", welcome.messages_per_second, out);
     plain("burst", welcome.burst, out);
+    out.push(b'}');
+    plain("operator", welcome.rank == Rank::Operator, out);
+    out.extend_from_slice(b",\"settings\":{");
+    write_state(welcome.settings, out);
     out.extend_from_slice(b"}}");
+}
+
+/// Appends `settings`: an operator has changed the room.
+pub fn write_settings(settings: Settings, by: &str, out: &mut Vec<u8>) {
+    start("settings", out);
+    out.push(b',');
+    write_state(settings, out);
+    member("by", by, out);
+    out.push(b'}');
+}
+
+fn write_state(settings: Settings, out: &mut Vec<u8>) {
+    let Settings { slow, is_locked, is_hidden } = settings;
+    // A vector takes whatever is written.
+    let _ = write!(out, "\"locked\":{is_locked},\"slow\":{slow},\"private\":{is_hidden}");
+}
+
+/// Appends `result`: what a command of this member did or found.
+pub fn write_result(nonce: Option<Nonce>, text: &str, lines: &[String], out: &mut Vec<u8>) {
+    start("result", out);
+    if let Some(nonce) = nonce {
+        plain("nonce", format_args!("\"{nonce}\""), out);
+    }
+    member("text", text, out);
+    if !lines.is_empty() {
+        out.extend_from_slice(b",\"lines\":");
+        write_names(lines, out);
+    }
+    out.push(b'}');
 }
 
 /// Appends an entry: `message`, `deleted` or `cleared`. The author itself gets the nonces of its messages.
@@ -112,10 +166,11 @@ pub fn write_entry(entry: &Entry, reader: Option<&str>, out: &mut Vec<u8>) {
 }
 
 /// Appends `ack`: the message is stored.
-pub fn write_ack(nonce: Nonce, id: u64, out: &mut Vec<u8>) {
+pub fn write_ack(nonce: Nonce, position: Position, out: &mut Vec<u8>) {
     start("ack", out);
     plain("nonce", format_args!("\"{nonce}\""), out);
-    plain("id", id, out);
+    plain("id", position.id, out);
+    plain("tag", format_args!("\"{:08x}\"", position.tag), out);
     out.push(b'}');
 }
 
@@ -159,7 +214,7 @@ pub fn write_room(name: &str, members: usize, facts: Option<&RoomFacts>, out: &m
 }
 
 /// What a client did wrong, or what went wrong for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
     Malformed,
     Empty,
@@ -167,16 +222,26 @@ pub enum Problem {
     /// The next message may come after this time.
     TooFast(Duration),
     NotStored(Refusal),
+    /// It may not write in this room now; the time is that of the message.
+    Barred(Bar, UnixMillis),
+    Kicked,
+    /// Until when, and the time of the ban.
+    Banned(Until, UnixMillis),
+    NotOperator,
+    /// There are no invitations.
+    NoGate,
+    /// It is no command.
+    Command(Wrong),
 }
 
 impl Problem {
     /// Its code, its sentence, and when the client may try again.
-    pub fn parts(self) -> (&'static str, &'static str, Option<Duration>) {
-        match self {
+    pub fn parts(&self) -> (&'static str, Cow<'static, str>, Option<Duration>) {
+        let (code, text, retry_after) = match self {
             Problem::Malformed => ("malformed", "This is no frame of squall.v1.", None),
             Problem::Empty => ("empty", "The message has no text.", None),
             Problem::TooLong => ("too_long", "The message is too long.", None),
-            Problem::TooFast(wait) => ("too_fast", "Too many messages in a short time.", Some(wait)),
+            Problem::TooFast(wait) => ("too_fast", "Too many messages in a short time.", Some(*wait)),
             Problem::NotStored(why) => match why {
                 Refusal::Storage => {
                     ("storage", "The message cannot be stored at the moment.", Some(Duration::from_secs(5)))
@@ -185,17 +250,41 @@ impl Problem {
                 Refusal::NonceReused => ("nonce_reused", "Another message was sent with this nonce.", None),
                 Refusal::NoSuchMessage => ("no_such_message", "There is no such message, or it was deleted.", None),
                 Refusal::NotYours => ("not_yours", "Only its author can delete this message.", None),
+                Refusal::TooManyActs => ("too_many_acts", "Too many bans, mutes and settings are in force.", None),
             },
-        }
+            Problem::Barred(Bar::Muted(until), now) => {
+                ("muted", "An operator has muted this name.", left(*until, *now))
+            }
+            Problem::Barred(Bar::Locked, _) => ("locked", "Only operators can write in this room.", None),
+            Problem::Barred(Bar::Slow(wait), _) => {
+                ("slow", "This room is slow: wait between two messages.", Some(*wait))
+            }
+            Problem::Kicked => ("kicked", "An operator has closed this connection.", None),
+            Problem::Banned(until, now) => {
+                ("banned", "An operator has banned this name or address.", left(*until, *now))
+            }
+            Problem::NotOperator => ("not_operator", "Only operators can do that.", None),
+            Problem::NoGate => ("no_gate", "No invitation is needed here: share the address of the room.", None),
+            Problem::Command(Wrong::Unknown) => {
+                ("unknown_command", "There is no such command; /help lists them.", None)
+            }
+            Problem::Command(Wrong::Usage(usage)) => return ("usage", format!("It is used so: {usage}").into(), None),
+        };
+        (code, text.into(), retry_after)
     }
 }
 
+/// Time until this end.
+fn left(until: Until, now: UnixMillis) -> Option<Duration> {
+    until.millis().map(|end| Duration::from_millis(end.saturating_sub(now.millis())))
+}
+
 /// Appends `error`.
-pub fn write_error(problem: Problem, nonce: Option<Nonce>, out: &mut Vec<u8>) {
+pub fn write_error(problem: &Problem, nonce: Option<Nonce>, out: &mut Vec<u8>) {
     let (code, text, retry_after) = problem.parts();
     start("error", out);
     member("code", code, out);
-    member("text", text, out);
+    member("text", &text, out);
     if let Some(nonce) = nonce {
         plain("nonce", format_args!("\"{nonce}\""), out);
     }
@@ -321,11 +410,14 @@ mod tests {
             text_bytes_max: 4096,
             messages_per_second: 10.0,
             burst: 20.0,
+            rank: Rank::Operator,
+            settings: Settings { slow: 7, is_locked: true, is_hidden: false },
         };
         let expected = concat!(
             r#"{"type":"welcome","room":"lobby","you":"ann","position":"12.9f3a01c2","members":["ann","bob"],"count":2,"#,
             r#""history":[{"id":12}],"resumed":false,"#,
-            r#""limits":{"text_bytes":4096,"messages_per_second":10,"burst":20}}"#
+            r#""limits":{"text_bytes":4096,"messages_per_second":10,"burst":20},"operator":true,"#,
+            r#""settings":{"locked":true,"slow":7,"private":false}}"#
         );
         assert_eq!(written(|out| write_welcome(&welcome, out)), expected);
     }
@@ -336,21 +428,28 @@ mod tests {
         let expected = format!(
             r#"{{"type":"error","code":"too_fast","text":"Too many messages in a short time.","nonce":"{NONCE}","retry_after_ms":100}}"#
         );
-        assert_eq!(written(|out| write_error(problem, Some(nonce()), out)), expected);
+        assert_eq!(written(|out| write_error(&problem, Some(nonce()), out)), expected);
         let expected = r#"{"type":"error","code":"empty","text":"The message has no text."}"#;
-        assert_eq!(written(|out| write_error(Problem::Empty, None, out)), expected);
+        assert_eq!(written(|out| write_error(&Problem::Empty, None, out)), expected);
     }
 
     #[test]
     fn the_other_frames_are_what_the_document_says() {
         assert_eq!(
-            written(|out| write_ack(nonce(), 13, out)),
-            format!(r#"{{"type":"ack","nonce":"{NONCE}","id":13}}"#)
+            written(|out| write_ack(nonce(), Position { id: 13, tag: 0xa1 }, out)),
+            format!(r#"{{"type":"ack","nonce":"{NONCE}","id":13,"tag":"000000a1"}}"#)
         );
         let enter = r#"{"type":"enter","user":"bob","count":2}"#;
         assert_eq!(written(|out| write_presence("enter", "bob", 2, out)), enter);
         let changes = r#"{"type":"presence","entered":["a","b"],"left":[],"count":300}"#;
         assert_eq!(written(|out| write_changes(&["a", "b"], &[], 300, out)), changes);
+        let settings = r#"{"type":"settings","locked":false,"slow":7,"private":true,"by":"op"}"#;
+        let slow = Settings { slow: 7, is_locked: false, is_hidden: true };
+        assert_eq!(written(|out| write_settings(slow, "op", out)), settings);
+        let result = format!(r#"{{"type":"result","nonce":"{NONCE}","text":"here","lines":["a","b"]}}"#);
+        let lines = ["a", "b"].map(str::to_owned);
+        assert_eq!(written(|out| write_result(Some(nonce()), "here", &lines, out)), result);
+        assert_eq!(written(|out| write_result(None, "here", &[], out)), r#"{"type":"result","text":"here"}"#);
         let gap = r#"{"type":"gap","oldest":5,"reason":"pruned"}"#;
         assert_eq!(written(|out| write_gap(5, "pruned", out)), gap);
     }

@@ -88,8 +88,10 @@ impl<'c> Chores<'c> {
             return history.nonces.step();
         }
         if self.due.is_empty() && history.texts.is_waiting(now) {
-            self.has_free = true;
-            return history.texts.step(now);
+            history.texts.step(now)?;
+            // Until the last step the next one needs the pages.
+            self.has_free |= !history.texts.is_waiting(now);
+            return Ok(());
         }
         let Some(kept) = self.kept() else { return Ok(()) };
         let name = match self.due.iter().next() {
@@ -100,7 +102,10 @@ impl<'c> Chores<'c> {
                     name
                 }
                 None => {
-                    (self.swept, self.next_sweep) = (0, now + SWEEP_EVERY);
+                    let released = self.release(history)?;
+                    if released == Step::Done {
+                        (self.swept, self.next_sweep) = (0, now + SWEEP_EVERY);
+                    }
                     return Ok(());
                 }
             },
@@ -130,6 +135,14 @@ impl<'c> Chores<'c> {
         let left = self.free_pages()?;
         self.has_free = left > FREE_PAGES_KEPT && left < free;
         Ok(())
+    }
+
+    /// Releases some of the names that were not used for as long as entries are kept.
+    fn release(&self, history: &mut History<'_>) -> Result<Step> {
+        match self.kept() {
+            Some(Kept::Since(since)) => history.claims.release(since),
+            _ => Ok(Step::Done),
+        }
     }
 
     fn free_pages(&mut self) -> Result<i64> {

@@ -1,5 +1,6 @@
 //! What the commands mean in terms of the tables. Nothing here begins or ends a transaction.
 
+use super::claims::Claims;
 use super::clears::Clears;
 use super::nonces::Nonces;
 use super::rooms::{Room, Rooms, signed, tag_of, unsigned};
@@ -8,12 +9,15 @@ use super::search::{Lookup, Search};
 use super::texts::Texts;
 use super::users::Users;
 use crate::clock::UnixMillis;
+use crate::store::import::Order;
 use crate::store::tags::Tags;
 use crate::store::words::{Budget, Words};
 use crate::store::{
-    Draft, Entry, Found, IDS_MAX, Kind, Nonce, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights, RoomFacts,
+    Draft, Entry, Flaw, Found, IDS_MAX, Kind, Nonce, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights, RoomFacts,
+    Wrong,
 };
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Statement, params};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,10 +36,8 @@ pub(super) enum Verdict {
         tag: u32,
         at: UnixMillis,
     },
-    /// It was stored before, with this id.
-    Known {
-        id: u64,
-    },
+    /// It was stored before.
+    Known(Position),
     Refused(Refusal),
 }
 
@@ -58,11 +60,12 @@ pub(super) enum Step {
 /// The entries of all rooms.
 pub(super) struct History<'c> {
     pub rooms: Rooms<'c>,
+    pub claims: Claims<'c>,
     pub clears: Clears<'c>,
     pub nonces: Nonces<'c>,
     pub texts: Texts<'c>,
     search: Search<'c>,
-    users: Users<'c>,
+    pub users: Users<'c>,
     tags: Tags,
     insert: Statement<'c>,
     text: Statement<'c>,
@@ -76,12 +79,12 @@ pub(super) struct History<'c> {
 }
 
 /// The columns of an entry that are written besides id, tag and time.
-struct Columns<'a> {
-    kind: i64,
-    user: i64,
-    nonce: Option<&'a Nonce>,
-    text: Option<&'a str>,
-    target: Option<i64>,
+pub(super) struct Columns<'a> {
+    pub kind: i64,
+    pub user: i64,
+    pub nonce: Option<&'a Nonce>,
+    pub text: Option<&'a str>,
+    pub target: Option<i64>,
 }
 
 impl<'c> History<'c> {
@@ -90,6 +93,7 @@ impl<'c> History<'c> {
         let columns = COLUMNS;
         Ok(History {
             rooms: Rooms::new(connection)?,
+            claims: Claims::new(connection)?,
             clears: Clears::new(connection)?,
             nonces: Nonces::new(connection, nonces_fresh)?,
             texts: Texts::new(connection, Instant::now())?,
@@ -100,7 +104,7 @@ impl<'c> History<'c> {
                 "INSERT INTO entries (room, id, kind, tag, at, user, nonce, text, target)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?,
-            text: connection.prepare("SELECT text FROM entries WHERE room = ?1 AND id = ?2")?,
+            text: connection.prepare("SELECT text, tag FROM entries WHERE room = ?1 AND id = ?2")?,
             entry: connection
                 .prepare("SELECT user FROM entries WHERE room = ?1 AND id = ?2 AND kind = ?3 AND text IS NOT NULL")?,
             tag: connection.prepare("SELECT tag FROM entries WHERE room = ?1 AND id = ?2")?,
@@ -172,8 +176,9 @@ impl<'c> History<'c> {
         self.insert(name, room, at, columns)
     }
 
-    fn insert(&mut self, name: &Arc<str>, mut room: Room, at: UnixMillis, columns: Columns<'_>) -> Result<Verdict> {
-        let Columns { kind, user, nonce, text, target } = columns;
+    /// Inserts a new entry behind the last one of the room, in the open transaction.
+    pub fn insert(&mut self, name: &Arc<str>, room: Room, at: UnixMillis, columns: Columns<'_>) -> Result<Verdict> {
+        let Columns { user, nonce, text, .. } = columns;
         if let Some(nonce) = nonce
             && let Some(id) = self.nonces.find((room.number, user, nonce.0))?
             && id > room.pruned.id
@@ -186,6 +191,19 @@ impl<'c> History<'c> {
         }
         // A clock that is set back must not turn the order of the days around.
         let at = room.at.max(at);
+        self.put(name, room, last, at, columns)?;
+        Ok(Verdict::New { id: last.id, tag: last.tag, at })
+    }
+
+    fn put(
+        &mut self,
+        name: &Arc<str>,
+        mut room: Room,
+        last: Position,
+        at: UnixMillis,
+        columns: Columns<'_>,
+    ) -> Result<()> {
+        let Columns { kind, user, nonce, text, target } = columns;
         let (id, millis, tag) = (signed(last.id), signed(at.millis()), last.tag as i32);
         let bytes = nonce.map(|nonce| &nonce.0[..]);
         self.insert.execute(params![room.number, id, kind, tag, millis, user, bytes, text, target])?;
@@ -196,14 +214,67 @@ impl<'c> History<'c> {
         }
         (room.last, room.at) = (last, at);
         self.rooms.change(name, room);
-        Ok(Verdict::New { id: last.id, tag: last.tag, at })
+        Ok(())
+    }
+
+    /// Appends entries of another history behind `after`, in the open transaction.
+    pub fn import(&mut self, name: &Arc<str>, after: Position, entries: &[Entry]) -> Result<Result<Position, Flaw>> {
+        self.clears.refresh()?;
+        let found = self.rooms.find(name)?;
+        if let Some(flaw) = self.flaw_of(found, after, entries)? {
+            return Ok(Err(flaw));
+        }
+        let mut last = after;
+        for entry in entries {
+            let room = match self.rooms.find(name)? {
+                Some(room) => room,
+                None => Room { pruned: Position { id: entry.id - 1, tag: 0 }, ..self.rooms.add(name)? },
+            };
+            let (user, nonce, text, kind, target) = match &entry.kind {
+                Kind::Message { user, nonce, text } => (user, nonce.as_ref(), text.as_deref(), kind::MESSAGE, None),
+                Kind::Deleted { target, by } => {
+                    self.erase.execute([room.number, signed(*target)])?;
+                    (by, None, None, kind::DELETED, Some(signed(*target)))
+                }
+                Kind::Cleared { user, by } => (by, None, None, kind::CLEARED, Some(self.users.find_or_add(user)?)),
+            };
+            let columns = Columns { kind, user: self.users.find_or_add(user)?, nonce, text, target };
+            last = entry.position();
+            self.put(name, room, last, entry.at, columns)?;
+        }
+        Ok(Ok(last))
+    }
+
+    fn flaw_of(&mut self, room: Option<Room>, after: Position, entries: &[Entry]) -> Result<Option<Flaw>> {
+        let (last, at) = room.map_or((Position::START, UnixMillis::default()), |room| (room.last, room.at));
+        if last != after {
+            return Ok(Some(Flaw { index: 0, why: Wrong::NotEmpty }));
+        }
+        let flaw = Order::behind(last, at).flaw_of(entries);
+        let mut own = HashSet::new();
+        for (index, entry) in entries.iter().enumerate().filter(|_| flaw.is_none()) {
+            let Kind::Message { user, nonce: Some(nonce), .. } = &entry.kind else { continue };
+            let mut is_double = !own.insert((user, nonce.0));
+            if let (Some(room), Some(user)) = (room, self.users.find(user)?) {
+                is_double |= self.nonces.find((room.number, user, nonce.0))?.is_some_and(|id| id > room.pruned.id);
+            }
+            if is_double {
+                return Ok(Some(Flaw { index, why: Wrong::Nonce }));
+            }
+        }
+        Ok(flaw)
     }
 
     /// Of a message whose nonce is stored.
     fn known(&mut self, room: i64, user: i64, id: u64, text: Option<&str>) -> Result<Verdict> {
-        let stored: Option<Box<str>> = self.text.query_row([room, signed(id)], |row| row.get(0))?;
+        let (stored, tag): (Option<Box<str>>, i64) =
+            self.text.query_row([room, signed(id)], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let is_other = stored.is_some() && stored.as_deref() != text && !self.clears.has(room, user, id);
-        Ok(if is_other { Verdict::Refused(Refusal::NonceReused) } else { Verdict::Known { id } })
+        Ok(if is_other {
+            Verdict::Refused(Refusal::NonceReused)
+        } else {
+            Verdict::Known(Position { id, tag: tag_of(tag) })
+        })
     }
 
     fn delete(
@@ -281,6 +352,9 @@ impl<'c> History<'c> {
 
     /// Whether a client at this position has the same past.
     fn past(&mut self, room: &Room, position: Position) -> Result<Past> {
+        if position.id > 0 && position.id < room.rewritten {
+            return Ok(Past::Other);
+        }
         if position == room.pruned {
             return Ok(Past::Ours);
         }
@@ -357,13 +431,13 @@ enum Way {
 /// A row of `entries`, from its [`COLUMNS`].
 pub(super) struct Stored {
     pub id: u64,
-    kind: i64,
-    tag: u32,
-    at: UnixMillis,
+    pub kind: i64,
+    pub tag: u32,
+    pub at: UnixMillis,
     pub user: i64,
-    nonce: Option<[u8; 16]>,
-    text: Option<Box<str>>,
-    target: Option<i64>,
+    pub nonce: Option<[u8; 16]>,
+    pub text: Option<Box<str>>,
+    pub target: Option<i64>,
 }
 
 impl Stored {

@@ -4,18 +4,20 @@ use super::SqliteOptions;
 use super::checkpoints::Checkpoints;
 use super::chores::Chores;
 use super::faults::Faults;
-use super::history::{History, Verdict};
+use super::forget;
 use super::open::{self, Opened};
 use super::queue::{Asked, Hold, Load, Told};
+use super::tables::{Done, Tables, refused, tell, writes};
 use super::watch::{Complaint, Trouble, Watch};
+use crate::clock::UnixMillis;
 use crate::id::ConnId;
 use crate::store::tags::Tags;
-use crate::store::{Command, Draft, Entry, Found, Kind, Outcome, Page, Refusal, RoomFacts};
+use crate::store::{Command, Draft, Outcome, Refusal};
 use rusqlite::{Connection, Error, ErrorCode, Statement};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -27,19 +29,10 @@ const BATCH_BYTES_MAX: usize = 2 << 20;
 const BATCH_FOR: Duration = Duration::from_millis(10);
 /// Time without a command after which the log is put into the file as a whole.
 const IDLE_AFTER: Duration = Duration::from_secs(1);
+/// Interval at which the log is looked at while the outcome of a forgotten name waits for it to be empty.
+const FORGET_RETRY: Duration = Duration::from_millis(50);
 /// Time after a failed chore until the next one is tried.
 const CHORES_RETRY: Duration = Duration::from_secs(1);
-
-/// What became of a command.
-enum Done {
-    Append(Verdict),
-    Page(Page),
-    Rooms(Vec<RoomFacts>),
-    Found(Found),
-    /// It is a search, which waits until the batch is done.
-    Later,
-    Unread,
-}
 
 /// Whether a batch had a transaction.
 enum Wrote {
@@ -56,7 +49,10 @@ pub(super) fn run(
     ready: SyncSender<Result<(), String>>,
 ) {
     let Opened { connection, file, lock } = opened;
-    let made = Keeper::new(&connection, file.clone(), watch, options);
+    let made = Keeper::new(&connection, file.clone(), watch, options).and_then(|mut keeper| {
+        keeper.tell_what_is_in_force(hold)?;
+        Ok(keeper)
+    });
     let said = ready.send(made.as_ref().map(drop).map_err(|e| open::sentence(&file, e)));
     if let (Ok(keeper), Ok(())) = (made, said) {
         keeper.keep(hold);
@@ -73,7 +69,7 @@ struct Keeper<'c> {
     file: PathBuf,
     begin: Statement<'c>,
     commit: Statement<'c>,
-    history: History<'c>,
+    tables: Tables<'c>,
     checkpoints: Checkpoints<'c>,
     chores: Chores<'c>,
     watch: Watch,
@@ -101,7 +97,7 @@ impl<'c> Keeper<'c> {
             file,
             begin: connection.prepare("BEGIN IMMEDIATE")?,
             commit: connection.prepare("COMMIT")?,
-            history: History::new(connection, Tags::from_system(), options.nonces_fresh)?,
+            tables: Tables::new(connection, Tags::from_system(), options.nonces_fresh)?,
             checkpoints: Checkpoints::new(connection, now)?,
             chores: Chores::new(connection, options.keep, now)?,
             watch,
@@ -116,6 +112,17 @@ impl<'c> Keeper<'c> {
         })
     }
 
+    /// So that it counts before the first connection.
+    fn tell_what_is_in_force(&mut self, hold: &Hold) -> Result<()> {
+        let acts = self.tables.in_force(UnixMillis::nearest(SystemTime::now()))?;
+        if !acts.is_empty() {
+            let mut told = Told::default();
+            told.push(ConnId::NONE, Outcome::InForce(acts));
+            hold.0.tell(&mut told);
+        }
+        Ok(())
+    }
+
     fn keep(mut self, hold: &Hold) {
         let (mut commands, mut told) = (VecDeque::new(), Told::default());
         loop {
@@ -125,6 +132,10 @@ impl<'c> Keeper<'c> {
                     break;
                 }
                 self.rest(Instant::now());
+            }
+            if self.tables.forget.is_waiting() {
+                self.end_forgetting(&mut told, Instant::now());
+                hold.0.tell(&mut told);
             }
             while !commands.is_empty() {
                 hold.0.wait_for_room();
@@ -159,6 +170,9 @@ impl<'c> Keeper<'c> {
                 continue;
             }
             told.done.add(Load::of(&command));
+            if let Done::Forgotten(forget::Done { forgotten, .. }) = &done {
+                self.tables.forget.wait(from, forgotten.clone());
+            }
             tell(from, command, done, told);
         }
     }
@@ -167,18 +181,28 @@ impl<'c> Keeper<'c> {
     fn search_once(&mut self, hold: &Hold, told: &mut Told) {
         let Some((from, command)) = self.searches.pop_front() else { return };
         hold.0.wait_for_room();
-        let done = match &command {
-            Command::Search { room, words, before, limit } => {
-                self.history.search(room, words, *before, *limit).map(Done::Found).unwrap_or_else(|e| {
-                    self.roll_back(&e);
-                    Done::Unread
-                })
-            }
-            _ => Done::Unread,
-        };
+        let done = self.tables.search(&command).unwrap_or_else(|e| {
+            self.roll_back(&e);
+            refused(&command, Refusal::Storage)
+        });
         told.done.add(Load::of(&command));
         tell(from, command, done, told);
         hold.0.tell(told);
+    }
+
+    /// Tells what is forgotten, once nothing of it is in the file or in the log.
+    fn end_forgetting(&mut self, told: &mut Told, now: Instant) {
+        if !self.tables.history.clears.is_empty() || !self.may_work(now) {
+            return;
+        }
+        if self.checkpoints.has_log() && self.tables.forget.may_try(now, FORGET_RETRY) {
+            self.empty_log(now);
+        }
+        if !self.checkpoints.has_log() {
+            for (from, forgotten) in self.tables.forget.take() {
+                told.push(from, Outcome::Forgotten(forgotten));
+            }
+        }
     }
 
     /// Does commands in one transaction, which begins with the first append. `tried` counts them.
@@ -195,24 +219,20 @@ impl<'c> Keeper<'c> {
                 break;
             }
             *tried += 1;
-            let done = match command {
-                Command::Append { room, at, draft } => match self.objection(draft) {
-                    Some(why) => {
-                        self.complain(&why);
-                        Done::Append(Verdict::Refused(Refusal::Storage))
+            let done = match writes(command).then(|| self.objection(command)) {
+                Some(Some(why)) => {
+                    self.complain(&why);
+                    refused(command, Refusal::Storage)
+                }
+                Some(None) => {
+                    if !is_open {
+                        self.begin()?;
+                        is_open = true;
                     }
-                    None => {
-                        if !is_open {
-                            self.begin()?;
-                            is_open = true;
-                        }
-                        self.faults.strike()?;
-                        Done::Append(self.history.append(room, *at, draft)?)
-                    }
-                },
-                Command::Read { room, range, limit } => Done::Page(self.history.read(room, *range, *limit)?),
-                Command::ListRooms => Done::Rooms(self.history.list()?),
-                Command::Search { .. } => Done::Later,
+                    self.faults.strike()?;
+                    self.tables.carry_out(command)?
+                }
+                None => self.tables.carry_out(command)?,
             };
             self.done.push(done);
         }
@@ -222,8 +242,12 @@ impl<'c> Keeper<'c> {
         self.commit().map(|()| Wrote::Something)
     }
 
-    /// Why this is not appended now, if so. Deletions are what the free space of a full disk is kept for.
-    fn objection(&self, draft: &Draft) -> Option<String> {
+    /// Why this is not written now, if so. Deletions and acts are what the free space of a full disk is kept for.
+    fn objection(&self, command: &Command) -> Option<String> {
+        let needs_room = matches!(
+            command,
+            Command::Append { draft: Draft::Message { .. }, .. } | Command::Claim { .. } | Command::Import { .. }
+        );
         let file = self.file.display();
         if self.is_damaged {
             return Some(format!(
@@ -235,7 +259,7 @@ impl<'c> Keeper<'c> {
                 let path = path.display();
                 Some(format!("{path} was replaced or removed while it was open: messages are refused; restart squall"))
             }
-            _ if !matches!(draft, Draft::Message { .. }) => None,
+            _ if !needs_room => None,
             Trouble::DiskFull { free } => {
                 Some(format!("the disk of {file} has only {free} bytes free: messages are refused"))
             }
@@ -249,16 +273,13 @@ impl<'c> Keeper<'c> {
     fn refuse<'q>(&mut self, commands: impl Iterator<Item = &'q Command>) {
         self.done.clear();
         for command in commands {
-            let read = match command {
-                Command::Append { .. } => Ok(Done::Append(Verdict::Refused(Refusal::Storage))),
-                Command::Read { room, range, limit } => self.history.read(room, *range, *limit).map(Done::Page),
-                Command::ListRooms => self.history.list().map(Done::Rooms),
-                Command::Search { .. } => Ok(Done::Later),
+            let done = match writes(command) {
+                true => refused(command, Refusal::Storage),
+                false => self.tables.carry_out(command).unwrap_or_else(|e| {
+                    self.roll_back(&e);
+                    refused(command, Refusal::Storage)
+                }),
             };
-            let done = read.unwrap_or_else(|e| {
-                self.roll_back(&e);
-                Done::Unread
-            });
             self.done.push(done);
         }
     }
@@ -269,10 +290,10 @@ impl<'c> Keeper<'c> {
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.history.complete()?;
+        self.tables.history.complete()?;
         self.faults.strike()?;
         self.commit.execute([])?;
-        for (name, room) in self.history.committed() {
+        for (name, room) in self.tables.history.committed() {
             self.chores.note(name, &room);
         }
         Ok(())
@@ -286,7 +307,7 @@ impl<'c> Keeper<'c> {
         {
             log::debug!("history: {e}");
         }
-        self.history.forget();
+        self.tables.forget();
         let code = error.sqlite_error_code();
         self.lacks_room |= matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
         if let Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) = code {
@@ -321,7 +342,7 @@ impl<'c> Keeper<'c> {
             self.lacks_room = false;
             self.empty_log(now);
         }
-        if self.may_work(now) && self.chores.are_urgent(&self.history, now) {
+        if self.may_work(now) && self.chores.are_urgent(&self.tables.history, now) {
             self.do_chore(now);
         }
     }
@@ -331,8 +352,12 @@ impl<'c> Keeper<'c> {
         if !self.searches.is_empty() {
             return Duration::ZERO;
         }
-        let has_chore = self.chores.are_due(&self.history, now) || self.chores.may_shrink();
-        if has_chore && self.may_work(now) { Duration::ZERO } else { self.watch.due_in(now) }
+        let has_chore = self.chores.are_due(&self.tables.history, now) || self.chores.may_shrink();
+        match has_chore && self.may_work(now) {
+            true => Duration::ZERO,
+            false if self.tables.forget.is_waiting() => FORGET_RETRY,
+            false => self.watch.due_in(now),
+        }
     }
 
     /// Whether chores make sense now. Not in files that have lost their names: nothing that is done to them matters.
@@ -347,7 +372,7 @@ impl<'c> Keeper<'c> {
             return;
         }
         let is_idle = now.saturating_duration_since(self.last_batch) >= IDLE_AFTER;
-        if self.chores.are_due(&self.history, now) {
+        if self.chores.are_due(&self.tables.history, now) {
             self.do_chore(now);
         } else if self.chores.may_shrink() {
             let shrunk = self.faults.strike().and_then(|()| self.chores.shrink());
@@ -366,7 +391,7 @@ impl<'c> Keeper<'c> {
 
     /// One step of the chores, in a transaction.
     fn do_chore(&mut self, now: Instant) {
-        let stepped = self.begin().and_then(|()| self.chores.step(&mut self.history, now));
+        let stepped = self.begin().and_then(|()| self.chores.step(&mut self.tables.history, now));
         let stepped = stepped.and_then(|()| self.commit());
         self.after_chore(now, stepped);
     }
@@ -394,42 +419,12 @@ impl<'c> Keeper<'c> {
             return;
         }
         let mut last = Ok(());
-        while last.is_ok() && self.history.nonces.is_behind() {
-            last = self.begin().and_then(|()| self.history.nonces.step()).and_then(|()| self.commit());
+        while last.is_ok() && self.tables.history.nonces.is_behind() {
+            last = self.begin().and_then(|()| self.tables.history.nonces.step()).and_then(|()| self.commit());
         }
         let last = last.and_then(|()| self.connection.execute_batch("PRAGMA optimize"));
         if let Err(e) = last.and_then(|()| self.checkpoints.truncate(Instant::now())) {
             log::warn!("history: {}: {e}; what is in its log stays there", self.file.display());
         }
-    }
-}
-
-/// The outcomes of one command: what the connection gets, and then what every member gets.
-fn tell(from: ConnId, command: Command, done: Done, told: &mut Told) {
-    match (command, done) {
-        (Command::Append { room, draft, .. }, Done::Append(verdict)) => {
-            let nonce = draft.nonce();
-            match verdict {
-                Verdict::Refused(why) => told.push(from, Outcome::Refused { room, nonce, why }),
-                Verdict::Known { id } => told.push(from, Outcome::Appended { room, nonce, id, is_new: false }),
-                Verdict::New { id, tag, at } => {
-                    told.push(from, Outcome::Appended { room: room.clone(), nonce, id, is_new: true });
-                    let entry = Entry { id, tag, at, kind: kind_of(draft) };
-                    told.push(ConnId::NONE, Outcome::Entry { room, entry });
-                }
-            }
-        }
-        (Command::Read { room, .. }, Done::Page(page)) => told.push(from, Outcome::Page { room, page }),
-        (Command::Search { room, .. }, Done::Found(found)) => told.push(from, Outcome::Found { room, found }),
-        (_, Done::Rooms(rooms)) => told.push(from, Outcome::Rooms(rooms)),
-        _ => told.push(from, Outcome::Unread),
-    }
-}
-
-fn kind_of(draft: Draft) -> Kind {
-    match draft {
-        Draft::Message { user, nonce, text } => Kind::Message { user, nonce, text: Some(text) },
-        Draft::Deletion { target, by, .. } => Kind::Deleted { target, by },
-        Draft::Clear { user, by } => Kind::Cleared { user, by },
     }
 }

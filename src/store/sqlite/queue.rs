@@ -4,7 +4,7 @@
 //! a batch.
 
 use crate::id::ConnId;
-use crate::store::{Command, Draft, Entry, Kind, Outcome};
+use crate::store::{Act, Command, Draft, Entry, Kind, Outcome};
 use std::collections::VecDeque;
 use std::mem::size_of;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +33,9 @@ impl Load {
     pub fn of(command: &Command) -> Load {
         let own = match command {
             Command::Append { draft: Draft::Message { text, .. }, .. } => text.len(),
+            Command::Claim { name, looks, .. } => name.len() + looks.iter().map(|look| look.len()).sum::<usize>(),
             Command::Search { words, .. } => words.bytes(),
+            Command::Import { entries, .. } => entries.iter().map(|entry| size_of::<Entry>() + text_bytes(entry)).sum(),
             _ => 0,
         };
         Load { commands: 1, bytes: size_of::<Asked>() + own }
@@ -196,6 +198,7 @@ fn bytes_of(outcome: &Outcome) -> usize {
         Outcome::Entry { entry, .. } => text_bytes(entry),
         Outcome::Page { page, .. } => entries_bytes(&page.entries),
         Outcome::Found { found, .. } => entries_bytes(&found.entries),
+        Outcome::Acts { acts, .. } | Outcome::InForce(acts) => acts.len() * size_of::<Act>(),
         Outcome::Rooms(rooms) => rooms.iter().map(|room| size_of_val(room) + room.name.len()).sum(),
         _ => 0,
     };

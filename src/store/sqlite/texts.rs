@@ -27,6 +27,8 @@ pub(super) const BLOCK: u64 = 16;
 const BLOCK_BITS: u32 = 40;
 /// Rooms with larger numbers are not indexed, which would take over four million rooms.
 const ROOMS_END: i64 = 1 << 22;
+/// Entries with larger ids are not indexed, which would take seventeen trillion messages in one room.
+const IDS_END: u64 = BLOCK << BLOCK_BITS;
 /// Entries after which a quiet moment is used. Fewer are not worth a transaction of their own.
 const QUIET_MIN: u64 = 1024;
 /// Blocks and bytes of their texts, about, that are indexed in one step. A step takes about 3 ms.
@@ -119,7 +121,7 @@ impl<'c> Texts<'c> {
             since: 0,
             appended: 0,
             is_running: false,
-            has_segments: true,
+            has_segments: false,
             has_stale: false,
             merging: Merge::None,
             merge_from: now,
@@ -143,7 +145,7 @@ impl<'c> Texts<'c> {
         self.has_stale = has("SELECT EXISTS (SELECT * FROM stale WHERE block >= 0)")?;
         let has_merge = has("SELECT EXISTS (SELECT * FROM stale WHERE block < 0)")?;
         self.merging = if has_merge { Merge::Waiting } else { Merge::None };
-        (self.is_running, self.has_segments) = (false, true);
+        self.is_running = false;
         self.is_unsure = false;
         Ok(())
     }
@@ -223,12 +225,12 @@ impl<'c> Texts<'c> {
             let (searched, pruned, last) = bounds.unwrap_or_default();
             let begin = searched.max(pruned / BLOCK * BLOCK);
             let mut end = begin;
-            while last - end.min(last) >= BLOCK && blocks < STEP_BLOCKS && bytes < STEP_BYTES {
+            while last.min(IDS_END).saturating_sub(end) >= BLOCK && blocks < STEP_BLOCKS && bytes < STEP_BYTES {
                 bytes += self.index(room, end / BLOCK)?;
                 blocks += 1;
                 end += BLOCK;
             }
-            if end > searched {
+            if end > begin {
                 self.mark.execute([room, signed(end)])?;
             }
             if blocks >= STEP_BLOCKS || bytes >= STEP_BYTES {

@@ -55,12 +55,7 @@ impl SlowStore {
     /// The next commands fail, as they do when a disk does.
     pub fn refuse(&self, count: usize) {
         let State { waiting, outcomes, .. } = &mut *self.0.borrow_mut();
-        let refused = |(from, command): (ConnId, Command)| match command {
-            Command::Append { room, draft, .. } => {
-                (from, Outcome::Refused { room, nonce: draft.nonce(), why: Refusal::Storage })
-            }
-            Command::Read { .. } | Command::Search { .. } | Command::ListRooms => (from, Outcome::Unread),
-        };
+        let refused = |(from, command): (ConnId, Command)| (from, command.refused(Refusal::Storage));
         outcomes.extend(waiting.drain(..count.min(waiting.len())).map(refused));
     }
 

@@ -1,6 +1,7 @@
 //! A store that takes its time: the test hands over its commands, and tells what came of them.
 
 use super::*;
+use crate::site::chat::join::Since;
 use crate::store::{Refusal, Store};
 
 /// A chat, the commands that wait, and the outcomes that were not told.
@@ -42,7 +43,8 @@ impl Slow {
     fn enter(&mut self, n: usize, name: &str, manner: Manner) -> Vec<String> {
         self.act(|chat, now, out| {
             let claim = chat.claim(name).expect("no look-alike is there");
-            chat.enter(conn(n), Entrance { claim, room: "lobby".into(), manner }, now.instant, out);
+            let entrance = Entrance { claim, rank: Rank::Member, address: None, room: "lobby".into(), manner };
+            chat.enter(conn(n), entrance, now.instant, out);
         })
     }
 
@@ -110,7 +112,7 @@ fn a_lost_message_closes_a_plain_member_and_is_shown_to_none() {
     slow.commands.remove(0);
     assert_eq!(slow.tell(conn(1), refused), ["1 close 1011"]);
     assert_eq!(slow.store_one(), [vec![], vec!["bob:two", "bob leave room"]], "the other one was stored");
-    assert!(slow.chat.leaving.is_empty());
+    assert!(slow.chat.attendance.is_settled());
 }
 
 #[test]
@@ -163,7 +165,7 @@ fn a_newcomer_that_goes_was_never_there() {
     assert_eq!(slow.store_one(), [vec![""; 0]], "the page finds no one");
     assert!(slow.chat.joining.is_empty() && slow.chat.claim("b0b").is_some());
     assert_eq!(slow.left(0), ["ann leave room"]);
-    assert_eq!(slow.chat.rooms.count(), 0);
+    assert_eq!(slow.chat.attendance.rooms.count(), 0);
 }
 
 #[test]
@@ -172,5 +174,5 @@ fn a_history_that_cannot_be_read_ends_the_session() {
     slow.enter(1, "bob", V1);
     assert_eq!(slow.tell(conn(1), Outcome::Unread), ["1 close 1011"]);
     assert!(slow.chat.joining.is_empty());
-    assert_eq!(slow.chat.rooms.count(), 0);
+    assert_eq!(slow.chat.attendance.rooms.count(), 0);
 }

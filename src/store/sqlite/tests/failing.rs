@@ -85,7 +85,7 @@ fn what_was_acknowledged_is_stored_once_whatever_fails() {
         pending.extend(&nonces);
         for outcome in ask_all(&mut store, nonces.iter().map(command).collect()) {
             match outcome {
-                Outcome::Appended { nonce: Some(nonce), id, .. } => {
+                Outcome::Appended { nonce: Some(nonce), position: Position { id, .. }, .. } => {
                     let nonce = u128::from_be_bytes(nonce.0) as u64;
                     pending.remove(&nonce);
                     assert_eq!(*acked.entry(nonce).or_insert(id), id, "SEED={seed}");
@@ -210,7 +210,7 @@ fn a_page_that_is_damaged_stops_appends_and_says_so() {
     drop(store);
     let mut bytes = fs::read(folder.file("chat.db")).expect("a file");
     // All but the first pages, which have the schema and the roots of the tables.
-    bytes[24 * 4096..].fill(0x55);
+    bytes[40 * 4096..].fill(0x55);
     fs::write(folder.file("chat.db"), bytes).expect("a file");
     let mut store = folder.open(normal());
     assert_eq!(refusal(&mut store, message("ann", Some(7), "x")), Some(Refusal::Storage));

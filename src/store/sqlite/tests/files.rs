@@ -1,11 +1,14 @@
 //! Opening: what is kept, and which files are refused.
 
 use super::*;
+use crate::clock::UnixMillis;
+use crate::store::acts::{Act, Deed, Until};
 use crate::store::sqlite::open::connect;
 use crate::store::sqlite::schema::{APPLICATION_ID, STEPS};
 use rusqlite::Connection;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::SystemTime;
 
 /// The reason why the store does not open; the files in the folder stay as they are.
 fn refused(folder: &Folder) -> String {
@@ -45,11 +48,40 @@ fn entries_are_there_after_a_restart() {
         let mut store = folder.open(options);
         entries[0].kind = Kind::Message { user: "ann".into(), nonce: Some(crate::store::Nonce([1; 16])), text: None };
         assert_eq!(read(&mut store, Range::Last, 10).entries, entries);
-        assert!(matches!(append(&mut store, message("ann", Some(1), "hi"))[..], [Outcome::Appended { id: 1, .. }]));
+        assert!(matches!(
+            append(&mut store, message("ann", Some(1), "hi"))[..],
+            [Outcome::Appended { position: Position { id: 1, .. }, .. }]
+        ));
         entries.push(entry(&mut store, message("ann", None, "more")));
         assert_eq!(entries[3].id, 4);
         assert_eq!(read(&mut store, Range::After(entries[2].position()), 10).entries, entries[3..]);
     }
+}
+
+#[test]
+fn acts_are_in_force_after_a_restart() {
+    let folder = Folder::new();
+    let mut store = folder.open(normal());
+    let now = UnixMillis::nearest(SystemTime::now());
+    let act = |deed| Act { at: now, by: "op".into(), room: "lobby".into(), deed };
+    let until = |millis| Until::Time(UnixMillis::from_millis(now.millis() + millis));
+    let mute = |name: &str, until| act(Deed::Mute { name: name.into(), until });
+    let bob = mute("bob", until(3_600_000));
+    for act in [act(Deed::Lock), mute("ann", until(0)), mute("bob", Until::Ever), bob.clone(), act(Deed::Unlock)] {
+        ask(&mut store, Command::Record { act, nonce: None });
+    }
+    drop(store);
+    let mut store = folder.open(normal());
+    store.submit(ConnId::new(1, 1), Command::ListRooms);
+    store.flush();
+    let mut outcomes = vec![];
+    wait_until("it is open", || {
+        outcomes.extend(std::iter::from_fn(|| store.take()));
+        outcomes.len() >= 2
+    });
+    let rooms = Outcome::Rooms(vec![]);
+    let told = [(ConnId::NONE, Outcome::InForce(vec![bob])), (ConnId::new(1, 1), rooms)];
+    assert_eq!(outcomes, told, "the one that is over is not, and the last one of a name is");
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn say(n: u64, text: &str) -> Draft {
 fn check(store: &mut Sqlite, messages: impl Iterator<Item = u64>) {
     for n in messages {
         match append(store, say(n, "text"))[..] {
-            [Outcome::Appended { id, is_new: false, .. }] => assert_eq!(id, n + 1),
+            [Outcome::Appended { position, is_new: false, .. }] => assert_eq!(position.id, n + 1),
             ref other => panic!("{n}: {other:?}"),
         }
         assert_eq!(refusal(store, say(n, "other")), Some(Refusal::NonceReused));
