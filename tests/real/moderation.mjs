@@ -37,6 +37,10 @@ async function scripted(name, { operator = false, options = {} } = {}) {
     script.close = (code, reason) => (page.close({ code, reason }), squall.close());
     page.onMessage((data) => {
       const frame = JSON.parse(data);
+      if (frame.type === "delete" && script.operator) {
+        script.commands.push(`delete ${frame.id}`);
+        return script.send({ type: "ack", nonce: frame.nonce, id: 1_000, tag: "00000001" });
+      }
       if (frame.type !== "command") return squall.send(data);
       script.commands.push(frame.text);
       assert.match(frame.nonce, /^[0-9a-f]{32}$/);
@@ -271,11 +275,10 @@ for (const [width, height, colorScheme] of [[1280, 800, "light"], [390, 844, "da
     await press(["Escape"]);
     assert.ok(!(await page.locator("#settings").isVisible()));
 
-    script.answer = ({ nonce }) => script.send({ type: "result", nonce, text: "The message is deleted." });
     const target = page.locator(".message", { hasText: `to be deleted at ${width}` });
     await target.locator("button.delete").focus();
     await press(["Enter", "Enter"]);
-    await commanded(ida, `/delete ${await target.getAttribute("data-id")}`);
+    await commanded(ida, `delete ${await target.getAttribute("data-id")}`);
     await page.waitForTimeout(100);
     await shot(page, `operator-log-${width}`);
     await ida.leave();

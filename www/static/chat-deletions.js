@@ -1,4 +1,4 @@
-// Deletions that their author has asked for and the server has not confirmed.
+// Deletions that an author or an operator has asked for and the server has not confirmed.
 
 import { $, text } from "./chat-page.js";
 import { announce } from "./chat-voice.js";

@@ -31,7 +31,7 @@ import "./chat-viewport.js";
 for (const part of document.querySelectorAll("#chat [hidden][data-scripted]")) part.hidden = false; // useless without
 
 const link = new Link(page.user, { state, welcome, frame, dropped, position, oldestUnacknowledged });
-const log = new Log((entry, button) => (entry.isOwn ? deletions.ask(entry, button) : run(`/delete ${entry.id}`)));
+const log = new Log((entry, button) => deletions.ask(entry, button));
 const outbox = new Outbox(link, () => rules.wait, changed);
 const deletions = new Deletions(link);
 const commands = new Commands(link, (words) => log.note(text("commandLost", words)));
