@@ -108,7 +108,7 @@ impl Site {
         rules.invitations = login.invitations();
         Ok(Site {
             router: Router::new(&settings),
-            pages: Pages::new(settings.www.as_deref())?,
+            pages: Pages::new(settings.www.as_deref(), &files::folder(settings.www.as_deref()))?,
             index: Index::new(&settings),
             login,
             upgrades: Upgrades::new(limits),

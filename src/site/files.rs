@@ -2,8 +2,9 @@
 //!
 //! In goes a decoded path (`/static/chat.js`, `/favicon.ico`). A file of `--www` is read on the pool, and its response
 //! follows with [`Files::on_finished`]; without one the embedded file is sent. Conditional fields may make either a 304
-//! or a 412. Below `/.well-known/acme-challenge/` there are the files of that folder of `--www` (RFC 8555 section 8.3),
-//! and nothing embedded. Directories, index files and ranges are not served. Embedded files carry the strict policy of
+//! or a 412. The built-in pages name the embedded files below [`folder`], which changes with the content of any of them;
+//! there they are kept for good. Below `/.well-known/acme-challenge/` there are the files of that folder of `--www` (RFC
+//! 8555 section 8.3), and nothing embedded. Directories, index files and ranges are not served. Embedded files carry the strict policy of
 //! the built-in pages; files of `--www` belong to the operator and carry none.
 
 mod conditions;
@@ -44,31 +45,40 @@ macro_rules! embed {
     ($($name:literal),* $(,)?) => { [$(Asset::new($name, include_bytes!(concat!("../../www/static/", $name)))),*] };
 }
 
-static EMBEDDED: LazyLock<[Asset; 39]> = LazyLock::new(|| {
+static EMBEDDED: LazyLock<[Asset; 49]> = LazyLock::new(|| {
     embed![
         "squall.css",
         "chat.css",
         "chat.js",
         "chat-alerts.js",
         "chat-box.js",
+        "chat-commands.js",
         "chat-complete.js",
         "chat-deletions.js",
+        "chat-duration.js",
         "chat-fold.js",
         "chat-link.js",
         "chat-log.js",
         "chat-markup.js",
         "chat-members.js",
+        "chat-menu.js",
         "chat-message.js",
         "chat-name.js",
+        "chat-notices.js",
         "chat-older.js",
         "chat-outbox.js",
         "chat-page.js",
         "chat-panels.js",
+        "chat-place.js",
+        "chat-refusals.js",
         "chat-rooms.js",
+        "chat-rules.js",
         "chat-scroll.js",
         "chat-search.js",
+        "chat-settings.js",
         "chat-status.js",
         "chat-storage.js",
+        "chat-sure.js",
         "chat-unread.js",
         "chat-unsent.js",
         "chat-viewport.js",
@@ -76,6 +86,7 @@ static EMBEDDED: LazyLock<[Asset; 39]> = LazyLock::new(|| {
         "login.js",
         "echo.js",
         "search.js",
+        "worker.js",
         "barbs.svg",
         "isobars.svg",
         "favicon.svg",
@@ -87,6 +98,34 @@ static EMBEDDED: LazyLock<[Asset; 39]> = LazyLock::new(|| {
         "icon-maskable-512.png",
     ]
 });
+
+/// The folder of this version of the embedded files, below `static/`: `v-` and 16 hex digits of the hash of all of them.
+///
+/// A folder and not a name for each file, because the modules of a page import each other by relative names. So they all
+/// come from one version, and no module has to be rewritten.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let mut hash = Sha256::new();
+    for asset in EMBEDDED.iter() {
+        hash.update(asset.name);
+        hash.update(&asset.etag);
+    }
+    format!("v-{}", digits(&hash.finalize()))
+});
+
+/// Where the built-in pages find the files: the folder of this version. With a `www` it is `/static`, since files are
+/// edited there while the server runs.
+pub fn folder(www: Option<&Path>) -> String {
+    if www.is_some() { "/static".to_owned() } else { format!("/static/{}", *VERSION) }
+}
+
+/// How long a cache may use a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caching {
+    /// It asks each time whether the file has changed.
+    Revalidate,
+    /// For good: the address has the version of the content.
+    Keep,
+}
 
 /// Content types by extension; text is UTF-8.
 const CONTENT_TYPES: &[(&str, &str)] = &[
@@ -125,11 +164,13 @@ const CONTENT_TYPES: &[(&str, &str)] = &[
 ];
 
 /// The sources of a file, best first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Candidates {
     /// A file of `--www`, which may or may not exist: to be read on the pool.
     overlay: Option<PathBuf>,
     embedded: Option<&'static Asset>,
+    /// Of the embedded file.
+    caching: Caching,
 }
 
 /// The files of a server, and those that are being read.
@@ -157,14 +198,14 @@ impl Files {
 
     /// A request for the file of this decoded path.
     pub fn request(&mut self, cx: Context, user: User, path: &str, pages: &Pages, out: &mut Effects) {
-        let Candidates { overlay, embedded } = self.lookup(path.trim_start_matches('/'));
+        let Candidates { overlay, embedded, caching } = self.lookup(path.trim_start_matches('/'));
         let conditions = Conditions::of(cx.request);
         match (overlay, embedded) {
             (Some(path), embedded) => {
                 out.push(Effect::Run(cx.from, Job::ReadFile { path: path.clone() }));
                 self.reads.insert(cx.from, Read { user, path, embedded, conditions });
             }
-            (None, Some(asset)) => out.respond(cx.from, asset.response(&conditions)),
+            (None, Some(asset)) => out.respond(cx.from, asset.response(&conditions, caching)),
             (None, None) => out.respond(cx.from, pages.error(&user, 404, &Localized::new("why_no_file", []))),
         }
     }
@@ -182,7 +223,7 @@ impl Files {
         let error = |status, why| pages.error(&read.user, status, &Localized::new(why, []));
         let response = match (result, read.embedded) {
             (Ok(file), _) => overlay_response(&read.path, file, now.wall.whole(), &read.conditions),
-            (Err(e), Some(asset)) if is_absent(&e) => asset.response(&read.conditions),
+            (Err(e), Some(asset)) if is_absent(&e) => asset.response(&read.conditions, Caching::Revalidate),
             (Err(e), None) if is_absent(&e) => error(404, "why_no_file"),
             (Err(e), _) => {
                 self.unreadable.log(&read.path, &e, now.instant);
@@ -205,16 +246,23 @@ impl Files {
 
     /// The sources of `path` (decoded, without its leading slash); none for a path that is neither below `static/` nor
     /// directly in [`CHALLENGES`], ends in a slash, or would leave the directory. `favicon.ico` means
-    /// `static/favicon.ico`.
+    /// `static/favicon.ico`, and a folder of any version means `static` itself: a page that was loaded from an older
+    /// server goes on working.
     fn lookup(&self, path: &str) -> Candidates {
         let overlay = |folder: &str, name: &str| self.www.as_ref().map(|www| www.join(folder).join(name));
         if let Some(token) = path.strip_prefix(CHALLENGES) {
             let is_token = is_plain(token) && !token.contains('/');
-            return Candidates { overlay: overlay(CHALLENGES, token).filter(|_| is_token), embedded: None };
+            let overlay = overlay(CHALLENGES, token).filter(|_| is_token);
+            return Candidates { overlay, embedded: None, caching: Caching::Revalidate };
         }
         let name = if path == "favicon.ico" { Some(path) } else { path.strip_prefix("static/") };
-        let Some(name) = name.filter(|name| is_plain(name)) else { return Candidates::default() };
-        Candidates { overlay: overlay("static", name), embedded: EMBEDDED.iter().find(|asset| asset.name == name) }
+        let (version, name) = name.filter(|name| is_plain(name)).map_or((None, ""), split_version);
+        let is_current = self.www.is_none() && version == Some(VERSION.as_str());
+        Candidates {
+            overlay: overlay("static", name).filter(|_| !name.is_empty()),
+            embedded: EMBEDDED.iter().find(|asset| asset.name == name),
+            caching: if is_current { Caching::Keep } else { Caching::Revalidate },
+        }
     }
 }
 
@@ -229,6 +277,24 @@ fn is_forbidden(e: &io::Error) -> bool {
     e.kind() == io::ErrorKind::PermissionDenied || e.raw_os_error() == Some(libc::ELOOP)
 }
 
+/// The folder of a version in front of a name, and the rest.
+fn split_version(name: &str) -> (Option<&str>, &str) {
+    let is_version = |folder: &str| {
+        folder
+            .strip_prefix("v-")
+            .is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    match name.split_once('/') {
+        Some((folder, rest)) if is_version(folder) => (Some(folder), rest),
+        _ => (None, name),
+    }
+}
+
+/// The first 8 bytes of a hash as 16 hex digits.
+fn digits(hash: &[u8]) -> String {
+    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Only names between single slashes: nothing empty, no `.`, no `..`, no NUL.
 fn is_plain(name: &str) -> bool {
     let normal = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
@@ -237,15 +303,13 @@ fn is_plain(name: &str) -> bool {
 
 impl Asset {
     fn new(name: &'static str, bytes: &'static [u8]) -> Asset {
-        let hash = Sha256::digest(bytes);
-        let digits: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Asset { name, bytes, etag: format!("\"{digits}\"") }
+        Asset { name, bytes, etag: format!("\"{}\"", digits(&Sha256::digest(bytes))) }
     }
 
     /// The file, or what the conditions make of it.
-    fn response(&'static self, conditions: &Conditions) -> Response {
+    fn response(&'static self, conditions: &Conditions, caching: Caching) -> Response {
         let validators = Validators { etag: Some(Cow::Borrowed(&self.etag)), modified: None, last_modified: None };
-        response(Body::Static(self.bytes), content_type(self.name), validators, conditions)
+        response(Body::Static(self.bytes), content_type(self.name), validators, conditions, caching)
             .header("Content-Security-Policy", POLICY)
     }
 }
@@ -258,7 +322,8 @@ fn overlay_response(path: &Path, file: FileRead, now: UnixTime, conditions: &Con
     // Never later than Date (RFC 9110 section 8.8.2.1).
     let last_modified = file.modified.and_then(UnixTime::of).map(|time| time.min(now));
     let validators = Validators { etag, modified: age, last_modified };
-    response(Body::Blocks(Box::new(file.bytes)), content_type(&path.to_string_lossy()), validators, conditions)
+    let body = Body::Blocks(Box::new(file.bytes));
+    response(body, content_type(&path.to_string_lossy()), validators, conditions, Caching::Revalidate)
 }
 
 /// The validators of a file (RFC 9110 section 8.8).
@@ -270,9 +335,20 @@ struct Validators {
     last_modified: Option<UnixTime>,
 }
 
-fn response(body: Body, content_type: &'static str, validators: Validators, conditions: &Conditions) -> Response {
+fn response(
+    body: Body,
+    content_type: &'static str,
+    validators: Validators,
+    conditions: &Conditions,
+    caching: Caching,
+) -> Response {
+    let caching = match caching {
+        Caching::Revalidate => "no-cache",
+        // A year, as in the example of RFC 8246.
+        Caching::Keep => "public, max-age=31536000, immutable",
+    };
     let mut headers = vec![
-        ("Cache-Control", Cow::Borrowed("no-cache")),
+        ("Cache-Control", Cow::Borrowed(caching)),
         ("Accept-Ranges", "none".into()),
         ("X-Content-Type-Options", "nosniff".into()),
     ];

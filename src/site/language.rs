@@ -1,8 +1,11 @@
 //! The two languages of the pages: which one a browser wants, and every text in both.
 //!
-//! [`Lang::of`] reads Accept-Language; [`TEXTS`] is the one table of texts. Templates have `{{ t.key }}`, scripts read
+//! [`Lang::of`] reads Accept-Language; [`texts`] are all texts, each in both. Templates have `{{ t.key }}`, scripts read
 //! the texts from `data-` attributes, Rust code has a [`Localized`].
 
+mod moderation;
+
+use moderation::MODERATION;
 use std::fmt::Display;
 
 /// A language of the pages.
@@ -13,7 +16,7 @@ pub enum Lang {
 }
 
 impl Lang {
-    /// Both, in the order of the columns of [`TEXTS`].
+    /// Both, in the order of the columns of [`texts`].
     pub const ALL: [Lang; 2] = [Lang::En, Lang::Zh];
 
     /// Picks from an Accept-Language field (RFC 9110 section 12.5.4): the greater weight wins, at equal weights the
@@ -46,10 +49,10 @@ impl Lang {
 
     /// The text of `key`, if the table has it.
     pub fn text(self, key: &str) -> Option<&'static str> {
-        TEXTS.iter().find(|row| row.0 == key).map(|row| self.pick(row))
+        texts().find(|row| row.0 == key).map(|row| self.pick(row))
     }
 
-    /// This language's column of one row of [`TEXTS`].
+    /// This language's column of one row of [`texts`].
     pub fn pick(self, row: &(&'static str, &'static str, &'static str)) -> &'static str {
         match self {
             Lang::En => row.1,
@@ -58,7 +61,12 @@ impl Lang {
     }
 }
 
-/// A row of [`TEXTS`] with its placeholders filled.
+/// All rows: key, English, Chinese.
+pub fn texts() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
+    TEXTS.iter().chain(MODERATION)
+}
+
+/// A row of [`texts`] with its placeholders filled.
 ///
 /// Each `{}` stands for a value: a number, a name, an address. `{cause}` stands for a technical text, which is English
 /// in both languages, so a page marks it as English.
@@ -109,7 +117,7 @@ fn weight(parameters: &str) -> u32 {
 }
 
 /// Every text of the pages: key, English, 中文. For `{}` and `{cause}` see [`Localized`]; scripts fill in `{}` too.
-pub const TEXTS: &[(&str, &str, &str)] = &[
+const TEXTS: &[(&str, &str, &str)] = &[
     // Everywhere.
     ("skip", "Skip to the content", "跳到正文"),
     ("nav", "Main", "主导航"),
@@ -467,7 +475,7 @@ mod tests {
     #[test]
     fn every_text_has_both_languages_and_one_row() {
         let mut seen = std::collections::HashSet::new();
-        for (key, en, zh) in TEXTS {
+        for (key, en, zh) in texts() {
             assert!(seen.insert(key), "{key} has two rows");
             assert!(!en.is_empty() && !zh.is_empty(), "{key} lacks a text");
             for placeholder in ["{}", "{cause}"] {

@@ -6,7 +6,7 @@
 
 use crate::http::response::{Body, Response};
 use crate::site::context::User;
-use crate::site::language::{Lang, Localized, TEXTS};
+use crate::site::language::{Lang, Localized, texts};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,9 +30,9 @@ pub const POLICY: &str = policy!();
 /// wss: of the same authority (CSP 3, section 6.7.2.8).
 const SCRIPT_POLICY: &str =
     policy!("script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'");
-/// The chat may be installed.
+/// The chat may be installed, and names the script of its service worker.
 const CHAT_POLICY: &str = policy!(
-    "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'; \
+    "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types squall-worker; \
      manifest-src 'self'"
 );
 /// The search form shows the relayed page in a frame.
@@ -244,6 +244,8 @@ impl Page<'_> {
 #[derive(Debug)]
 pub struct Pages {
     templates: Environment<'static>,
+    /// Where the templates find scripts, styles and pictures: `/static`, or the folder of their version.
+    files: Value,
     /// Names that came from `--www`.
     overlaid: BTreeSet<String>,
     /// One map of texts a language, in the order of [`Lang::ALL`].
@@ -251,11 +253,12 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// The embedded templates, overlaid and joined by `*.html` of `www/pages` if there is a `www`.
+    /// The embedded templates, overlaid and joined by `*.html` of `www/pages` if there is a `www`. `files` is the path
+    /// of the static files, without a slash behind it.
     ///
     /// # Errors
     /// A sentence that names the file, and the line where it does not parse.
-    pub fn new(www: Option<&Path>) -> Result<Pages, String> {
+    pub fn new(www: Option<&Path>, files: &str) -> Result<Pages, String> {
         let mut templates = Environment::new();
         let tidy = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         templates.set_syntax(tidy.expect("the delimiters are the default ones"));
@@ -273,9 +276,11 @@ impl Pages {
             overlaid.insert(name);
         }
         let texts = Lang::ALL.map(|lang| {
-            Value::from(TEXTS.iter().map(|row| (row.0, Value::from(lang.pick(row)))).collect::<BTreeMap<_, _>>())
+            Value::from(texts().map(|row| (row.0, Value::from(lang.pick(row)))).collect::<BTreeMap<_, _>>())
         });
-        Ok(Pages { templates, overlaid, texts })
+        // Safe: it is ours, and a slash would be escaped.
+        let files = Value::from_safe_string(files.to_owned());
+        Ok(Pages { templates, files, overlaid, texts })
     }
 
     /// The page with its security and caching fields, under `status`. A template of `--www` that fails (a name it
@@ -320,6 +325,7 @@ impl Pages {
         let common = context! {
             t => self.texts[user.lang as usize].clone(),
             lang => user.lang.tag(),
+            files => self.files.clone(),
             user => user.name(),
             page => name.trim_end_matches(".html"),
             framed => false,

@@ -228,6 +228,43 @@ await act("a mention is told of by one hidden window, once it was asked for, and
   await ida.leave();
 });
 
+await act("where a page may show no notification, a service worker does, for those who asked, until it is read", async () => {
+  const context = { viewport: { width: 1280, height: 800 }, permissions: ["notifications"] };
+  const ida = await person(browser, "Ida", context);
+  // As on Android.
+  await ida.context.addInitScript(() => {
+    globalThis.Notification = class {
+      static permission = "granted";
+      static requestPermission = async () => "granted";
+      constructor() {
+        throw new TypeError("Illegal constructor");
+      }
+    };
+  });
+  await logIn(ida.page, base, "Ida");
+  const workers = () => ida.page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).map(({ scope }) => scope));
+  assert.deepEqual(await workers(), []);
+  await ida.page.click("#alerts");
+  const titles = () =>
+    ida.page.evaluate(async () => {
+      const registration = await navigator.serviceWorker.getRegistration("/static/");
+      return ((await registration?.getNotifications()) ?? []).map(({ title, data }) => [title, data]);
+    });
+  for (let tries = 0; tries < 50 && !(await workers()).length; tries++) await ida.page.waitForTimeout(50);
+  assert.deepEqual(await workers(), [`${base}/static/`]);
+  await hide(ida.page, true);
+  await say(grace.page, "Ida: are you there?");
+  for (let tries = 0; tries < 50 && !(await titles()).length; tries++) await ida.page.waitForTimeout(50);
+  assert.deepEqual(await titles(), [["Grace in lobby", `${base}/chat/`]]);
+  await hide(ida.page, false);
+  for (let tries = 0; tries < 50 && (await titles()).length; tries++) await ida.page.waitForTimeout(50);
+  assert.deepEqual(await titles(), []);
+  await ida.page.click("#alerts");
+  for (let tries = 0; tries < 50 && (await workers()).length; tries++) await ida.page.waitForTimeout(50);
+  assert.deepEqual(await workers(), []);
+  await ida.leave();
+});
+
 await act("new lines do not move whoever reads further up; a button leads to them", async () => {
   const log = ada.page.locator("#log");
   await ada.page.setViewportSize({ width: 390, height: 500 });

@@ -5,6 +5,8 @@
 // window that is shown objects, and so do one that has told of the mention already and a smaller number for it.
 
 import { $, text } from "./chat-page.js";
+import { plainOf } from "./chat-markup.js";
+import { close, set, show } from "./chat-notices.js";
 import { load, save } from "./chat-storage.js";
 
 const VOTE_MS = 200; // to wait for objections
@@ -18,27 +20,32 @@ const button = $("alerts");
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("squall-alerts") : null;
 
 export class Alerts {
-  #room;
+  #room = "";
   #votes = new Map(); // mention → { number, isLost }
   #told = new Set();
-  #open = []; // notifications to be closed when they are read
   #sound = null; // made by a click: browsers allow none before
 
-  constructor(room) {
-    this.#room = room;
+  constructor() {
     button.hidden = !("Notification" in globalThis || "AudioContext" in globalThis);
     button.addEventListener("click", () => this.#ask());
     channel?.addEventListener("message", ({ data }) => this.#heard(data));
-    document.addEventListener("visibilitychange", () => document.hidden || this.#close());
+    document.addEventListener("visibilitychange", () => document.hidden || close());
     addEventListener("pointerdown", () => this.#prepare(), { once: true });
+    set(load(WISH) === true);
     this.#show();
+  }
+
+  // Another room is shown.
+  enter(room) {
+    this.#room = room;
   }
 
   // The user was mentioned in `entries`, live ones or those that were missed.
   async mentioned(entries) {
     const last = entries.at(-1);
     if (!last || load(WISH) !== true || !document.hidden) return;
-    const mention = `${this.#room} ${last.id}`;
+    const room = this.#room;
+    const mention = `${room} ${last.id}`;
     const vote = { number: Math.random(), isLost: false };
     this.#votes.set(mention, vote);
     channel?.postMessage({ mention, number: vote.number });
@@ -47,7 +54,7 @@ export class Alerts {
     if (vote.isLost || !document.hidden) return;
     this.#told.add(mention);
     if (this.#told.size > TOLD_MAX) this.#told.delete(this.#told.values().next().value);
-    this.#notify(mention, entries);
+    notify(room, entries);
     this.#beep();
   }
 
@@ -56,19 +63,6 @@ export class Alerts {
     if (own && number < own.number) own.isLost = true;
     const isKnown = !document.hidden || this.#told.has(mention);
     if (isKnown && number !== OBJECTION) channel.postMessage({ mention, number: OBJECTION });
-  }
-
-  #notify(mention, entries) {
-    if (globalThis.Notification?.permission !== "granted") return;
-    const last = entries.at(-1);
-    const title = entries.length > 1 ? text("mentions", entries.length, this.#room) : text("mention", last.from, this.#room);
-    const body = entries.length > 1 ? "" : [...last.text].slice(0, TEXT_MAX).join("");
-    try {
-      // Some browsers of phones allow notifications of service workers only.
-      const made = new Notification(title, { body, tag: `squall ${mention}`, icon: "/static/icon-192.png" });
-      made.onclick = () => (focus(), made.close());
-      this.#open.push(made);
-    } catch {}
   }
 
   #beep() {
@@ -85,10 +79,6 @@ export class Alerts {
     }
   }
 
-  #close() {
-    for (const one of this.#open.splice(0)) one.close();
-  }
-
   #prepare() {
     if (load(WISH) === true && "AudioContext" in globalThis) this.#sound ??= new AudioContext();
   }
@@ -97,6 +87,7 @@ export class Alerts {
     const isOn = load(WISH) !== true;
     save(WISH, isOn || null);
     this.#prepare();
+    set(isOn);
     if (isOn) await globalThis.Notification?.requestPermission();
     this.#show();
     if (isOn) this.#beep();
@@ -109,4 +100,10 @@ export class Alerts {
     $("alerts-hint").textContent = isRefused ? text("alertsDenied") : "";
     $("alerts-hint").hidden = !isRefused;
   }
+}
+
+function notify(room, entries) {
+  const last = entries.at(-1);
+  if (entries.length > 1) return show(text("mentions", entries.length, room), "", room, last.id);
+  show(text("mention", last.from, room), [...plainOf(last)].slice(0, TEXT_MAX).join(""), room, last.id);
 }

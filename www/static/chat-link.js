@@ -1,11 +1,15 @@
 // The link to the room: the WebSocket in use, and at times its replacement.
 //
 //     connecting ── welcome ──▶ connected ── closed or dead ──▶ waiting ── timer, online, page shown ──▶ connecting
-//         └──── refused ──▶ is the login still good? ── no ──▶ gone;  yes: waiting
+//         └──── refused ──▶ is the login still good? ── no ──▶ gone;  banned ──▶ out;  yes: waiting
+//
+//     connecting, connected ── kicked or banned ──▶ out ── only the user leaves this state
 //
 // A network path can fail without a close, and a browser cannot send pings. So a doubted connection is replaced: a new
 // one asks for everything behind the position of the page, and with its welcome takes the place of the old one. Until
 // then messages wait in the outbox. Each socket has a generation; frames of any but the present one are dropped.
+
+import { addressOf } from "./chat-page.js";
 
 const PROTOCOL = "squall.v1";
 const WELCOME_MS = 5_000; // from connecting to the welcome
@@ -20,13 +24,16 @@ const RETRY_MS_MAX = 30_000;
 const FLOOD_MS = 5_000; // before the first try after a close for flooding
 const STEADY_MS = 10_000; // a connection that lasted longer was a good one
 const TIMED_OUT = 0; // a close code that no WebSocket uses
+const EXPELLED = ["kicked", "banned"]; // codes of errors, and reasons of a close with 1008
 
 export class Link {
-  // "connecting", "connected", "waiting" or "gone".
+  // "connecting", "connected", "waiting", "gone" (without a login) or "out" (kicked or banned).
   state = "connecting";
+  // While "out": when a ban ends, in ms since 1970; Infinity if that is not known, 0 for somebody who may come back.
+  until = 0;
   // The name under which the server knows this browser.
   name;
-  #room;
+  #room = "";
   #page;
   #generation = 0;
   #current = null; // the connection in use
@@ -43,8 +50,7 @@ export class Link {
 
   // Calls of `page`: state(seconds, why), welcome(frame, gap), frame(frame), dropped(); position(), the last entry that
   // the page has, as ID.TAG, or ""; and oldestUnacknowledged(), the time at which that message was sent.
-  constructor(room, name, page) {
-    this.#room = room;
+  constructor(name, page) {
     this.name = name;
     this.#page = page;
     setInterval(() => this.#look(), LOOK_MS);
@@ -56,8 +62,26 @@ export class Link {
     document.addEventListener("visibilitychange", () => this.#seen());
   }
 
-  start() {
+  // Leaves the room: no frame of it is heard from now on.
+  leave() {
+    clearTimeout(this.#retryTimer);
+    if (this.#next) discard(this.#next);
+    this.#next = null;
+    this.#drop();
+    this.#checkDone();
+  }
+
+  // Enters a room, after another one was left.
+  enter(room) {
+    this.#room = room;
+    this.#failures = this.#refusals = 0;
+    this.#why = "";
     this.#connect();
+  }
+
+  // Enters again after being kicked, or after a ban.
+  comeBack() {
+    if (this.state === "out") this.enter(this.#room);
   }
 
   // Whether a message would be sent at once.
@@ -71,13 +95,16 @@ export class Link {
 
   // Another window shows a page made for `name`.
   heardOf(name) {
+    const isOut = this.state === "gone" || this.state === "out";
     if (name === this.name && this.state !== "gone") return;
-    if (name === "" && this.state === "gone") return;
-    this.renew();
+    if (name === "" && isOut) return;
+    if (this.state === "out") this.comeBack();
+    else this.renew();
   }
 
   // Checks that the path works and the login is unchanged: replaces the connection.
   check() {
+    if (this.state === "out") return;
     if (this.state === "waiting" || this.state === "gone") return this.#connect();
     if (this.#next && !this.#isDoubted) return;
     // A connection begun before the doubt may have sent the old login or the old position.
@@ -110,7 +137,7 @@ export class Link {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/chat/${`?${query}`.replace(/^\?$/, "")}`, PROTOCOL);
     const timer = setTimeout(() => this.#closed(mine, TIMED_OUT, ""), WELCOME_MS);
-    const mine = { socket, timer, generation: ++this.#generation, gap: null, welcomedAt: 0, heardAt: 0 };
+    const mine = { socket, timer, generation: ++this.#generation, gap: null, until: null, welcomedAt: 0, heardAt: 0 };
     this.#next = mine;
     socket.onmessage = ({ data }) => this.#heard(mine, data);
     socket.onclose = ({ code, reason }) => this.#closed(mine, code, reason);
@@ -122,6 +149,7 @@ export class Link {
     const frame = parse(data);
     mine.heardAt = performance.now();
     if (frame.type === "gap") mine.gap = frame;
+    else if (frame.type === "error" && EXPELLED.includes(frame.code)) mine.until = endOf(frame.retry_after_ms);
     else if (frame.type !== "welcome") isNext || this.#page.frame(frame);
     else if (isNext) this.#welcomed(mine, frame);
     else this.#page.welcome(frame, take(mine, "gap"));
@@ -144,6 +172,7 @@ export class Link {
   }
 
   #closed(mine, code, reason) {
+    if (code === 1008 && EXPELLED.includes(reason)) return this.#expelled(reason, mine.until);
     if (mine === this.#next) return this.#refused(mine, code);
     // The server sends 1001 after a silence, too: a computer that slept, a network that was away.
     const away = reason === "server restarts" ? "restart" : "";
@@ -157,8 +186,9 @@ export class Link {
   async #refused(mine, code) {
     discard(mine);
     // A replacement without any response is a failed path; any other failure is examined.
-    const cause = code === TIMED_OUT && this.#current ? "unknown" : await examine(this.#room);
+    const { cause, until } = code === TIMED_OUT && this.#current ? { cause: "unknown" } : await examine(this.#room);
     if (mine !== this.#next) return; // another connection was begun meanwhile
+    if (cause === "banned") return this.#expelled(cause, until);
     this.#next = null;
     const isKept = cause !== "login" && !this.#isDoubted && this.#current && this.#isAlive(this.#current);
     this.#checkDone();
@@ -171,17 +201,22 @@ export class Link {
     this.#wait(RETRY_MS_MIN);
   }
 
+  // An operator wants this member out: coming back by itself would make light of that.
+  #expelled(why, until) {
+    this.leave();
+    this.#why = why;
+    this.until = why === "banned" ? (until ?? Infinity) : 0;
+    this.#set("out");
+  }
+
   #checkDone() {
     this.#isChecking = this.#isDoubted = false;
   }
 
   // Drops every connection at once: the close handshake on a failed path would take a while.
   #hangUp() {
-    if (this.state === "waiting" || this.state === "gone") return;
-    if (this.#next) discard(this.#next);
-    this.#next = null;
-    this.#drop();
-    this.#checkDone();
+    if (["waiting", "gone", "out"].includes(this.state)) return;
+    this.leave();
     this.#wait(RETRY_MS_MIN);
   }
 
@@ -262,18 +297,24 @@ function parse(data) {
   }
 }
 
-// The cause of a refused upgrade. A script cannot see its status, but it can see that the page redirects to the login, and
-// that the room is not there; if neither, the path does not pass the upgrade on.
+// When something ends that lasts for `milliseconds` from now on; null if that is not known.
+const endOf = (milliseconds) => (milliseconds > 0 ? Date.now() + milliseconds : null);
+
+// The cause of a refused upgrade. A script cannot see its status, but it can see that the page redirects to the login or is
+// refused to somebody who is banned, and that the room is not there; if none of these, the path does not pass the upgrade
+// on.
 async function examine(room) {
   try {
     const signal = AbortSignal.timeout?.(WELCOME_MS);
     const options = { redirect: "manual", cache: "no-store", signal };
-    const page = await fetch("/chat/", options);
-    if (page.type === "opaqueredirect" || page.status === 401) return "login";
-    if (!page.ok) return "unknown";
+    const page = await fetch(addressOf(room), options);
+    if (page.type === "opaqueredirect" || page.status === 401) return { cause: "login" };
+    if (page.status === 403) return { cause: "banned", until: endOf(1_000 * page.headers.get("retry-after")) };
+    if (page.status === 400) return { cause: "room" };
+    if (!page.ok) return { cause: "unknown" };
     const history = await fetch(`/api/rooms/${encodeURIComponent(room)}/messages?limit=1`, options);
-    return history.status === 404 ? "room" : "path";
+    return { cause: history.status === 404 ? "room" : "path" };
   } catch {
-    return "unknown"; // no response says nothing about the login
+    return { cause: "unknown" }; // no response says nothing about the login
   }
 }

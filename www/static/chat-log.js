@@ -3,6 +3,7 @@
 import { $, make, text } from "./chat-page.js";
 import { dayOf, draw, isTogether, showDeleted } from "./chat-message.js";
 import { Fold } from "./chat-fold.js";
+import { balanced } from "./chat-markup.js";
 import { atEnd, keep } from "./chat-scroll.js";
 
 const LINES_MAX = 1_000; // lines kept while the end is in view
@@ -14,7 +15,7 @@ const REMOVED_MAX = 10_000; // deletions remembered for older pages that were re
 const lines = $("lines");
 
 export class Log {
-  // The last entry that was taken: { id, tag }; null before the first welcome.
+  // The last entry that was taken: { id, tag }; null before the first welcome of a room.
   position = null;
   // Counts the lists that replaced each other: what was asked for one is not for the next.
   generation = 0;
@@ -24,6 +25,8 @@ export class Log {
   isComplete = false;
   // The id of the entry with which the list begins; a deletion is not drawn, but is an entry.
   oldest = 1;
+  // An operator may delete the messages of others, too.
+  isOperator = false;
   #onDelete;
   #entries = []; // drawn, in the order of their ids
   #byId = new Map(); // drawn or not
@@ -33,7 +36,7 @@ export class Log {
   #markedAt = 0; // the marker stands behind this id; 0 for none
   #marker = make("p", "marker", text("marker"));
 
-  // `onDelete(entry, button)` is called when an author wants a message deleted.
+  // `onDelete(entry, button)` is called when a message is to be deleted.
   constructor(onDelete) {
     this.#onDelete = onDelete;
     lines.addEventListener("keydown", (event) => this.#walk(event));
@@ -44,17 +47,23 @@ export class Log {
     return this.#byId.size;
   }
 
-  // Everything there was is replaced by a history, which ends at `position`.
-  replace(frames, position, name) {
+  // Forgets everything: another room is entered, or a history follows.
+  clear() {
     this.generation += 1;
     this.#entries = [];
     this.#byId.clear();
     this.#undrawn = [];
     this.#removed.clear();
     this.#cleared = [];
-    this.isBehind = false;
-    this.position = { id: 0, tag: "0" };
+    this.isBehind = this.isComplete = false;
+    this.position = null;
     lines.replaceChildren();
+  }
+
+  // Everything there was is replaced by a history, which ends at `position`.
+  replace(frames, position, name) {
+    this.clear();
+    this.position = { id: 0, tag: "0" };
     for (const frame of frames) this.take(frame, name);
     const [id, tag] = position.split(".");
     this.position = { id: Number(id), tag };
@@ -108,8 +117,9 @@ export class Log {
     this.#append({ fold: changes });
   }
 
-  note(words) {
-    this.#append({ note: words });
+  // A remark that only this member sees, with a list below it if there are `items`.
+  note(words, items = []) {
+    this.#append({ note: words, items });
   }
 
   // Marks what is behind the entry `id` as new; 0 takes the marker away.
@@ -157,7 +167,7 @@ export class Log {
       const fold = last ?? new Fold();
       fold.add(line.fold);
       if (!last) lines.append(fold.element);
-    } else if (line.note) lines.append(make("p", "notice", line.note));
+    } else if (line.items) lines.append(drawNote(line));
     else {
       const isBehindNotice = lines.lastElementChild?.matches(".notice") ?? false;
       line.element = this.#draw(line);
@@ -168,7 +178,8 @@ export class Log {
   }
 
   #draw(entry) {
-    return draw(entry, entry.name, (button) => this.#onDelete(entry, button));
+    const mayDelete = entry.isOwn || this.isOperator;
+    return draw(entry, entry.name, mayDelete ? (button) => this.#onDelete(entry, button) : null);
   }
 
   #remove(id, by) {
@@ -226,6 +237,17 @@ export class Log {
     this.#rove(next);
     next.focus();
   }
+}
+
+function drawNote({ note, items }) {
+  const made = make("div", "notice");
+  made.append(make("p", "", note));
+  if (!items.length) return made;
+  const list = make("ul", "");
+  list.append(...items.map((item) => make("li", "", balanced(item))));
+  list.dir = "auto";
+  made.append(list);
+  return made;
 }
 
 // Makes a line of the day before the first entry of a day, and hides the heading of an entry that continues another.

@@ -10,6 +10,15 @@ const LINK = /(https?:\/\/[^\s<>"'`，。；：！？（）《》“”\u202a-\u
 const JOINED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/u;
 const IN_WORD = /[\p{L}\p{M}\p{N}_]/u;
 
+// What "/me waves" says its author does; null for any other text.
+export const actionOf = (string) => string.match(/^\/me\s+(\S[^]*)$/)?.[1] ?? null;
+
+// A message in plain words: its text, or "* ann waves".
+export function plainOf({ from, text }) {
+  const action = actionOf(text);
+  return action === null ? text : `* ${from} ${action}`;
+}
+
 // The nodes of a text; mentions of `name` are marked.
 export function marked(string, name) {
   const nodes = [];

@@ -1,7 +1,8 @@
-// Who is in the room: the list, the count, and the names that can be completed.
+// Who is in the room: the list, the count, the names that can be completed, and for operators a menu beside each.
 
 import { $, make, makeButton, text } from "./chat-page.js";
 import { initialOf, paint } from "./chat-name.js";
+import { menu } from "./chat-menu.js";
 
 const SHOWN_MAX = 200; // names in the list; the count has them all
 
@@ -11,11 +12,15 @@ export class Members {
   #names = new Set();
   #count = 0;
   #you = "";
+  #isOperator = false;
   #call; // called with a name that was chosen
+  #run; // called with a command that was chosen
+  #items = new Map(); // name → its element, which stays while others come and go: a menu may be open in it
   #isStale = false;
 
-  constructor(call) {
+  constructor(call, run) {
     this.#call = call;
+    this.#run = run;
   }
 
   // The names that are known, in their order.
@@ -23,9 +28,10 @@ export class Members {
     return [...this.#names].sort((one, other) => one.localeCompare(other));
   }
 
-  replace(names, count, you) {
+  replace(names, count, you, isOperator) {
+    if (you !== this.#you || isOperator !== this.#isOperator) this.#items.clear();
     this.#names = new Set(names);
-    this.#you = you;
+    [this.#you, this.#isOperator] = [you, isOperator];
     this.#changed(count);
   }
 
@@ -50,11 +56,19 @@ export class Members {
     this.#isStale = false;
     for (const place of document.querySelectorAll(".member-count")) place.textContent = this.#count;
     $("members-toggle").setAttribute("aria-label", text("here", this.#count));
-    const focused = list.contains(document.activeElement) ? document.activeElement.textContent : null;
     const { names } = this;
-    list.replaceChildren(...names.map((name) => this.#item(name)));
-    if (this.#count > names.length) list.append(make("li", "hint", text("more", this.#count - names.length)));
-    if (focused !== null) [...list.querySelectorAll("button")].find((one) => one.textContent === focused)?.focus();
+    for (const name of this.#items.keys()) if (!this.#names.has(name)) this.#items.delete(name);
+    for (const name of names) if (!this.#items.has(name)) this.#items.set(name, this.#item(name));
+    const items = names.map((name) => this.#items.get(name));
+    if (this.#count > names.length) items.push(make("li", "hint", text("more", this.#count - names.length)));
+    const staying = new Set(items);
+    for (const old of [...list.children]) if (!staying.has(old)) old.remove();
+    // Those that stay are in their order already, and are not touched: they may have the focus.
+    let next = list.firstChild;
+    for (const item of items) {
+      if (item === next) next = next.nextSibling;
+      else list.insertBefore(item, next);
+    }
   }
 
   #item(name) {
@@ -65,6 +79,7 @@ export class Members {
     if (name === this.#you) button.append(make("span", "you", text("you")));
     button.title = text("call", name);
     item.append(button);
+    if (this.#isOperator && name !== this.#you) item.append(...menu(name, this.#run));
     return item;
   }
 }

@@ -1,11 +1,11 @@
 // How one entry of the log looks: a message with its author, time and choices, or the place of a deleted one.
 
-import { make, makeButton, text } from "./chat-page.js";
-import { marked, mentionsOf } from "./chat-markup.js";
+import { make, text } from "./chat-page.js";
+import { actionOf, marked, mentionsOf } from "./chat-markup.js";
 import { initialOf, paint } from "./chat-name.js";
+import { sureButton } from "./chat-sure.js";
 
 const TOGETHER_MS = 180_000; // messages of one member within this time share one heading
-const SURE_MS = 4_000; // for the second click on "Delete"
 
 const LANGUAGE = document.documentElement.lang;
 const clock = new Intl.DateTimeFormat(LANGUAGE, { hour: "2-digit", minute: "2-digit" });
@@ -21,7 +21,7 @@ export function timeOf(at) {
   return made;
 }
 
-// Draws `entry` for the member `name`; `onDelete` is called when its author wants it deleted.
+// Draws `entry` for the member `name`; `onDelete` is called with the button that deletes it, and null if there is none.
 export function draw(entry, name, onDelete) {
   const message = make("article", "message");
   message.dataset.id = entry.id;
@@ -38,19 +38,27 @@ export function draw(entry, name, onDelete) {
     showDeleted(entry, message);
     return message;
   }
-  words.append(...marked(entry.text, entry.isOwn ? "" : name));
+  words.append(...wordsOf(entry, entry.isOwn ? "" : name));
+  message.classList.toggle("action", actionOf(entry.text) !== null);
   message.classList.toggle("mentions", !entry.isOwn && mentionsOf(entry.text, name).length > 0);
-  if (entry.isOwn) meta.append(tick(), deleteButton(message, onDelete));
+  if (entry.isOwn) meta.append(tick());
+  if (onDelete) meta.append(deleteButton(onDelete));
   return message;
+}
+
+// The nodes of a message or, of "/me waves", those of "* ann waves".
+export function wordsOf({ from, text }, name) {
+  const action = actionOf(text);
+  return action === null ? marked(text, name) : ["* ", make("bdi", "from", from), " ", ...marked(action, name)];
 }
 
 // Takes the text of a deleted entry out of its element.
 export function showDeleted(entry, message) {
   message.classList.add("deleted");
-  message.classList.remove("mentions");
+  message.classList.remove("mentions", "action");
   const isByOther = entry.by && entry.by !== entry.from;
   const words = message.querySelector(".words");
-  words.replaceChildren(...withName(isByOther ? text("deletedBy") : text("deleted"), entry.by));
+  words.replaceChildren(...(isByOther ? withName(text("deletedBy", "{}"), entry.by) : [text("deleted")]));
   words.removeAttribute("dir");
   for (const one of message.querySelectorAll("button.delete, .tick")) one.remove();
 }
@@ -74,26 +82,9 @@ function tick() {
   return made;
 }
 
-// Deletes on the second click. One of these buttons is in the order of the Tab key; the arrow keys lead to the others.
-function deleteButton(message, onDelete) {
-  let sure = 0;
-  const rest = () => {
-    clearTimeout(sure);
-    sure = 0;
-    button.textContent = text("delete");
-    button.classList.remove("sure");
-  };
-  const button = makeButton("link delete", text("delete"), () => {
-    if (!sure) {
-      button.textContent = text("deleteSure");
-      button.classList.add("sure");
-      sure = setTimeout(rest, SURE_MS);
-      return;
-    }
-    rest();
-    onDelete(button);
-  });
+// One of these buttons is in the order of the Tab key; the arrow keys lead to the others.
+function deleteButton(onDelete) {
+  const button = sureButton("link delete", text("delete"), text("deleteSure"), () => onDelete(button));
   button.tabIndex = -1;
-  button.addEventListener("blur", rest);
   return button;
 }

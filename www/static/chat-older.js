@@ -12,19 +12,28 @@ const part = $("older");
 const button = part.querySelector("button");
 
 export class Older {
-  #address;
+  #address = "";
+  #visit = 0; // counts the rooms: a page of one is not for the next
   #log;
   #name; // gives the present name
   #state = "idle"; // "idle", "loading", "failed" or "absent"
   #loading = null; // the promise of the page that is being loaded
   #shown = ""; // what the part above the log says: nothing, one of these states, or "beginning"
 
-  constructor(room, log, name) {
-    this.#address = `/api/rooms/${encodeURIComponent(room)}/messages`;
+  constructor(log, name) {
     this.#log = log;
     this.#name = name;
     button.addEventListener("click", () => this.#load());
     onMove(() => this.look());
+  }
+
+  // Another room is shown.
+  enter(room) {
+    this.#address = `/api/rooms/${encodeURIComponent(room)}/messages`;
+    this.#visit += 1;
+    this.#loading = null;
+    this.#state = "idle";
+    this.#show();
   }
 
   // The link is back: what had failed is tried again.
@@ -35,7 +44,8 @@ export class Older {
 
   // Loads pages until the log begins at or before the entry `id`, or no more come.
   async reach(id) {
-    for (let before = Infinity; id < this.#log.oldest && this.#log.oldest < before; ) {
+    const visit = this.#visit;
+    for (let before = Infinity; visit === this.#visit && id < this.#log.oldest && this.#log.oldest < before; ) {
       before = this.#log.oldest;
       await this.#load();
     }
@@ -63,19 +73,25 @@ export class Older {
 
   async #load() {
     if (this.#log.isComplete || this.#log.size >= READ_MAX) return;
-    this.#loading ??= this.#page().finally(() => {
-      this.#loading = null;
-      if (this.#state === "idle") this.look();
-      else this.#show();
-    });
+    if (!this.#loading) {
+      const loading = this.#page().finally(() => {
+        if (loading !== this.#loading) return; // of the room before
+        this.#loading = null;
+        if (this.#state === "idle") this.look();
+        else this.#show();
+      });
+      this.#loading = loading;
+    }
     await this.#loading;
   }
 
   async #page() {
     const { generation } = this.#log;
+    const visit = this.#visit;
     this.#state = "loading";
     this.#show();
     const result = await read(`${this.#address}?before=${this.#log.oldest}&limit=${PAGE}`);
+    if (visit !== this.#visit) return;
     this.#state = typeof result === "string" ? result : "idle";
     if (this.#state === "idle" && generation === this.#log.generation) {
       const first = result.messages[0]?.id ?? 0;

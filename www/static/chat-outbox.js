@@ -11,22 +11,31 @@ import { keys, load, onChange, save } from "./chat-storage.js";
 const PENDING_MAX = 50; // with more, the draft stays in the box
 const OLD_MS = 600_000; // what is older is not sent by itself
 const BUSY_MS = 1_000; // before another try, if the server names no time
-const RETRIED = ["too_fast", "busy"]; // errors that pass by themselves
+const RETRIED = ["too_fast", "busy", "slow"]; // errors that pass by themselves
 
 export class Outbox {
   // { nonce, text, at: ms since 1970, from, state, why, id, sentAt }; `sentAt` is Infinity until this connection has it.
   items = [];
-  #prefix;
+  #prefix = "";
   #link;
+  #roomWait; // gives the milliseconds until the room takes a message
   #changed; // called when an item has changed
   #pace = new Pace();
   #timer = 0;
   #pausedUntil = 0;
 
-  constructor(room, link, changed) {
-    this.#prefix = `outbox:${room}:`;
+  constructor(link, roomWait, changed) {
     this.#link = link;
+    this.#roomWait = roomWait;
     this.#changed = changed;
+    onChange((key, isGone) => isGone && key.startsWith(this.#prefix) && this.#done(this.#find(key.slice(this.#prefix.length))));
+  }
+
+  // Another room is shown. What waits for the one before is kept until that is entered again.
+  enter(room) {
+    clearTimeout(this.#timer);
+    this.#prefix = `outbox:${room}:`;
+    this.items = [];
     // One key for each message: windows of one room do not overwrite each other's.
     for (const key of keys(this.#prefix)) {
       const kept = load(key);
@@ -34,7 +43,7 @@ export class Outbox {
       if (isItem) this.items.push(fresh({ why: "", ...kept, nonce: key.slice(this.#prefix.length) }));
     }
     this.items.sort((one, other) => one.at - other.at);
-    onChange((key, isGone) => isGone && key.startsWith(this.#prefix) && this.#done(this.#find(key.slice(this.#prefix.length))));
+    this.#changed();
   }
 
   get isFull() {
@@ -76,7 +85,7 @@ export class Outbox {
     for (const item of this.items) {
       if (item.state !== "sending" || item.sentAt !== Infinity) continue;
       if (!this.#link.isReady) break;
-      const wait = Math.max(this.#pausedUntil - performance.now(), this.#pace.wait());
+      const wait = Math.max(this.#pausedUntil - performance.now(), this.#pace.wait(), this.#roomWait());
       if (wait > 0) {
         this.#timer = setTimeout(() => this.flush(), wait);
         break;

@@ -1,12 +1,12 @@
-// Shared by the parts of the chat page: its elements, its texts, its room, and letters as people count them.
+// Shared by the parts of the chat page: its elements, its texts, the addresses of rooms, and letters as people count them.
 
 export const $ = (id) => document.getElementById(id);
 export const page = $("chat").dataset;
 
 const LOBBY = "lobby";
 
-// The room of this page, as the server writes its name.
-export const ROOM = (new URLSearchParams(location.search).get("room") ?? LOBBY).normalize("NFC");
+// The room of an address of the chat, as the server writes its name.
+export const roomOf = (url) => (new URL(url).searchParams.get("room") ?? LOBBY).normalize("NFC");
 
 export const addressOf = (room) => (room === LOBBY ? "/chat/" : `/chat/?room=${encodeURIComponent(room)}`);
 

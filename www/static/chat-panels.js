@@ -1,9 +1,9 @@
-// The panels beside the log: the rooms and the members. On a wide screen both are there; on a narrow one a button opens
-// one of them over the log, and Escape closes it.
+// The panels beside the log: the rooms, the members, and the settings of the room. On a wide screen the first two are
+// there; otherwise a button opens one of them over the log, and Escape closes it.
 
 import { $ } from "./chat-page.js";
 
-const PANELS = ["rooms", "members"];
+const PANELS = ["rooms", "members", "settings"];
 
 export function close() {
   for (const name of PANELS) set(name, false);

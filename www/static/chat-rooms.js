@@ -9,15 +9,23 @@ const LOOK_MS_MIN = 2_000; // the same when somebody comes back to the page
 const list = $("room-list");
 
 export class Rooms {
-  #room;
+  #room = "";
+  #listed = []; // as the server has said it
+  #visited = new Set(["lobby"]); // listed in any case: the server leaves out private rooms, and new ones for a while
   #lookedAt = -Infinity;
   #isAbsent = false;
   #here = 0; // members of this room, which are known without the list
 
-  constructor(room) {
-    this.#room = room;
+  constructor() {
     setInterval(() => this.#look(LOOK_MS), LOOK_MS / 2);
     document.addEventListener("visibilitychange", () => this.look());
+  }
+
+  // Another room is shown.
+  enter(room) {
+    this.#room = room;
+    this.#here = 0;
+    if (this.#listed.length) this.#show();
   }
 
   look() {
@@ -27,6 +35,7 @@ export class Rooms {
   // The number of members of this room has changed.
   count(members) {
     this.#here = members;
+    this.#visited.add(this.#room);
     const shown = list.querySelector("[aria-current] .count");
     if (shown) shown.textContent = members;
   }
@@ -39,13 +48,15 @@ export class Rooms {
       const answer = await fetch("/api/rooms", { cache: "no-store" });
       this.#isAbsent = answer.status === 404;
       const { rooms } = answer.ok ? await answer.json() : {};
-      if (Array.isArray(rooms)) this.#show(rooms);
+      if (!Array.isArray(rooms)) return;
+      this.#listed = rooms;
+      this.#show();
     } catch {} // the link says that the server is away
   }
 
-  #show(rooms) {
-    const named = new Map(rooms.map((room) => [room.name, room]));
-    for (const name of ["lobby", this.#room]) if (!named.has(name)) named.set(name, { name, members: 0, last: null });
+  #show() {
+    const named = new Map(this.#listed.map((room) => [room.name, room]));
+    for (const name of [...this.#visited, this.#room]) if (!named.has(name)) named.set(name, { name, members: 0, last: null });
     const names = [...named.keys()].sort((one, other) => (other === "lobby") - (one === "lobby") || one.localeCompare(other));
     const focused = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     list.replaceChildren(...names.map((name) => this.#item(named.get(name))));

@@ -24,7 +24,7 @@ const further = $("find-more");
 const when = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
 
 export class Finder {
-  #address;
+  #address = "";
   #reach; // loads the log up to an id and resolves to the element of that message, or to nothing
   #oldest; // gives the id with which the log begins
   #words = [];
@@ -33,8 +33,7 @@ export class Finder {
   #running = null; // the controller of the search under way
   #results = []; // of the search, while the surroundings of one are shown
 
-  constructor(room, { reach, oldest }) {
-    this.#address = `/api/rooms/${encodeURIComponent(room)}/messages`;
+  constructor({ reach, oldest }) {
     this.#reach = reach;
     this.#oldest = oldest;
     toggle.addEventListener("click", () => (panel.hidden ? this.#open() : this.#close()));
@@ -49,6 +48,16 @@ export class Finder {
       if (event.key === "Escape" && !event.isComposing) this.#leave();
       else if (event.key === "ArrowDown" || event.key === "ArrowUp") this.#walk(event);
     });
+  }
+
+  // Another room is shown: what was found is of the one before.
+  enter(room) {
+    this.#close();
+    this.#address = `/api/rooms/${encodeURIComponent(room)}/messages`;
+    [this.#query, this.#words, this.#next, this.#results] = ["", [], null, []];
+    input.value = state.textContent = "";
+    further.hidden = true;
+    list.replaceChildren();
   }
 
   // Messages were deleted: they are no results any more.

@@ -10,23 +10,27 @@ const ICON = icon?.getAttribute("href");
 export const readIn = (room) => load(`read:${room}`) ?? 0;
 
 export class Unread {
-  #room;
+  #room = "";
   #log;
-  #title = document.title;
+  #title = "";
   #count = 0;
-  #read; // id of the last entry that was read
+  #read = 0; // id of the last entry that was read
   #isMarked = false; // the marker stands at what is unread now
 
-  constructor(room, log) {
-    this.#room = room;
+  constructor(log) {
     this.#log = log;
-    this.#read = readIn(room);
     onMove(() => this.look());
     document.addEventListener("visibilitychange", () => this.look());
   }
 
-  title(words) {
-    this.#title = words;
+  // Another room is shown.
+  enter(room) {
+    this.#room = room;
+    this.#title = `${room} · squall`;
+    this.#count = 0;
+    this.#read = readIn(room);
+    this.#isMarked = false;
+    this.#log.mark(0);
     this.#show();
   }
 

@@ -2,11 +2,18 @@
 
 import { $, make, makeButton, text } from "./chat-page.js";
 import { announce } from "./chat-voice.js";
-import { marked } from "./chat-markup.js";
 import { keep } from "./chat-scroll.js";
+import { wordsOf } from "./chat-message.js";
 
 // Texts for the reasons why a message is held; any other is a refusal of the server.
-const REASONS = { old: "heldOld", renamed: "heldRenamed", too_long: "long", storage: "heldStorage" };
+const REASONS = {
+  old: "heldOld",
+  renamed: "heldRenamed",
+  too_long: "long",
+  storage: "heldStorage",
+  muted: "heldMuted",
+  locked: "heldLocked",
+};
 
 const list = $("outbox");
 const shown = new Map(); // nonce → { element, state }
@@ -39,7 +46,7 @@ function draw(outbox, item) {
   const words = make("div", "words");
   words.dir = "auto";
   words.id = `unsent-${item.nonce}`;
-  words.append(...marked(item.text, ""));
+  words.append(...wordsOf(item, ""));
   const meta = make("p", "meta");
   element.append(words, meta);
   if (item.state !== "held") {

@@ -30,7 +30,7 @@ fn every_file_of_the_folder_is_embedded_and_no_other() {
 fn an_embedded_file_has_a_type_a_tag_and_the_policy() {
     let found = Files::new(None).lookup("static/squall.css");
     assert!(found.overlay.is_none());
-    let response = found.embedded.unwrap().response(&Conditions::default());
+    let response = found.embedded.unwrap().response(&Conditions::default(), Caching::Revalidate);
     assert_eq!((response.status, &*response.content_type), (200, "text/css; charset=utf-8"));
     assert_eq!(response.body, Body::Static(found.embedded.unwrap().bytes));
     assert_eq!(field(&response, "Cache-Control"), Some("no-cache"));
@@ -41,18 +41,50 @@ fn an_embedded_file_has_a_type_a_tag_and_the_policy() {
 }
 
 #[test]
+fn a_file_in_the_folder_of_its_version_is_kept_for_good() {
+    let folder = folder(None);
+    let path = |folder: &str| format!("{}/chat.js", folder.trim_start_matches('/'));
+    let cached = |files: &Files, path: &str| {
+        let found = files.lookup(path);
+        field(&found.embedded.unwrap().response(&Conditions::default(), found.caching), "Cache-Control")
+            .map(str::to_owned)
+    };
+    let (files, edited) = (Files::new(None), Files::new(Some("/www".into())));
+    assert_eq!(cached(&files, &path(&folder)).as_deref(), Some("public, max-age=31536000, immutable"));
+    // A page of another version, or of a server that had no `--www`, finds the present files, and nothing keeps them.
+    for other in ["/static/v-0123456789abcdef", "/static"] {
+        assert_eq!(cached(&files, &path(other)).as_deref(), Some("no-cache"), "{other}");
+        assert_eq!(cached(&edited, &path(other)).as_deref(), Some("no-cache"), "{other}");
+    }
+    assert_eq!(cached(&edited, &path(&folder)).as_deref(), Some("no-cache"));
+    assert_eq!(edited.lookup(&path(&folder)).overlay, Some("/www/static/chat.js".into()));
+    for strange in ["v-0123456789abcde", "v-0123456789abcdeg", "w-0123456789abcdef", "v-", "x"] {
+        assert!(files.lookup(&format!("static/{strange}/chat.js")).embedded.is_none(), "{strange}");
+    }
+    for hostile in ["/../chat.js", "//chat.js", "/", "", "/v-0123456789abcdef/chat.js"] {
+        assert!(files.lookup(&format!("static/v-0123456789abcdef{hostile}")).embedded.is_none(), "{hostile}");
+    }
+}
+
+#[test]
+fn pages_of_an_overlay_use_plain_names() {
+    assert_eq!(super::folder(Some(Path::new("/www"))), "/static");
+    assert_eq!(super::folder(None).len(), "/static/v-".len() + 16);
+}
+
+#[test]
 fn a_matching_tag_is_304_with_the_tag() {
     let asset = Files::new(None).lookup("favicon.ico").embedded.unwrap();
     let tag = asset.etag.clone();
     for list in [tag.clone(), format!("W/{tag}"), format!("\"x,y\", {tag}"), "*".into(), format!("\"a\",W/\"b\",{tag}")]
     {
-        let response = asset.response(&none_match(&list));
+        let response = asset.response(&none_match(&list), Caching::Revalidate);
         assert_eq!((response.status, &*response.content_type), (304, ""), "{list}");
         assert_eq!(field(&response, "ETag"), Some(&*tag));
         assert_eq!(response.body, Body::Static(b""));
     }
     for list in ["", "\"x\"", &tag[1..], &tag[..17]] {
-        assert_eq!(asset.response(&none_match(list)).status, 200, "{list}");
+        assert_eq!(asset.response(&none_match(list), Caching::Revalidate).status, 200, "{list}");
     }
 }
 
@@ -77,12 +109,12 @@ fn a_file_of_the_overlay_has_time_and_tag_but_no_policy() {
 #[test]
 fn a_failed_precondition_is_412() {
     let asset = Files::new(None).lookup("static/chat.js").embedded.unwrap();
-    let response = asset.response(&conditions(&["If-Match: \"x\""]));
+    let response = asset.response(&conditions(&["If-Match: \"x\""]), Caching::Revalidate);
     assert_eq!((response.status, &*response.content_type), (412, "text/plain; charset=utf-8"));
-    assert_eq!(asset.response(&conditions(&[&format!("If-Match: {}", asset.etag)])).status, 200);
+    assert_eq!(asset.response(&conditions(&[&format!("If-Match: {}", asset.etag)]), Caching::Revalidate).status, 200);
     let before = "If-Unmodified-Since: Tue, 14 Nov 2023 22:13:19 GMT";
     assert_eq!(overlay(&conditions(&[before])).status, 412);
-    assert_eq!(asset.response(&conditions(&[before])).status, 200, "what is embedded has no time");
+    assert_eq!(asset.response(&conditions(&[before]), Caching::Revalidate).status, 200, "what is embedded has no time");
 }
 
 #[test]

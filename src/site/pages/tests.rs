@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 fn pages() -> Pages {
-    Pages::new(None).unwrap()
+    Pages::new(None, "/static/v-1").unwrap()
 }
 
 /// A user of this name and language.
@@ -113,7 +113,8 @@ fn a_page_may_do_what_its_script_needs_and_nothing_else() {
     let with_script = format!(
         "{POLICY}; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
     );
-    assert_eq!(policy(&Page::Chat), format!("{with_script}; manifest-src 'self'"));
+    let with_worker = with_script.replace("trusted-types 'none'", "trusted-types squall-worker");
+    assert_eq!(policy(&Page::Chat), format!("{with_worker}; manifest-src 'self'"));
     assert_eq!(policy(&Page::Index { delay: None, lab: true }), with_script);
     assert_eq!(policy(&Page::Search), format!("{with_script}; frame-src 'self'"));
     let why = text_of("Ann");
@@ -250,7 +251,7 @@ fn an_error_page_has_a_title_for_each_status() {
 fn an_overlaid_template_replaces_ours_and_has_no_policy() {
     let source = "<p>{{ user }} {{ t.chat }} {% include 'part.html' %}";
     let www = overlay("place", &[("chat.html", source), ("part.html", "{{ lang }}"), ("notes.txt", "{{")]);
-    let pages = Pages::new(Some(&www)).unwrap();
+    let pages = Pages::new(Some(&www), "/static").unwrap();
     let response = pages.render(&Page::Chat, &user(Some("<a>"), Lang::Zh), 200);
     assert_eq!(html(&response), "<p>&lt;a&gt; 聊天 zh-Hans");
     assert_eq!(field(&response, "Content-Security-Policy"), None);
@@ -263,7 +264,7 @@ fn an_overlaid_template_replaces_ours_and_has_no_policy() {
 #[test]
 fn an_overlaid_frame_removes_every_policy() {
     let www = overlay("frame", &[("base.html", "{% block content %}{% endblock %}")]);
-    let response = Pages::new(Some(&www)).unwrap().render(&Page::Search, &nameless(Lang::En), 200);
+    let response = Pages::new(Some(&www), "/static").unwrap().render(&Page::Search, &nameless(Lang::En), 200);
     assert_eq!(field(&response, "Content-Security-Policy"), None);
     fs::remove_dir_all(www).unwrap();
 }
@@ -272,27 +273,27 @@ fn an_overlaid_frame_removes_every_policy() {
 fn a_directory_without_templates_overlays_nothing() {
     let www = overlay("none", &[]);
     fs::remove_dir(www.join("pages")).unwrap();
-    assert!(Pages::new(Some(&www)).unwrap().overlaid.is_empty());
+    assert!(Pages::new(Some(&www), "/static").unwrap().overlaid.is_empty());
     fs::remove_dir_all(www).unwrap();
 }
 
 #[test]
 fn a_template_that_does_not_parse_is_named_with_its_line() {
     let www = overlay("parse", &[("index.html", "<p>\n{% if %}\n")]);
-    let problem = Pages::new(Some(&www)).unwrap_err();
+    let problem = Pages::new(Some(&www), "/static").unwrap_err();
     assert!(problem.contains("pages/index.html") && problem.contains("line 2"), "{problem}");
     fs::remove_dir_all(&www).unwrap();
     let www = overlay("read", &[]);
     fs::write(www.join("pages/chat.html"), b"\xff").unwrap();
-    let problem = Pages::new(Some(&www)).unwrap_err();
+    let problem = Pages::new(Some(&www), "/static").unwrap_err();
     assert!(problem.contains("chat.html cannot be read"), "{problem}");
     fs::remove_dir_all(&www).unwrap();
     fs::create_dir_all(www.join("pages/index.html")).unwrap();
-    assert!(Pages::new(Some(&www)).unwrap_err().ends_with("pages/index.html is not a file"));
+    assert!(Pages::new(Some(&www), "/static").unwrap_err().ends_with("pages/index.html is not a file"));
     fs::remove_dir_all(&www).unwrap();
     fs::create_dir(&www).unwrap();
     fs::write(www.join("pages"), "").unwrap();
-    assert!(Pages::new(Some(&www)).unwrap_err().contains("cannot be read"));
+    assert!(Pages::new(Some(&www), "/static").unwrap_err().contains("cannot be read"));
     fs::remove_dir_all(&www).unwrap();
 }
 
@@ -301,7 +302,7 @@ fn a_template_that_fails_at_run_time_is_a_plain_500() {
     for source in ["{{ nobody.knows }}", "{% include 'gone.html' %}", "{{ 1 / 0 }}"] {
         let www = overlay("run", &[("index.html", source)]);
         let page = Page::Index { delay: None, lab: false };
-        let response = Pages::new(Some(&www)).unwrap().render(&page, &nameless(Lang::En), 200);
+        let response = Pages::new(Some(&www), "/static").unwrap().render(&page, &nameless(Lang::En), 200);
         assert_eq!((response.status, &*response.content_type), (500, "text/plain; charset=utf-8"), "{source}");
         fs::remove_dir_all(www).unwrap();
     }

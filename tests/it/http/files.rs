@@ -22,6 +22,30 @@ fn an_embedded_file_has_a_tag_and_304() {
 }
 
 #[test]
+fn a_page_names_its_files_by_version_and_they_are_kept() {
+    let site = Site::with_defaults();
+    let index = get(site.address, "/");
+    assert_eq!(index.field("cache-control"), Some("private, no-cache"));
+    let html = index.text();
+    let named: Vec<&str> = html.split('"').filter(|part| part.starts_with("/static/")).collect();
+    assert!(named.len() > 5, "{html}");
+    for target in named {
+        let file = get(site.address, target.split('#').next().unwrap());
+        assert_eq!(
+            (file.status, file.field("cache-control")),
+            (200, Some("public, max-age=31536000, immutable")),
+            "{target}"
+        );
+        assert!(file.field("etag").is_some());
+    }
+    let www = Dir::new();
+    let edited = Site::start(Limits::default(), &["--www", www.arg()]);
+    let html = get(edited.address, "/").text().to_owned();
+    assert!(html.contains("<script src=\"/static/login.js\"") && !html.contains("/static/v-"), "{html}");
+    assert_eq!(get(edited.address, "/static/login.js").field("cache-control"), Some("no-cache"));
+}
+
+#[test]
 fn a_path_is_percent_decoded_once() {
     let site = Site::with_defaults();
     assert_eq!(get(site.address, "/%70laintext").text(), "Hello, World!");
