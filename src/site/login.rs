@@ -1,6 +1,6 @@
 //! Logging in and out: the form, and the cookies that carry the name.
 //!
-//! A login is a request that may wait three times, each time as an [`Attempt`]:
+//! A login is a request that may wait three times, each time as an attempt:
 //!
 //! ```text
 //! POST /login ─▶ an operator's name? ── its password ─▶ the pool computes a hash ─▶ 403, or the cookies

@@ -54,7 +54,7 @@ check "HEAD has the length and no body" "*200 OK*Content-Length: 13*0" "$(ask -I
 check "nobody is forced to come back over https" "" "$(ask -i "$base/" "$plain/" | grep -i strict-transport || true)"
 { printf 'username=ann&pad=' && head -c $(((1 << 20) - 17)) /dev/zero | tr '\0' x; } > "$scratch/form"
 check "1 MiB is taken" 303 "$(status -H 'Expect:' --data-binary "@$scratch/form" "$base/login")"
-check "a login's cookie is for https only" "*[Ss]et-[Cc]ookie: username=*; Secure*" "$(ask -i -d username=ann "$base/login")"
+check "a login's cookie is for https only" "*[Ss]et-[Cc]ookie: username=*; Secure*" "$(ask -i -d username=anna "$base/login")"
 check "a login from a page of ours" 303 "$(status -H "Origin: $base" -d username=bob "$base/login")"
 check "a login from another site's page is refused" 403 "$(status -H 'Origin: https://evil.example' -d username=bob "$base/login")"
 check "many at once" "$(printf '200 %.0s' {1..40})" \

@@ -50,14 +50,12 @@ export class Finder {
     });
   }
 
-  // Another room is shown, in which nothing was found yet.
+  // Another room is shown: what was found is of the one before.
   enter(room) {
-    this.#address = `/api/rooms/${encodeURIComponent(room)}/messages`;
     this.#close();
-    this.#query = "";
-    this.#next = null;
-    this.#results = [];
-    state.textContent = "";
+    this.#address = `/api/rooms/${encodeURIComponent(room)}/messages`;
+    [this.#query, this.#words, this.#next, this.#results] = ["", [], null, []];
+    input.value = state.textContent = "";
     further.hidden = true;
     list.replaceChildren();
   }

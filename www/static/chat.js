@@ -177,8 +177,10 @@ function acknowledged({ nonce, id }) {
 
 // What came of a command; only this member is told.
 function resulted({ text: sentence, lines = [] }) {
-  log.note(text("onlyYou", sentence ?? ""), lines);
-  announce([sentence, ...lines].join("\n"));
+  // An invitation is a path; to others only the whole address is of use.
+  const whole = lines.map((line) => (line.startsWith("/?invite=") ? location.origin + line : line));
+  log.note(text("onlyYou", sentence ?? ""), whole);
+  announce([sentence, ...whole].join("\n"));
   toEnd();
 }
 

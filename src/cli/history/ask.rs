@@ -23,11 +23,9 @@ pub fn post(mut server: UnixStream, target: &str, body: &[u8]) -> Result<Said, S
     let exchange = || -> io::Result<Vec<u8>> {
         server.set_read_timeout(Some(RESPONSE_WITHIN))?;
         let length = body.len();
-        write!(
-            server,
-            "POST {target} HTTP/1.1\r\nHost: squall\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
-        )?;
-        server.write_all(body)?;
+        let head =
+            format!("POST {target} HTTP/1.1\r\nHost: squall\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+        server.write_all(&[head.as_bytes(), body].concat())?;
         let mut response = vec![];
         server.take(RESPONSE_BYTES_MAX).read_to_end(&mut response)?;
         Ok(response)

@@ -42,9 +42,9 @@ impl<'c> Forget<'c> {
     pub fn new(connection: &'c Connection) -> Result<Forget<'c>> {
         Ok(Forget {
             // There is no index by user, which each message would have to pay for: this reads the whole table, about 0.2 s
-            // for a million entries.
+            // for a million entries. By the index of rooms, which SQLite would take, it is twenty times as long.
             rooms_of: connection.prepare(
-                "SELECT DISTINCT room FROM entries WHERE user = ?1 OR (kind = ?2 AND target = ?1) ORDER BY room",
+                "SELECT DISTINCT room FROM entries NOT INDEXED WHERE user = ?1 OR (kind = ?2 AND target = ?1)",
             )?,
             others: OTHER_TABLES.iter().map(|sql| connection.prepare(sql)).collect::<Result<_>>()?,
             waiting: vec![],
@@ -65,8 +65,9 @@ impl<'c> Forget<'c> {
             None if deleted > 0 => history.users.find_or_add(name)?,
             None => return Ok(Done { forgotten: Forgotten { rooms: 0, anonymous: None }, entries: vec![] }),
         };
-        let rooms =
+        let mut rooms =
             self.rooms_of.query_map([number, kind::CLEARED], |row| row.get(0))?.collect::<Result<Vec<i64>>>()?;
+        rooms.sort_unstable();
         let anonymous = free_name(history)?;
         history.users.rename(number, &anonymous)?;
         let cleared = match texts {
