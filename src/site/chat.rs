@@ -98,7 +98,8 @@ impl Chat {
             Some(Until::Ever) => Err(visit.refusal(403, "why_banned")),
             Some(Until::Time(end)) => {
                 let why = Localized::new("why_banned_until", [&end]);
-                Err(visit.pages.error(visit.user, 403, &why))
+                let left = end.millis().saturating_sub(visit.cx.now.wall.millis()).div_ceil(1000);
+                Err(visit.pages.error(visit.user, 403, &why).header("Retry-After", left.to_string()))
             }
         }
     }

@@ -312,8 +312,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("why_banned", "An operator has banned this name or address.", "管理员已禁止此名字或地址进入。"),
     (
         "why_banned_until",
-        "An operator has banned this name or address until {0}.",
-        "管理员已禁止此名字或地址进入，直到 {0}。",
+        "An operator has banned this name or address until {}.",
+        "管理员已禁止此名字或地址进入，直到 {}。",
     ),
     ("why_websocket", "This is a WebSocket, version 13.", "这里是 WebSocket，版本 13。"),
     ("why_handshake", "This is not a WebSocket handshake: {cause}.", "这不是 WebSocket 握手：{cause}。"),

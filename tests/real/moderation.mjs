@@ -2,9 +2,10 @@
 // what somebody sees who is kicked or banned. A script between the page and squall plays what an operator does.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { act, isIn, launch, logIn, member, person, say, says, serve, states } from "./stage.mjs";
+import { act, isIn, launch, logIn, member, person, say, says, scratch, serve, states } from "./stage.mjs";
 
 const AXE = readFileSync(join(process.env.TOOLS, "node_modules/axe-core/axe.min.js"), "utf8");
 const LOST = /WebSocket connection to .* failed|status of 403/;
@@ -358,4 +359,52 @@ await act("somebody who is banned sees until when, also when they come again", a
 await ada.leave();
 await grace.leave();
 await server.stop();
+
+// ---- Without a script between them ----
+
+await act("an operator with a password mutes, kicks and bans, and the banned one is told so by the page, too", async () => {
+  const file = join(scratch, "operators");
+  writeFileSync(file, execFileSync(process.env.BIN, ["operator", "Op"], { input: "a long secret\n" }), { mode: 0o600 });
+  const other = await serve({ data: "moderated", flags: ["--operators-file", file] });
+  const [op, bob] = [await person(browser, "Op", { viewport: { width: 1280, height: 800 } }), await person(browser, "Bob")];
+  bob.expected = LOST;
+  await op.page.goto(`${other.base}/login`);
+  await op.page.fill("#username", "Op");
+  await op.page.click("main form button");
+  await op.page.fill("#password", "a long secret");
+  await op.page.click("main form button");
+  await isIn(op.page, "connected");
+  await logIn(bob.page, other.base, "Bob");
+  const acts = async (...labels) => {
+    await op.page.getByRole("button", { name: "Act on Bob" }).click();
+    for (const label of labels) await op.page.click(`.acts >> text=${label}`);
+  };
+  await say(bob.page, "hello");
+  await says(op.page, "hello");
+  await acts("Mute for 10");
+  await op.page.locator(".notice", { hasText: "mute Bob" }).waitFor();
+  await say(bob.page, "can I?");
+  await bob.page.locator("#outbox .held", { hasText: "you are muted" }).waitFor();
+  await op.page.locator(".message", { hasText: "hello" }).hover();
+  for (const label of ["Delete", "Really delete?"]) await op.page.click(`.message button.delete >> text=${label}`);
+  await bob.page.locator(".message.deleted", { hasText: "Message deleted by Op" }).waitFor();
+  await op.page.click("#settings-toggle");
+  await op.page.click("#set-locked");
+  await bob.page.locator("#rules", { hasText: "Only operators may write" }).waitFor();
+  await acts("Kick out");
+  await isIn(bob.page, "out");
+  await bob.page.click("#return");
+  await isIn(bob.page, "connected");
+  await acts("Ban for a day", "Really ban?");
+  await states(bob.page, /^You are banned here until /);
+  // In another room it is the handshake that is refused, and the page that says until when.
+  await bob.page.fill("#room", "elsewhere");
+  await bob.page.press("#room", "Enter");
+  await states(bob.page, /^You are banned here until .*\d:\d\d/);
+  await bob.page.goto(`${other.base}/chat/`);
+  assert.match(await bob.page.innerText("main"), /An operator has banned this name or address until \d{4}-/);
+  for (const somebody of [op, bob]) await somebody.leave();
+  await other.stop();
+});
+
 await browser.close();
