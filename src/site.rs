@@ -34,6 +34,7 @@ use crate::http::url::{Form, NotUtf8};
 use crate::id::ConnId;
 use api::Api;
 use chat::Chat;
+use chat::addresses::Addresses;
 use chat::rules::Rules;
 use context::Context;
 use files::Files;
@@ -47,7 +48,7 @@ use search::Search;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use upgrade::Upgrades;
-use visit::Visit;
+use visit::{Visit, too_many};
 
 /// What the site is told at start.
 #[derive(Debug, Clone)]
@@ -97,8 +98,8 @@ impl Site {
             index: Index::new(&settings),
             login: Login::new(&settings),
             upgrades: Upgrades::new(limits),
-            chat: Chat::new(rules),
-            api: Api::new(limits, now),
+            chat: Chat::new(rules, Addresses::new(limits, now), now),
+            api: Api::new(limits),
             search: Search::new(&settings, limits)?,
             origins: Origins::new(settings.allow_origin),
             files: Files::new(settings.www),
@@ -132,7 +133,10 @@ impl Site {
             Route::Sleep => return self.index.sleep(cx, user, query, pages, out),
             Route::Block => return self.index.block(cx, user, query, pages, out),
             Route::Login if cx.request.method == Method::Post => {
-                self.login.log_in(cx, &user, &self.origins, &self.chat, pages)
+                match self.chat.addresses.take_login(cx.request.client, cx.now.instant) {
+                    Ok(()) => self.login.log_in(cx, &user, &self.origins, &self.chat, pages),
+                    Err(wait) => too_many(pages, &user, "why_logins", wait),
+                }
             }
             Route::Login => self.login.form(&user, query, &self.chat, pages),
             Route::Logout => self.login.log_out(cx, &user, &self.origins, pages),
@@ -211,7 +215,6 @@ impl App for Site {
 
     fn stalled(&mut self, most: Duration) {
         self.chat.on_stalled(most);
-        self.api.on_stalled(most);
     }
 
     fn draining(&mut self) {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 const FIN: Ready = Ready { input: Edge::ReadClosed, writable: false, broken: false };
 
 fn connection(pipe: Pipe) -> Connection<FakeStream> {
-    Connection::new(Some(FakeStream(Rc::new(RefCell::new(pipe)))), Protocol::Http(Http::new(Service::Site)))
+    Connection::new(Some(FakeStream(Rc::new(RefCell::new(pipe)))), Protocol::Http(Http::new(Service::Site, None)))
 }
 
 /// A readable connection whose reads return these, and then would block. No bytes: the peer has sent FIN.

@@ -4,11 +4,11 @@
 //! we go out. The description of a listener says whether it speaks TLS; a connection keeps what it began with.
 
 use crate::id::ConnId;
-use crate::net::listeners::{Listener, Service, Transport};
+use crate::net::listeners::{Listener, Transport};
 #[cfg(feature = "tls")]
 use crate::net::tls::{self, TlsStream};
 use crate::net::wire::Wire;
-use crate::net::{Edge, Network, Ready, Source};
+use crate::net::{Arrival, Edge, Network, Ready, Source};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
@@ -156,14 +156,14 @@ fn keep_back(socket: &Socket) -> io::Result<()> {
 impl Network for Kernel {
     type Stream = Wire;
 
-    fn accept(&mut self, n: usize) -> io::Result<(Wire, Service)> {
+    fn accept(&mut self, n: usize) -> io::Result<Arrival<Wire>> {
         let Some((socket, listener)) = self.listeners.get(n) else { return Err(ErrorKind::WouldBlock.into()) };
-        let (stream, _) = socket.accept()?;
-        let wire = match listener.transport {
+        let (stream, peer) = socket.accept()?;
+        let stream = match listener.transport {
             Transport::Tcp => Wire::Plain(stream.into()),
             Transport::Tls => self.secure(stream)?,
         };
-        Ok((wire, listener.service))
+        Ok(Arrival { stream, service: listener.service, peer: Some(peer.ip()) })
     }
 
     fn connect(&mut self, to: SocketAddr) -> io::Result<Wire> {

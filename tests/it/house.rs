@@ -39,12 +39,13 @@ fn documents() -> String {
 fn may_import(layer: &str) -> &'static [&'static str] {
     match layer {
         "id" => &["id"],
+        "address" => &["address"],
         "blocks" => &["blocks"],
         "clock" => &["clock"],
-        "config" => &["config", "http", "ws"],
+        "config" => &["config", "address", "http", "ws"],
         "zlib" => &["zlib"],
         "feed" => &["feed"],
-        "store" => &["store", "clock", "config", "id"],
+        "store" => &["store", "address", "clock", "config", "id"],
         "http" => &["http", "zlib", "blocks"],
         "ws" => &["ws", "http", "zlib", "blocks"],
         "net" => &["net", "blocks", "id", "config"],
@@ -53,13 +54,13 @@ fn may_import(layer: &str) -> &'static [&'static str] {
         "conn" => &["conn", "event", "http", "ws", "net", "feed", "blocks", "clock", "id", "config"],
         "client" => &["client", "conn", "event", "http", "net", "workers", "id", "config"],
         "reactor" => &[
-            "reactor", "client", "conn", "event", "http", "ws", "net", "workers", "feed", "store", "blocks", "clock",
-            "id", "config",
+            "reactor", "client", "conn", "event", "http", "ws", "net", "workers", "feed", "store", "address", "blocks",
+            "clock", "id", "config",
         ],
-        "site" => &["site", "event", "store", "http", "ws", "blocks", "clock", "id", "config"],
+        "site" => &["site", "event", "store", "http", "ws", "address", "blocks", "clock", "id", "config"],
         "cli" => &[
-            "cli", "reactor", "site", "event", "http", "ws", "net", "workers", "store", "blocks", "clock", "id",
-            "config",
+            "cli", "reactor", "site", "event", "http", "ws", "net", "workers", "store", "address", "blocks", "clock",
+            "id", "config",
         ],
         _ => &[],
     }

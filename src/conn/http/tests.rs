@@ -54,7 +54,7 @@ impl Peer {
 }
 
 fn http() -> Http {
-    Http::new(Service::Site)
+    Http::new(Service::Site, None)
 }
 
 fn respond(http: &mut Http) -> Begun {

@@ -1,11 +1,11 @@
-//! How many messages a member may send.
+//! How many messages may be sent, or other things done, in a time: a token bucket.
 
 use std::time::{Duration, Instant};
 
 /// A longer stall earns members no more messages: the kernel's buffers could not have held them.
 const ALLOWED_FOR_MAX: Duration = Duration::from_secs(600);
 
-/// The rate of messages, the same for every member.
+/// A rate and a burst: of messages, or of what else is counted like them.
 #[derive(Debug, Clone, Copy)]
 pub struct Rate {
     /// Messages a second; 0 is no limit.
@@ -23,14 +23,15 @@ impl Rate {
     }
 
     fn millis(&self, now: Instant) -> u32 {
-        // Wraps after 49 days; then a member misses one refill.
+        // Wraps after 49 days; then an allowance misses one refill.
         now.saturating_duration_since(self.epoch).as_millis() as u32
     }
 }
 
-/// One member's token bucket.
+/// One token bucket.
+#[derive(Debug)]
 pub struct Allowance {
-    /// Messages that the member may send at once.
+    /// Messages that may be sent at once.
     messages: f32,
     /// When `messages` was computed, milliseconds.
     at: u32,
@@ -47,8 +48,16 @@ impl Allowance {
     /// # Errors
     /// There is none: the time until there is one.
     pub fn take(&mut self, rate: &Rate, now: Instant) -> Result<(), Duration> {
+        self.take_up_to(1, rate, now).map(drop)
+    }
+
+    /// Takes as many messages as there are, at most `most`; returns how many, at least one.
+    ///
+    /// # Errors
+    /// There is none: the time until there is one.
+    pub fn take_up_to(&mut self, most: u8, rate: &Rate, now: Instant) -> Result<u8, Duration> {
         if rate.messages <= 0.0 {
-            return Ok(());
+            return Ok(most);
         }
         let at = rate.millis(now);
         let earned = f64::from(at.wrapping_sub(self.at)) / 1000.0 * rate.messages;
@@ -57,8 +66,9 @@ impl Allowance {
         let messages = (left + earned).min(rate.burst.max(left));
         self.at = at;
         if messages >= 1.0 {
-            self.messages = (messages - 1.0) as f32;
-            return Ok(());
+            let taken = messages.min(f64::from(most)) as u8;
+            self.messages = (messages - f64::from(taken)) as f32;
+            return Ok(taken);
         }
         self.messages = messages as f32;
         Err(Duration::try_from_secs_f64((1.0 - messages) / rate.messages).unwrap_or(Duration::MAX))
