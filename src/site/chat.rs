@@ -113,8 +113,7 @@ impl Chat {
     /// # Errors
     /// It comes too soon: the time until there is one.
     pub fn take_message(&mut self, name: &Arc<str>, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
-        self.attendance.names.take_message(name, now)?;
-        self.addresses.take_messages(1, address, now).map(drop)
+        Tolls { names: &mut self.attendance.names, addresses: &mut self.addresses }.take(name, address, now)
     }
 
     /// Takes the turn of a name to write in a room.
@@ -192,7 +191,7 @@ impl Chat {
                 Err((problem, nonce)) => send(from, out, |frame| v1::write_error(&problem, nonce, frame)),
             };
         }
-        if tolls.take(member, now.instant).is_err() {
+        if tolls.take(&member.name, member.address, now.instant).is_err() {
             return self.expel(from, POLICY_VIOLATION, "too fast", now.instant, out);
         }
         let text = text.filter(|text| text.len() <= self.rules.text_bytes_max);

@@ -45,12 +45,12 @@ impl Addresses {
         if is_exempt(address) { Ok(()) } else { self.entrances.take(key(address), now) }
     }
 
-    /// Takes messages, as many as there are, at most `most`; returns how many, at least one.
+    /// Takes one message.
     ///
     /// # Errors
     /// There were too many: the time until the next.
-    pub fn take_messages(&mut self, most: u8, address: Option<IpAddr>, now: Instant) -> Result<u8, Duration> {
-        self.messages.take_up_to(most, key(address), now)
+    pub fn take_message(&mut self, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+        self.messages.take(key(address), now)
     }
 
     /// The process stood still: what clients did meanwhile comes all at once.
@@ -110,15 +110,15 @@ mod tests {
             let address = text.parse().ok();
             assert_eq!(count(|| all.take_login(address, now).is_ok()), 2, "{text}");
             assert_eq!(count(|| all.take_entrance(address, now).is_ok()), 3, "{text}");
-            assert_eq!(count(|| all.take_messages(1, address, now).is_ok()), 10, "{text}");
+            assert_eq!(count(|| all.take_message(address, now).is_ok()), 10, "{text}");
             let wait = Duration::from_millis(200);
-            assert_eq!(all.take_messages(4, address, now), Err(wait), "{text}");
+            assert_eq!(all.take_message(address, now), Err(wait), "{text}");
         }
         // The same addresses.
         for text in ["::ffff:192.0.2.1", "2001:db8::2:3:4:5"] {
             let address = text.parse().ok();
             assert_eq!(all.take_login(address, now), Err(Duration::from_secs(1)), "{text}");
-            assert!(all.take_entrance(address, now).is_err() && all.take_messages(1, address, now).is_err(), "{text}");
+            assert!(all.take_entrance(address, now).is_err() && all.take_message(address, now).is_err(), "{text}");
         }
     }
 
@@ -133,7 +133,7 @@ mod tests {
             assert_eq!(count(|| all.take_entrance(parsed, now).is_ok()), 20, "{address:?}");
         }
         for address in ["127.0.0.1".parse().ok(), None] {
-            assert_eq!(count(|| all.take_messages(1, address, now).is_ok()), 10, "{address:?}");
+            assert_eq!(count(|| all.take_message(address, now).is_ok()), 10, "{address:?}");
         }
     }
 
@@ -145,7 +145,7 @@ mod tests {
         let (mut all, address) = (Addresses::new(&limits, now), "192.0.2.1".parse().ok());
         for _ in 0..1000 {
             assert_eq!((all.take_login(address, now), all.take_entrance(address, now)), (Ok(()), Ok(())));
-            assert_eq!(all.take_messages(8, address, now), Ok(8));
+            assert_eq!(all.take_message(address, now), Ok(()));
         }
     }
 }

@@ -48,16 +48,8 @@ impl Allowance {
     /// # Errors
     /// There is none: the time until there is one.
     pub fn take(&mut self, rate: &Rate, now: Instant) -> Result<(), Duration> {
-        self.take_up_to(1, rate, now).map(drop)
-    }
-
-    /// Takes as many messages as there are, at most `most`; returns how many, at least one.
-    ///
-    /// # Errors
-    /// There is none: the time until there is one.
-    pub fn take_up_to(&mut self, most: u8, rate: &Rate, now: Instant) -> Result<u8, Duration> {
         if rate.messages <= 0.0 {
-            return Ok(most);
+            return Ok(());
         }
         let at = rate.millis(now);
         let earned = f64::from(at.wrapping_sub(self.at)) / 1000.0 * rate.messages;
@@ -66,9 +58,8 @@ impl Allowance {
         let messages = (left + earned).min(rate.burst.max(left));
         self.at = at;
         if messages >= 1.0 {
-            let taken = messages.min(f64::from(most)) as u8;
-            self.messages = (messages - f64::from(taken)) as f32;
-            return Ok(taken);
+            self.messages = (messages - 1.0) as f32;
+            return Ok(());
         }
         self.messages = messages as f32;
         Err(Duration::try_from_secs_f64((1.0 - messages) / rate.messages).unwrap_or(Duration::MAX))

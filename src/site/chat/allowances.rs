@@ -28,30 +28,22 @@ impl<K: Hash + Eq> Allowances<K> {
         Allowances { rate, known: HashMap::new(), shared: Allowance::full(&rate, now), searched: None }
     }
 
-    /// Takes as much as there is, at most `most`; returns how much, at least one.
-    ///
-    /// # Errors
-    /// There is none: the time until there is one.
-    pub fn take_up_to(&mut self, most: u8, key: K, now: Instant) -> Result<u8, Duration> {
-        if self.rate.messages <= 0.0 {
-            return Ok(most);
-        }
-        let rate = self.rate;
-        if let Some(allowance) = self.known.get_mut(&key) {
-            return allowance.take_up_to(most, &rate, now);
-        }
-        match self.has_place(now) {
-            true => self.known.entry(key).or_insert_with(|| Allowance::full(&rate, now)).take_up_to(most, &rate, now),
-            false => self.shared.take_up_to(most, &rate, now),
-        }
-    }
-
     /// Takes one.
     ///
     /// # Errors
     /// There is none: the time until there is one.
     pub fn take(&mut self, key: K, now: Instant) -> Result<(), Duration> {
-        self.take_up_to(1, key, now).map(drop)
+        let rate = self.rate;
+        if rate.messages <= 0.0 {
+            return Ok(());
+        }
+        if let Some(allowance) = self.known.get_mut(&key) {
+            return allowance.take(&rate, now);
+        }
+        match self.has_place(now) {
+            true => self.known.entry(key).or_insert_with(|| Allowance::full(&rate, now)).take(&rate, now),
+            false => self.shared.take(&rate, now),
+        }
     }
 
     /// Takes out the allowance of a key: full, if there is none.
@@ -94,24 +86,29 @@ mod tests {
         Allowances::new(Rate::new(1.0, 3.0, now), now)
     }
 
+    /// How often a key can take.
+    fn taken(all: &mut Allowances<usize>, key: usize, now: Instant) -> usize {
+        (0..9).take_while(|_| all.take(key, now).is_ok()).count()
+    }
+
     #[test]
     fn each_key_has_its_own_allowance() {
         let now = Instant::now();
         let mut all = allowances(now);
-        assert_eq!([all.take_up_to(2, 1, now), all.take_up_to(2, 1, now)], [Ok(2), Ok(1)], "as much as there is");
+        assert_eq!(taken(&mut all, 1, now), 3);
         assert_eq!(all.take(1, now), Err(Duration::from_secs(1)));
         assert_eq!(all.take(2, now), Ok(()));
         all.add_stall(Duration::from_secs(2));
-        assert_eq!(all.take_up_to(9, 1, now), Ok(2));
-        assert_eq!(all.take_up_to(9, 2, now), Ok(4), "what a stall has earned stays above the burst");
+        assert_eq!([taken(&mut all, 1, now), taken(&mut all, 2, now)], [2, 4], "above the burst, until it is used");
     }
 
     #[test]
     fn an_allowance_is_kept_while_it_is_not_full() {
         let now = Instant::now();
         let mut all = allowances(now);
-        let mut own = all.remove(&1, now);
-        assert_eq!(own.take_up_to(3, &all.rate, now), Ok(3));
+        assert_eq!(taken(&mut all, 1, now), 3);
+        let own = all.remove(&1, now);
+        assert!(all.known.is_empty());
         all.put(1, own, now);
         assert_eq!(all.take(1, now), Err(Duration::from_secs(1)));
         let own = all.remove(&1, now);
@@ -140,7 +137,7 @@ mod tests {
     fn without_a_rate_nothing_is_kept() {
         let now = Instant::now();
         let mut all = Allowances::new(Rate::new(0.0, 3.0, now), now);
-        assert_eq!(all.take_up_to(200, "any", now), Ok(200));
+        assert!((0..100).all(|_| all.take("any", now).is_ok()));
         let own = all.remove(&"any", now);
         all.put("any", own, now);
         assert!(all.known.is_empty());

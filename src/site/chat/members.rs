@@ -26,8 +26,6 @@ pub struct Member {
     pub rank: Rank,
     /// Of its client, if it is known.
     pub address: Option<IpAddr>,
-    /// Messages that it may send before it takes more of its address's allowance.
-    pub prepaid: u8,
     /// Its messages that wait to be stored.
     pub unstored: u16,
 }
@@ -57,7 +55,7 @@ impl Members {
     pub fn insert(&mut self, id: ConnId, room: usize, name: Arc<str>, traits: Traits) {
         let Traits { dialect, rank, address } = traits;
         let (generation, room) = (id.generation(), room as u32);
-        let member = Member { generation, room, name, dialect, rank, address, prepaid: 0, unstored: 0 };
+        let member = Member { generation, room, name, dialect, rank, address, unstored: 0 };
         if self.slots.len() <= id.slot() {
             self.slots.resize_with(id.slot() + 1, || None);
         }

@@ -10,6 +10,7 @@ use super::v1::{self, Problem, Said};
 use crate::clock::Now;
 use crate::store::acts::Deed;
 use crate::store::{Draft, Nonce, Rights};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,9 +21,6 @@ pub enum Wanted {
     Order(Order, Nonce),
 }
 
-/// Messages that a connection takes of its address's allowance at once: the look-up costs as much as all else of it.
-const PREPAID: u8 = 8;
-
 /// Where messages are taken from: the allowance of their name, and that of their address.
 pub struct Tolls<'a> {
     pub names: &'a mut Names,
@@ -30,17 +28,13 @@ pub struct Tolls<'a> {
 }
 
 impl Tolls<'_> {
-    /// Takes one message of a member.
+    /// Takes one message.
     ///
     /// # Errors
     /// It comes too soon: the time until there is one.
-    pub fn take(&mut self, member: &mut Member, now: Instant) -> Result<(), Duration> {
-        if member.prepaid == 0 {
-            member.prepaid = self.addresses.take_messages(PREPAID, member.address, now)?;
-        }
-        self.names.take_message(&member.name, now)?;
-        member.prepaid -= 1;
-        Ok(())
+    pub fn take(&mut self, name: &Arc<str>, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+        self.names.take_message(name, now)?;
+        self.addresses.take_message(address, now)
     }
 }
 
@@ -50,7 +44,7 @@ impl Tolls<'_> {
 /// Why it is not done, with the nonce if the frame has one.
 pub fn read(
     frame: &[u8],
-    member: &mut Member,
+    member: &Member,
     room: &Arc<str>,
     mut tolls: Tolls,
     moderation: &mut Moderation,
@@ -60,7 +54,7 @@ pub fn read(
     let said = v1::parse(frame).map_err(|e| (Problem::Malformed, e.0))?;
     let (Said::Message { nonce, .. } | Said::Delete { nonce, .. } | Said::Command { nonce, .. }) = said;
     let wrong = |problem| (problem, Some(nonce));
-    tolls.take(member, now.instant).map_err(|wait| wrong(Problem::TooFast(wait)))?;
+    tolls.take(&member.name, member.address, now.instant).map_err(|wait| wrong(Problem::TooFast(wait)))?;
     let name = member.name.clone();
     match said {
         Said::Message { text, .. } | Said::Command { text, .. } if text.len() > rules.text_bytes_max => {

@@ -193,8 +193,6 @@ fn all_names_at_an_address_share_an_allowance() {
         for _ in 0..4 {
             assert_eq!(room.say(conn(n), "x").len(), 1, "{n}");
         }
-        // What the connection has taken and not used goes with it.
-        room.left(conn(n));
     }
     assert_eq!(room.say(conn(3), "x")[0], Close(conn(3), 1008, "too fast"), "its own allowance is whole");
     room.now += Duration::from_millis(334);

@@ -1,7 +1,8 @@
 //! The address of a client: who may say it, and what is limited by it.
 
 use super::{ask, post};
-use crate::support::{Child, Client, Response, Site, login, post_login, wait_for};
+use crate::support::client::post_login;
+use crate::support::{Child, Client, Response, Site, login, wait_for};
 use squall::config::Limits;
 
 /// Two logins, two entrances and no more for a long time.
