@@ -59,7 +59,10 @@
 //! site/chat/speech.rs `take`             whether a message comes too soon, for its name or its address
 //! site/chat/addresses.rs `take_entrance` whether an address enters too often; `take_login` whether it logs in too often
 //! site/upgrade.rs     `admit`            whether a WebSocket may enter a room: origin, login, name, room
-//! site/chat.rs        `on_message`       whether a member may say that now; in `squall.v1` `read_v1`
+//! site/chat.rs        `on_message`       whether a member may say that now; in `squall.v1` `read` in site/chat/speech.rs
+//! site/chat/moderation.rs `take_turn`    whether a name may write: muted, or the room is locked or slow
+//! site/chat/moderation.rs `ban`          whether a name or an address may enter
+//! site/chat.rs        `enforce`          what an act of an operator does to those that are here
 //! site/chat/join.rs   `take`             what a newcomer is sent of the past, and whether what it has is ours
 //! site/chat/room.rs   `plan_leave`       when a leave is announced
 //! reactor/history.rs  `busy`             members are not read: too much waits for the store
@@ -100,7 +103,7 @@
 //! ws/session.rs       `receive`     a frame is unmasked in place: `WsEvent::Message`, borrowed
 //! reactor/serve.rs    `step`        `Step::Message` goes up to the application: `App::message`
 //! site/chat.rs        `on_message`  the member may say that now
-//! site/chat.rs        `submit`      `Effect::Store`: the message is to be stored before it is shown
+//! site/chat.rs        `append`      `Effect::Store`: the message is to be stored before it is shown
 //! reactor/apply.rs    `apply`       the effect comes down; applying it never calls the application
 //! reactor/history.rs  `submit`      it counts as unstored for its connection, and goes to the store
 //! store/sqlite/queue.rs `hand_over` end of the turn: the commands of all connections go to the thread, under one lock

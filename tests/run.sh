@@ -79,7 +79,7 @@ needs_of() {
     loads) echo python3:python3 node:nodejs npm:npm ;;
     wrk) echo wrk:wrk ;;
     syscalls) echo python3:python3 strace:strace ;;
-    kills) echo python3:python3-venv ;;
+    kills) echo python3:python3-venv strace:strace ;;
     durable) echo python3:python3-venv strace:strace ;;
     sleepers) echo python3:python3 ;;
     browser) echo node:nodejs npm:npm chromium:chromium nginx:nginx-light pdftotext:poppler-utils ;;

@@ -40,6 +40,18 @@ pub fn insert_words(template: &str, words: &str) -> Option<String> {
     (!behind.contains("{}")).then(|| format!("{before}{}{behind}", encode_component(words)))
 }
 
+/// The target of a request with this parameter in its query, which replaces those of the same name; the others stay.
+pub fn with_parameter(target: &str, name: &str, value: &str) -> String {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let is_other = |part: &&str| {
+        let other = part.split('=').next().unwrap_or_default();
+        !part.is_empty() && percent_decode_str(other).ne(name.bytes())
+    };
+    let ours = format!("{}={}", encode_component(name), encode_component(value));
+    let parts: Vec<&str> = query.split('&').filter(is_other).chain([ours.as_str()]).collect();
+    format!("{path}?{}", parts.join("&"))
+}
+
 /// Decodes the path of a request into the name of a file, without the `/` in front: `/static/a%20b` is `static/a b`.
 ///
 /// `None` for what no file of ours is called by: a broken `%`, bytes that are not UTF-8, NUL, a backslash, and

@@ -75,7 +75,7 @@ impl Upgrades {
         let name = visit.name()?;
         let claim = chat.claim(name).ok_or_else(|| visit.refusal(409, "name_taken"))?;
         let (rank, address) = (visit.rank(), visit.address());
-        chat.admit(&visit, name)?;
+        chat.admit(visit, name)?;
         let room = query.value("room").unwrap_or_else(|| LOBBY.into());
         let room = room_name::check(&room).map_err(|_| visit.refusal(400, "why_room"))?;
         match chat.place_in(&room) {

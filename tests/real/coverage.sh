@@ -8,5 +8,7 @@ export LLVM_COV=${LLVM_COV:-llvm-cov-19} LLVM_PROFDATA=${LLVM_PROFDATA:-llvm-pro
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/coverage
 report=$CARGO_TARGET_DIR/protocols.lcov
 
-"${TOOLS:-target/tools}/bin/cargo-llvm-cov" llvm-cov --locked --lib --lcov --output-path "$report"
+# Without the features that neither module has.
+"${TOOLS:-target/tools}/bin/cargo-llvm-cov" llvm-cov --locked --lib --no-default-features --features deflate --lcov \
+  --output-path "$report"
 python3 tests/real/coverage.py "$report" 98 src/http src/ws

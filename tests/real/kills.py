@@ -7,6 +7,7 @@ server is killed once more, and the history is read from the disk. `squall verif
 --chaos restore   the files are copied while the server runs, and put back later: who was shown more gets a gap
 --chaos empty     the files are removed while the server is down: who was shown anything gets a gap
 --chaos torn      the end of the log is cut off while the server is down, as a power cut may do it with --sync normal
+--chaos faults    writes and syncs of the server fail at random: no space, I/O errors (strace injects them)
 --chaos control   as restore, but the judge is not told of it: it must find that
 --sync full|normal
 --seed N          the first run has this seed, the second one N + 1, and so on
@@ -24,6 +25,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from cutter import Cutter
@@ -48,6 +50,12 @@ BEFORE_KILL_MOST = 0.005
 QUIET_WITHIN = 30
 # Anomalies of a run that are printed.
 LINES_MOST = 20
+# One of this many writes fails with --chaos faults, at least and at most; and one of this many syncs.
+FAULTS_ONE_IN = (5, 40)
+# Seconds until strace has attached to a server.
+ATTACHED_WITHIN = 20
+# What the judge says of a message that another one of its client has overtaken.
+OVERTAKEN = "stored behind what the client sent later"
 # Entries of a page of the history.
 PAGE = 60
 
@@ -63,6 +71,7 @@ class Server:
 
     def __init__(self, folder, sync):
         self.folder, self.port, self.process, self.kills = folder, free_port(), None, 0
+        self.tracer, self.faults = None, 0
         listen = ["--listen", f"127.0.0.1:{self.port}", "--data-dir", folder]
         self.command = [SQUALL, "serve", *listen, "--message-rate", "0", "--history-sync", sync]
 
@@ -75,11 +84,32 @@ class Server:
         line = self.process.stdout.readline()
         assert "listening on" in line, f"the server does not start: {' '.join(self.command)}"
 
+    def break_disk(self, rng):
+        """From now on writes and syncs of this process fail at random."""
+        injected = []
+        for call, errors in (("pwrite64", ("ENOSPC", "EIO")), ("fdatasync", ("EIO",)), ("fsync", ("EIO",))):
+            first, step = rng.randint(1, 20), rng.randint(*FAULTS_ONE_IN)
+            injected += ["-e", f"inject={call}:error={rng.choice(errors)}:when={first}+{step}"]
+        command = ["strace", "-f", "-e", "trace=pwrite64,fdatasync,fsync", *injected, "-p", str(self.process.pid)]
+        self.tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        line = self.tracer.stderr.readline()
+        assert "attached" in line, f"strace cannot trace a server: {line}"
+        # Nobody reads it otherwise, and a full pipe stops the tracer.
+        threading.Thread(target=self._count_faults, args=(self.tracer.stderr,), daemon=True).start()
+
+    def _count_faults(self, lines):
+        for line in lines:
+            self.faults += "(INJECTED)" in line
+
     def kill(self):
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
         self.kills += 1
+        if self.tracer:
+            # It ends with the server.
+            self.tracer.wait(timeout=ATTACHED_WITHIN)
+            self.tracer = None
 
     def files(self):
         """The files of the history, the database before its log: what is in the log only is copied last."""
@@ -124,6 +154,12 @@ class Run:
             match self.args.chaos:
                 case "restore" | "torn" | "empty" | "control":
                     await self.replace_history()
+                case "faults":
+                    self.server.break_disk(self.rng)
+                    await asyncio.gather(self.kill_often(), *map(self.talk, self.members))
+                    # The disk works again: what was refused is stored now.
+                    self.server.kill()
+                    self.server.start()
                 case _:
                     await asyncio.gather(self.kill_often(), *map(self.talk, self.members))
             return await self.finish()
@@ -157,6 +193,8 @@ class Run:
             self.server.kill()
             await asyncio.sleep(self.rng.choice((0, self.rng.uniform(0, 0.2))))
             self.server.start()
+            if self.args.chaos == "faults":
+                self.server.break_disk(self.rng)
 
     async def replace_history(self):
         """Half of the talk, a copy, the other half, and the copy takes the place of the history."""
@@ -229,6 +267,9 @@ class Run:
         assert len(entries) >= MEMBERS * MESSAGES // 3, f"only {len(entries)} entries"
         connects, found = (sum(getattr(member, name) for member in self.members) for name in ("connects", "found"))
         cuts = f", {self.cutter.cuts} cuts" if self.cutter else ""
+        if self.args.chaos == "faults":
+            assert self.server.faults, "no write has failed"
+            cuts = f", {self.server.faults} failed writes"
         return f"{self.server.kills} kills{cuts}, {connects} connections, {found} acknowledgements cut off; {verdict}"
 
     async def history(self):
@@ -260,6 +301,11 @@ class Run:
             is_found = ": fork: " in done.stdout and (": lost: " in done.stdout or ": disagree: " in done.stdout)
             assert done.returncode == 1 and is_found, said
             return done.stdout.splitlines()[-1]
+        if self.args.chaos == "faults":
+            # A kill may take away the refusal of a message whose successor was stored: it is sent again behind that one.
+            wrong = [line for line in done.stdout.splitlines()[:-1] if OVERTAKEN not in line]
+            assert not wrong and done.returncode in (0, 1), said
+            return done.stdout.splitlines()[-1]
         assert done.returncode == 0, said
         return done.stdout.strip()
 
@@ -270,7 +316,7 @@ def main():
     parser.add_argument("squall")
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--chaos", choices=["none", "proxy", "restore", "torn", "empty", "control"], default="none")
+    parser.add_argument("--chaos", choices=["none", "proxy", "restore", "torn", "empty", "faults", "control"], default="none")
     parser.add_argument("--sync", choices=["full", "normal"], default="full")
     parser.add_argument("--keep", default=None)
     args = parser.parse_args()

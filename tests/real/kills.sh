@@ -18,6 +18,7 @@ runs 6 200 --chaos proxy
 runs 4 50 --chaos restore
 runs 2 50 --chaos torn --sync normal
 runs 2 20 --chaos empty
+runs 3 100 --chaos faults
 runs 2 10 --chaos control
 grep 'runs sound' "$lines" >> "${RESULTS:-/dev/null}"
 exit "$wrong"

@@ -4,6 +4,7 @@ view    on a terminal a line is drawn again and again: the load is as fast as wi
 stop    the server is stopped for half of the run: with --rate that half of the requests waits, and their times say so
 late    at 10,000 requests a second the load itself is hardly late (--full says how late; a busy machine is no failure)
 room    15,000 members on this machine hear all that is said, each in the same order: of squall, and of `ws` for Node.js
+storm   2,000 members of the chat are cut at once, while another load speaks: each resumes, with all that it has missed
 
 TOOLS is where npm has put `ws`.
 """
@@ -27,6 +28,7 @@ FULL = bool(os.environ.get("FULL"))
 VIEW_RATIO_LEAST = 0.8
 LATE_MS_MOST = 0.1 if FULL else 5.0
 MEMBERS = 15_000
+CUT_MEMBERS = 2_000
 # A room in which every text goes to all, as the documentation of `ws` has it.
 NODE = """
 const { WebSocketServer, WebSocket } = require("ws");
@@ -155,6 +157,28 @@ def room(name, server, path, *flags):
           f"{figures['delivered_per_second']:,.0f} a second {wrong or ''}")
 
 
+def storm(server):
+    """Members that resume while messages come."""
+    url, login = server.base.replace("http", "ws") + "/chat/?room=storm", ("--login", f"{server.base}/login", "--logins", "1")
+    # It speaks until the storm is over; more than 1,000 messages behind, a member could not resume.
+    speech = [SQUALL, "bench", "-q", "--ws", "fanout", "-c", "2", "--rate", "10", "--duration", "100", *login, url]
+    speaker = subprocess.Popen(speech, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [SQUALL, "bench", "-q", "--ws", "storm", "--subprotocol", "squall.v1", "-c", str(CUT_MEMBERS), "--warmup", "1",
+               "--duration", "45", "--json", "-", *login, url]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=150)
+    finally:
+        speaker.kill()
+        speaker.wait()
+    if done.returncode:
+        check(f"a storm of {CUT_MEMBERS:,} members", False, done.stderr[-300:])
+        return
+    figures = {name: figure["value"] for name, figure in json.loads(done.stdout)["figures"].items()}
+    is_sound = figures["resumed"] == CUT_MEMBERS and not figures["not_resumed"]
+    check(f"of {figures['cut']:,.0f} members that were cut {figures['resumed']:,.0f} have resumed", is_sound,
+          {name: figures.get(name) for name in ("back", "gaps", "anew", "holes", "back_50_us", "back_100_us")})
+
+
 def main():
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -162,6 +186,7 @@ def main():
         sys.exit(f"MISSING: {MEMBERS + 100} open files: the limit is {most}")
     with Server("--message-rate", "0", "--max-connections", str(MEMBERS + 50)) as server:
         room("squall", server, "/chat/", "--login", f"{server.base}/login", "--logins", "1")
+        storm(server)
     with Server(command=["node", "-e", NODE]) as server:
         room("ws", server, "/")
     with Server() as server:

@@ -15,6 +15,8 @@ from websockets.exceptions import InvalidHandshake, InvalidMessage, WebSocketExc
 OPEN_WITHIN = 5
 # Seconds between two attempts to connect, at most.
 PAUSE_MOST = 0.1
+# Seconds until a message that was refused is sent again, at most: less than a server asks for, to meet more failures.
+RETRY_MOST = 0.3
 # Refusals after which a message is sent again.
 PASSING = {"too_fast", "busy", "storage"}
 # Refusals that end a deletion: it was done before, or the message is gone.
@@ -75,6 +77,8 @@ class Member:
         self.found = 0
         # Ids of own messages that are stored and were not deleted.
         self.own = []
+        # Nonces of what is stored.
+        self.struck = set()
         # Whether this connection has had its welcome.
         self.is_in = False
         self.may_connect = asyncio.Event()
@@ -162,17 +166,23 @@ class Member:
     def _strike(self, nonce, id):
         """The message is stored. Returns whether that is news."""
         sent = self.outbox.pop(nonce, None)
+        self.struck.add(nonce)
         if sent and sent["type"] == "message":
             self.own.append(id)
         return sent is not None
 
     def _refused(self, frame):
         code, nonce = frame["code"], frame.get("nonce")
+        if code in PASSING | SETTLED and nonce in self.struck:
+            # It was on its way twice, and the other one was stored.
+            return
         if nonce in self.outbox:
-            self.journal.write("refused", nonce=nonce, code=code)
+            if code != "storage":
+                # Of a write or a sync that has failed nothing is known: a kill may find it in the log.
+                self.journal.write("refused", nonce=nonce, code=code)
             sent = self.outbox[nonce]
             if code in PASSING:
-                wait = frame.get("retry_after_ms", 100) / 1000
+                wait = min(frame.get("retry_after_ms", 100) / 1000, RETRY_MOST)
                 asyncio.get_running_loop().call_later(wait, self._again, nonce)
                 return
             del self.outbox[nonce]

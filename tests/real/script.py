@@ -123,7 +123,9 @@ class Script:
         if status not in PASSING:
             self.wrong.append(f"{self.name} posted and got {status}: {response[:200]}")
             del self.outbox[nonce]
-        self.journal.write("refused", nonce=nonce, code=status)
+        if status != 503:
+            # Of a write or a sync that has failed nothing is known: a kill may find it in the log.
+            self.journal.write("refused", nonce=nonce, code=status)
         return False
 
     async def _request(self, line, fields, body=b""):

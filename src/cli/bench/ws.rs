@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! flags ── plan ──▶ driver ── fleet ── opener, opening ──▶ connection ──▶ network
-//!                     │ └──── reading ──▶ traffic: echo, fanout (stamp, order, pace)
+//!                     │ └──── reading ──▶ traffic: echo, fanout (stamp, order, pace), resume
 //!                     └──────────────────▶ results ──▶ report, summary
 //! ```
 
@@ -18,11 +18,13 @@ mod opener;
 mod opening;
 mod order;
 mod pace;
+mod phase;
 mod plan;
 mod reading;
 mod recorder;
 mod report;
 mod results;
+mod resume;
 mod stamp;
 #[cfg(test)]
 mod testing;
@@ -68,7 +70,8 @@ pub fn run(args: &BenchArgs) -> Result<ExitCode, String> {
     let goal = Goal::Time(plan.timing.duration);
     let mut running = Running { record: Record::new(&args.output, View::new(goal, args.quiet), 1) };
     say(&args.output, &format!("{PROGRAM}Benchmarking {} (be patient)\n\n", plan.server.url.host))?;
-    let precision = if plan.timing.rate.is_some() { Precision::Micros } else { Precision::Millis };
+    let has_schedule = plan.timing.rate.is_some() || plan.timing.connect_rate.is_some();
+    let precision = if has_schedule { Precision::Micros } else { Precision::Millis };
     plan.server.route.note.iter().for_each(|line| note(&format!("squall bench: {line}")));
     let of_thread = plan.clone();
     let make = move |n, registry: mio::Registry, now: Instant| {

@@ -60,6 +60,9 @@ pub struct WsArgs {
     /// Subprotocol that the server has to choose
     #[arg(long, value_name = "NAME", requires = "ws", value_parser = parse_subprotocol)]
     pub subprotocol: Option<String>,
+    /// Connections opened a second, at most; logins count, too [default: as many as open, 100 at once]
+    #[arg(long, value_name = "CONNECTIONS", requires = "ws", value_parser = parse_connect_rate)]
+    pub connect_rate: Option<f64>,
     /// Further connections, which are opened first and do nothing [default: 0]
     #[arg(long, value_name = "CONNECTIONS", requires = "ws", value_parser = at_least_one())]
     pub others: Option<usize>,
@@ -101,6 +104,11 @@ fn parse_share(text: &str) -> Result<f64, String> {
         Ok(percent) if (0.0..100.0).contains(&percent) => Ok(percent),
         _ => Err("expected percent, from 0 to less than 100".into()),
     }
+}
+
+fn parse_connect_rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| (0.001..=1e6).contains(rate));
+    rate.ok_or_else(|| "expected connections a second, from 0.001 to 1000000".into())
 }
 
 fn parse_subprotocol(text: &str) -> Result<String, String> {

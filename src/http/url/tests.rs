@@ -74,3 +74,18 @@ fn a_reference_holds_only_what_the_rfc_lets_it() {
         assert_eq!(encode_reference(reference), reference, "encoded twice");
     }
 }
+
+#[test]
+fn a_parameter_replaces_those_of_its_name() {
+    for (target, with) in [
+        ("/chat/", "/chat/?since=12.0a"),
+        ("/chat/?", "/chat/?since=12.0a"),
+        ("/chat/?room=a%26b&x", "/chat/?room=a%26b&x&since=12.0a"),
+        ("/?since=3.ff&room=lobby&since", "/?room=lobby&since=12.0a"),
+        ("/?s%69nce=3&sinced=4&a=since", "/?sinced=4&a=since&since=12.0a"),
+        ("/?a=b?since=1", "/?a=b?since=1&since=12.0a"),
+    ] {
+        assert_eq!(with_parameter(target, "since", "12.0a"), with, "{target}");
+    }
+    assert_eq!(with_parameter("/", "a b", "&=\r\n\u{e4}"), "/?a%20b=%26%3D%0D%0A%C3%A4");
+}

@@ -86,7 +86,8 @@ fn a_welcome_comes_first_and_names_all_that_are_there() {
     let limits = json!({ "text_bytes": 4096, "messages_per_second": 10, "burst": 20 });
     let expected = json!({
         "type": "welcome", "room": "lobby", "you": "ann", "position": "0.0", "members": ["ann"], "count": 1,
-        "history": [], "resumed": false, "limits": limits,
+        "history": [], "resumed": false, "limits": limits, "operator": false,
+        "settings": { "locked": false, "slow": 0, "private": false },
     });
     assert_eq!(welcome, expected);
     let (_bob, welcome) = Member::enter(&site, "bob", "");
@@ -101,8 +102,9 @@ fn a_message_is_acknowledged_and_then_shown_to_all() {
     let (mut bob, _) = Member::enter(&site, "bob", "");
     ann.heard_as("enter");
     bob.say("hello <b>", 1);
-    assert_eq!(bob.heard(), json!({ "type": "ack", "nonce": nonce(1), "id": 1 }));
+    let ack = bob.heard();
     let message = ann.heard_as("message");
+    assert_eq!(ack, json!({ "type": "ack", "nonce": nonce(1), "id": 1, "tag": message["tag"] }));
     assert_eq!((&message["id"], &message["from"], &message["text"]), (&json!(1), &json!("bob"), &json!("hello <b>")));
     assert_eq!((message["tag"].as_str().map(str::len), message["nonce"].is_null()), (Some(8), true));
     assert!(message["at"].as_str().is_some_and(|at| at.len() == 24 && at.ends_with('Z')), "{message}");
@@ -216,9 +218,10 @@ fn a_message_sent_again_is_acknowledged_again_and_shown_once() {
     let cookie = login(site.address, "ann");
     let mut ann = Member::open(site.address, &cookie, "");
     ann.heard_as("welcome");
-    ann.tell("once", 1);
+    let position = ann.tell("once", 1);
     ann.say("once", 1);
-    assert_eq!(ann.heard(), json!({ "type": "ack", "nonce": nonce(1), "id": 1 }));
+    let tag = position.strip_prefix("1.").expect("the first id");
+    assert_eq!(ann.heard(), json!({ "type": "ack", "nonce": nonce(1), "id": 1, "tag": tag }));
     ann.say("other words", 1);
     let error = ann.heard_as("error");
     assert_eq!((&error["code"], &error["nonce"]), (&json!("nonce_reused"), &json!(nonce(1))));
@@ -241,9 +244,11 @@ fn only_its_author_deletes_a_message() {
     bob.delete(99, 3);
     assert_eq!(bob.heard_as("error")["code"], "no_such_message");
     ann.delete(1, 4);
-    assert_eq!(ann.heard(), json!({ "type": "ack", "nonce": nonce(4), "id": 2 }));
+    let ack = ann.heard();
+    assert_eq!((&ack["type"], &ack["nonce"], &ack["id"]), (&json!("ack"), &json!(nonce(4)), &json!(2)));
     for member in [&mut ann, &mut bob] {
         let deleted = member.heard_as("deleted");
+        assert_eq!(deleted["tag"], ack["tag"]);
         assert_eq!((&deleted["id"], &deleted["target"], &deleted["by"]), (&json!(2), &json!(1), &json!("ann")));
     }
     let (_cid, welcome) = Member::enter(&site, "cid", "");

@@ -56,6 +56,7 @@ fn wrong_command_lines_give_one_line_and_code_22() {
         ("--ws echo --message-bytes 1KB ws://127.0.0.1:9/", "expected bytes"),
         ("--ws fanout --slow many ws://127.0.0.1:9/", "expected percent"),
         ("--ws fanout -c 2 --senders 3 ws://127.0.0.1:9/", "--senders 3 is more than the 2 members"),
+        ("--ws idle --connect-rate 0 ws://127.0.0.1:9/", "expected connections a second"),
         ("--ws idle --pid 0 ws://127.0.0.1:9/", "expected a whole number"),
         ("--ws idle --login nowhere ws://127.0.0.1:9/", "--login nowhere: "),
         ("--senders 3 http://127.0.0.1:9/", "required arguments"),
@@ -181,6 +182,41 @@ fn after_a_storm_all_are_back() {
     assert_eq!((value(&report, "Cut connections"), value(&report, "Back connections")), (50.0, 50.0));
     let [half, most, all] = ["Back 50%", "Back 99%", "Back 100%"].map(|label| value(&report, label));
     assert!(0.0 < half && half <= most && most <= all && all <= 8000.0, "{report}");
+}
+
+#[test]
+fn members_of_the_chat_resume_after_a_storm() {
+    let (site, dir) = (room(), Dir::new());
+    report(&site, &format!("--ws fanout -c 2 --duration 0.1 {}", login(&site)), "/chat/?room=storm");
+    let speech = format!("--ws fanout -c 2 --rate 200 --warmup 0.1 --duration 1 {}", login(&site));
+    let storm = format!(
+        "--ws storm --subprotocol squall.v1 -c 20 --warmup 0.3 --duration 8 --json {}/run.json --fail-if resumed<20 \
+         --fail-if errors>0 {}",
+        dir.arg(),
+        login(&site)
+    );
+    // Another load speaks all the while, so entries are missed and have to come.
+    let report = std::thread::scope(|scope| {
+        let speaks = scope.spawn(|| report(&site, &speech, "/chat/?room=storm"));
+        let report = report(&site, &storm, "/chat/?room=storm&since=1.deadbeef");
+        speaks.join().expect("no panic");
+        report
+    });
+    let counts = ["Cut connections", "Back connections", "Resumed connections"].map(|label| value(&report, label));
+    assert_eq!(counts, [20.0; 3], "{report}");
+    let json = std::fs::read(dir.path().join("run.json")).expect("a file");
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    assert_eq!(json["figures"]["not_resumed"]["value"], 0.0, "{json}");
+}
+
+#[test]
+fn a_rate_of_connects_holds_in_the_opening_and_in_a_storm() {
+    let site = Site::with_defaults();
+    let report = report(&site, "--ws storm -c 20 --connect-rate 50 --duration 8", "/echo");
+    assert_eq!((value(&report, "Opened connections"), value(&report, "Back connections")), (20.0, 20.0));
+    // The last of 20 begins after 19 of 50 parts of a second, less what a busy loop makes up for.
+    let rate = value(&report, "Connects per second");
+    assert!(rate <= 20.0 / 0.36 && value(&report, "Back 100%") >= 360.0, "{report}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! LoggingIn ─▶ Opening ─▶ Warming ─▶ Measuring ─▶ Settling ─▶ LastLook ─▶ Over      echo, fanout
 //!              Opening ─▶ Resting ─▶ Opening ─▶ Warming ─▶ Measuring ─▶ … Over      idle
 //!              Opening ─▶ Warming ─▶ Storming ─▶ Over                               storm
+//!              Opening ─▶ Greeting ─▶ Warming ─▶ Storming ─▶ Over                   storm whose members resume
 //! ```
 //!
 //! Readiness and the clock come in as arguments, sockets come from a [`Network`]; so a test can play all of them. What
@@ -13,7 +14,8 @@ use super::connection::{Role, Stage};
 use super::fleet::{Ended, Fleet};
 use super::masks::Masks;
 use super::meter::Meter;
-use super::opening::{Opened, Trouble};
+use super::opening::{Opened, Trouble, WELCOME};
+use super::phase::Phase;
 use super::plan::Plan;
 use super::reading::{Reading, Tools, close};
 use super::recorder::{Counted, Recorder};
@@ -56,22 +58,6 @@ pub struct Driver<N: Network> {
     tools: Tools,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    LoggingIn,
-    Opening,
-    /// Until then nothing happens; then the server's memory is measured.
-    Resting(Instant),
-    Warming(Instant),
-    Measuring(Instant),
-    /// Until then at most; so are the next two.
-    Storming(Instant),
-    Settling(Instant),
-    /// Slow members read, too.
-    LastLook(Instant),
-    Over,
-}
-
 impl<N: Network> Load for Driver<N> {
     type Piece = Option<Counted>;
     type Rest = Results;
@@ -99,7 +85,7 @@ impl<N: Network> Load for Driver<N> {
                 // A slow member learns of a reset; what the server had said before is still there to be read.
                 let reads = connection.role != Role::Slow || ready.broken || looks_last;
                 if connection.flush().is_err() {
-                    self.ended(slot, End::Reset);
+                    self.ended(slot, End::Reset, now);
                 } else if reads {
                     self.read(slot, 0..0, now);
                 }
@@ -122,17 +108,8 @@ impl<N: Network> Load for Driver<N> {
     }
 
     fn due(&self) -> Option<Instant> {
-        let phase = match self.phase {
-            Phase::LoggingIn | Phase::Opening | Phase::Over => None,
-            Phase::Resting(until)
-            | Phase::Warming(until)
-            | Phase::Measuring(until)
-            | Phase::Storming(until)
-            | Phase::Settling(until)
-            | Phase::LastLook(until) => Some(until),
-        };
         let message = self.traffic.due().map(|micros| self.epoch + Duration::from_micros(micros));
-        [phase, message, self.fleet.due()].into_iter().flatten().min()
+        [self.phase.until(), message, self.fleet.due()].into_iter().flatten().min()
     }
 
     fn is_over(&self, _: Instant) -> bool {
@@ -184,7 +161,8 @@ impl<N: Network> Driver<N> {
     /// Opens the connections whose turn it is, and leaves the phases that are over.
     fn go_on(&mut self, now: Instant) {
         loop {
-            while let Some((slot, begun)) = self.fleet.begin_next(&self.plan, &mut self.tools.masks, now) {
+            while let Some((slot, begun)) = self.fleet.begin_next(&self.plan, &self.traffic, &mut self.tools.masks, now)
+            {
                 if let Err(trouble) = begun {
                     self.not_opened(slot, trouble, now);
                 }
@@ -194,9 +172,10 @@ impl<N: Network> Driver<N> {
                 Phase::LoggingIn if self.fleet.is_done() => self.connect(now),
                 Phase::Opening if self.fleet.is_done() => self.all_opened(now),
                 Phase::Resting(until) if now >= until => self.rested(now),
+                Phase::Greeting(until) if self.traffic.is_settled() || now >= until => self.greeted(now),
                 Phase::Warming(until) if now >= until => self.measure(now),
                 Phase::Measuring(until) if now >= until => self.settle(until, now),
-                Phase::Storming(until) if self.fleet.is_done() || now >= until => self.end(now),
+                Phase::Storming(until) if self.is_storm_over() || now >= until => self.end(now),
                 Phase::Settling(until) if self.traffic.is_settled() || now >= until => self.look_last(now),
                 Phase::LastLook(until) if now >= until || !self.has_slow() => self.end(now),
                 _ => {}
@@ -233,6 +212,18 @@ impl<N: Network> Driver<N> {
         }
         // What the handshakes of an idle run have cost.
         self.meter.note_all(self.results.opened);
+        self.phase = Phase::Greeting(now + self.plan.open_within);
+    }
+
+    /// All members are welcome, or too late. Those that take part begin to speak.
+    fn greeted(&mut self, now: Instant) {
+        for slot in
+            self.fleet.open_slots(Role::Active).filter(|&slot| self.traffic.is_waiting(slot)).collect::<Vec<_>>()
+        {
+            self.fleet.connection(slot).cut();
+            self.traffic.gone(slot);
+            self.results.not_opened(Trouble::Failed(WELCOME, "there was no welcome in time".into()));
+        }
         self.phase = Phase::Warming(now + self.plan.timing.warmup);
         let slots: Vec<usize> = self.fleet.open_slots(Role::Active).collect();
         let time = self.micros(now);
@@ -242,7 +233,7 @@ impl<N: Network> Driver<N> {
                 continue;
             }
             self.traffic.say(slot, time, &mut self.tools.masks, &mut self.tools.out);
-            self.send(slot);
+            self.send(slot, now);
         }
     }
 
@@ -267,6 +258,7 @@ impl<N: Network> Driver<N> {
             (self.began, self.phase) = (now, Phase::Storming(until));
             let slots: Vec<usize> = self.fleet.open_slots(Role::Active).collect();
             slots.iter().for_each(|&slot| self.fleet.connection(slot).cut());
+            self.traffic.cut(self.micros(now));
             slots.iter().for_each(|&slot| self.fleet.opener().queue(slot, now));
             self.results.cut = slots.len();
         }
@@ -288,6 +280,11 @@ impl<N: Network> Driver<N> {
         self.phase = Phase::LastLook(now + LOOKS_FOR);
         let slots: Vec<usize> = self.fleet.open_slots(Role::Slow).collect();
         slots.into_iter().for_each(|slot| self.read(slot, 0..0, now));
+    }
+
+    /// Whether all are back.
+    fn is_storm_over(&self) -> bool {
+        self.fleet.is_done() && self.traffic.is_settled()
     }
 
     fn has_slow(&self) -> bool {
@@ -314,7 +311,11 @@ impl<N: Network> Driver<N> {
             Ok(Opened::LoggedIn(_)) => self.results.logins += 1,
             Ok(Opened::WebSocket { behind, began }) => {
                 self.results.handshakes.record(micros(now.saturating_duration_since(began)));
+                let is_active = self.fleet.connection(slot).role == Role::Active;
+                let is_to_wait = is_active && self.traffic.opened(slot);
                 match self.phase {
+                    // It is back with its welcome.
+                    Phase::Storming(_) if is_to_wait => {}
                     Phase::Storming(_) => {
                         self.results.back += 1;
                         self.recorder.record(micros(now.saturating_duration_since(self.began)));
@@ -343,12 +344,12 @@ impl<N: Network> Driver<N> {
 
     /// Takes what lies in this part of the buffer, then reads what has come to a slot.
     fn read(&mut self, slot: usize, behind: Range<usize>, now: Instant) {
-        let (now, speaks) = (self.micros(now), matches!(self.phase, Phase::Warming(_) | Phase::Measuring(_)));
+        let (time, speaks) = (self.micros(now), matches!(self.phase, Phase::Warming(_) | Phase::Measuring(_)));
         let Driver { fleet, traffic, recorder, results, tools, .. } = self;
         let (connection, goes_on) = (fleet.connection(slot), speaks && traffic.is_closed_loop());
-        let mut reading = Reading { slot, now, goes_on, traffic, recorder, results, tools };
+        let mut reading = Reading { slot, now: time, goes_on, traffic, recorder, results, tools };
         if let Some(end) = reading.take(connection, behind).or_else(|| reading.read(connection)) {
-            self.ended(slot, end);
+            self.ended(slot, end, now);
         }
     }
 
@@ -358,12 +359,12 @@ impl<N: Network> Driver<N> {
         loop {
             let (fleet, Tools { masks, out, .. }) = (&self.fleet, &mut self.tools);
             let Some(slot) = self.traffic.say_due(time, masks, out, |slot| fleet.is_idle(slot)) else { return };
-            self.send(slot);
+            self.send(slot, now);
         }
     }
 
     /// Sends the message in the output buffer on a slot.
-    fn send(&mut self, slot: usize) {
+    fn send(&mut self, slot: usize, now: Instant) {
         let out = &mut self.tools.out;
         if self.recorder.is_on() {
             self.results.sent += 1;
@@ -372,12 +373,12 @@ impl<N: Network> Driver<N> {
         let sent = self.fleet.connection(slot).send(out);
         out.clear();
         if sent.is_err() {
-            self.ended(slot, End::Reset);
+            self.ended(slot, End::Reset, now);
         }
     }
 
-    /// An open connection has ended.
-    fn ended(&mut self, slot: usize, end: End) {
+    /// An open connection has ended. In a storm, a member that was not welcome yet tries again.
+    fn ended(&mut self, slot: usize, end: End, now: Instant) {
         let connection = self.fleet.connection(slot);
         connection.close();
         match connection.role {
@@ -386,6 +387,9 @@ impl<N: Network> Driver<N> {
                 self.results.ends.note(end);
                 self.recorder.fail();
             }
+        }
+        if matches!(self.phase, Phase::Storming(_)) && self.traffic.is_waiting(slot) {
+            self.fleet.opener().queue(slot, now + RETRY_AFTER);
         }
         self.traffic.gone(slot);
     }

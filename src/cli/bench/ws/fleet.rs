@@ -6,6 +6,7 @@ use super::opener::Opener;
 use super::opening::{Asks, LOGIN, Means, Opened, Opening, TIMEOUT, Trouble};
 use super::plan::{Login, Plan};
 use super::reading::Tools;
+use super::traffic::Traffic;
 use crate::id::ConnId;
 use crate::net::{Network, Ready};
 use crate::ws::handshake::client::Key;
@@ -43,7 +44,7 @@ impl<N: Network> Fleet<N> {
         Fleet {
             network,
             connections: connections.collect(),
-            opener: Opener::new(plan.open_within),
+            opener: Opener::new(plan.open_within, plan.timing.connect_rate),
             cookies: vec![None; plan.login.as_ref().map_or(0, |login| login.names)],
             is_logging_in: false,
         }
@@ -103,10 +104,17 @@ impl<N: Network> Fleet<N> {
         Some(connection)
     }
 
-    /// Begins to open the slot whose turn it is. Its connect may fail at once. `None`: it is no slot's turn yet.
-    pub fn begin_next(&mut self, plan: &Plan, masks: &mut Masks, now: Instant) -> Option<(usize, Result<(), Trouble>)> {
+    /// Begins to open the slot whose turn it is, where the member there was before. Its connect may fail at once. `None`:
+    /// it is no slot's turn yet.
+    pub fn begin_next(
+        &mut self,
+        plan: &Plan,
+        traffic: &Traffic,
+        masks: &mut Masks,
+        now: Instant,
+    ) -> Option<(usize, Result<(), Trouble>)> {
         let slot = self.opener.next(now)?;
-        match self.begin(slot, plan, masks, now) {
+        match self.begin(slot, plan, traffic.position(slot), masks, now) {
             Ok(Begun::UnderWay) => Some((slot, Ok(()))),
             Ok(Begun::BacklogFull) => {
                 self.opener.put_back(slot, now + RETRY_AFTER);
@@ -119,7 +127,14 @@ impl<N: Network> Fleet<N> {
         }
     }
 
-    fn begin(&mut self, slot: usize, plan: &Plan, masks: &mut Masks, now: Instant) -> Result<Begun, Trouble> {
+    fn begin(
+        &mut self,
+        slot: usize,
+        plan: &Plan,
+        since: Option<&str>,
+        masks: &mut Masks,
+        now: Instant,
+    ) -> Result<Begun, Trouble> {
         let connection = &mut self.connections[slot];
         let id = connection.renew(slot);
         let (opening, server) = match login_of(plan, self.is_logging_in) {
@@ -130,7 +145,7 @@ impl<N: Network> Fleet<N> {
                     return Err(Trouble::Failed(LOGIN, "the login has failed".into()));
                 }
                 let key = Key::new(masks.bytes());
-                let request = plan.handshake(connection.role, &key, cookies.flatten());
+                let request = plan.handshake(connection.role, since, &key, cookies.flatten());
                 (Opening::new(Asks::Handshake(key), request, now), &plan.server)
             }
         };

@@ -79,6 +79,7 @@ pub const TIMEOUT: &str = "timeout";
 pub const CLOSED: &str = "closed";
 pub const HANDSHAKE: &str = "handshake";
 pub const LOGIN: &str = "login";
+pub const WELCOME: &str = "welcome";
 
 impl Trouble {
     /// A connect has failed. What this program itself lacks has a kind of its own.

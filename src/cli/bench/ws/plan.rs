@@ -11,7 +11,7 @@ use crate::cli::bench::tls::Tls;
 use crate::config::BenchArgs;
 use crate::config::bench_args::{WsArgs, WsMode};
 use crate::http::exchange::{Asking, encode_request};
-use crate::http::url::{Scheme, Url, encode_component};
+use crate::http::url::{Scheme, Url, encode_component, with_parameter};
 use crate::ws::handshake::client::{self, Key, Offer};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -30,6 +30,10 @@ const MESSAGE_BYTES_MAX: usize = 64 << 20;
 const AROUND_BYTES: usize = 64 << 10;
 /// Bytes of a message that the server says unasked, at most, where nothing is said to it.
 const UNASKED_BYTES_MAX: usize = 1 << 20;
+/// The subprotocol whose members can resume (src/doc/chat.md).
+const RESUMING: &str = "squall.v1";
+/// Bytes of a `welcome` of that protocol, at most: 1 MiB of history, 200 names, and room for more fields.
+const WELCOME_BYTES_MAX: usize = 2 << 20;
 /// Bytes of all messages under way at once, at most: a server that does not read leaves them here.
 const UNDER_WAY_BYTES_MAX: usize = 1 << 30;
 /// Bytes of a message under way besides itself: the head of its frame, and when it was sent.
@@ -83,13 +87,15 @@ pub struct Timing {
     pub duration: Duration,
     /// Messages a second in all, of a room with a schedule.
     pub rate: Option<f64>,
+    /// Connections that begin to open a second, at most.
+    pub connect_rate: Option<f64>,
 }
 
 impl Timing {
     fn of(args: &BenchArgs) -> Timing {
         let load = &args.load;
         let duration = load.duration.or(args.time_limit).unwrap_or(DURATION);
-        Timing { warmup: load.warmup, duration, rate: load.rate }
+        Timing { warmup: load.warmup, duration, rate: load.rate, connect_rate: args.ws.connect_rate }
     }
 }
 
@@ -212,9 +218,15 @@ impl Plan {
         self.connections + self.others
     }
 
+    /// Whether members are to resume where they were when a storm cuts them.
+    pub fn resumes(&self) -> bool {
+        self.mode == WsMode::Storm && self.subprotocol.as_deref() == Some(RESUMING)
+    }
+
     /// Bytes of a message of the server, at most.
     pub fn heard_bytes_max(&self) -> usize {
         match &self.message {
+            Message::None if self.resumes() => WELCOME_BYTES_MAX,
             Message::None => UNASKED_BYTES_MAX,
             message => message.bytes() + AROUND_BYTES,
         }
@@ -227,14 +239,16 @@ impl Plan {
         if slow_before(n + 1) > slow_before(n) { Role::Slow } else { Role::Active }
     }
 
-    /// The request of a handshake: `cookies` are those of a login.
-    pub fn handshake(&self, role: Role, key: &Key, cookies: Option<&str>) -> Vec<u8> {
+    /// The request of a handshake: `since` is the position of a member that has been there, `cookies` are those of a login.
+    pub fn handshake(&self, role: Role, since: Option<&str>, key: &Key, cookies: Option<&str>) -> Vec<u8> {
         let cookies: Vec<&str> = self.cookies.iter().map(String::as_str).chain(cookies).collect();
         let mut fields = self.fields.clone();
         if !cookies.is_empty() {
             fields.extend_from_slice(format!("Cookie: {}\r\n", cookies.join("; ")).as_bytes());
         }
         let target = if role == Role::Other { &self.others_target } else { &self.server.url.target };
+        let resuming = since.map(|since| with_parameter(target, "since", since));
+        let target = resuming.as_ref().unwrap_or(target);
         let (authority, subprotocol) = (&self.authority, self.subprotocol.as_deref());
         let mut request = Vec::new();
         client::encode(&Offer { target, authority, fields: &fields, subprotocol }, key, &mut request);

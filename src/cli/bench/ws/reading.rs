@@ -93,6 +93,7 @@ impl Reading<'_> {
                 WsEvent::Message(..) if connection.role != Role::Active => {}
                 WsEvent::Message(kind, payload) => {
                     let heard = self.traffic.hear(self.slot, kind, &payload, self.now, self.recorder);
+                    self.results.back += usize::from(heard == Heard::Back);
                     if heard == Heard::Own && self.goes_on {
                         self.traffic.say(self.slot, self.now, masks, out);
                         self.results.sent += u64::from(self.recorder.is_on());

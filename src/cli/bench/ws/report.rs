@@ -3,6 +3,7 @@
 use super::fanout::{RoomResults, SenderCounts};
 use super::plan::{Message, Plan};
 use super::results::{Ends, Results};
+use super::resume::ResumeCounts;
 use crate::cli::bench::record::Recorded;
 use crate::cli::bench::report::{latencies, line, schedule};
 use crate::cli::bench::summary::{Figure, Summary};
@@ -163,6 +164,12 @@ fn storm(results: &Results, lines: &mut Lines) {
             None => lines.line(label, "never"),
         }
     }
+    if let Some(ResumeCounts { resumed, gaps, anew, holes }) = results.resume {
+        lines.line("Resumed connections:", resumed);
+        let others = [("gap", gaps), ("anew", anew), ("with holes", holes)];
+        let others = others.into_iter().filter(|(_, count)| *count > 0);
+        lines.parts(&others.map(|(what, count)| format!("{what}: {count}")).collect::<Vec<_>>());
+    }
 }
 
 /// What the server's processes have used.
@@ -194,7 +201,7 @@ pub fn into_summary(plan: &Plan, mut results: Results, recorded: Recorded, limit
         WsMode::Idle => results.handshakes.clone(),
         WsMode::Echo | WsMode::Fanout | WsMode::Storm => std::mem::take(&mut results.latency),
     };
-    let mut statuses = vec![(101, (results.opened + results.back) as u64)];
+    let mut statuses = vec![(101, results.handshakes.count())];
     statuses.extend(results.refused.iter().map(|(status, count)| (*status, *count)));
     Summary {
         mode: match plan.mode {
@@ -234,6 +241,7 @@ fn failures(results: &Results) -> Vec<(&'static str, u64)> {
         ("doubled", room.doubled),
         ("out_of_order", room.out_of_order),
         ("different", echo.different),
+        ("holes", results.resume.unwrap_or_default().holes as u64),
         ("not_back", (results.cut - results.back.min(results.cut)) as u64),
     ];
     let opening = results.failed.iter().map(|(kind, count)| (*kind, *count));
@@ -256,6 +264,7 @@ pub fn figure_names(plan: &Plan) -> Vec<&'static str> {
         WsMode::Storm => names.extend(["cut", "back", "back_50_us", "back_99_us", "back_100_us"]),
         WsMode::Idle => {}
     }
+    names.extend(plan.resumes().then_some(["resumed", "gaps", "anew", "holes", "not_resumed"]).into_iter().flatten());
     if !plan.processes.is_empty() {
         names.extend(["server_cpu_us", "server_memory_bytes"]);
         names.extend((plan.mode == WsMode::Idle).then_some("memory_per_connection_bytes"));
@@ -306,6 +315,13 @@ fn figures(plan: &Plan, results: &Results, took: Duration) -> Vec<Figure> {
                 add(name, micros as f64, "us");
             }
         }
+    }
+    if let Some(ResumeCounts { resumed, gaps, anew, holes }) = results.resume {
+        add("resumed", resumed as f64, "");
+        add("gaps", gaps as f64, "");
+        add("anew", anew as f64, "");
+        add("holes", holes as f64, "");
+        add("not_resumed", results.cut.saturating_sub(resumed) as f64, "");
     }
     if let Some(used) = results.server {
         let done = if plan.mode == WsMode::Idle { used.opened as u64 } else { count };

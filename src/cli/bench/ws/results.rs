@@ -4,6 +4,7 @@ use super::echo::EchoCounts;
 use super::fanout::RoomResults;
 use super::meter::ServerUse;
 use super::opening::Trouble;
+use super::resume::ResumeCounts;
 use crate::cli::bench::summary::Schedule;
 use crate::cli::bench::times::Times;
 use std::collections::BTreeMap;
@@ -51,6 +52,8 @@ pub struct Results {
     /// Connections that a storm has cut, and of those how many were back in time.
     pub cut: usize,
     pub back: usize,
+    /// Of a storm whose members resume.
+    pub resume: Option<ResumeCounts>,
     /// Slow members that were still there at the end.
     pub slow_open: usize,
 }
@@ -103,6 +106,7 @@ impl Results {
             schedule: None,
             cut: 0,
             back: 0,
+            resume: None,
             slow_open: 0,
         }
     }

@@ -1,4 +1,5 @@
-//! Connections: how they open, what is counted of them, how they end. What is said on them is tested in `talk`.
+//! Connections: how they open, what is counted of them, how they end. What is said on them is tested in `talk`, and how
+//! members resume in `resume`.
 
 use super::*;
 use crate::cli::bench::ws::opener::OPENING_MAX;
@@ -7,6 +8,7 @@ use crate::cli::bench::ws::results::Ends;
 use crate::testing::network::Dials;
 use crate::ws::frame::Opcode;
 
+mod resume;
 mod run;
 mod talk;
 

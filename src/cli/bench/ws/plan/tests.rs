@@ -91,11 +91,11 @@ fn names_of_a_run_are_told_apart_from_those_of_others() {
 fn a_run_takes_ten_seconds_or_what_it_is_given() {
     let seconds = Duration::from_secs;
     let timing = |flags: &str| plan(flags).timing;
-    let usual = Timing { warmup: Duration::ZERO, duration: seconds(10), rate: None };
+    let usual = Timing { warmup: Duration::ZERO, duration: seconds(10), rate: None, connect_rate: None };
     assert_eq!(timing("--ws idle"), usual);
     assert_eq!(timing("--ws idle -t 3"), Timing { duration: seconds(3), ..usual });
-    let given = Timing { warmup: seconds(2), duration: seconds(4), rate: Some(5.0) };
-    assert_eq!(timing("--ws fanout --warmup 2 --duration 4 --rate 5"), given);
+    let given = Timing { warmup: seconds(2), duration: seconds(4), rate: Some(5.0), connect_rate: Some(0.5) };
+    assert_eq!(timing("--ws fanout --warmup 2 --duration 4 --rate 5 --connect-rate 0.5"), given);
 }
 
 #[test]

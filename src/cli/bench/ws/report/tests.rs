@@ -20,7 +20,7 @@ fn times(values: impl IntoIterator<Item = u64>) -> Times {
 fn opened() -> Results {
     let mut results = Results::new();
     (results.opened, results.opening, results.took) = (10, Duration::from_millis(100), Duration::from_secs(2));
-    results.handshakes = times([1000, 2000]);
+    results.handshakes = times([[1000; 5], [2000; 5]].concat());
     results.not_opened(Trouble::Refused(503));
     results
 }
@@ -174,7 +174,7 @@ fn idle_connections_cost_what_was_used_behind_the_first_ones() {
     );
     let summary = summary(&plan, results);
     assert_eq!(figure(&summary, "memory_per_connection_bytes"), Some(200.0));
-    assert_eq!((summary.mode, summary.succeeded, summary.took), ("ws-idle", 2, Duration::from_millis(100)));
+    assert_eq!((summary.mode, summary.succeeded, summary.took), ("ws-idle", 10, Duration::from_millis(100)));
 }
 
 #[test]
@@ -196,9 +196,21 @@ fn a_storm_says_when_how_many_were_back() {
 }
 
 #[test]
+fn a_storm_of_squall_v1_says_how_many_have_resumed() {
+    let (plan, mut results) = (plan("--ws storm -c 10 --subprotocol squall.v1"), opened());
+    (results.cut, results.back, results.latency) = (10, 9, times(1..=9));
+    results.resume = Some(ResumeCounts { resumed: 5, gaps: 1, anew: 0, holes: 3 });
+    has_lines(&report(&plan, &results), &["Resumed connections:    5", "   (gap: 1, with holes: 3)"]);
+    let summary = summary(&plan, results);
+    assert_eq!(summary.failures, [("refused", 1), ("holes", 3), ("not_back", 1)]);
+    let figures = ["resumed", "gaps", "anew", "holes", "not_resumed"].map(|name| figure(&summary, name));
+    assert_eq!(figures, [5.0, 1.0, 0.0, 3.0, 5.0].map(Some));
+}
+
+#[test]
 fn the_names_of_figures_are_known_before_the_run() {
     let pid = format!("--pid {}", std::process::id());
-    for mode in ["echo", "fanout", "fanout --slow 50", "idle", "storm"] {
+    for mode in ["echo", "fanout", "fanout --slow 50", "idle", "storm", "storm --subprotocol squall.v1"] {
         for pid in ["", &pid] {
             let (plan, mut results) = (plan(&format!("--ws {mode} -c 10 {pid}")), opened());
             match plan.mode {
@@ -207,6 +219,7 @@ fn the_names_of_figures_are_known_before_the_run() {
                 WsMode::Idle => {}
                 WsMode::Storm => (results.cut, results.back, results.latency) = (1, 1, times([1])),
             }
+            results.resume = plan.resumes().then(ResumeCounts::default);
             let used = ServerUse { cpu: Duration::ZERO, memory_before: 0, memory_after: 0, opened: 0 };
             results.server = (!pid.is_empty()).then_some(used);
             let made: Vec<&str> = summary(&plan, results).figures.iter().map(|figure| figure.name).collect();

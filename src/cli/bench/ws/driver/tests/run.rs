@@ -1,8 +1,9 @@
 //! A run whose network and clock the test plays, and the server's end of its connections.
 
-use super::super::{Driver, Phase};
+use super::super::Driver;
 use crate::cli::bench::load::Load;
 use crate::cli::bench::ws::masks::Masks;
+use crate::cli::bench::ws::phase::Phase;
 use crate::cli::bench::ws::results::Results;
 use crate::cli::bench::ws::testing::planned;
 use crate::http::Limits;
