@@ -36,8 +36,9 @@ pub struct Limits {
     pub message_rate: f64,
     /// Messages of a name at once before the rate counts.
     pub message_burst: f64,
-    /// Names whose messages one address may send, their rate and burst; 0 = no limit. An address is here one of IPv4, or
-    /// the first 64 bits of one of IPv6. A whole office may share it. `--address-rate` multiplies this and the next four.
+    /// Messages that all names at one address may send together, as a multiple of the rate and the burst of one name;
+    /// 0 = no limit. An address here is one of IPv4, or the first 64 bits of one of IPv6. A whole office may share it.
+    /// `--address-rate` multiplies this and the next four.
     pub address_names: f64,
     /// Entrances into rooms a second from one address, 0 = no limit; over it 429. The loopback address has no limit.
     pub address_entrance_rate: f64,

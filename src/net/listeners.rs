@@ -52,6 +52,7 @@ pub struct Acceptor {
 /// How one attempt ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Accepted<S> {
+    /// One connection.
     One(Arrival<S>),
     /// Nothing more now.
     Nothing,

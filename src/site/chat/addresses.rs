@@ -67,8 +67,9 @@ fn is_exempt(address: Option<IpAddr>) -> bool {
     address.is_none_or(|address| address.to_canonical().is_loopback())
 }
 
-/// What counts as one address: all of IPv4; of IPv6 the first 64 bits, since a network has any number of addresses
-/// behind them (RFC 4291 section 2.5.4). The two do not meet: nothing is assigned in ::/32. No address is 0.
+/// What counts as one address: the whole of an IPv4 address, and the first 64 bits of an IPv6 address, since one network
+/// has all addresses behind them (RFC 4291 section 2.5.4). The two do not meet: nothing is assigned in ::/32. 0 stands for
+/// no address.
 type Key = u64;
 
 fn key(address: Option<IpAddr>) -> Key {
