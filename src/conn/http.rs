@@ -108,6 +108,7 @@ pub enum Deadline {
 /// One line of the access log, before its status and size are known.
 #[derive(Debug)]
 pub struct LogLine {
+    /// The address of the client; of what is no request, that of the peer.
     pub client: Option<IpAddr>,
     pub before: Vec<u8>,
     pub after: Vec<u8>,

@@ -58,7 +58,8 @@ pub struct Request<'b> {
     query: &'b [u8],
     authority: &'b [u8],
     pub http_1_0: bool,
-    /// The address of the client, if the connection knows it; a parser does not.
+    /// The address of the client, which the server sets: that of the peer, or what a trusted proxy says. `None` from a
+    /// parser, and if the peer has none.
     pub client: Option<IpAddr>,
     /// All fields in order.
     pub fields: FieldLines<'b>,
