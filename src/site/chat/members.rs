@@ -79,7 +79,7 @@ impl Members {
         found.map(|(slot, member)| (ConnId::new(slot, member.generation), member.dialect)).collect()
     }
 
-    /// A line for each connection in a room, with name and address, in the order of their names; at most [`LINES_MAX`].
+    /// A line for each connection in a room, with name and address, in the order of their names; at most `LINES_MAX`.
     pub fn lines(&self, room: u32) -> Vec<String> {
         let members = self.slots.iter().flatten().filter(|member| member.room == room).take(LINES_MAX);
         let mut lines: Vec<String> = members
