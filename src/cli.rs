@@ -8,5 +8,6 @@ pub mod fetch;
 pub mod model;
 #[cfg(feature = "bench")]
 pub mod models;
+pub mod operator;
 pub mod serve;
 pub mod verify;

@@ -13,6 +13,7 @@ mod fetch_args;
 mod history_args;
 mod limits;
 mod numbers;
+mod operator_args;
 mod origin;
 mod variables;
 mod verify_args;
@@ -26,6 +27,7 @@ pub use history_args::{History, HistoryArgs};
 #[cfg(feature = "history")]
 pub use history_args::{HistoryKeep, HistorySync};
 pub use limits::Limits;
+pub use operator_args::OperatorArgs;
 pub use origin::parse_origin;
 pub use variables::is_blank;
 pub use verify_args::VerifyArgs;
@@ -137,6 +139,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Print a login cookie for a script, signed with the server's secret
     Cookie(CookieArgs),
+    /// Ask for an operator's password and print the line for --operators-file
+    Operator(OperatorArgs),
     #[cfg(feature = "bench")]
     /// Load an HTTP server and report its rate and times, with the options of ab
     Bench(Box<BenchArgs>),

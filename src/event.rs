@@ -17,6 +17,7 @@ pub use crate::http::request::Request;
 pub use crate::http::response::{Body, Response};
 pub use crate::http::url::Url;
 use crate::id::{ConnId, FeedId};
+use crate::password::{Hash, Password, Verdict};
 pub use crate::store::{Command, Outcome, Position};
 pub use crate::ws::deflate::Agreement;
 pub use crate::ws::session::{Kind, Payload};
@@ -24,6 +25,7 @@ pub use fetch::{Fetch, FetchError, Fetched, Journey, Leads, Reached, Side};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// What the server runs: the site, or the list of `squall fetch`. One method for each kind of event, which by default does
@@ -118,6 +120,8 @@ pub type Inbox = VecDeque<(ConnId, Event)>;
 pub enum Job {
     /// Reads one file of `--www`, at most `www_file_bytes_max`.
     ReadFile { path: PathBuf },
+    /// Computes the hash of a password.
+    CheckPassword { hash: Arc<Hash>, password: Password },
 }
 
 /// Work that does block, on the loop itself, which stops every connection ([`Effect::RunBlocking`], `--lab`).
@@ -134,6 +138,8 @@ pub enum Blocking {
 pub enum Finished {
     /// Of [`Job::ReadFile`].
     File(std::io::Result<FileRead>),
+    /// Of [`Job::CheckPassword`].
+    Password(Verdict),
     /// Of [`Blocking::Sleep`].
     Blocked,
 }

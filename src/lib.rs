@@ -9,7 +9,7 @@
 //! main → cli → reactor → client → conn → event → store, http, ws      an arrow: imports all that is right of it
 //!         └──→ site ────────────────────→ event → store, http, ws
 //! conn → net, feed          client → net, workers          reactor → net, feed, workers          cli (bench) → http, ws, net
-//! imported by any of them: id, address, blocks, clock, config, zlib     config imports http and ws for their own limits
+//! imported by any of them: id, address, blocks, clock, config, password, zlib     config imports http and ws for their own limits
 //! ```
 //!
 //! | part | does | never |
@@ -22,7 +22,7 @@
 //! | `feed` | what is said in a room until every member has it, and cursors in it | knows WebSocket or HTTP |
 //! | `store` | the history of the rooms, in memory or in a file on a thread of its own | decides who may read or write |
 //! | `workers` | threads for what blocks: names, files, the access log | – |
-//! | `cli` | one module for each command: serve, fetch, bench, verify, cookie; three server models | – |
+//! | `cli` | one module for each command: serve, fetch, bench, verify, cookie, operator; three server models | – |
 //! | `site` | login, chat and its HTTP interface, search, pages, files: values in, effects out | names a socket, waits, reads a clock |
 //!
 //! `src/doc/reading.md` ([`doc::reading`]) says in which order to read the code, and what to notice at each stop.
@@ -54,6 +54,7 @@
 //! client.rs           `follow`           a redirect goes on; `redirected` in event/fetch.rs has its rules
 //! conn/upstream.rs    `begin_connecting` where a fetch may connect to: after a redirect perhaps to public addresses only
 //! site/login.rs       `user`             who a request is from: the signed cookie, checked by `verify` in site/cookie.rs
+//! site/login.rs       `log_in`           under which name a browser may come in: password, invitation, claim to the name
 //! site/origins.rs     `check`            whether a page of another origin may do that
 //! address.rs          `client`           which address a request is from: the peer's, or what a trusted proxy says
 //! site/chat/speech.rs `take`             whether a message comes too soon, for its name or its address
@@ -175,6 +176,7 @@ pub mod feed;
 pub mod http;
 pub mod id;
 pub mod net;
+pub mod password;
 pub mod reactor;
 pub mod site;
 pub mod store;

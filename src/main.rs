@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(flags)) => serve(&flags, open_files),
         Some(Command::Fetch(args)) => squall::cli::fetch::run(&args),
         Some(Command::Cookie(args)) => squall::cli::cookie::run(&args),
+        Some(Command::Operator(args)) => squall::cli::operator::run(&args),
         Some(Command::Verify(args)) => squall::cli::verify::run(&args),
         #[cfg(feature = "bench")]
         Some(Command::Bench(args)) => squall::cli::bench::run(&args),

@@ -182,9 +182,12 @@ impl<N: Network, A: App> Server<N, A> {
         &mut self.engine.network
     }
 
-    /// The history of the rooms goes to this store instead of the memory.
+    /// The history of the rooms goes to this store instead of the memory. What is in force there counts before the first
+    /// connection.
     pub fn keep_history(&mut self, store: Box<dyn Store>) {
         self.engine.history = History::new(store);
+        self.engine.history.begin(&self.engine.limits);
+        self.tell();
     }
 
     /// From now on every response is a line of `log`.

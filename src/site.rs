@@ -16,6 +16,7 @@ pub mod index;
 pub mod language;
 pub mod login;
 pub mod name;
+pub mod operators;
 pub mod origins;
 pub mod pages;
 pub mod room_name;
@@ -30,7 +31,7 @@ use crate::event::{
     App, Blocking, Body, Effect, Effects, Fetched, Finished, Kind, Outcome, Payload, Request, Response,
 };
 use crate::http::request::Method;
-use crate::http::url::{Form, NotUtf8};
+use crate::http::url::{Form, NotUtf8, encode_component};
 use crate::id::ConnId;
 use api::Api;
 use chat::Chat;
@@ -69,6 +70,10 @@ pub struct Settings {
     pub lab: bool,
     /// The only rooms, if they are given.
     pub rooms: Option<Vec<String>>,
+    /// The file of the operators.
+    pub operators_file: Option<PathBuf>,
+    /// The file of the invitations: with it a new login needs one.
+    pub invite_file: Option<PathBuf>,
 }
 
 /// The application.
@@ -91,12 +96,14 @@ impl Site {
     /// # Errors
     /// A sentence that says what is wrong with which setting.
     pub fn new(settings: Settings, limits: &Limits, now: Instant) -> Result<Site, String> {
-        let rules = Rules::new(limits, settings.rooms.as_deref(), now)?;
+        let login = Login::new(&settings, now)?;
+        let mut rules = Rules::new(limits, settings.rooms.as_deref(), now)?;
+        rules.invitations = login.invitations();
         Ok(Site {
             router: Router::new(&settings),
             pages: Pages::new(settings.www.as_deref())?,
             index: Index::new(&settings),
-            login: Login::new(&settings),
+            login,
             upgrades: Upgrades::new(limits),
             chat: Chat::new(rules, Addresses::new(limits, now), now),
             api: Api::new(limits),
@@ -129,12 +136,15 @@ impl Site {
             Route::Plaintext => plaintext(),
             Route::Health if self.upgrades.is_draining() => Response::text(503, "draining\n"),
             Route::Health => Response::text(200, "ok\n"),
-            Route::Index => self.index.page(&user, pages),
+            Route::Index => match query.value("invite").filter(|_| user.name().is_none()) {
+                Some(token) => Response::redirect(303, format!("/login?invite={}", encode_component(&token))),
+                None => self.index.page(&user, pages),
+            },
             Route::Sleep => return self.index.sleep(cx, user, query, pages, out),
             Route::Block => return self.index.block(cx, user, query, pages, out),
             Route::Login if cx.request.method == Method::Post => {
                 match self.chat.addresses.take_login(cx.request.client, cx.now.instant) {
-                    Ok(()) => self.login.log_in(cx, &user, &self.origins, &self.chat, pages),
+                    Ok(()) => return self.login.log_in(cx, user, &self.origins, &self.chat, pages, out),
                     Err(wait) => too_many(pages, &user, "why_logins", wait),
                 }
             }
@@ -143,13 +153,15 @@ impl Site {
             Route::Chat => {
                 let visit = Visit { cx, user: &user, query: &query, origins: &self.origins, pages };
                 if cx.request.wants_upgrade() {
+                    self.login.note_use(&user, cx.now, out);
                     return self.upgrades.chat(visit, &mut self.chat, out);
                 }
                 self.upgrades.warn_if_stripped("/chat/", cx.request);
-                chat_page::respond(&visit, &self.chat)
+                self.login.renew_on(chat_page::respond(&visit, &self.chat), cx, &user)
             }
             Route::ChatWithoutSlash => Response::redirect(308, "/chat/"),
             Route::Rooms | Route::Room(_) => {
+                self.login.note_use(&user, cx.now, out);
                 let visit = Visit { cx, user: &user, query: &query, origins: &self.origins, pages };
                 return match route {
                     Route::Room(resource) => self.api.room(visit, path, resource, &mut self.chat, out),
@@ -187,13 +199,20 @@ impl App for Site {
 
     fn finished(&mut self, from: ConnId, finished: Finished, now: Now, out: &mut Effects) {
         match finished {
-            Finished::File(read) => self.files.on_finished(from, read, now, &self.pages, out),
+            Finished::File(read) => {
+                if let Some(read) = self.login.on_read(from, read, now, &self.chat, &self.pages, out) {
+                    self.files.on_finished(from, read, now, &self.pages, out);
+                }
+            }
+            Finished::Password(verdict) => self.login.on_checked(from, verdict, now, &self.pages, out),
             Finished::Blocked => self.index.resume(from, &self.pages, out),
         }
     }
 
     fn stored(&mut self, from: ConnId, outcome: Outcome, now: Now, out: &mut Effects) {
-        if let Some(outcome) = self.api.on_stored(from, outcome, &self.chat, out) {
+        let outcome = self.login.on_stored(from, outcome, now, &self.pages, out);
+        let outcome = outcome.and_then(|outcome| self.api.on_stored(from, outcome, &self.chat, out));
+        if let Some(outcome) = outcome {
             self.chat.on_stored(from, outcome, now.instant, out);
         }
     }
@@ -210,6 +229,7 @@ impl App for Site {
         self.search.on_left(from);
         self.files.on_left(from);
         self.api.on_left(from);
+        self.login.on_left(from);
         self.chat.on_left(from, now.instant, out);
     }
 

@@ -122,7 +122,7 @@ pub enum Kind {
     Cleared { user: Arc<str>, by: Arc<str> },
 }
 
-/// What a store is asked to do. `room` is a name that was checked.
+/// What a store is asked to do. `room` and `name` are names that were checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Appends an entry. Yields [`Outcome::Appended`], and of a new entry [`Outcome::Entry`] behind it; or
@@ -133,7 +133,11 @@ pub enum Command {
     Read { room: Arc<str>, range: Range, limit: u32 },
     /// Lists all rooms that have a history. Yields [`Outcome::Rooms`] or [`Outcome::Unread`].
     ListRooms,
-    /// Stores what an operator has done; `nonce` is only told back. Yields [`Outcome::Recorded`], and behind it
+    /// Claims a name of a user, unless it or one that shares a look with it is claimed. A claim of the same name marks
+    /// it as used `at` this time. `signer` stands for the secret of the cookies: claims under another one do not count.
+    /// Yields [`Outcome::Claimed`] or [`Outcome::Unclaimed`].
+    Claim { name: Arc<str>, looks: [Box<str>; 2], signer: u64, at: UnixMillis },
+    /// Stores what an operator has done; `nonce` is only told back. [`Deed::Free`] removes the claim to the name. Yields [`Outcome::Recorded`], and behind it
     /// [`Outcome::Act`], or of an act that is an entry of the history as well ([`Act::draft`]) [`Outcome::Entry`]; or
     /// [`Outcome::Refused`].
     Record { act: Act, nonce: Option<Nonce> },
@@ -147,6 +151,7 @@ impl Command {
         match self {
             Command::Append { room, draft, .. } => Outcome::Refused { room, nonce: draft.nonce(), why },
             Command::Record { act, nonce } => Outcome::Refused { room: act.room, nonce, why },
+            Command::Claim { name, .. } => Outcome::Unclaimed { name, why },
             Command::Read { .. } | Command::ListRooms | Command::ReadActs { .. } => Outcome::Unread,
         }
     }
@@ -219,6 +224,19 @@ pub enum Outcome {
     Acts { nonce: Option<Nonce>, acts: Vec<Act> },
     /// For the connection that asked: the store cannot be read now.
     Unread,
+    /// For the connection that asked: the claim is stored, or another one is in its way.
+    Claimed { name: Arc<str>, claim: Claim },
+    /// For the connection that asked: the claim was not stored.
+    Unclaimed { name: Arc<str>, why: Refusal },
+}
+
+/// What became of a claim to a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// The name belongs to the one that has claimed it now.
+    New,
+    /// The name was claimed before, or one that looks like it.
+    Taken,
 }
 
 impl Outcome {

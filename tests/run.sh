@@ -20,6 +20,7 @@ PARTS=(fmt clippy doc deny build test core rules autobahn deflate controls hosti
 PLAYWRIGHT=playwright-core@1.65.1
 WS=ws@8.23.0
 AXE=axe-core@4.14.1
+SOCKET_IO=socket.io@4.8.4
 TORNADO=tornado==6.6.1
 AIOHTTP=aiohttp==3.14.5
 WEBSOCKETS=websockets==17.4
@@ -74,6 +75,7 @@ needs_of() {
     curl) echo curl:curl ;;
     https) echo curl:curl openssl:openssl ;;
     bench) echo python3:python3-venv wrk:wrk curl:curl openssl:openssl nginx:nginx-light ab:apache2-utils ;;
+    chats) echo python3:python3 node:nodejs npm:npm mosquitto:mosquitto ;;
     ab) echo ab:apache2-utils ;;
     twin) echo python3:python3 ab:apache2-utils ;;
     loads) echo python3:python3 node:nodejs npm:npm ;;
@@ -144,15 +146,19 @@ prepare() {
     coverage | routes) from_cargo "$CARGO_LLVM_COV" ;;
     browser | relayed | course | loads) from_npm ;;
     tornado) from_pypi venv "$TORNADO" ;;
+    chats) from_npm "$WS" "$SOCKET_IO" ;;
     bench) from_pypi venv-aiohttp "$AIOHTTP" && from_pypi venv "$TORNADO" ;;
   esac
 }
 
+# from_npm [PACKAGE...]: if none is named, those that most parts need.
 from_npm() {
-  [[ -e $TOOLS/$PLAYWRIGHT && -e $TOOLS/$WS && -e $TOOLS/$AXE ]] && return
-  mkdir -p "$TOOLS" && npm install --prefix "$TOOLS" --no-audit --no-fund "$PLAYWRIGHT" "$WS" "$AXE" &&
-    touch "$TOOLS/$PLAYWRIGHT" "$TOOLS/$WS" "$TOOLS/$AXE" && return
-  echo "MISSING: $PLAYWRIGHT, $WS or $AXE, which npm could not install."
+  (($#)) || set -- "$PLAYWRIGHT" "$WS" "$AXE"
+  local package missing=''
+  for package; do [[ -e $TOOLS/$package ]] || missing=1; done
+  [[ $missing ]] || return 0
+  mkdir -p "$TOOLS" && npm install --prefix "$TOOLS" --no-audit --no-fund "$@" && (cd "$TOOLS" && touch "$@") && return
+  echo "MISSING: one of $*, which npm could not install."
   return 1
 }
 
@@ -214,7 +220,8 @@ for argument in "$@"; do
     --list) printf '%s\n' "${PARTS[@]}" && exit ;;
     -h | --help) usage && exit ;;
     *)
-      if [[ " ${PARTS[*]} " != *" $argument "* ]]; then
+      # The part `chats` is one of tests/bench/run.sh, which lets this program prepare it.
+      if [[ " ${PARTS[*]} ${only_prepare:+chats }" != *" $argument "* ]]; then
         echo "tests/run.sh: there is no part '$argument'; the parts are: ${PARTS[*]}" >&2
         exit 2
       fi
@@ -229,7 +236,7 @@ if [[ $only_prepare ]]; then
 fi
 : > "$RESULTS"
 # The real programs run the release binary as it is now.
-if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (autobahn|deflate|controls|fuzz|curl|https|ab|twin|wrk|syscalls|kills|durable|sleepers|browser|relayed|tornado|course|bench|readme)\  ]]; then
+if [[ " ${chosen[*]} " != *" build "* && " ${chosen[*]} " =~ \ (autobahn|deflate|controls|fuzz|curl|https|ab|twin|loads|wrk|syscalls|kills|durable|sleepers|browser|relayed|tornado|course|bench|readme)\  ]]; then
   chosen=(build "${chosen[@]}")
 fi
 

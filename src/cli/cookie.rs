@@ -7,7 +7,7 @@ use crate::site::{login, name};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// Prints a Cookie field's value for this name, good for 30 days.
+/// Prints a Cookie field's value for this name, good for 30 days. With `--operator` it stands for the password, too.
 ///
 /// # Errors
 /// The name is none, the server has no secret yet, or the secret cannot be used.
@@ -22,8 +22,12 @@ pub fn run(args: &CookieArgs) -> Result<ExitCode, String> {
         ));
     }
     let secret = cookie::load_secret(Some(&path), &args.data_dir)?;
-    let signed = Signer::new(&secret).sign(login::COOKIE, name.as_bytes(), Now::read().wall.seconds());
-    writeln!(io::stdout(), "{}={signed}", login::COOKIE)
-        .map_err(|e| format!("standard output cannot be written: {e}"))?;
+    let (signer, now) = (Signer::new(&secret), Now::read().wall.seconds());
+    let signed = |cookie: &str| format!("{cookie}={}", signer.sign(cookie, name.as_bytes(), now));
+    let line = match args.operator {
+        true => format!("{}; {}", signed(login::COOKIE), signed(login::OPERATOR_COOKIE)),
+        false => signed(login::COOKIE),
+    };
+    writeln!(io::stdout(), "{line}").map_err(|e| format!("standard output cannot be written: {e}"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -28,6 +28,8 @@ pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<Site>, String> {
         allow_private: serve.allow_private,
         lab: serve.lab,
         rooms: serve.chat.rooms.as_ref().map(|rooms| rooms.0.clone()),
+        operators_file: serve.chat.operators_file.clone(),
+        invite_file: serve.chat.invite_file.clone(),
     };
     if let Some(www) = serve.www.as_ref().filter(|www| !www.is_dir()) {
         return Err(format!("--www {}: there is no such directory", www.display()));

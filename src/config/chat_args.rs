@@ -3,6 +3,7 @@
 use super::Limits;
 use super::numbers::{at_least_one, parse_bytes, parse_factor, parse_rate, parse_seconds};
 use clap::Args;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Flags of the chat.
@@ -28,6 +29,14 @@ pub struct ChatArgs {
     #[arg(long, env = "SQUALL_PRESENCE_GRACE", value_name = "SECONDS", default_value = "15",
           value_parser = |text: &str| parse_seconds(text, 0.0))]
     pub presence_grace: Duration,
+    /// Operators: a line NAME:HASH for each, as `squall operator NAME` prints it; read at start. Such a name, and any
+    /// that looks like it, needs its password
+    #[arg(long, env = "SQUALL_OPERATORS_FILE", value_name = "FILE")]
+    pub operators_file: Option<PathBuf>,
+    /// Invitations: a line TOKEN [until=YYYY-MM-DD] NOTE for each. With the file a new login needs one; a link to
+    /// /?invite=TOKEN brings it along
+    #[arg(long, env = "SQUALL_INVITE_FILE", value_name = "FILE")]
+    pub invite_file: Option<PathBuf>,
 }
 
 impl ChatArgs {

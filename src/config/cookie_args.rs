@@ -9,6 +9,9 @@ pub struct CookieArgs {
     /// The name to log in, as it would be typed
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// Log in as the operator of this name, without the password
+    #[arg(long)]
+    pub operator: bool,
     /// Directory of the server's data, which has its cookie secret
     #[arg(long, env = "SQUALL_DATA_DIR", value_name = "DIR", default_value = "./squall-data")]
     pub data_dir: PathBuf,

@@ -65,6 +65,9 @@ pub struct Limits {
     pub history_memory_keep: usize,
     /// Bytes, about, of the history in memory; over it the room that was used least recently is forgotten.
     pub history_memory_bytes_max: usize,
+    /// Names of users that the history in memory keeps for their cookies; over it the one that was claimed first is free.
+    /// With 0 every name is free unless it is online.
+    pub claims_max: usize,
     /// Messages of one connection that may wait to be stored; at it the connection is not read.
     pub unstored_max: u16,
     /// Commands that may wait for the store in all; at it no member is read.
@@ -191,6 +194,7 @@ impl Default for Limits {
             lag_bytes_max: 4 << 20,
             history_memory_keep: 1000,
             history_memory_bytes_max: 64 << 20,
+            claims_max: 100_000,
             unstored_max: 16,
             commands_waiting_max: 4096,
             outcomes_per_turn: 4096,

@@ -112,7 +112,7 @@ fn price(outcome: &Outcome) -> usize {
 /// What a command counts among those of its connection: one that reads keeps it from being read until its outcome.
 fn weight(command: &Command, limits: &Limits) -> u16 {
     match command {
-        Command::Append { .. } | Command::Record { .. } => 1,
+        Command::Append { .. } | Command::Record { .. } | Command::Claim { .. } => 1,
         Command::Read { .. } | Command::ListRooms | Command::ReadActs { .. } => limits.unstored_max,
     }
 }

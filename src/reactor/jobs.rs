@@ -11,6 +11,7 @@ use std::path::Path;
 pub(super) fn run(job: Job, limits: &Limits) -> Finished {
     match job {
         Job::ReadFile { path } => Finished::File(read_file(&path, limits.www_file_bytes_max)),
+        Job::CheckPassword { hash, password } => Finished::Password(hash.verify(&password)),
     }
 }
 

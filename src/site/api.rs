@@ -130,10 +130,10 @@ impl Api {
         if text.len() > self.text_bytes_max {
             return Err(visit.refusal(413, "why_long_text"));
         }
-        let taken = chat.take_message(&user, visit.address(), cx.now.instant);
-        taken.map_err(|wait| too_many(visit.pages, visit.user, "why_too_fast", wait))?;
-        let turn = chat.take_turn(&user, &room, visit.rank(), cx.now);
-        turn.map_err(|bar| refused(&Problem::Barred(bar, cx.now.wall), 403))?;
+        chat.take_turn(&visit, &user, &room).map_err(|problem| match problem {
+            Problem::TooFast(wait) => too_many(visit.pages, visit.user, "why_too_fast", wait),
+            problem => refused(&problem, 403),
+        })?;
         let draft = Draft::Message { user, nonce, text: text.into() };
         self.ask(cx.from, Waiting::Post, Command::Append { room, at: cx.now.wall, draft }, out);
         Ok(())

@@ -41,14 +41,13 @@ use expulsion::Expulsion;
 use frames::{barred, not_stored, say, send};
 use join::{Joining, Next};
 use members::{Members, Traits};
-use moderation::{Bar, Moderation, Rank};
+use moderation::{Moderation, Rank};
 use names::{Claim, Names};
 use newcomers::Newcomers;
 use room::Dialect;
 use rules::Rules;
 use speech::{Tolls, Wanted};
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use v1::Problem;
@@ -108,20 +107,16 @@ impl Chat {
         }
     }
 
-    /// Takes one message of the allowances of a name and of the address of its request.
+    /// Takes the turn of the visitor called `name` to write in a room.
     ///
     /// # Errors
-    /// It comes too soon: the time until there is one.
-    pub fn take_message(&mut self, name: &Arc<str>, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
-        Tolls { names: &mut self.attendance.names, addresses: &mut self.addresses }.take(name, address, now)
-    }
-
-    /// Takes the turn of a name to write in a room.
-    ///
-    /// # Errors
-    /// It may not, and why.
-    pub fn take_turn(&mut self, name: &Arc<str>, room: &Arc<str>, rank: Rank, now: Now) -> Result<(), Bar> {
-        self.moderation.take_turn(name, room, rank, now)
+    /// It may not, or it comes too soon.
+    pub fn take_turn(&mut self, visit: &Visit, name: &Arc<str>, room: &Arc<str>) -> Result<(), Problem> {
+        let (address, now) = (visit.address(), visit.cx.now);
+        let mut tolls = Tolls { names: &mut self.attendance.names, addresses: &mut self.addresses };
+        tolls.take(name, address, now.instant).map_err(Problem::TooFast)?;
+        let turn = self.moderation.take_turn(name, room, visit.rank(), now);
+        turn.map_err(|bar| Problem::Barred(bar, now.wall))
     }
 
     /// Whether the room is in no list.
@@ -223,6 +218,10 @@ impl Chat {
             Order::Who if rank == Rank::Operator => self.members.lines(number),
             Order::Who => self.attendance.rooms[number as usize].names().into_iter().map(str::to_owned).collect(),
             Order::Help => commands::help(rank),
+            Order::Invite => match &self.rules.invitations {
+                Some(passes) => vec![passes.invitation_path(now.wall.whole())],
+                None => return send(from, out, |frame| v1::write_error(&Problem::NoGate, Some(nonce), frame)),
+            },
             Order::Log => {
                 let command = Command::ReadActs { limit: LOG_LINES, nonce: Some(nonce) };
                 return out.push(Effect::Store(from, command));
@@ -286,6 +285,8 @@ impl Chat {
                 // The log of the operators.
                 None => self.refuse(from, Refusal::Storage, None, now, out),
             },
+            // For the login.
+            Outcome::Claimed { .. } | Outcome::Unclaimed { .. } => {}
             Outcome::Rooms(_) => {}
         }
     }

@@ -16,7 +16,7 @@ pub fn respond(visit: &Visit, chat: &Chat) -> Response {
         return visit.refusal(400, "why_room");
     };
     // A name that looks like that of a member cannot enter, so the login has to change it.
-    if let Some(name) = user.name.as_ref().filter(|name| chat.claim(name).is_some()) {
+    if let Some(name) = user.name().filter(|name| chat.claim(name).is_some()) {
         return chat.admit(visit, name).err().unwrap_or_else(|| pages.render(&Page::Chat, user, 200));
     }
     let next = match typed {

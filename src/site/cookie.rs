@@ -21,7 +21,7 @@ use std::time::Duration;
 
 /// Life of a login, seconds, for the browser (Max-Age) and for the check of the signature: 30 days. Tornado has the
 /// same Max-Age, and a check of 31 days.
-const LIFE_SECONDS: u64 = 30 * 24 * 3600;
+pub const LIFE_SECONDS: u64 = 30 * 24 * 3600;
 /// The shortest secret, bytes: the owner of one cookie could try out fewer than 128 bits.
 const SECRET_BYTES_MIN: usize = 16;
 /// The longest secret, bytes: a longer file is another one, or a device without an end.
@@ -33,6 +33,14 @@ const MARKS: [(&[u8], &str); 4] =
 const CHECKS_MAX: u32 = 100;
 /// The generated secret, in DATA_DIR.
 pub const SECRET_FILE: &str = "cookie-secret";
+
+/// What a valid signature says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    pub value: Vec<u8>,
+    /// When it was signed, seconds since 1970; perhaps in the future.
+    pub at: u64,
+}
 
 /// Signs and verifies with one secret.
 #[derive(Clone)]
@@ -57,10 +65,16 @@ impl Signer {
         signed
     }
 
-    /// The value inside `signed`; `None` unless it is version 2, key version 0, signed with this secret under this
-    /// name, and at most 30 days old at `unix_seconds`. A time in the future is accepted, as in Tornado: only an owner
-    /// of the secret can have written it.
-    pub fn verify(&self, name: &str, signed: &str, unix_seconds: u64) -> Option<Vec<u8>> {
+    /// A number that stands for the secret, and tells nothing of it.
+    pub fn fingerprint(&self) -> u64 {
+        let mac = self.keyed.clone().chain_update("fingerprint").finalize().into_bytes();
+        mac.iter().take(8).fold(0, |number, &byte| number << 8 | u64::from(byte))
+    }
+
+    /// The value inside `signed` and its time; `None` unless it is version 2, key version 0, signed with this secret
+    /// under this name, and at most 30 days old at `unix_seconds`. A time in the future is accepted, as in Tornado: only
+    /// an owner of the secret can have written it.
+    pub fn verify(&self, name: &str, signed: &str, unix_seconds: u64) -> Option<Signed> {
         let (message, mac) = signed.split_at(signed.rfind('|')? + 1);
         // verify_slice takes the same time wherever the first difference is.
         self.keyed.clone().chain_update(message).verify_slice(&parse_hex(mac)?).ok()?;
@@ -69,9 +83,10 @@ impl Signer {
         let (timestamp, rest) = parse_field(rest)?;
         let (signed_name, rest) = parse_field(rest)?;
         let (value, rest) = parse_field(rest)?;
-        let age = unix_seconds.saturating_sub(timestamp.parse().ok()?);
+        let at = timestamp.parse().ok()?;
+        let age = unix_seconds.saturating_sub(at);
         let good = key_version == "0" && signed_name == name && rest.is_empty() && age <= LIFE_SECONDS;
-        if good { STANDARD.decode(value).ok() } else { None }
+        if good { Some(Signed { value: STANDARD.decode(value).ok()?, at }) } else { None }
     }
 }
 
@@ -206,7 +221,7 @@ fn read_secret(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// The mode of a file that its group or others may read or write.
-fn open_to_others(path: &Path) -> Option<u32> {
+pub(super) fn open_to_others(path: &Path) -> Option<u32> {
     let facts = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     let mode = facts.permissions().mode() & 0o7777;
     (mode & 0o066 != 0).then_some(mode)

@@ -169,9 +169,9 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
     ("login_hint", "1 to 32 characters, no colon.", "1 到 32 个字符，不能有冒号。"),
     (
         "login_note",
-        "A name here is a courtesy, not an identity: there is no password, and anybody may come back under a name \
-         that is not online.",
-        "这里的名字只是个称呼，并不代表身份：没有密码，只要一个名字不在线，谁都可以用它登录。",
+        "A name belongs to the browser that uses it first. There is no password for it: after a log-out it is gone, \
+         unless an operator frees it.",
+        "名字属于第一个使用它的浏览器。它没有密码：退出登录后就不能再用，除非管理员释放它。",
     ),
     ("login_go", "Come in", "进入"),
     ("login_as", "You are already here as", "你现在的名字是"),
@@ -182,6 +182,44 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "name_character",
         "A name cannot contain a colon or a character that does not show.",
         "名字里不能有冒号或不可见字符。",
+    ),
+    (
+        "name_owned",
+        "That name, or one that looks like it, belongs to another browser. Please pick another one; an operator can \
+         free it.",
+        "这个名字或看起来相同的名字属于另一个浏览器，请换一个；管理员可以释放它。",
+    ),
+    (
+        "name_of_operator",
+        "That name looks like the name of an operator. Please pick another one.",
+        "这个名字看起来像管理员的名字，请换一个。",
+    ),
+    ("login_password_title", "This name has a password", "这个名字有密码"),
+    ("login_password", "Password", "密码"),
+    ("login_password_hint", "It is an operator's name.", "这是管理员的名字。"),
+    ("login_other_name", "Use another name", "换个名字"),
+    ("login_invite", "Invitation", "邀请码"),
+    ("login_invite_hint", "A link with the invitation fills it in.", "邀请链接会自动填好。"),
+    ("login_wrong_password", "That password is wrong.", "密码不对。"),
+    (
+        "login_too_fast",
+        "Too many passwords were tried for this name. Please wait a moment.",
+        "这个名字的密码试得太多了，请稍等。",
+    ),
+    (
+        "login_busy",
+        "Too many passwords are being checked. Please try again in a moment.",
+        "正在检查的密码太多，请稍后再试。",
+    ),
+    (
+        "login_not_stored",
+        "The name cannot be stored at the moment. Please try again in a moment.",
+        "现在不能保存名字，请稍后再试。",
+    ),
+    (
+        "login_wrong_invite",
+        "You need an invitation to come in: this one is unknown, or its time is over.",
+        "需要邀请才能进入：这个邀请码无效或已过期。",
     ),
     (
         "name_taken",

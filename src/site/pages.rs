@@ -59,8 +59,6 @@ pub enum NameProblem {
     TooLong,
     /// A colon, a control or an invisible character.
     BadCharacter,
-    /// It, or a name that looks like it, is online, and this browser does not have its cookie.
-    Taken,
 }
 
 impl NameProblem {
@@ -70,9 +68,76 @@ impl NameProblem {
             NameProblem::Empty => "name_empty",
             NameProblem::TooLong => "name_long",
             NameProblem::BadCharacter => "name_character",
-            NameProblem::Taken => "name_taken",
         }
     }
+}
+
+/// Why a login is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginProblem {
+    Name(NameProblem),
+    /// The name, or one that looks like it, is online, and this browser does not have its cookie.
+    Online,
+    /// The same of a name that another browser has used before.
+    Owned,
+    /// The name looks like an operator's.
+    OfOperator,
+    /// It is wrong.
+    Password,
+    /// Too many passwords were tried.
+    TooFast,
+    /// Too many passwords are being checked.
+    Busy,
+    /// The history cannot be written.
+    NotStored,
+    /// The token is none, or its time is over; or there is no token.
+    Invite,
+}
+
+impl LoginProblem {
+    /// The key of its text.
+    fn key(self) -> &'static str {
+        match self {
+            LoginProblem::Name(problem) => problem.key(),
+            LoginProblem::Online => "name_taken",
+            LoginProblem::Owned => "name_owned",
+            LoginProblem::OfOperator => "name_of_operator",
+            LoginProblem::Password => "login_wrong_password",
+            LoginProblem::TooFast => "login_too_fast",
+            LoginProblem::Busy => "login_busy",
+            LoginProblem::NotStored => "login_not_stored",
+            LoginProblem::Invite => "login_wrong_invite",
+        }
+    }
+}
+
+/// What a login form asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    Name,
+    /// The name is an operator's: it stays as it is.
+    Password,
+}
+
+/// The invitation of a login form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invite<'a> {
+    NotNeeded,
+    Asked,
+    /// By the link that led here.
+    Given(&'a str),
+}
+
+/// What a login form shows.
+#[derive(Debug, Clone, Copy)]
+pub struct LoginForm<'a> {
+    /// As typed.
+    pub name: &'a str,
+    /// A checked local path.
+    pub next: &'a str,
+    pub problem: Option<LoginProblem>,
+    pub asks: Asks,
+    pub invite: Invite<'a>,
 }
 
 /// What came before the index page, with its seconds.
@@ -112,12 +177,7 @@ pub enum Page<'a> {
         delay: Option<Delay>,
         lab: bool,
     },
-    /// `name` as typed, `next` a checked local path.
-    Login {
-        name: &'a str,
-        next: &'a str,
-        problem: Option<NameProblem>,
-    },
+    Login(LoginForm<'a>),
     Chat,
     Search,
     /// The title follows the status, `why` is the exact problem.
@@ -131,7 +191,7 @@ impl Page<'_> {
     fn template(&self) -> &'static str {
         match self {
             Page::Index { .. } => "index.html",
-            Page::Login { .. } => "login.html",
+            Page::Login(_) => "login.html",
             Page::Chat => "chat.html",
             Page::Search => "search.html",
             Page::Error { .. } => "error.html",
@@ -144,7 +204,7 @@ impl Page<'_> {
             Page::Chat => CHAT_POLICY,
             Page::Search => SEARCH_POLICY,
             Page::Error { layout: Layout::Relayed | Layout::Framed, .. } => SANDBOX_POLICY,
-            Page::Login { .. } | Page::Error { layout: Layout::Whole, .. } => POLICY,
+            Page::Login(_) | Page::Error { layout: Layout::Whole, .. } => POLICY,
         }
     }
 
@@ -152,8 +212,20 @@ impl Page<'_> {
     fn values(&self, lang: Lang, status: u16) -> Value {
         match *self {
             Page::Index { delay, lab } => context! { pause => delay.map(|delay| delay.text(lang)), lab },
-            Page::Login { name, next, problem } => {
-                context! { name, next, problem => problem.and_then(|problem| lang.text(problem.key())) }
+            Page::Login(LoginForm { name, next, problem, asks, invite }) => {
+                let problem_of = match problem {
+                    Some(LoginProblem::Invite) => "invite",
+                    Some(_) if asks == Asks::Password => "password",
+                    _ => "username",
+                };
+                let (asks_invite, invite) = match invite {
+                    Invite::NotNeeded => (false, None),
+                    Invite::Asked => (true, None),
+                    Invite::Given(token) => (false, Some(token)),
+                };
+                let problem = problem.and_then(|problem| lang.text(problem.key()));
+                let asks_password = asks == Asks::Password;
+                context! { name, next, problem, problem_of, asks_password, asks_invite, invite }
             }
             Page::Chat | Page::Search => context! {},
             Page::Error { why, layout } => {
@@ -215,7 +287,7 @@ impl Pages {
             }
         };
         // Every page depends on the cookie. Without one it may still show a name, the one that was typed.
-        let caching = if user.name.is_some() { "private, no-store" } else { "private, no-cache" };
+        let caching = if user.name().is_some() { "private, no-store" } else { "private, no-cache" };
         let mut headers = vec![
             ("X-Content-Type-Options", "nosniff".into()),
             ("Referrer-Policy", "same-origin".into()),
@@ -245,7 +317,7 @@ impl Pages {
         let common = context! {
             t => self.texts[user.lang as usize].clone(),
             lang => user.lang.tag(),
-            user => user.name.as_deref(),
+            user => user.name(),
             page => name.trim_end_matches(".html"),
             framed => false,
             sandboxed => false,

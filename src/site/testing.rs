@@ -38,6 +38,8 @@ pub fn settings() -> Settings {
         allow_private: false,
         lab: false,
         rooms: None,
+        operators_file: None,
+        invite_file: None,
     }
 }
 
@@ -107,7 +109,7 @@ impl Bench {
 
     /// Requests whose response is still to come.
     pub fn pending(&self) -> usize {
-        self.site.index.waiting() + self.site.search.under_way() + self.site.files.reads()
+        self.site.index.waiting() + self.site.search.under_way() + self.site.files.reads() + self.site.login.waiting()
     }
 
     /// Time passes, on both clocks.

@@ -31,12 +31,12 @@ impl<'a> Visit<'a> {
     /// 401: there is no valid cookie.
     pub fn name(&self) -> Result<&'a str, Response> {
         let refusal = || self.refusal(401, "why_no_name").header("WWW-Authenticate", CHALLENGE);
-        self.user.name.as_deref().ok_or_else(refusal)
+        self.user.name().ok_or_else(refusal)
     }
 
     /// What the user may do.
     pub fn rank(&self) -> Rank {
-        Rank::Member
+        Rank::of(self.user)
     }
 
     /// The address of the client, if it is known.

@@ -418,3 +418,52 @@ fn any_text_is_kept_as_it_is() {
         assert_eq!(users.collect::<Vec<_>>(), all);
     });
 }
+
+fn claim(store: &mut dyn Store, name: &str, looks: [&str; 2], millis: u64) -> Claim {
+    let command = Command::Claim { name: name.into(), looks: looks.map(Box::from), signer: 7, at: at(millis) };
+    match &ask(store, command)[..] {
+        [Outcome::Claimed { name: claimed, claim }] if **claimed == *name => *claim,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn free(store: &mut dyn Store, name: &str) {
+    let deed = Deed::Free { name: name.into(), until: Until::Ever };
+    assert_eq!(ask(store, Command::Record { act: act(deed), nonce: None }).len(), 2);
+}
+
+#[test]
+fn a_name_is_claimed_once_with_all_that_looks_like_it() {
+    on_each(10, |store| {
+        assert_eq!(claim(store, "Ivan", ["ivan", "lvan"], 1), Claim::New);
+        for (name, looks) in [("Ivan", ["ivan", "lvan"]), ("ivan", ["ivan", "ivan"]), ("lvan", ["lvan", "lvan"])] {
+            assert_eq!(claim(store, name, looks, 2), Claim::Taken, "{name}");
+        }
+        assert_eq!(claim(store, "ann", ["ann", "ann"], 3), Claim::New, "two looks may be the same");
+        assert_eq!(claim(store, "a\0'", ["a\0'", "😀"], 3), Claim::New);
+        assert_eq!(claim(store, "a", ["a", "a"], 3), Claim::New);
+    });
+}
+
+#[test]
+fn a_claim_under_another_secret_does_not_count() {
+    on_each(10, |store| {
+        let claim = |signer: u64| {
+            let command = Command::Claim { name: "ann".into(), looks: ["ann".into(), "aun".into()], signer, at: at(1) };
+            matches!(ask(store, command)[..], [Outcome::Claimed { claim: Claim::New, .. }])
+        };
+        assert_eq!([1, 1, u64::MAX, u64::MAX].map(claim), [true, false, true, false]);
+    });
+}
+
+#[test]
+fn a_freed_name_may_be_claimed_again() {
+    on_each(10, |store| {
+        claim(store, "Ivan", ["ivan", "lvan"], 1);
+        free(store, "lvan");
+        assert_eq!(claim(store, "lvan", ["lvan", "lvan"], 3), Claim::Taken, "only the name itself is freed");
+        free(store, "Ivan");
+        assert_eq!(claim(store, "lvan", ["lvan", "lvan"], 5), Claim::New);
+        assert_eq!(claim(store, "Ivan", ["ivan", "lvan"], 6), Claim::Taken);
+    });
+}

@@ -1,12 +1,15 @@
 //! The history in memory, on the loop itself: the last entries of each room, until the program ends.
 
-use super::acts::{Act, Effect, IN_FORCE_MAX, LOGGED_MAX};
+mod claims;
+
+use super::acts::{Act, Deed, Effect, IN_FORCE_MAX, LOGGED_MAX};
 use super::tags::Tags;
 use super::{Command, Draft, Entry, Kind, Nonce, Outcome, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights};
 use super::{RoomFacts, Store};
 use crate::clock::UnixMillis;
 use crate::config::Limits;
 use crate::id::ConnId;
+use claims::Claims;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem::size_of;
 use std::sync::Arc;
@@ -33,6 +36,7 @@ pub struct Memory {
     acts: VecDeque<Act>,
     /// The acts in force, by their keys.
     in_force: HashMap<String, Act>,
+    claims: Claims,
     outcomes: VecDeque<(ConnId, Outcome)>,
 }
 
@@ -63,6 +67,7 @@ impl Memory {
             tags,
             acts: VecDeque::new(),
             in_force: HashMap::new(),
+            claims: Claims::new(limits.claims_max),
             outcomes: VecDeque::new(),
         }
     }
@@ -145,6 +150,9 @@ impl Memory {
         if self.acts.len() as u64 >= LOGGED_MAX {
             self.acts.pop_front();
         }
+        if let Deed::Free { name, .. } = &act.deed {
+            self.claims.free(name);
+        }
         self.acts.push_back(act.clone());
         let position = entry.as_ref().map(Entry::position);
         self.outcomes.push_back((from, Outcome::Recorded { nonce, act: act.clone(), entry: position }));
@@ -194,6 +202,10 @@ impl Store for Memory {
                 let first = self.acts.len().saturating_sub(limit.min(PAGE_MAX) as usize);
                 let acts = self.acts.range(first..).cloned().collect();
                 self.outcomes.push_back((from, Outcome::Acts { nonce, acts }));
+            }
+            Command::Claim { name, looks, signer, .. } => {
+                let claim = self.claims.claim(&name, looks, signer);
+                self.outcomes.push_back((from, Outcome::Claimed { name, claim }));
             }
         }
     }

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `queue` | commands one way, outcomes the other, one lock for many |
 //! | `keeper` | the thread: batches and their transactions, errors |
-//! | `history` | what commands mean in terms of the tables; `rooms`, `users`, `nonces`, `clears` are its tables |
+//! | `history` | what commands mean in terms of the tables; `rooms`, `users`, `nonces`, `clears`, `claims` are its tables |
 //! | `schema`, `open` | the tables, and why a file is not opened |
 //! | `checkpoints`, `chores`, `watch` | the log goes into the file; pruning; are the files there, and is there room |
 //! | `faults` | writes that fail, for tests |
@@ -22,6 +22,7 @@
 mod acts;
 mod checkpoints;
 mod chores;
+mod claims;
 mod clears;
 mod faults;
 mod history;
@@ -31,6 +32,7 @@ mod open;
 mod queue;
 mod rooms;
 mod schema;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod users;

@@ -30,7 +30,7 @@ TARGET = os.path.abspath(os.environ.get("CARGO_TARGET_DIR") or os.path.join(ROOT
 BIN = os.path.abspath(os.environ.get("BIN") or os.path.join(TARGET, "release", "squall"))
 TOOLS = os.path.abspath(os.environ.get("TOOLS") or os.path.join(TARGET, "tools"))
 PACKAGES = {"nginx": "nginx", "wrk": "wrk", "ab": "apache2-utils", "curl": "curl", "openssl": "openssl",
-            "taskset": "util-linux", "chrt": "util-linux"}
+            "taskset": "util-linux", "chrt": "util-linux", "node": "nodejs", "mosquitto": "mosquitto"}
 TORNADO = os.path.join(TOOLS, "venv", "bin", "python")
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = CORES[0], CORES[-1]

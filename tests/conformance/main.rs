@@ -103,7 +103,9 @@ fn main() -> ExitCode {
 fn against_squall(cases: &[Case]) -> ExitCode {
     let began = Instant::now();
     let www = www();
-    let site = Site::start(squall::config::Limits::default(), &["--www", www.arg()]);
+    // Every case logs in under the same name.
+    let limits = squall::config::Limits { claims_max: 0, ..Default::default() };
+    let site = Site::start(limits, &["--www", www.arg(), "--history", "memory"]);
     let runs = AtomicUsize::new(0);
     let mut failures = on_threads(cases, processors(), || {
         let mut stage = simulated::Stage::new(&www);

@@ -2,8 +2,10 @@
 
 mod api;
 mod forms;
+mod invitations;
 mod lookalikes;
 mod names;
+mod operators;
 mod origins;
 mod v1;
 

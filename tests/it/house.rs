@@ -42,6 +42,7 @@ fn may_import(layer: &str) -> &'static [&'static str] {
         "address" => &["address"],
         "blocks" => &["blocks"],
         "clock" => &["clock"],
+        "password" => &["password"],
         "config" => &["config", "address", "http", "ws"],
         "zlib" => &["zlib"],
         "feed" => &["feed"],
@@ -50,17 +51,17 @@ fn may_import(layer: &str) -> &'static [&'static str] {
         "ws" => &["ws", "http", "zlib", "blocks"],
         "net" => &["net", "blocks", "id", "config"],
         "workers" => &["workers", "id", "config"],
-        "event" => &["event", "store", "http", "ws", "blocks", "clock", "id", "config"],
+        "event" => &["event", "store", "http", "ws", "blocks", "clock", "password", "id", "config"],
         "conn" => &["conn", "event", "http", "ws", "net", "feed", "blocks", "clock", "id", "config"],
         "client" => &["client", "conn", "event", "http", "net", "workers", "id", "config"],
         "reactor" => &[
             "reactor", "client", "conn", "event", "http", "ws", "net", "workers", "feed", "store", "address", "blocks",
             "clock", "id", "config",
         ],
-        "site" => &["site", "event", "store", "http", "ws", "address", "blocks", "clock", "id", "config"],
+        "site" => &["site", "event", "store", "http", "ws", "address", "blocks", "clock", "password", "id", "config"],
         "cli" => &[
             "cli", "reactor", "site", "event", "http", "ws", "net", "workers", "store", "address", "blocks", "clock",
-            "id", "config",
+            "password", "id", "config",
         ],
         _ => &[],
     }

@@ -120,7 +120,7 @@ fn head_is_answered_like_get_without_its_body() {
 
 #[test]
 fn a_body_comes_with_a_length_or_in_chunks_byte_by_byte() {
-    let site = Site::with_defaults();
+    let site = Site::without_claims();
     let head = "POST /login HTTP/1.1\r\nHost: squall\r\nContent-Type: application/x-www-form-urlencoded\r\n";
     let wires = [
         format!("{head}Content-Length: 26\r\n\r\nusername=ann&next=%2Fplain"),
@@ -144,7 +144,7 @@ fn a_body_comes_with_a_length_or_in_chunks_byte_by_byte() {
 
 #[test]
 fn expect_100_continue_is_answered_before_the_body_is_sent() {
-    let site = Site::with_defaults();
+    let site = Site::without_claims();
     let mut client = Client::connect(site.address);
     let head = "POST /login HTTP/1.1\r\nHost: squall\r\nExpect: 100-continue\r\nContent-Length: 12\r\n\r\n";
     assert_eq!(client.ask(head).head, "HTTP/1.1 100 Continue");

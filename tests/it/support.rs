@@ -131,6 +131,11 @@ impl Site {
         Site::start(Limits::default(), &[])
     }
 
+    /// The same where every name is free that is not online.
+    pub fn without_claims() -> Site {
+        Site::start(Limits { claims_max: 0, ..Limits::default() }, &["--history", "memory"])
+    }
+
     /// What is there, as of the last turn.
     pub fn counts(&self) -> Counts {
         *self.shared.counts.lock().expect("the server has not panicked")

@@ -22,9 +22,10 @@ for path in /plaintext / /static/squall.css; do
   other='' bench "$path" "$base$path"
   other='' bench "$path kept alive" -k "$base$path"
 done
-# A login answers 303, which ab counts as another status.
+# A login answers 303, which ab counts as another status. The name belongs to the cookie of the first one.
 printf 'username=alice' > "$scratch/form"
-other=$requests bench "POST /login" -p "$scratch/form" -T application/x-www-form-urlencoded "$base/login"
-other=$requests bench "POST /login kept alive" -k -p "$scratch/form" -T application/x-www-form-urlencoded "$base/login"
+cookie=$(curl -si -d @"$scratch/form" "$base/login" | sed -n 's/^Set-Cookie: \([^;]*\).*/\1/p')
+other=$requests bench "POST /login" -C "$cookie" -p "$scratch/form" -T application/x-www-form-urlencoded "$base/login"
+other=$requests bench "POST /login kept alive" -C "$cookie" -k -p "$scratch/form" -T application/x-www-form-urlencoded "$base/login"
 stop_server "$server"
 verdict

@@ -51,7 +51,7 @@ await act("as the template of the chat page, on any port", async () => {
 });
 
 await act("as a static file with the address ws://127.0.0.1:80/chat/ written into it", async () => {
-  const server = await serve({ listen: "127.0.0.1:80", flags: ["--www", www] }).catch((error) => {
+  const server = await serve({ listen: "127.0.0.1:80", data: "static", flags: ["--www", www] }).catch((error) => {
     throw new Error(`${error.message}: this needs the right to listen on port 80 (root has it), and nobody else there`);
   });
   await play("http://127.0.0.1", "/static/course.html");

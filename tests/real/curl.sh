@@ -48,7 +48,7 @@ body() { printf '%s%s' "$field" "$(head -c $(($1 - ${#field})) /dev/zero | tr '\
 body $full > "$scratch/full"
 body $((full + 1)) > "$scratch/over"
 patient=(-H 'Expect: 100-continue' --expect100-timeout 15)
-post=(ask -o /dev/null -w '%{http_code}' "$base/login")
+post=(ask -b "$scratch/alice" -c "$scratch/alice" -o /dev/null -w '%{http_code}' "$base/login")
 check "a chunked form" 303 "$("${post[@]}" -H 'Transfer-Encoding: chunked' --data-binary "${field%&*}")"
 check "1 MiB, sent when the server says so" "*< HTTP/1.1 100 Continue*< HTTP/1.1 303 *" \
   "$("${post[@]}" -v "${patient[@]}" --data-binary "@$scratch/full" 2>&1)"

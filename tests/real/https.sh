@@ -69,8 +69,8 @@ check "and curl follows" "Hello, World! 200 1 $to/plaintext" \
   "$(ask -L -w ' %{http_code} %{num_redirects} %{url_effective}' "${names[@]}" "$from/plaintext")"
 check "a form goes there whole" "303 1 $to/chat/" \
   "$(show '%{http_code} %{num_redirects} %{redirect_url}' "${names[@]}" -L --max-redirs 1 -d username=carl "$from/login")"
-check "and on into the chat" "*data-user=\"carl\"*200 2" \
-  "$(ask -w '%{http_code} %{num_redirects}' "${names[@]}" -c "$scratch/jar" -L -d username=carl "$from/login")"
+check "and on into the chat" "*data-user=\"carla\"*200 2" \
+  "$(ask -w '%{http_code} %{num_redirects}' "${names[@]}" -c "$scratch/jar" -L -d username=carla "$from/login")"
 check "there is nothing else" "308 308 308 " \
   "$(show '%{http_code} ' "$plain/chat/" -o /dev/null "$plain/healthz" -o /dev/null "$plain/static/squall.css")"
 check "without a host it leads nowhere" 400 "$(status --http1.0 -H 'Host:' "$plain/")"

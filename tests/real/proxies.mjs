@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { act, isIn, launch, logIn, person, say, says, scratch, serve, states } from "./stage.mjs";
+import { act, isIn, launch, logIn, person, say, says, scratch, serve, states, typesName } from "./stage.mjs";
 
 const REFUSED = /WebSocket connection to .* failed|status of 502/;
 const HINT = /^Pages load, the chat does not: perhaps a proxy does not pass on Upgrade\. Trying again in \d+ s$/;
@@ -47,12 +47,6 @@ async function nginx(server, lines) {
   const reload = (lines) => (write(lines), child.kill("SIGHUP"));
   const stop = async () => (end(), await once(child, "exit"));
   return { base, reload, stop };
-}
-
-async function typesName(page, base, name) {
-  await page.goto(`${base}/login`);
-  await page.fill("#username", name);
-  await page.click("main form button");
 }
 
 const stripped = (server) => server.warnings().match(/ WARN .*\/chat\/ was asked for by a script without an upgrade/g)?.length ?? 0;

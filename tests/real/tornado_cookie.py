@@ -48,6 +48,9 @@ def check(what, wanted, got):
         print(f"WRONG  {what}\n       wanted {wanted!r}\n       got    {got!r}")
 
 
+known = {}
+
+
 async def ask(url, cookie=None, **more):
     headers = {"Cookie": f"username={cookie}"} if cookie else {}
     request = HTTPRequest(url, headers=headers, follow_redirects=False, request_timeout=20, **more)
@@ -60,7 +63,10 @@ def cookie_of(response):
 
 
 async def from_squall(name):
-    return cookie_of(await ask(f"{BASE}/login", method="POST", body=urlencode({"username": name})))
+    """Of the first login: the name belongs to this cookie."""
+    if name not in known:
+        known[name] = cookie_of(await ask(f"{BASE}/login", method="POST", body=urlencode({"username": name})))
+    return known[name]
 
 
 async def from_tornado(at, name):

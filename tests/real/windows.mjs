@@ -63,25 +63,25 @@ async function path() {
 
 // ---- Several windows ----
 
-for (const path of ["/chat/", "/search", "/login"]) {
+for (const [path, other] of [["/chat/", "Byron"], ["/search", "Lamb"], ["/login", "Milbanke"]]) {
   await act(`a login under another name, from ${path}, is followed at once by the chat in another window`, async () => {
     const ada = await person(browser, "Ada");
     await logIn(ada.page, base, "Ada");
     const window = await ada.context.newPage();
-    await typesName(window, "Byron", path === "/login" ? "/sleep?seconds=0" : path);
-    await shows(ada.page, "Byron");
+    await typesName(window, other, path === "/login" ? "/sleep?seconds=0" : path);
+    await shows(ada.page, other);
     await isIn(ada.page, "connected");
-    await notice(grace.page, "Byron", "came in");
+    await notice(grace.page, other, "came in");
     await say(ada.page, `said after ${path}`);
     await grace.page.waitForSelector(`.message:has-text("said after ${path}")`);
     const authors = await grace.page.locator(".message .from").allTextContents();
-    assert.equal(authors.at(-1), "Byron");
-    assert.equal(await ada.page.locator(".notice:has-text('You are Byron now')").count(), 1);
+    assert.equal(authors.at(-1), other);
+    assert.equal(await ada.page.locator(".notice", { hasText: `You are ${other} now` }).count(), 1);
     await ada.leave();
   });
 }
 
-await act("a logout in one window ends the chat in the other, and the name is free", async () => {
+await act("a logout in one window ends the chat in the other, and a new login brings it back", async () => {
   const ada = await person(browser, "Ada");
   await logIn(ada.page, base, "Ada");
   const window = await ada.context.newPage();
@@ -98,7 +98,7 @@ await act("a logout in one window ends the chat in the other, and the name is fr
   await ada.page.press("#text", "Enter");
   assert.equal(await ada.page.inputValue("#text"), "half a word");
   // The next login is followed, too.
-  await typesName(window, "Ada");
+  await typesName(window, "Countess");
   await isIn(ada.page, "connected");
   await ada.page.press("#text", "Enter");
   await says(grace.page, "half a word");

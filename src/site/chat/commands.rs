@@ -22,6 +22,8 @@ pub enum Order {
     Who,
     /// Lists the commands.
     Help,
+    /// Makes a link with which another person can log in.
+    Invite,
     /// Lists what operators have done.
     Log,
     /// Only for operators, as `Log` is.
@@ -42,6 +44,7 @@ impl Order {
         match self {
             Order::Who => "In this room:",
             Order::Help => "Commands:",
+            Order::Invite => "With this path on this server another person can log in, for 7 days:",
             Order::Log => "What operators have done:",
             Order::Do(_) => "",
         }
@@ -55,9 +58,10 @@ pub fn help(rank: Rank) -> Vec<String> {
 }
 
 /// Those for everybody. `/me` is a message, in which the page shows the name and the text as one sentence.
-const FOR_ALL: [&str; 4] = [
+const FOR_ALL: [&str; 5] = [
     "/me TEXT: says what you do",
     "/who: lists the names in the room",
+    "/invite: makes a link with which another person can log in",
     "/help: lists the commands",
     "A text that begins with / is sent with // in front.",
 ];
@@ -92,6 +96,7 @@ pub fn parse(line: &str, now: UnixMillis) -> Result<Order, Wrong> {
     let deed = match verb {
         "/who" => return without(rest, Order::Who, "/who"),
         "/help" => return without(rest, Order::Help, "/help"),
+        "/invite" => return without(rest, Order::Invite, "/invite"),
         "/log" => return without(rest, Order::Log, "/log"),
         "/lock" => return without(rest, Order::Do(Deed::Lock), "/lock"),
         "/unlock" => return without(rest, Order::Do(Deed::Unlock), "/unlock"),

@@ -1,6 +1,7 @@
 //! What operators have decided, as far as it is in force.
 
 use crate::clock::{Now, UnixMillis};
+use crate::site::context::{Standing, User};
 use crate::store::acts::{Act, Deed, Network, Until, Whom};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,7 +15,18 @@ const SPOKEN_MAX: usize = 10_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rank {
     Member,
+    /// Its name is an operator's, and its password was typed.
     Operator,
+}
+
+impl Rank {
+    /// The rank of this user.
+    pub fn of(user: &User) -> Rank {
+        match user.standing {
+            Standing::Operator(_) => Rank::Operator,
+            Standing::Guest | Standing::Named(_) => Rank::Member,
+        }
+    }
 }
 
 /// The state of a room that operators can change.
@@ -43,8 +55,6 @@ pub struct Moderation {
     muted: HashMap<Arc<str>, Until>,
     banned: HashMap<Arc<str>, Until>,
     networks: HashMap<Network, Until>,
-    /// Cookies of these names count only if they were signed behind this time.
-    freed: HashMap<Arc<str>, UnixMillis>,
     rooms: HashMap<Arc<str>, Settings>,
     /// When names have written in slow rooms.
     spoken: HashMap<(Arc<str>, Arc<str>), Instant>,
@@ -60,13 +70,13 @@ impl Moderation {
             Deed::Ban { whom: Whom::Network(network), until } => drop(self.networks.insert(*network, *until)),
             Deed::Unban { whom: Whom::Name(name) } => drop(self.banned.remove(name)),
             Deed::Unban { whom: Whom::Network(network) } => drop(self.networks.remove(network)),
-            Deed::Free { name, .. } => drop(self.freed.insert(name.clone(), act.at)),
             Deed::Slow { seconds } => return self.set(&act.room, |settings| settings.slow = *seconds),
             Deed::Lock => return self.set(&act.room, |settings| settings.is_locked = true),
             Deed::Unlock => return self.set(&act.room, |settings| settings.is_locked = false),
             Deed::Hide => return self.set(&act.room, |settings| settings.is_hidden = true),
             Deed::Show => return self.set(&act.room, |settings| settings.is_hidden = false),
-            Deed::Kick { .. } | Deed::Clear { .. } | Deed::Delete { .. } => {}
+            // The login keeps those that are freed.
+            Deed::Kick { .. } | Deed::Clear { .. } | Deed::Delete { .. } | Deed::Free { .. } => {}
         }
         None
     }
@@ -99,11 +109,6 @@ impl Moderation {
                 .find_map(|network| self.networks.get(&network).filter(in_force))
         };
         by_name.or_else(by_address).copied()
-    }
-
-    /// Whether a cookie that was signed at this time, for this name, is void.
-    pub fn is_void(&self, name: &str, signed: UnixMillis) -> bool {
-        self.freed.get(name).is_some_and(|&freed| signed <= freed)
     }
 
     /// Takes the turn of a name to write in a room.
@@ -221,13 +226,5 @@ mod tests {
         }
         assert_eq!(turn("cid", 13), Err(Bar::Slow(Duration::from_secs(10))), "too many are remembered");
         assert_eq!(turn("cid", 14), Ok(()), "the time of bob is over");
-    }
-
-    #[test]
-    fn cookies_of_a_freed_name_are_void() {
-        let mut moderation = Moderation::default();
-        moderation.apply(&act(Deed::Free { name: "bob".into(), until: Until::Ever }));
-        assert!(moderation.is_void("bob", at(5000)) && !moderation.is_void("bob", at(6000)));
-        assert!(!moderation.is_void("ann", at(5000)));
     }
 }

@@ -6,8 +6,10 @@ use super::moderation::{Rank, Settings};
 use super::room::Room;
 use super::v1::{self, Welcome};
 use crate::config::Limits;
+use crate::site::login::Passes;
 use crate::site::room_name;
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,8 @@ pub struct Rules {
     pub rate: Rate,
     /// Time between the end of a name's last connection and its leave, in `squall.v1`.
     pub grace: Duration,
+    /// What signs invitations, if a new login needs one.
+    pub invitations: Option<Rc<Passes>>,
     /// The only rooms, if they are given.
     fixed: Option<HashSet<Arc<str>>>,
 }
@@ -40,6 +44,7 @@ impl Rules {
             rooms_max: limits.rooms_max,
             rate: Rate::new(limits.message_rate, limits.message_burst, now),
             grace: limits.presence_grace,
+            invitations: None,
             fixed: rooms.map(|rooms| rooms.iter().map(checked).collect()).transpose()?,
         })
     }

@@ -228,6 +228,8 @@ pub enum Problem {
     /// Until when, and the time of the ban.
     Banned(Until, UnixMillis),
     NotOperator,
+    /// There are no invitations.
+    NoGate,
     /// It is no command.
     Command(Wrong),
 }
@@ -262,6 +264,7 @@ impl Problem {
                 ("banned", "An operator has banned this name or address.", left(*until, *now))
             }
             Problem::NotOperator => ("not_operator", "Only operators can do that.", None),
+            Problem::NoGate => ("no_gate", "No invitation is needed here: share the address of the room.", None),
             Problem::Command(Wrong::Unknown) => {
                 ("unknown_command", "There is no such command; /help lists them.", None)
             }

@@ -1,3 +1,7 @@
+mod claims;
+mod gate;
+mod operators;
+
 use super::*;
 use crate::clock::UnixTime;
 use crate::event::{Effect, Effects};
@@ -105,8 +109,6 @@ fn a_name_that_is_online_is_409_for_all_but_its_owner() {
     }
     assert_eq!(response(&bench.post(conn(1), "/login", &[ALICE], "username=alice")).status, 303);
     assert_eq!(response(&bench.post(conn(1), "/login", &[], "username=Alice")).status, 409, "it looks like it");
-    bench.left(conn(0));
-    assert_eq!(response(&bench.post(conn(1), "/login", &[], "username=alice")).status, 303);
 }
 
 #[test]
@@ -200,6 +202,8 @@ fn a_cookie_has_the_time_of_its_signing_not_of_the_start() {
     let mut bench = Bench::new();
     set_clock(&mut bench, -400);
     let early = log_in(&mut bench);
+    // The name is free again.
+    bench.store = crate::site::testing::memory();
     set_clock(&mut bench, 0);
     let late = log_in(&mut bench);
     assert!(late.contains("|10:1700000000|") && early.contains("|10:1665440000|"), "{early} {late}");
@@ -234,13 +238,4 @@ fn a_clock_at_its_ends_signs_and_checks() {
         let cookie = log_in(&mut bench);
         assert_eq!(name_in(&mut bench, &cookie).as_deref(), Some("alice"), "{wall}");
     }
-}
-
-#[test]
-fn next_is_a_local_path_or_the_chat() {
-    assert_eq!(next_of(Some("/search?wd=x".into())), "/search?wd=x");
-    for bad in ["//evil.example/", "/\\evil.example/", "http://evil.example/", "", "chat", "/a\\b", "/a\tb"] {
-        assert_eq!(next_of(Some(bad.into())), "/chat/", "{bad:?}");
-    }
-    assert_eq!(next_of(None), "/chat/");
 }

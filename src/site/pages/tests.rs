@@ -1,4 +1,5 @@
 use super::*;
+use crate::site::context::Standing;
 use std::fs;
 use std::path::PathBuf;
 
@@ -8,7 +9,13 @@ fn pages() -> Pages {
 
 /// A user of this name and language.
 fn user(name: Option<&str>, lang: Lang) -> User {
-    User { name: name.map(str::to_owned), lang, accepts_html: true }
+    let standing = name.map_or(Standing::Guest, |name| Standing::Named(name.to_owned()));
+    User { standing, lang, accepts_html: true }
+}
+
+/// The form of the login, without a problem.
+fn login<'a>(name: &'a str, next: &'a str) -> LoginForm<'a> {
+    LoginForm { name, next, problem: None, asks: Asks::Name, invite: Invite::NotNeeded }
 }
 
 /// A user without a name.
@@ -38,8 +45,10 @@ fn all<'a>(person: &'a str, why: &'a Localized) -> Vec<(Page<'a>, Option<&'a str
     vec![
         (Page::Index { delay: Some(Delay::Slept(0.25)), lab: true }, user),
         (Page::Index { delay: None, lab: false }, None),
-        (Page::Login { name: "", next: "/chat/", problem: None }, None),
-        (Page::Login { name: person, next: person, problem: Some(NameProblem::Taken) }, user),
+        (Page::Login(login("", "/chat/")), None),
+        (Page::Login(LoginForm { problem: Some(LoginProblem::Online), ..login(person, person) }), user),
+        (Page::Login(LoginForm { asks: Asks::Password, ..login(person, person) }), user),
+        (Page::Login(LoginForm { invite: Invite::Given(person), ..login(person, person) }), None),
         (Page::Chat, user),
         (Page::Search, user),
         (Page::Search, None),
@@ -100,7 +109,7 @@ fn a_page_may_do_what_its_script_needs_and_nothing_else() {
         field(&pages().render(page, &nameless(Lang::En), 200), "Content-Security-Policy").unwrap().to_owned()
     };
     assert!(POLICY.starts_with("default-src 'none'; ") && POLICY.ends_with("frame-ancestors 'none'"));
-    assert_eq!(policy(&Page::Login { name: "", next: "/", problem: None }), POLICY);
+    assert_eq!(policy(&Page::Login(login("", "/"))), POLICY);
     let with_script = format!(
         "{POLICY}; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
     );
@@ -198,11 +207,25 @@ fn the_chat_page_has_the_limit_of_a_text() {
 }
 
 #[test]
-fn each_problem_with_a_name_has_its_own_text() {
-    let problems = [NameProblem::Empty, NameProblem::TooLong, NameProblem::BadCharacter, NameProblem::Taken];
+fn each_problem_with_a_login_has_its_own_text() {
+    let names = [NameProblem::Empty, NameProblem::TooLong, NameProblem::BadCharacter];
+    let others = [
+        LoginProblem::Online,
+        LoginProblem::Owned,
+        LoginProblem::OfOperator,
+        LoginProblem::Password,
+        LoginProblem::TooFast,
+        LoginProblem::Busy,
+        LoginProblem::NotStored,
+        LoginProblem::Invite,
+    ];
+    let problems: Vec<LoginProblem> = names.map(LoginProblem::Name).into_iter().chain(others).collect();
+    let keys: BTreeSet<&str> = problems.iter().map(|problem| problem.key()).collect();
+    assert_eq!(keys.len(), problems.len());
     for lang in Lang::ALL {
-        for problem in problems {
-            let page = Page::Login { name: "x:y", next: "/search", problem: Some(problem) };
+        for &problem in &problems {
+            let invite = if problem == LoginProblem::Invite { Invite::Asked } else { Invite::NotNeeded };
+            let page = Page::Login(LoginForm { problem: Some(problem), invite, ..login("x:y", "/search") });
             let response = pages().render(&page, &nameless(lang), 409);
             assert_eq!(response.status, 409);
             let html = html(&response);

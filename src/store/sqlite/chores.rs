@@ -95,7 +95,10 @@ impl<'c> Chores<'c> {
                     name
                 }
                 None => {
-                    (self.swept, self.next_sweep) = (0, now + SWEEP_EVERY);
+                    let released = self.release(history)?;
+                    if released == Step::Done {
+                        (self.swept, self.next_sweep) = (0, now + SWEEP_EVERY);
+                    }
                     return Ok(());
                 }
             },
@@ -125,6 +128,14 @@ impl<'c> Chores<'c> {
         let left = self.free_pages()?;
         self.has_free = left > FREE_PAGES_KEPT && left < free;
         Ok(())
+    }
+
+    /// Releases some of the names that were not used for as long as entries are kept.
+    fn release(&self, history: &mut History<'_>) -> Result<Step> {
+        match self.kept() {
+            Some(Kept::Since(since)) => history.claims.release(since),
+            _ => Ok(Step::Done),
+        }
     }
 
     fn free_pages(&mut self) -> Result<i64> {

@@ -1,5 +1,6 @@
 //! What the commands mean in terms of the tables. Nothing here begins or ends a transaction.
 
+use super::claims::Claims;
 use super::clears::Clears;
 use super::nonces::Nonces;
 use super::rooms::{Room, Rooms, signed, tag_of, unsigned};
@@ -48,6 +49,7 @@ pub(super) enum Step {
 /// The entries of all rooms.
 pub(super) struct History<'c> {
     pub rooms: Rooms<'c>,
+    pub claims: Claims<'c>,
     pub clears: Clears<'c>,
     pub nonces: Nonces<'c>,
     users: Users<'c>,
@@ -78,6 +80,7 @@ impl<'c> History<'c> {
         let columns = "id, kind, tag, at, user, nonce, text, target";
         Ok(History {
             rooms: Rooms::new(connection)?,
+            claims: Claims::new(connection)?,
             clears: Clears::new(connection)?,
             nonces: Nonces::new(connection, nonces_fresh)?,
             users: Users::new(connection)?,

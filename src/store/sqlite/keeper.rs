@@ -1,18 +1,17 @@
 //! The store's thread: batches of commands, each in one transaction, and chores between them.
 
 use super::SqliteOptions;
-use super::acts::{Acts, Recorded};
 use super::checkpoints::Checkpoints;
 use super::chores::Chores;
 use super::faults::Faults;
-use super::history::{History, Verdict};
 use super::open::{self, Opened};
 use super::queue::{Asked, Hold, Load, Told};
+use super::tables::{Done, Tables, refused, tell, writes};
 use super::watch::{Complaint, Trouble, Watch};
 use crate::clock::UnixMillis;
 use crate::id::ConnId;
 use crate::store::tags::Tags;
-use crate::store::{Act, Command, Draft, Entry, Kind, Outcome, Page, Position, Refusal, RoomFacts};
+use crate::store::{Command, Draft, Outcome, Refusal};
 use rusqlite::{Connection, Error, ErrorCode, Statement};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -32,16 +31,6 @@ const IDLE_AFTER: Duration = Duration::from_secs(1);
 /// Time after a failed chore until the next one is tried.
 const CHORES_RETRY: Duration = Duration::from_secs(1);
 
-/// What became of a command.
-enum Done {
-    Append(Verdict),
-    Page(Page),
-    Rooms(Vec<RoomFacts>),
-    Recorded(Result<Option<(Position, UnixMillis)>, Refusal>),
-    Acts(Vec<Act>),
-    Unread,
-}
-
 /// Whether a batch had a transaction.
 enum Wrote {
     Something,
@@ -57,7 +46,10 @@ pub(super) fn run(
     ready: SyncSender<Result<(), String>>,
 ) {
     let Opened { connection, file, lock } = opened;
-    let made = Keeper::new(&connection, file.clone(), watch, options);
+    let made = Keeper::new(&connection, file.clone(), watch, options).and_then(|mut keeper| {
+        keeper.tell_what_is_in_force(hold)?;
+        Ok(keeper)
+    });
     let said = ready.send(made.as_ref().map(drop).map_err(|e| open::sentence(&file, e)));
     if let (Ok(keeper), Ok(())) = (made, said) {
         keeper.keep(hold);
@@ -74,8 +66,7 @@ struct Keeper<'c> {
     file: PathBuf,
     begin: Statement<'c>,
     commit: Statement<'c>,
-    history: History<'c>,
-    acts: Acts<'c>,
+    tables: Tables<'c>,
     checkpoints: Checkpoints<'c>,
     chores: Chores<'c>,
     watch: Watch,
@@ -101,8 +92,7 @@ impl<'c> Keeper<'c> {
             file,
             begin: connection.prepare("BEGIN IMMEDIATE")?,
             commit: connection.prepare("COMMIT")?,
-            history: History::new(connection, Tags::from_system(), options.nonces_fresh)?,
-            acts: Acts::new(connection)?,
+            tables: Tables::new(connection, Tags::from_system(), options.nonces_fresh)?,
             checkpoints: Checkpoints::new(connection, now)?,
             chores: Chores::new(connection, options.keep, now)?,
             watch,
@@ -116,16 +106,19 @@ impl<'c> Keeper<'c> {
         })
     }
 
+    /// So that it counts before the first connection.
+    fn tell_what_is_in_force(&mut self, hold: &Hold) -> Result<()> {
+        let acts = self.tables.in_force(UnixMillis::nearest(SystemTime::now()))?;
+        if !acts.is_empty() {
+            let mut told = Told::default();
+            told.push(ConnId::NONE, Outcome::InForce(acts));
+            hold.0.tell(&mut told);
+        }
+        Ok(())
+    }
+
     fn keep(mut self, hold: &Hold) {
         let (mut commands, mut told) = (VecDeque::new(), Told::default());
-        match self.acts.in_force(UnixMillis::nearest(SystemTime::now())) {
-            Ok(acts) if acts.is_empty() => {}
-            Ok(acts) => {
-                told.push(ConnId::NONE, Outcome::InForce(acts));
-                hold.0.tell(&mut told);
-            }
-            Err(e) => self.complain(&format!("{}: {e}; what operators have done is not in force", self.file.display())),
-        }
         loop {
             let is_ending = hold.0.wait(&mut commands, self.patience(Instant::now()));
             if commands.is_empty() {
@@ -179,24 +172,20 @@ impl<'c> Keeper<'c> {
                 break;
             }
             *tried += 1;
-            let done = match command {
-                Command::Append { .. } | Command::Record { .. } => match self.objection(command) {
-                    Some(why) => {
-                        self.complain(&why);
-                        refused(command)
+            let done = match writes(command).then(|| self.objection(command)) {
+                Some(Some(why)) => {
+                    self.complain(&why);
+                    refused(command, Refusal::Storage)
+                }
+                Some(None) => {
+                    if !is_open {
+                        self.begin()?;
+                        is_open = true;
                     }
-                    None => {
-                        if !is_open {
-                            self.begin()?;
-                            is_open = true;
-                        }
-                        self.faults.strike()?;
-                        self.write(command)?
-                    }
-                },
-                Command::Read { room, range, limit } => Done::Page(self.history.read(room, *range, *limit)?),
-                Command::ListRooms => Done::Rooms(self.history.list()?),
-                Command::ReadActs { limit, .. } => Done::Acts(self.acts.last(*limit)?),
+                    self.faults.strike()?;
+                    self.tables.carry_out(command)?
+                }
+                None => self.tables.carry_out(command)?,
             };
             self.done.push(done);
         }
@@ -204,28 +193,6 @@ impl<'c> Keeper<'c> {
             return Ok(Wrote::Nothing);
         }
         self.commit().map(|()| Wrote::Something)
-    }
-
-    /// Does a command that writes, in the open transaction.
-    fn write(&mut self, command: &Command) -> Result<Done> {
-        Ok(match command {
-            Command::Append { room, at, draft } => Done::Append(self.history.append(room, *at, draft)?),
-            Command::Record { act, .. } => Done::Recorded(self.record(act)?),
-            _ => Done::Unread,
-        })
-    }
-
-    /// Stores an act, and the entry that it makes, in the open transaction.
-    fn record(&mut self, act: &Act) -> Result<Result<Option<(Position, UnixMillis)>, Refusal>> {
-        let entry = match act.draft().map(|draft| self.history.append(&act.room, act.at, &draft)).transpose()? {
-            Some(Verdict::Refused(why)) => return Ok(Err(why)),
-            Some(Verdict::New { id, tag, at }) => Some((Position { id, tag }, at)),
-            Some(Verdict::Known(_)) | None => None,
-        };
-        Ok(match self.acts.record(act)? {
-            Recorded::Yes => Ok(entry),
-            Recorded::TooMany => Err(Refusal::TooManyActs),
-        })
     }
 
     /// Why this is not appended now, if so. Deletions and acts are what the free space of a full disk is
@@ -242,7 +209,9 @@ impl<'c> Keeper<'c> {
                 let path = path.display();
                 Some(format!("{path} was replaced or removed while it was open: messages are refused; restart squall"))
             }
-            _ if !matches!(command, Command::Append { draft: Draft::Message { .. }, .. }) => None,
+            _ if !matches!(command, Command::Append { draft: Draft::Message { .. }, .. } | Command::Claim { .. }) => {
+                None
+            }
             Trouble::DiskFull { free } => {
                 Some(format!("the disk of {file} has only {free} bytes free: messages are refused"))
             }
@@ -256,16 +225,13 @@ impl<'c> Keeper<'c> {
     fn refuse<'q>(&mut self, commands: impl Iterator<Item = &'q Command>) {
         self.done.clear();
         for command in commands {
-            let read = match command {
-                Command::Append { .. } | Command::Record { .. } => Ok(refused(command)),
-                Command::Read { room, range, limit } => self.history.read(room, *range, *limit).map(Done::Page),
-                Command::ListRooms => self.history.list().map(Done::Rooms),
-                Command::ReadActs { limit, .. } => self.acts.last(*limit).map(Done::Acts),
+            let done = match writes(command) {
+                true => refused(command, Refusal::Storage),
+                false => self.tables.carry_out(command).unwrap_or_else(|e| {
+                    self.roll_back(&e);
+                    refused(command, Refusal::Storage)
+                }),
             };
-            let done = read.unwrap_or_else(|e| {
-                self.roll_back(&e);
-                Done::Unread
-            });
             self.done.push(done);
         }
     }
@@ -276,10 +242,10 @@ impl<'c> Keeper<'c> {
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.history.complete()?;
+        self.tables.history.complete()?;
         self.faults.strike()?;
         self.commit.execute([])?;
-        for (name, room) in self.history.committed() {
+        for (name, room) in self.tables.history.committed() {
             self.chores.note(name, &room);
         }
         Ok(())
@@ -293,8 +259,7 @@ impl<'c> Keeper<'c> {
         {
             log::debug!("history: {e}");
         }
-        self.history.forget();
-        self.acts.forget();
+        self.tables.forget();
         let code = error.sqlite_error_code();
         self.lacks_room |= matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
         if let Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) = code {
@@ -329,14 +294,14 @@ impl<'c> Keeper<'c> {
             self.lacks_room = false;
             self.empty_log(now);
         }
-        if self.may_work(now) && self.chores.are_urgent(&self.history, now) {
+        if self.may_work(now) && self.chores.are_urgent(&self.tables.history, now) {
             self.do_chore(now);
         }
     }
 
     /// Time until there is something to do without a command.
     fn patience(&self, now: Instant) -> Duration {
-        let has_chore = self.chores.are_due(&self.history, now) || self.chores.may_shrink();
+        let has_chore = self.chores.are_due(&self.tables.history, now) || self.chores.may_shrink();
         if has_chore && self.may_work(now) { Duration::ZERO } else { self.watch.due_in(now) }
     }
 
@@ -352,7 +317,7 @@ impl<'c> Keeper<'c> {
             return;
         }
         let is_idle = now.saturating_duration_since(self.last_batch) >= IDLE_AFTER;
-        if self.chores.are_due(&self.history, now) {
+        if self.chores.are_due(&self.tables.history, now) {
             self.do_chore(now);
         } else if self.chores.may_shrink() {
             let shrunk = self.faults.strike().and_then(|()| self.chores.shrink());
@@ -371,7 +336,7 @@ impl<'c> Keeper<'c> {
 
     /// One step of the chores, in a transaction.
     fn do_chore(&mut self, now: Instant) {
-        let stepped = self.begin().and_then(|()| self.chores.step(&mut self.history, now));
+        let stepped = self.begin().and_then(|()| self.chores.step(&mut self.tables.history, now));
         let stepped = stepped.and_then(|()| self.commit());
         self.after_chore(now, stepped);
     }
@@ -399,67 +364,12 @@ impl<'c> Keeper<'c> {
             return;
         }
         let mut last = Ok(());
-        while last.is_ok() && self.history.nonces.is_behind() {
-            last = self.begin().and_then(|()| self.history.nonces.step()).and_then(|()| self.commit());
+        while last.is_ok() && self.tables.history.nonces.is_behind() {
+            last = self.begin().and_then(|()| self.tables.history.nonces.step()).and_then(|()| self.commit());
         }
         let last = last.and_then(|()| self.connection.execute_batch("PRAGMA optimize"));
         if let Err(e) = last.and_then(|()| self.checkpoints.truncate(Instant::now())) {
             log::warn!("history: {}: {e}; what is in its log stays there", self.file.display());
         }
-    }
-}
-
-/// A command that would have written, and could not.
-fn refused(command: &Command) -> Done {
-    match command {
-        Command::Record { .. } => Done::Recorded(Err(Refusal::Storage)),
-        _ => Done::Append(Verdict::Refused(Refusal::Storage)),
-    }
-}
-
-/// The outcomes of one command: what the connection gets, and then what every member gets.
-fn tell(from: ConnId, command: Command, done: Done, told: &mut Told) {
-    match (command, done) {
-        (Command::Append { room, draft, .. }, Done::Append(verdict)) => {
-            let nonce = draft.nonce();
-            match verdict {
-                Verdict::Refused(why) => told.push(from, Outcome::Refused { room, nonce, why }),
-                Verdict::Known(position) => {
-                    told.push(from, Outcome::Appended { room, nonce, position, is_new: false });
-                }
-                Verdict::New { id, tag, at } => {
-                    let position = Position { id, tag };
-                    told.push(from, Outcome::Appended { room: room.clone(), nonce, position, is_new: true });
-                    let entry = Entry { id, tag, at, kind: kind_of(draft) };
-                    told.push(ConnId::NONE, Outcome::Entry { room, entry });
-                }
-            }
-        }
-        (Command::Read { room, .. }, Done::Page(page)) => told.push(from, Outcome::Page { room, page }),
-        (Command::Record { act, nonce }, Done::Recorded(recorded)) => match recorded {
-            Ok(entry) => {
-                let position = entry.map(|(position, _)| position);
-                told.push(from, Outcome::Recorded { nonce, act: act.clone(), entry: position });
-                let for_all = match (entry, act.draft()) {
-                    (Some((Position { id, tag }, at)), Some(draft)) => {
-                        Outcome::Entry { room: act.room, entry: Entry { id, tag, at, kind: kind_of(draft) } }
-                    }
-                    _ => Outcome::Act(act),
-                };
-                told.push(ConnId::NONE, for_all);
-            }
-            Err(why) => told.push(from, Outcome::Refused { room: act.room, nonce, why }),
-        },
-        (Command::ReadActs { nonce, .. }, Done::Acts(acts)) => told.push(from, Outcome::Acts { nonce, acts }),
-        (_, Done::Rooms(rooms)) => told.push(from, Outcome::Rooms(rooms)),
-        _ => told.push(from, Outcome::Unread),
-    }
-}
-
-fn kind_of(draft: Draft) -> Kind {
-    match draft {
-        Draft::Message { user, nonce, text } => Kind::Message { user, nonce, text: Some(text) },
-        Draft::Deletion { target, by, .. } => Kind::Deleted { target, by },
-        Draft::Clear { user, by } => Kind::Cleared { user, by },
     }
 }

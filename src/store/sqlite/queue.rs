@@ -33,6 +33,7 @@ impl Load {
     pub fn of(command: &Command) -> Load {
         let own = match command {
             Command::Append { draft: Draft::Message { text, .. }, .. } => text.len(),
+            Command::Claim { name, looks, .. } => name.len() + looks.iter().map(|look| look.len()).sum::<usize>(),
             _ => 0,
         };
         Load { commands: 1, bytes: size_of::<Asked>() + own }

@@ -14,7 +14,8 @@ pub(super) const STEPS: &[&str] = &[FIRST];
 /// Names are stored once and named by numbers, which keeps an entry small. `kind` of an entry is one of [`kind`]. In an
 /// entry that is no message `user` is who did it, and `target` is the message that was deleted or edited, or the number
 /// of the user whose messages were. `nonces` has those of the entries up to `rooms.indexed_id`. A row of `rooms` outlives
-/// its entries, so ids never start again. An act has a `key` as long as it is in force.
+/// its entries, so ids never start again. A claimed name has a row of `claims` for each of its looks, one or two. An act
+/// has a `key` as long as it is in force.
 ///
 /// Entries lie in the order in which they came, not by room. In a table by room SQLite moves entries to other pages to
 /// make place, and leaves copies of their texts that `secure_delete` does not know: of 15,000 deleted texts 188 stayed in
@@ -61,6 +62,14 @@ const FIRST: &str = "
         done INTEGER NOT NULL,
         PRIMARY KEY (room, user)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE claims (
+        look TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        signer INTEGER NOT NULL,
+        used INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX claims_by_name ON claims (name);
+    CREATE INDEX claims_by_use ON claims (used);
     CREATE TABLE acts (
         number INTEGER PRIMARY KEY,
         at INTEGER NOT NULL,

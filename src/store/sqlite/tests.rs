@@ -1,5 +1,6 @@
 //! The store in a file, beyond what every store does.
 
+mod claiming;
 mod erasing;
 mod failing;
 mod figures;

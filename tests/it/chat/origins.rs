@@ -25,10 +25,14 @@ const APPS: [&str; 7] = [
 fn an_origin_of_any_scheme_can_be_allowed() {
     let site = Site::start(Limits::default(), &["--allow-origin", &APPS.join(",")]);
     let cookie = login(site.address, "ann");
-    for origin in APPS {
+    for (n, origin) in APPS.iter().enumerate() {
         let field = format!("Origin: {origin}\r\nCookie: {cookie}\r\n");
         assert_eq!(upgrade(&site, "/chat/", &field).status, 101, "{origin}");
-        assert_eq!(post_login(site.address, "bob", &format!("Origin: {origin}\r\n")).status, 303, "{origin}");
+        assert_eq!(
+            post_login(site.address, &format!("bob {n}"), &format!("Origin: {origin}\r\n")).status,
+            303,
+            "{origin}"
+        );
         let upper = format!("Origin: {}\r\n", origin.to_uppercase());
         assert_eq!(upgrade(&site, "/echo", &upper).status, 101, "{origin}");
     }

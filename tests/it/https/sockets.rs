@@ -146,7 +146,7 @@ fn a_peer_without_pongs_is_closed() {
 fn an_origin_of_https_is_our_own_with_or_without_its_port() {
     let site = Secure::with_defaults();
     let own = site.address.to_string();
-    for (host, origin, status) in [
+    for (letter, (host, origin, status)) in ('a'..).zip([
         (own.as_str(), format!("https://{own}"), 101),
         ("squall.example", "https://squall.example".into(), 101),
         ("squall.example", "https://squall.example:443".into(), 101),
@@ -157,11 +157,11 @@ fn an_origin_of_https_is_our_own_with_or_without_its_port() {
         (own.as_str(), "https://evil.example".into(), 403),
         (own.as_str(), "https://127.0.0.1".into(), 403),
         (own.as_str(), "null".into(), 403),
-    ] {
+    ]) {
         let fields = format!("Host: {host}\r\nOrigin: {origin}\r\n");
         let wire = handshake("/echo", "").replace("Host: squall\r\n", &fields);
         assert_eq!(connect(site.address).ask(wire).status, status, "{host} {origin}");
-        let form = format!("POST /login HTTP/1.1\r\n{fields}Content-Length: 12\r\n\r\nusername=ann");
+        let form = format!("POST /login HTTP/1.1\r\n{fields}Content-Length: 12\r\n\r\nusername=an{letter}");
         let wanted = if status == 101 { 303 } else { 403 };
         assert_eq!(connect(site.address).ask(form).status, wanted, "{host} {origin}");
     }

@@ -54,9 +54,9 @@ fn no_line_end_from_a_stranger_gets_into_a_head() {
     });
     let flag = stub.flag();
     let site = Site::start(Limits::default(), &[&flag[0], &flag[1]]);
-    for end in ["\r\n", "\n", "\r", "\0", "\u{85}", "\u{2028}", "嘊嘍"] {
+    for (n, end) in ["\r\n", "\n", "\r", "\0", "\u{85}", "\u{2028}", "嘊嘍"].into_iter().enumerate() {
         let evil = format!("/x{end}Set-Cookie: evil=1{end}{end}<b>");
-        let login = post(site.address, "/login", "", &format!("username=ann&next={}", encoded(&evil)));
+        let login = post(site.address, "/login", "", &format!("username=ann+{n}&next={}", encoded(&evil)));
         assert_eq!(login.status, 303);
         assert!(login.head.matches("Set-Cookie: ").count() <= 2 && !login.head.contains("\r\nSet-Cookie: evil"));
         let location = login.field("location").unwrap();
@@ -87,7 +87,7 @@ fn accept_language_with_a_line_end_is_refused() {
 #[test]
 fn a_login_leads_nowhere_else() {
     let site = Site::with_defaults();
-    for next in [
+    let nexts = [
         "//evil.test",
         "///evil.test",
         "/\\evil.test",
@@ -107,8 +107,9 @@ fn a_login_leads_nowhere_else() {
         "?x",
         "#x",
         "",
-    ] {
-        let form = format!("username=ann&next={}", encoded(next));
+    ];
+    for (n, next) in nexts.into_iter().enumerate() {
+        let form = format!("username=ann+{n}&next={}", encoded(next));
         let response = post(site.address, "/login", "", &form);
         assert_eq!(response.field("location"), Some("/chat/"), "{next:?}");
         let page = ask(site.address, &format!("GET /login?next={}", encoded(next)), HTML);

@@ -60,6 +60,8 @@ pub fn settings(search_url: String) -> Settings {
         allow_private: true,
         lab: false,
         rooms: None,
+        operators_file: None,
+        invite_file: None,
     }
 }
 

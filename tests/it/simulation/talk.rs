@@ -53,11 +53,14 @@ const REQUESTS: [(&str, &[u16]); 17] = [
     ("OPTIONS * HTTP/1.1\r\nHost: sim\r\n\r\n", &[204]),
     ("BREW /pot HTTP/1.1\r\nHost: sim\r\n\r\n", &[501]),
     ("POST /plaintext HTTP/1.1\r\nHost: sim\r\nContent-Length: 7\r\n\r\nGET / H", &[405]),
-    ("POST /login HTTP/1.1\r\nHost: sim\r\nContent-Length: 14\r\nExpect: 100-continue\r\n\r\nusername=ann-#", &[303]),
+    (
+        "POST /login HTTP/1.1\r\nHost: sim\r\nContent-Length: 14\r\nExpect: 100-continue\r\n\r\nusername=ann-#",
+        &[303, 409],
+    ),
     (
         "POST /login HTTP/1.1\r\nHost: sim\r\nTransfer-Encoding: chunked\r\n\r\n\
          9;a=b\r\nusername=\r\n5\r\nbob-#\r\n0\r\nX: y\r\n\r\n",
-        &[303],
+        &[303, 409],
     ),
     ("POST /logout HTTP/1.1\r\nHost: sim\r\nContent-Length: 0\r\n\r\n", &[303]),
 ];

@@ -1,8 +1,10 @@
 //! HTTP by hand: bytes out, bytes in, over a plain socket.
 
 use super::PATIENCE;
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Mutex;
 
 /// One connection of a client, over TCP or what lies on it.
 pub struct Client<S = TcpStream> {
@@ -232,13 +234,20 @@ pub fn get(address: SocketAddr, target: &str) -> Response {
     Client::connect(address).ask(format!("GET {target} HTTP/1.1\r\nHost: squall\r\nConnection: close\r\n\r\n"))
 }
 
-/// Logs in; returns the Cookie field's value.
+/// The cookie of each name at each server, as the browser of that user has it.
+static COOKIES: Mutex<BTreeMap<(SocketAddr, String), String>> = Mutex::new(BTreeMap::new());
+
+/// Logs in, always with the same browser for a name; returns the Cookie field's value.
 #[track_caller]
 pub fn login(address: SocketAddr, name: &str) -> String {
-    let response = post_login(address, name, "");
+    let key = (address, name.to_owned());
+    let cookies = || COOKIES.lock().expect("no thread panics with it");
+    let fields = cookies().get(&key).map_or(String::new(), |cookie| format!("Cookie: {cookie}\r\n"));
+    let response = post_login(address, name, &fields);
     assert_eq!(response.status, 303, "{}", response.text());
-    let cookie = response.field("set-cookie").expect("a cookie");
-    cookie.split(';').next().expect("it has a value").to_owned()
+    let cookie = response.field("set-cookie").expect("a cookie").split(';').next().expect("it has a value");
+    cookies().insert(key, cookie.to_owned());
+    cookie.to_owned()
 }
 
 /// One `POST /login` with this name and further fields.

@@ -215,11 +215,11 @@ impl<N: Network> Driver<N> {
         self.phase = Phase::Greeting(now + self.plan.open_within);
     }
 
-    /// All members are welcome, or too late. Those that take part begin to speak.
+    /// Each member has its welcome, or it is too late for that. Those that take part begin to speak.
     fn greeted(&mut self, now: Instant) {
-        for slot in
-            self.fleet.open_slots(Role::Active).filter(|&slot| self.traffic.is_waiting(slot)).collect::<Vec<_>>()
-        {
+        let slots = self.fleet.open_slots(Role::Active);
+        let late: Vec<usize> = slots.filter(|&slot| self.traffic.is_waiting(slot)).collect();
+        for slot in late {
             self.fleet.connection(slot).cut();
             self.traffic.gone(slot);
             self.results.not_opened(Trouble::Failed(WELCOME, "there was no welcome in time".into()));
@@ -377,7 +377,7 @@ impl<N: Network> Driver<N> {
         }
     }
 
-    /// An open connection has ended. In a storm, a member that was not welcome yet tries again.
+    /// An open connection has ended. In a storm, a member that still waits for its welcome tries again.
     fn ended(&mut self, slot: usize, end: End, now: Instant) {
         let connection = self.fleet.connection(slot);
         connection.close();

@@ -104,8 +104,8 @@ impl<N: Network> Fleet<N> {
         Some(connection)
     }
 
-    /// Begins to open the slot whose turn it is, where the member there was before. Its connect may fail at once. `None`:
-    /// it is no slot's turn yet.
+    /// Begins to open the slot whose turn it is; a member that was cut asks for what it has missed. Its connect may fail at
+    /// once. `None`: it is no slot's turn yet.
     pub fn begin_next(
         &mut self,
         plan: &Plan,

@@ -1,27 +1,29 @@
-//! The phases of a run. The times say until when a phase lasts.
+//! The phases of a run.
 
 use std::time::Instant;
 
+/// What a run does now. A time is the end of the phase; some phases end earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     LoggingIn,
     Opening,
     /// Nothing happens; then the server's memory is measured.
     Resting(Instant),
-    /// At most until then, members wait for their welcome.
+    /// Members wait for their welcome. It ends earlier when each has one.
     Greeting(Instant),
     Warming(Instant),
     Measuring(Instant),
-    /// At most until then; so are the next two.
+    /// It ends earlier when all are back.
     Storming(Instant),
+    /// It ends earlier when nothing is under way.
     Settling(Instant),
-    /// Slow members read, too.
+    /// Slow members read, too. It ends earlier when there is none.
     LastLook(Instant),
     Over,
 }
 
 impl Phase {
-    /// Until when it lasts, if a time ends it.
+    /// The time that ends it, if any does.
     pub fn until(self) -> Option<Instant> {
         match self {
             Phase::LoggingIn | Phase::Opening | Phase::Over => None,

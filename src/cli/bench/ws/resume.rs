@@ -40,10 +40,10 @@ enum State {
     Away,
     /// Its welcome is to come.
     Waiting,
-    /// The same; the server has said that its past is another one.
+    /// The same, and `gap` has come.
     WaitingWithGap,
     There,
-    /// There again. Its position does not matter any more.
+    /// There again. It is not cut any more, so its position does not matter.
     Back,
 }
 
@@ -61,11 +61,11 @@ struct Position {
 pub struct ResumeCounts {
     /// Members that have got exactly what they had missed.
     pub resumed: usize,
-    /// The server knew their past no more, and said so.
+    /// Members that got `gap`: the server does not have their past.
     pub gaps: usize,
-    /// The server has started anew with them, without a word.
+    /// Members that got neither: the server has started anew with them.
     pub anew: usize,
-    /// The server says that they have resumed, but entries were missing, or came twice.
+    /// Members that have resumed as the server says, but entries were missing or came twice.
     pub holes: usize,
 }
 

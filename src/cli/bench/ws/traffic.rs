@@ -154,7 +154,7 @@ impl Traffic {
         }
     }
 
-    /// Whether all that was said has come to those that are there, and each of them is welcome.
+    /// Whether all that was said has come to those that are there, and no welcome is to come.
     pub fn is_settled(&self) -> bool {
         match self {
             Traffic::Silence => true,

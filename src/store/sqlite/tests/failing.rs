@@ -210,7 +210,7 @@ fn a_page_that_is_damaged_stops_appends_and_says_so() {
     drop(store);
     let mut bytes = fs::read(folder.file("chat.db")).expect("a file");
     // All but the first pages, which have the schema and the roots of the tables.
-    bytes[12 * 4096..].fill(0x55);
+    bytes[40 * 4096..].fill(0x55);
     fs::write(folder.file("chat.db"), bytes).expect("a file");
     let mut store = folder.open(normal());
     assert_eq!(refusal(&mut store, message("ann", Some(7), "x")), Some(Refusal::Storage));
