@@ -4,6 +4,7 @@ use super::{ask, post};
 use crate::support::client::post_login;
 use crate::support::{Child, Client, Response, Site, login, wait_for};
 use squall::config::Limits;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 /// Two logins, two entrances and no more for a long time.
 fn tight() -> Limits {
@@ -14,6 +15,14 @@ fn tight() -> Limits {
         address_entrance_burst: 2.0,
         ..Limits::default()
     }
+}
+
+/// A login under a name that no other has, as if these addresses had passed it on.
+#[track_caller]
+fn log_in(site: &Site, addresses: &str) -> Response {
+    static LOGINS: AtomicU32 = AtomicU32::new(0);
+    let name = format!("guest {}", LOGINS.fetch_add(1, SeqCst));
+    post_login(site.address, &name, &from(addresses))
 }
 
 fn from(addresses: &str) -> String {
@@ -41,7 +50,7 @@ fn is_too_many(response: &Response) {
 #[test]
 fn each_client_behind_a_trusted_proxy_has_its_own_limits() {
     let site = Site::start(tight(), &["--trusted-proxy", "10.0.0.0/8,127.0.0.0/8"]);
-    let log_in = |addresses| post_login(site.address, "ann", &from(addresses));
+    let log_in = |addresses| log_in(&site, addresses);
     assert_eq!([log_in("192.0.2.1").status, log_in("192.0.2.1, 10.1.2.3").status], [303; 2]);
     // What it writes itself is left of what the proxy has added.
     for addresses in ["192.0.2.1", "192.0.2.9, 192.0.2.1", "127.0.0.1,192.0.2.1:4711"] {
@@ -70,7 +79,7 @@ fn an_untrusted_peer_has_its_own_address_only() {
     let site = Site::start(tight(), &["--trusted-proxy", "10.0.0.0/8"]);
     let cookie = login(site.address, "ann");
     for _ in 0..5 {
-        assert_eq!(post_login(site.address, "ann", &from("192.0.2.1")).status, 303);
+        assert_eq!(log_in(&site, "192.0.2.1").status, 303);
         assert_eq!(enter(&site, &cookie, &from("192.0.2.1")).status, 101);
     }
 }
@@ -79,7 +88,7 @@ fn an_untrusted_peer_has_its_own_address_only() {
 fn a_factor_of_zero_ends_the_limits_of_addresses() {
     let site = Site::start(tight(), &["--trusted-proxy", "127.0.0.1", "--address-rate", "0"]);
     for _ in 0..5 {
-        assert_eq!(post_login(site.address, "ann", &from("192.0.2.1")).status, 303);
+        assert_eq!(log_in(&site, "192.0.2.1").status, 303);
     }
 }
 
