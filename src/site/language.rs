@@ -377,6 +377,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("error_409", "That name is taken", "这个名字已被占用"),
     ("error_415", "Not in this format", "不支持这种格式"),
     ("error_426", "This address speaks WebSocket", "这个地址只讲 WebSocket"),
+    ("error_429", "Too much at once", "太快了"),
     ("error_500", "Something broke here", "服务器出错了"),
     ("error_501", "Never heard of that method", "没听说过这个方法"),
     ("error_502", "The other site did not answer properly", "对方网站没有正常应答"),
@@ -413,6 +414,8 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("why_no_text", "The message has no text.", "消息没有内容。"),
     ("why_long_text", "The message is too long.", "消息太长了。"),
     ("why_too_fast", "Too many messages in a short time.", "短时间内的消息太多。"),
+    ("why_entrances", "Too many connections from this address in a short time.", "短时间内来自此地址的连接太多。"),
+    ("why_logins", "Too many logins from this address in a short time.", "短时间内来自此地址的登录太多。"),
     ("why_no_room", "There is no such room on this server.", "这个服务器上没有这个房间。"),
     (
         "why_rooms",
