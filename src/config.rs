@@ -38,7 +38,8 @@ pub use origin::parse_origin;
 pub use variables::is_blank;
 pub use verify_args::VerifyArgs;
 
-use addresses::parse_address;
+use crate::address::Network;
+use addresses::{parse_address, parse_network};
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use numbers::{at_least_one, count, parse_bytes, parse_seconds};
@@ -194,6 +195,10 @@ pub struct Serve {
     /// Mark the login cookie Secure
     #[arg(long, env = "SQUALL_COOKIE_SECURE", value_enum, default_value = "auto")]
     pub cookie_secure: CookieSecure,
+    /// Network of the proxies in front, whose X-Forwarded-For says from which address a request is; repeatable
+    #[arg(long, env = "SQUALL_TRUSTED_PROXY", value_name = "ADDRESS[/PREFIX]", value_delimiter = ',',
+          value_parser = parse_network)]
+    pub trusted_proxy: Vec<Network>,
     /// Origin, of any scheme, that may open WebSockets and post forms besides the server's own; repeatable. Browsers
     /// send the login cookie along from the same site only (SameSite=Lax)
     #[arg(long, env = "SQUALL_ALLOW_ORIGIN", value_name = "SCHEME://HOST[:PORT]", value_delimiter = ',',

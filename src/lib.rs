@@ -9,7 +9,7 @@
 //! main → cli → reactor → client → conn → event → store, http, ws      an arrow: imports all that is right of it
 //!         └──→ site ────────────────────→ event → store, http, ws
 //! conn → net, feed          client → net, workers          reactor → net, feed, workers          cli (bench) → http, ws, net
-//! imported by any of them: id, blocks, clock, config, password, zlib     config imports http and ws for their own limits
+//! imported by any of them: id, address, blocks, clock, config, password, zlib     config imports http and ws for their own limits
 //! ```
 //!
 //! | part | does | never |
@@ -56,6 +56,9 @@
 //! site/login.rs       `user`             who a request is from: the signed cookie, checked by `verify` in site/cookie.rs
 //! site/login.rs       `log_in`           under which name a browser may come in: password, invitation, claim to the name
 //! site/origins.rs     `check`            whether a page of another origin may do that
+//! address.rs          `client`           which address a request is from: the peer's, or what a trusted proxy says
+//! site/chat/speech.rs `take`             whether a message comes too soon, for its name or its address
+//! site/chat/addresses.rs `take_entrance` whether an address enters too often; `take_login` whether it logs in too often
 //! site/upgrade.rs     `admit`            whether a WebSocket may enter a room: origin, login, name, room
 //! site/chat.rs        `on_message`       whether a member may say that now; in `squall.v1` `read` in site/chat/speech.rs
 //! site/chat/moderation.rs `take_turn`    whether a name may write: muted, or the room is locked or slow
@@ -164,6 +167,7 @@
 //! that is named in them is looked up again by its id.
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod blocks;
 pub mod cli;
 pub mod client;

@@ -17,7 +17,7 @@ use crate::id::ConnId;
 use listeners::Service;
 use mio::Token;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A non-blocking byte stream.
 pub trait Stream: Read + Write {
@@ -101,15 +101,25 @@ pub fn is_connected(stream: &impl Stream) -> io::Result<bool> {
     }
 }
 
+/// A connection that was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival<S> {
+    pub stream: S,
+    /// What its listener is for.
+    pub service: Service,
+    /// The address of the other end, as accept(2) returns it; `None` if it has none.
+    pub peer: Option<IpAddr>,
+}
+
 /// What the loop needs of the world.
 pub trait Network {
     type Stream: Stream;
 
-    /// The next connection of listener number `listener`, and what that listener is for.
+    /// The next connection of listener number `listener`.
     ///
     /// # Errors
     /// `WouldBlock` when there is none; a shortage of descriptors or memory (accept(2)); or one client's own failure.
-    fn accept(&mut self, listener: usize) -> io::Result<(Self::Stream, Service)>;
+    fn accept(&mut self, listener: usize) -> io::Result<Arrival<Self::Stream>>;
     /// Starts to connect; the stream becomes writable when that is decided.
     ///
     /// # Errors

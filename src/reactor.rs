@@ -33,14 +33,15 @@ pub mod stall;
 
 pub use run::Loop;
 
+use crate::address::TrustedProxies;
 use crate::clock::Now;
 use crate::config::Limits;
 use crate::conn::http::Http;
 use crate::conn::{Connection, Protocol};
 use crate::event::{App, Effects, Event};
 use crate::id::ConnId;
-use crate::net::listeners::{Accepted, Acceptor, Service};
-use crate::net::{Network, Ready, Source, Stream};
+use crate::net::listeners::{Accepted, Acceptor};
+use crate::net::{Arrival, Network, Ready, Source, Stream};
 use crate::store::Store;
 use crate::workers::line_log::LineLog;
 use access::AccessLog;
@@ -66,6 +67,7 @@ pub struct Server<N: Network, A: App> {
     acceptor: Acceptor,
     /// Where the listeners that redirect to https send their peers.
     to_https: Option<ToHttps>,
+    proxies: TrustedProxies,
     results: Results,
 }
 
@@ -108,6 +110,7 @@ impl<N: Network, A: App> Server<N, A> {
             engine: Engine::new(network, limits, &sender, now),
             batch: Batch::new(),
             to_https: None,
+            proxies: TrustedProxies::default(),
             results,
         }
     }
@@ -197,6 +200,11 @@ impl<N: Network, A: App> Server<N, A> {
         self.engine.log.reopen();
     }
 
+    /// From now on these proxies say from which address a request is.
+    pub fn trust_proxies(&mut self, proxies: TrustedProxies) {
+        self.proxies = proxies;
+    }
+
     /// Where the listeners that redirect to https send their peers; of the application they serve nothing but challenges.
     pub fn redirect_to_https(&mut self, to: ToHttps) {
         self.to_https = Some(to);
@@ -249,7 +257,7 @@ impl<N: Network, A: App> Server<N, A> {
         for _ in 0..self.engine.limits.accepts_per_turn {
             let accepted = self.engine.conns.accepted();
             match self.acceptor.next(&mut self.engine.network, accepted, &self.engine.limits, self.engine.clock.now) {
-                Accepted::Stream(stream, service) => self.welcome(stream, service),
+                Accepted::One(arrival) => self.welcome(arrival),
                 Accepted::Nothing => return,
                 Accepted::Shortage => {
                     log::warn!("out of descriptors or kernel memory: new clients wait in the backlog meanwhile");
@@ -260,8 +268,8 @@ impl<N: Network, A: App> Server<N, A> {
     }
 
     /// A connection was accepted: it has the time of a head to send something.
-    fn welcome(&mut self, stream: N::Stream, service: Service) {
-        let conn = Connection::new(Some(stream), Protocol::Http(Http::new(service)));
+    fn welcome(&mut self, Arrival { stream, service, peer }: Arrival<N::Stream>) {
+        let conn = Connection::new(Some(stream), Protocol::Http(Http::new(service, peer)));
         let id = self.engine.conns.insert(conn, self.engine.clock.now + self.engine.limits.head_within);
         let stream = self.engine.conns.get_mut(id).and_then(|conn| conn.stream.as_mut());
         log::trace!("{id:?} was accepted");

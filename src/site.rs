@@ -39,6 +39,7 @@ use crate::http::url::{Form, NotUtf8, encode_component};
 use crate::id::ConnId;
 use api::Api;
 use chat::Chat;
+use chat::addresses::Addresses;
 use chat::rules::Rules;
 use context::Context;
 #[cfg(feature = "history")]
@@ -54,7 +55,7 @@ use search::Search;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use upgrade::Upgrades;
-use visit::Visit;
+use visit::{Visit, too_many};
 
 /// What the site is told at start.
 #[derive(Debug, Clone)]
@@ -112,8 +113,8 @@ impl Site {
             index: Index::new(&settings),
             login,
             upgrades: Upgrades::new(limits),
-            chat: Chat::new(rules),
-            api: Api::new(limits, now),
+            chat: Chat::new(rules, Addresses::new(limits, now), now),
+            api: Api::new(limits),
             #[cfg(feature = "history")]
             control: Control::default(),
             search: Search::new(&settings, limits)?,
@@ -152,7 +153,10 @@ impl Site {
             Route::Sleep => return self.index.sleep(cx, user, query, pages, out),
             Route::Block => return self.index.block(cx, user, query, pages, out),
             Route::Login if cx.request.method == Method::Post => {
-                return self.login.log_in(cx, user, &self.origins, &self.chat, pages, out);
+                match self.chat.addresses.take_login(cx.request.client, cx.now.instant) {
+                    Ok(()) => return self.login.log_in(cx, user, &self.origins, &self.chat, pages, out),
+                    Err(wait) => too_many(pages, &user, "why_logins", wait),
+                }
             }
             Route::Login => self.login.form(&user, query, &self.chat, pages),
             Route::Logout => self.login.log_out(cx, &user, &self.origins, pages),
@@ -252,7 +256,6 @@ impl App for Site {
 
     fn stalled(&mut self, most: Duration) {
         self.chat.on_stalled(most);
-        self.api.on_stalled(most);
     }
 
     fn draining(&mut self) {

@@ -1,5 +1,6 @@
 //! `squall serve`: a server from its flags, with its listeners, its files and its certificate.
 
+use crate::address::TrustedProxies;
 #[cfg(feature = "history")]
 use crate::config::History;
 use crate::config::{CookieSecure, Limits, Serve};
@@ -38,6 +39,7 @@ pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<Site>, String> {
     let site = Site::new(settings, &limits, Instant::now())?;
     let log_lines_max = limits.log_lines_max;
     let mut running = Loop::new(&listeners(serve), site, limits)?;
+    running.server().trust_proxies(TrustedProxies::new(serve.trusted_proxy.clone()));
     #[cfg(feature = "history")]
     if serve.history.history == History::Sqlite {
         let store = Sqlite::open(&serve.data_dir, SqliteOptions::of(&serve.history), running.waker())?;

@@ -1,5 +1,6 @@
-//! Addresses to listen on.
+//! Addresses to listen on, and networks.
 
+use crate::address::Network;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 /// Parses `ADDRESS:PORT`, or resolves `NAME:PORT` to its first address, blocking (getaddrinfo).
@@ -11,6 +12,12 @@ pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
         split(text).ok_or("expected ADDRESS:PORT, such as 127.0.0.1:8888, [::1]:8888 or localhost:8888")?;
     let mut addresses = (host, port).to_socket_addrs().map_err(|e| format!("the name {host} was not found: {e}"))?;
     addresses.next().ok_or_else(|| format!("the name {host} has no address"))
+}
+
+/// Parses an address, or a network of them.
+pub(super) fn parse_network(text: &str) -> Result<Network, String> {
+    Network::parse(text.trim())
+        .ok_or_else(|| "expected an address or ADDRESS/PREFIX, such as 127.0.0.1, 10.0.0.0/8 or fd00::/8".to_owned())
 }
 
 /// Splits host and port, if both are well-formed. `::1:8888` without brackets means `[::1]:8888`.

@@ -1,7 +1,7 @@
 //! Rooms and presence in the chat.
 
 use super::Limits;
-use super::numbers::{at_least_one, parse_bytes, parse_rate, parse_seconds};
+use super::numbers::{at_least_one, parse_bytes, parse_factor, parse_rate, parse_seconds};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,9 +9,13 @@ use std::time::Duration;
 /// Flags of the chat.
 #[derive(Args, Debug, Clone)]
 pub struct ChatArgs {
-    /// Chat messages a second and member; 0 is no limit
+    /// Chat messages a second of one name, from all its connections; 0 is no limit
     #[arg(long, env = "SQUALL_MESSAGE_RATE", value_name = "N", default_value = "10", value_parser = parse_rate)]
     pub message_rate: f64,
+    /// Factor of what all clients of one address may do together: messages of 20 names, 20 entrances and 2 logins a
+    /// second; 0 is no limit
+    #[arg(long, env = "SQUALL_ADDRESS_RATE", value_name = "FACTOR", default_value = "1", value_parser = parse_factor)]
+    pub address_rate: f64,
     /// Bytes that a chat member may be behind its room before it is cut; with K, M or G as above
     #[arg(long, env = "SQUALL_LAG_MAX", value_name = "BYTES", default_value = "4M", value_parser = parse_bytes)]
     pub lag_max: usize,
@@ -38,8 +42,14 @@ pub struct ChatArgs {
 impl ChatArgs {
     /// The limits with the values of the flags.
     pub fn apply_to(&self, limits: Limits) -> Limits {
+        let factor = self.address_rate;
         Limits {
             message_rate: self.message_rate,
+            address_names: limits.address_names * factor,
+            address_entrance_rate: limits.address_entrance_rate * factor,
+            address_entrance_burst: limits.address_entrance_burst * factor,
+            address_login_rate: limits.address_login_rate * factor,
+            address_login_burst: limits.address_login_burst * factor,
             lag_bytes_max: self.lag_max,
             rooms_max: self.rooms_max,
             presence_grace: self.presence_grace,

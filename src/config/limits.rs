@@ -31,10 +31,23 @@ pub struct Limits {
     /// WebSockets at once that may keep windows from one message to the next, 340 KiB each; over it the handshake asks
     /// for none.
     pub deflate_windows_max: usize,
-    /// Messages a second and member (`--message-rate`), 0 = no limit; over it 1008.
+    /// Messages a second of one name, of all its connections and requests (`--message-rate`), 0 = no limit; over it
+    /// 1008, `too_fast` or 429.
     pub message_rate: f64,
-    /// Messages that a member may send at once before the rate counts.
+    /// Messages of a name at once before the rate counts.
     pub message_burst: f64,
+    /// Messages that all names at one address may send together, as a multiple of the rate and the burst of one name;
+    /// 0 = no limit. An address here is one of IPv4, or the first 64 bits of one of IPv6. A whole office may share it.
+    /// `--address-rate` multiplies this and the next four.
+    pub address_names: f64,
+    /// Entrances into rooms a second from one address, 0 = no limit; over it 429. The loopback address has no limit.
+    pub address_entrance_rate: f64,
+    /// Entrances at once: an office comes back after a cut.
+    pub address_entrance_burst: f64,
+    /// Logins a second from one address, 0 = no limit; over it 429. The loopback address has no limit.
+    pub address_login_rate: f64,
+    /// Logins at once: a class begins.
+    pub address_login_burst: f64,
     /// Interval of the pings to an idle WebSocket, and of the comments to a response that follows a room.
     pub ping_every: Duration,
     /// Time without a byte from a WebSocket after which it is closed.
@@ -168,6 +181,11 @@ impl Default for Limits {
             deflate_windows_max: 64,
             message_rate: 10.0,
             message_burst: 20.0,
+            address_names: 20.0,
+            address_entrance_rate: 20.0,
+            address_entrance_burst: 200.0,
+            address_login_rate: 2.0,
+            address_login_burst: 50.0,
             ping_every: Duration::from_secs(30),
             silent_for: Duration::from_secs(75),
             close_within: Duration::from_secs(5),

@@ -51,6 +51,14 @@ pub(super) fn parse_rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A factor of limits.
+pub(super) fn parse_factor(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if (0.0..=1e6).contains(&factor) => Ok(factor),
+        _ => Err("expected a factor, from 0 to 1000000".into()),
+    }
+}
+
 /// Seconds, fractions allowed, `least` or more and a day at most.
 pub(super) fn parse_seconds(text: &str, least: f64) -> Result<Duration, String> {
     match text.parse::<f64>() {

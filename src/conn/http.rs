@@ -22,7 +22,6 @@ use crate::http::chunked::{Piece, encode_chunk, encode_last};
 use crate::http::request::{Framing, HeadScan, HttpError, Request, parse_at_once, parse_request, serve_as_1_1};
 use crate::http::response::{BodyCoding, Response, Terms, encode_response};
 use crate::id::ConnId;
-use crate::net::Stream;
 use crate::net::listeners::Service;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -39,6 +38,8 @@ pub struct Http {
     pub fetch: ConnId,
     /// What its listener is for.
     pub service: Service,
+    /// The address of the other end, if it has one.
+    pub peer: Option<IpAddr>,
     /// The line of the request under way, if there is an access log.
     pub line: Option<Box<LogLine>>,
 }
@@ -107,7 +108,8 @@ pub enum Deadline {
 /// One line of the access log, before its status and size are known.
 #[derive(Debug)]
 pub struct LogLine {
-    pub peer: Option<IpAddr>,
+    /// The address of the client; of what is no request, that of the peer.
+    pub client: Option<IpAddr>,
     pub before: Vec<u8>,
     pub after: Vec<u8>,
     pub status: u16,
@@ -136,17 +138,9 @@ pub enum Ended {
     Cut,
 }
 
-impl LogLine {
-    /// The same line, from the peer at the other end of this stream.
-    pub fn from_peer<S: Stream>(mut self: Box<Self>, stream: Option<&S>) -> Box<Self> {
-        self.peer = stream.and_then(|stream| stream.peer_addr().ok()).map(|address| address.ip());
-        self
-    }
-}
-
 impl Http {
-    /// A connection to a listener that is for `service`.
-    pub fn new(service: Service) -> Http {
+    /// A connection from `peer` to a listener that is for `service`.
+    pub fn new(service: Service, peer: Option<IpAddr>) -> Http {
         Http {
             phase: Phase::Head,
             scan: HeadScan::default(),
@@ -154,6 +148,7 @@ impl Http {
             deadline: Deadline::Idle,
             fetch: ConnId::NONE,
             service,
+            peer,
             line: None,
         }
     }
@@ -193,10 +188,11 @@ impl Http {
     /// A request whose head is there, and whose body may be.
     fn on_head<'b>(
         &mut self,
-        request: Request<'b>,
+        mut request: Request<'b>,
         (head, rest): (&'b [u8], &'b [u8]),
         limits: &Limits,
     ) -> (usize, Step<'b>) {
+        request.client = self.peer;
         self.terms = request.terms();
         match request.framing {
             Framing::None => (head.len(), Step::Request(request, &[])),
@@ -241,7 +237,10 @@ impl Http {
                 (used, Step::Quiet)
             }
             Ok((used, Some(Piece::End))) => match parse_request(&gathered.head, &limits.http) {
-                Ok(request) => (used, Step::Request(request, &gathered.body)),
+                Ok(mut request) => {
+                    request.client = self.peer;
+                    (used, Step::Request(request, &gathered.body))
+                }
                 Err(e) => (used, refused(e)),
             },
             Err(e) => (0, Step::Refused(e.status(), e.to_string())),

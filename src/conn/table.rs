@@ -376,7 +376,7 @@ mod tests {
     fn table() -> (Connections<Wire>, ConnId) {
         let now = Instant::now();
         let mut conns = Connections::new(now);
-        let id = conns.insert(Connection::new(None, Protocol::Http(Http::new(Service::Site))), now);
+        let id = conns.insert(Connection::new(None, Protocol::Http(Http::new(Service::Site, None))), now);
         (conns, id)
     }
 
@@ -389,7 +389,7 @@ mod tests {
         let (mut conns, first) = table();
         assert!(conns.remove(first).is_some() && conns.get(first).is_none());
         let now = Instant::now();
-        let second = conns.insert(Connection::new(None, Protocol::Http(Http::new(Service::Site))), now);
+        let second = conns.insert(Connection::new(None, Protocol::Http(Http::new(Service::Site, None))), now);
         assert_eq!(second.slot(), first.slot());
         assert!(conns.get(first).is_none() && conns.get_mut(first).is_none() && conns.get(second).is_some());
         assert!(conns.remove(first).is_none());
@@ -415,7 +415,7 @@ mod tests {
     fn held_connections_come_first_in_their_order() {
         let (mut conns, first) = table();
         let now = Instant::now();
-        let mut more = || conns.insert(Connection::new(None, Protocol::Http(Http::new(Service::Site))), now);
+        let mut more = || conns.insert(Connection::new(None, Protocol::Http(Http::new(Service::Site, None))), now);
         let (second, third) = (more(), more());
         conns.hold(first, FeedId(7));
         conns.hold(second, FeedId(7));

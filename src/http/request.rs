@@ -27,6 +27,7 @@ use httparse::Status;
 use memchr::{memchr, memchr2};
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::net::IpAddr;
 
 /// Fields that httparse gets room for, at most, whatever `head_fields_max` is.
 const FIELDS_MAX: usize = 100;
@@ -57,6 +58,9 @@ pub struct Request<'b> {
     query: &'b [u8],
     authority: &'b [u8],
     pub http_1_0: bool,
+    /// The address of the client, which the server sets: that of the peer, or what a trusted proxy says. `None` from a
+    /// parser, and if the peer has none.
+    pub client: Option<IpAddr>,
     /// All fields in order.
     pub fields: FieldLines<'b>,
     pub framing: Framing,
@@ -130,7 +134,7 @@ impl<'b> Request<'b> {
     }
 
     /// All fields of this name, in any case, in order.
-    pub fn headers_named(&self, name: &str) -> impl Iterator<Item = &'b [u8]> {
+    pub fn headers_named(&self, name: &str) -> impl DoubleEndedIterator<Item = &'b [u8]> {
         self.fields.filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 

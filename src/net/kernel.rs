@@ -9,7 +9,7 @@ use crate::net::listeners::{Listener, Service, Transport};
 #[cfg(feature = "tls")]
 use crate::net::tls::{self, TlsStream};
 use crate::net::wire::Wire;
-use crate::net::{Edge, Network, Ready, Source};
+use crate::net::{Arrival, Edge, Network, Ready, Source};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
@@ -173,18 +173,18 @@ fn keep_back(socket: &Socket) -> io::Result<()> {
 impl Network for Kernel {
     type Stream = Wire;
 
-    fn accept(&mut self, n: usize) -> io::Result<(Wire, Service)> {
+    fn accept(&mut self, n: usize) -> io::Result<Arrival<Wire>> {
         let Some((socket, listener)) = self.listeners.get(n) else {
             let door = n.checked_sub(self.listeners.len()).and_then(|n| self.doors.get(n));
             let (door, service) = door.ok_or(ErrorKind::WouldBlock)?;
-            return Ok((Wire::Plain(door.accept()?.into()), *service));
+            return Ok(Arrival { stream: Wire::Plain(door.accept()?.into()), service: *service, peer: None });
         };
-        let (stream, _) = socket.accept()?;
-        let wire = match listener.transport {
+        let (stream, peer) = socket.accept()?;
+        let stream = match listener.transport {
             Transport::Tcp => Wire::Plain(stream.into()),
             Transport::Tls => self.secure(stream)?,
         };
-        Ok((wire, listener.service))
+        Ok(Arrival { stream, service: listener.service, peer: Some(peer.ip()) })
     }
 
     fn connect(&mut self, to: SocketAddr) -> io::Result<Wire> {

@@ -6,7 +6,7 @@
 //! little below the limit, or on a timer and whenever a descriptor was given back.
 
 use crate::config::Limits;
-use crate::net::Network;
+use crate::net::{Arrival, Network};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -54,8 +54,8 @@ pub struct Acceptor {
 /// How one attempt ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Accepted<S> {
-    /// A connection, and what its listener is for.
-    Stream(S, Service),
+    /// One connection.
+    One(Arrival<S>),
     /// Nothing more now.
     Nothing,
     /// No descriptor, or no memory of the kernel, is left; said once per shortage.
@@ -101,11 +101,11 @@ impl Acceptor {
         let mut failures = 0;
         while let Some(n) = self.next_ready() {
             match network.accept(n) {
-                Ok((stream, service)) => {
+                Ok(arrival) => {
                     self.retry_at = None;
                     // The next listener is asked first next time: one whose backlog is never empty does not starve the others.
                     self.turn = n + 1;
-                    return Accepted::Stream(stream, service);
+                    return Accepted::One(arrival);
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     self.ready[n] = false;
@@ -194,7 +194,7 @@ mod tests {
         /// The port of the accepted client.
         fn next(&mut self) -> Accepted<u16> {
             match self.acceptor.next(&mut self.network, self.living, &self.limits, self.now) {
-                Accepted::Stream(stream, _) => accepted(stream.peer_addr().expect("it is connected").port()),
+                Accepted::One(Arrival { stream, .. }) => accepted(stream.peer_addr().expect("it is connected").port()),
                 Accepted::Nothing => Accepted::Nothing,
                 Accepted::Shortage => Accepted::Shortage,
             }
@@ -211,7 +211,8 @@ mod tests {
     }
 
     fn accepted(port: u16) -> Accepted<u16> {
-        Accepted::Stream(port, Service::Site)
+        let peer = Some([127, 0, 0, 1].into());
+        Accepted::One(Arrival { stream: port, service: Service::Site, peer })
     }
 
     fn shortage() -> io::Result<u16> {
@@ -242,7 +243,9 @@ mod tests {
         let Door { mut acceptor, mut network, limits, living, now } = Door::new(vec![vec![Ok(1), Ok(2)], vec![Ok(3)]]);
         network.0.borrow_mut().services = vec![Service::Site, Service::Redirect];
         let mut services = || match acceptor.next(&mut network, living, &limits, now) {
-            Accepted::Stream(stream, service) => (stream.peer_addr().expect("it is connected").port(), service),
+            Accepted::One(Arrival { stream, service, .. }) => {
+                (stream.peer_addr().expect("it is connected").port(), service)
+            }
             _ => panic!("there are three clients"),
         };
         let wanted = [(1, Service::Site), (3, Service::Redirect), (2, Service::Site)];

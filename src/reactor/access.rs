@@ -5,9 +5,9 @@
 
 use crate::conn::http::LogLine;
 use crate::event::Request;
-use crate::net::Stream;
 use crate::workers::line_log::LineLog;
 use std::io::Write;
+use std::net::IpAddr;
 
 /// Bytes of one field of a line, escaped: the queue of the log is bounded in lines.
 const FIELD_BYTES_MAX: usize = 1 << 10;
@@ -29,33 +29,28 @@ impl AccessLog {
         }
     }
 
-    /// The line of a request, without address, status and size. `date` is the text of the Date field.
+    /// The line of a request, without status and size. `date` is the text of the Date field.
     pub fn line(&self, date: &[u8; 29], request: &Request) -> Option<Box<LogLine>> {
         self.0.is_some().then(|| line_of(date, request))
     }
 
     /// The line of something that is no request, or not a whole one; of what there is, its first line is shown.
-    pub fn line_of_no_request<S: Stream>(
-        &self,
-        stream: Option<&S>,
-        date: &[u8; 29],
-        begun: &[u8],
-    ) -> Option<Box<LogLine>> {
+    pub fn line_of_no_request(&self, peer: Option<IpAddr>, date: &[u8; 29], begun: &[u8]) -> Option<Box<LogLine>> {
         self.0.as_ref()?;
         let mut before = begin(date);
         let first = begun.trim_ascii_start().split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
         before.push(b'"');
         escape(if first.is_empty() { b"-" } else { first }, &mut before);
         before.push(b'"');
-        let line = LogLine { peer: None, before, after: b"\"-\" \"-\"".to_vec(), status: 0, bytes: 0 };
-        Some(Box::new(line).from_peer(stream))
+        let after = b"\"-\" \"-\"".to_vec();
+        Some(Box::new(LogLine { client: peer, before, after, status: 0, bytes: 0 }))
     }
 
     /// Completes and queues the line of one response.
     #[expect(clippy::boxed_local, reason = "a connection holds it in a box")]
     pub fn write(&self, line: Box<LogLine>) {
         let Some(log) = &self.0 else { return };
-        let mut text = line.peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string()).into_bytes();
+        let mut text = line.client.map_or_else(|| "-".to_owned(), |client| client.to_string()).into_bytes();
         text.extend_from_slice(&line.before);
         let _ = write!(text, " {} {} ", line.status, line.bytes);
         text.extend_from_slice(&line.after);
@@ -80,7 +75,7 @@ fn line_of(date: &[u8; 29], request: &Request) -> Box<LogLine> {
         escape(request.header(name).unwrap_or(b"-"), &mut after);
         after.push(b'"');
     }
-    Box::new(LogLine { peer: None, before, after, status: 0, bytes: 0 })
+    Box::new(LogLine { client: request.client, before, after, status: 0, bytes: 0 })
 }
 
 /// The time: of `Tue, 24 Nov 2026 10:53:20 GMT` the log wants `24/Nov/2026:10:53:20 +0000`.

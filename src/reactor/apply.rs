@@ -151,7 +151,7 @@ impl<N: Network> Engine<N> {
     pub fn refuse(&mut self, id: ConnId, status: u16, text: impl Into<Cow<'static, str>>) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Protocol::Http(http) = &mut conn.protocol else { return };
-        let line = self.log.line_of_no_request(conn.stream.as_ref(), self.clock.date(), http.begun(&conn.kept));
+        let line = self.log.line_of_no_request(http.peer, self.clock.date(), http.begun(&conn.kept));
         http.give_up(&conn.kept);
         http.owe(line);
         conn.kept = Vec::new();

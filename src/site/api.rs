@@ -2,13 +2,12 @@
 //!
 //! Every request needs the login cookie, as the chat itself does.
 
-use super::chat::allowance::{Allowance, Rate};
 use super::chat::entrance::{Place, Reading};
 use super::chat::join::Since;
 use super::chat::v1::Problem;
 use super::chat::{Chat, v1};
 use super::room_name;
-use super::visit::Visit;
+use super::visit::{Visit, too_many};
 use crate::config::Limits;
 use crate::event::{Body, Command, Effect, Effects, Outcome, Response};
 use crate::http::request::Method;
@@ -19,14 +18,11 @@ use crate::store::{self, Draft, Entry, Found, Nonce, PAGE_MAX, Range, RoomFacts}
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// Entries of a page when the request does not say how many.
 const PAGE: u32 = 50;
 /// Rooms with a history in the list: it is made on the loop.
 const ROOMS_MAX: usize = 1000;
-/// Names whose rate is remembered. Those that have their whole allowance are forgotten first.
-const POSTERS_MAX: usize = 10_000;
 
 /// A resource of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +31,9 @@ pub enum Resource {
     Events,
 }
 
-/// The requests that wait for the store, and how much scripts have posted.
+/// The requests that wait for the store.
 pub struct Api {
     waiting: HashMap<ConnId, Waiting>,
-    posters: HashMap<Arc<str>, Allowance>,
-    rate: Rate,
     text_bytes_max: usize,
 }
 
@@ -55,14 +49,9 @@ enum Waiting {
 }
 
 impl Api {
-    /// Nothing waits; rates count from `now` on.
-    pub fn new(limits: &Limits, now: Instant) -> Api {
-        Api {
-            waiting: HashMap::new(),
-            posters: HashMap::new(),
-            rate: Rate::new(limits.message_rate, limits.message_burst, now),
-            text_bytes_max: limits.chat_text_bytes_max,
-        }
+    /// Nothing waits.
+    pub fn new(limits: &Limits) -> Api {
+        Api { waiting: HashMap::new(), text_bytes_max: limits.chat_text_bytes_max }
     }
 
     /// `GET /api/rooms`.
@@ -94,6 +83,9 @@ impl Api {
             (Resource::Messages, Method::Post) => self.post(visit, name, room, chat, out),
             (Resource::Messages, _) => self.read(visit, name, room, out),
             (Resource::Events, method) => {
+                if method == Method::Get {
+                    visit.take_entrance(chat)?;
+                }
                 out.respond(cx.from, event_stream());
                 if method == Method::Get {
                     let reading = Reading { room, name, address: visit.address(), since: since(&visit) };
@@ -151,30 +143,13 @@ impl Api {
         if text.len() > self.text_bytes_max {
             return Err(visit.refusal(413, "why_long_text"));
         }
-        self.allow(&user, cx.now.instant, &visit)?;
-        let turn = chat.take_turn(&user, &room, visit.rank(), cx.now);
-        turn.map_err(|bar| refused(&Problem::Barred(bar, cx.now.wall), 403))?;
+        chat.take_turn(&visit, &user, &room).map_err(|problem| match problem {
+            Problem::TooFast(wait) => too_many(visit.pages, visit.user, "why_too_fast", wait),
+            problem => refused(&problem, 403),
+        })?;
         let draft = Draft::Message { user, nonce, text: text.into() };
         self.ask(cx.from, Waiting::Post, Command::Append { room, at: cx.now.wall, draft }, out);
         Ok(())
-    }
-
-    /// Takes one message of this name's allowance.
-    fn allow(&mut self, user: &Arc<str>, now: Instant, visit: &Visit) -> Result<(), Response> {
-        if self.posters.len() >= POSTERS_MAX && !self.posters.contains_key(user) {
-            let rate = &self.rate;
-            self.posters.retain(|_, allowance| !allowance.is_full(rate, now));
-        }
-        let has_place = self.posters.len() < POSTERS_MAX || self.posters.contains_key(user);
-        let full = || Allowance::full(&self.rate, now);
-        let taken = match has_place {
-            true => self.posters.entry(user.clone()).or_insert_with(full).take(&self.rate, now),
-            false => Err(Duration::from_secs(1)),
-        };
-        taken.map_err(|wait| {
-            let seconds = wait.as_secs().saturating_add(1);
-            visit.refusal(429, "why_too_fast").header("Retry-After", seconds.to_string())
-        })
     }
 
     fn ask(&mut self, from: ConnId, waiting: Waiting, command: Command, out: &mut Effects) {
@@ -200,13 +175,6 @@ impl Api {
             },
         );
         None
-    }
-
-    /// The process stood still: the messages that were sent meanwhile, at the rate, come all at once.
-    pub fn on_stalled(&mut self, stall: Duration) {
-        for allowance in self.posters.values_mut() {
-            allowance.add_stall(&self.rate, stall);
-        }
     }
 
     /// A connection that waited is gone.

@@ -5,8 +5,10 @@
 //! [`v1`], in the same rooms. A room has a log for each of them; how far each member has read is the server's affair. A
 //! WebSocket outside the rooms is an echo.
 
+pub mod addresses;
 pub mod agenda;
 pub mod allowance;
+pub mod allowances;
 pub mod attendance;
 pub mod commands;
 pub mod entrance;
@@ -31,7 +33,7 @@ use crate::event::{Command, Effect, Effects, Kind, Outcome, Payload, Position, R
 use crate::http::event_stream::encode_event;
 use crate::id::ConnId;
 use crate::store::{self, Act, Draft, Entry, Nonce, Refusal, Until};
-use allowance::Allowance;
+use addresses::Addresses;
 use attendance::{Attendance, publish};
 use commands::Order;
 use entrance::{Entrance, Manner, Newcomer, Place, Reader, Reading};
@@ -39,12 +41,12 @@ use expulsion::Expulsion;
 use frames::{barred, not_stored, say, send};
 use join::{Joining, Next};
 use members::{Members, Traits};
-use moderation::{Bar, Moderation, Rank};
-use names::Claim;
+use moderation::{Moderation, Rank};
+use names::{Claim, Names};
 use newcomers::Newcomers;
 use room::Dialect;
 use rules::Rules;
-use speech::Wanted;
+use speech::{Tolls, Wanted};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -63,6 +65,7 @@ pub struct Chat {
     members: Members,
     attendance: Attendance,
     moderation: Moderation,
+    pub addresses: Addresses,
     /// Connections that read their past before they enter or follow a room.
     joining: Newcomers,
     /// Responses that follow a room.
@@ -72,11 +75,12 @@ pub struct Chat {
 
 impl Chat {
     /// No rooms.
-    pub fn new(rules: Rules) -> Chat {
+    pub fn new(rules: Rules, addresses: Addresses, now: Instant) -> Chat {
         Chat {
             members: Members::default(),
-            attendance: Attendance::new(rules.grace),
+            attendance: Attendance::new(Names::new(rules.rate, now), rules.grace),
             moderation: Moderation::default(),
+            addresses,
             joining: Newcomers::default(),
             readers: HashMap::new(),
             rules,
@@ -103,12 +107,16 @@ impl Chat {
         }
     }
 
-    /// Takes the turn of a name to write in a room.
+    /// Takes the turn of the visitor called `name` to write in a room.
     ///
     /// # Errors
-    /// It may not, and why.
-    pub fn take_turn(&mut self, name: &Arc<str>, room: &Arc<str>, rank: Rank, now: Now) -> Result<(), Bar> {
-        self.moderation.take_turn(name, room, rank, now)
+    /// It may not, or it comes too soon.
+    pub fn take_turn(&mut self, visit: &Visit, name: &Arc<str>, room: &Arc<str>) -> Result<(), Problem> {
+        let (address, now) = (visit.address(), visit.cx.now);
+        let mut tolls = Tolls { names: &mut self.attendance.names, addresses: &mut self.addresses };
+        tolls.take(name, address, now.instant).map_err(Problem::TooFast)?;
+        let turn = self.moderation.take_turn(name, room, visit.rank(), now);
+        turn.map_err(|bar| Problem::Barred(bar, now.wall))
     }
 
     /// Whether the room is in no list.
@@ -130,10 +138,9 @@ impl Chat {
     pub fn enter(&mut self, from: ConnId, entrance: Entrance, now: Instant, out: &mut Effects) {
         let Entrance { claim, rank, address, room, manner } = entrance;
         let number = self.attendance.rooms.find_or_make(room);
-        let name = self.attendance.names.enter(claim);
+        let name = self.attendance.names.enter(claim, now);
         let dialect = if matches!(manner, Manner::V1(_)) { Dialect::V1 } else { Dialect::Plain };
-        let allowance = Allowance::full(&self.rules.rate, now);
-        self.members.insert(from, number, name.clone(), Traits { allowance, dialect, rank, address });
+        self.members.insert(from, number, name.clone(), Traits { dialect, rank, address });
         let (joining, next) = match manner {
             Manner::Plain { history: 0 } => return self.be_present(from, now, out),
             Manner::Plain { history } => Joining::plain(history),
@@ -170,15 +177,16 @@ impl Chat {
             return self.expel(from, UNSUPPORTED_DATA, "text only", now.instant, out);
         }
         let text = payload.contiguous();
+        let mut tolls = Tolls { names: &mut self.attendance.names, addresses: &mut self.addresses };
         if member.dialect == Dialect::V1 {
-            let room = &self.attendance.rooms[member.room as usize].name;
-            return match speech::read(text.unwrap_or_default(), member, room, &mut self.moderation, &self.rules, now) {
+            let (frame, room) = (text.unwrap_or_default(), &self.attendance.rooms[member.room as usize].name);
+            return match speech::read(frame, member, room, tolls, &mut self.moderation, &self.rules, now) {
                 Ok(Wanted::Entry(draft)) => self.append(from, draft, now, out),
                 Ok(Wanted::Order(order, nonce)) => self.carry_out(from, order, nonce, now, out),
                 Err((problem, nonce)) => send(from, out, |frame| v1::write_error(&problem, nonce, frame)),
             };
         }
-        if member.allowance.take(&self.rules.rate, now.instant).is_err() {
+        if tolls.take(&member.name, member.address, now.instant).is_err() {
             return self.expel(from, POLICY_VIOLATION, "too fast", now.instant, out);
         }
         let text = text.filter(|text| text.len() <= self.rules.text_bytes_max);
@@ -455,7 +463,7 @@ impl Chat {
             self.attendance.rooms[room].under_way -= 1;
             if let Some(member) = self.members.remove(from) {
                 // It was never there.
-                self.attendance.names.leave(&member.name);
+                self.attendance.names.leave(&member.name, now);
             }
             self.attendance.rooms.drop_if_unused(room);
             return self.let_newcomers_read(now, out);
@@ -470,9 +478,10 @@ impl Chat {
         self.attendance.on_alarm(now, out);
     }
 
-    /// The process stood still: the messages that members sent meanwhile, at their rate, come all at once.
+    /// The process stood still: what clients did meanwhile, at their rates, comes all at once.
     pub fn on_stalled(&mut self, stall: Duration) {
-        self.members.add_stall(&self.rules.rate, stall);
+        self.attendance.names.add_stall(stall);
+        self.addresses.add_stall(stall);
     }
 
     /// From now on no leave is announced.

@@ -52,7 +52,8 @@ impl Upgrades {
     }
 
     /// The checks in their order: head, key and subprotocols (400), version (426), Origin (403), draining (503), cookie
-    /// (401), name (409), ban (403), room (400, 404, 503). Then the connection enters the room of the query.
+    /// (401), name (409), ban (403), room (400, 404, 503), address (429). Then the connection enters the room of the
+    /// query.
     pub fn chat(&self, visit: Visit, chat: &mut Chat, out: &mut Effects) {
         let cx = visit.cx;
         match self.admit(&visit, chat) {
@@ -66,7 +67,7 @@ impl Upgrades {
         }
     }
 
-    fn admit(&self, visit: &Visit, chat: &Chat) -> Result<Admission, Response> {
+    fn admit(&self, visit: &Visit, chat: &mut Chat) -> Result<Admission, Response> {
         let Visit { cx, user, query, origins, pages } = *visit;
         let accept = self.check(cx.request, user, origins, pages)?;
         let subprotocol =
@@ -82,6 +83,7 @@ impl Upgrades {
             Place::NoSuchRoom => return Err(visit.refusal(404, "why_no_room")),
             Place::TooManyRooms => return Err(visit.refusal(503, "why_rooms").header("Retry-After", "60")),
         }
+        visit.take_entrance(chat)?;
         let manner = match subprotocol {
             Some(_) => Manner::V1(Since::parse(query.value("since").as_deref())),
             None => Manner::Plain { history: history_of(query) },

@@ -1,5 +1,6 @@
 //! A request for the chat, over HTTP or to be upgraded, and what its response is made of.
 
+use super::chat::Chat;
 use super::chat::moderation::Rank;
 use super::context::{Context, User};
 use super::language::Localized;
@@ -8,6 +9,7 @@ use super::pages::Pages;
 use crate::event::Response;
 use crate::http::url::Form;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// The challenge of a 401 (RFC 9110 section 11.6.1). No browser knows the scheme, so none asks for a password.
 const CHALLENGE: &str = "Cookie form-action=\"/login\", cookie-name=\"username\"";
@@ -39,11 +41,27 @@ impl<'a> Visit<'a> {
 
     /// The address of the client, if it is known.
     pub fn address(&self) -> Option<IpAddr> {
-        None
+        self.cx.request.client
+    }
+
+    /// Takes an entrance of the allowance of the client's address.
+    ///
+    /// # Errors
+    /// 429: there were too many.
+    pub fn take_entrance(&self, chat: &mut Chat) -> Result<(), Response> {
+        let taken = chat.addresses.take_entrance(self.address(), self.cx.now.instant);
+        taken.map_err(|wait| too_many(self.pages, self.user, "why_entrances", wait))
     }
 
     /// A refusal with this status and text.
     pub fn refusal(&self, status: u16, why: &'static str) -> Response {
         self.pages.error(self.user, status, &Localized::new(why, []))
     }
+}
+
+/// 429 with this text: there may be another one after this time.
+pub fn too_many(pages: &Pages, user: &User, why: &'static str, wait: Duration) -> Response {
+    // Seconds, rounded up: RFC 9110 section 10.2.3 has whole ones.
+    let seconds = wait.as_secs().saturating_add(1);
+    pages.error(user, 429, &Localized::new(why, [])).header("Retry-After", seconds.to_string())
 }

@@ -4,9 +4,9 @@
 //! others are only logged, such as a kick. Of both kinds the store keeps the last [`LOGGED_MAX`].
 
 use super::{Draft, Rights};
+pub use crate::address::Network;
 use crate::clock::UnixMillis;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// Acts in force at most. They are in memory, too.
@@ -100,66 +100,6 @@ impl Until {
 pub enum Whom {
     Name(Arc<str>),
     Network(Network),
-}
-
-/// An address and the number of its first bits that count (CIDR, RFC 4632 section 3.1). The other bits are 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// The network of this address. `None`: the prefix is longer than the address.
-    pub fn new(address: IpAddr, prefix: u8) -> Option<Network> {
-        let (address, bits) = match address.to_canonical() {
-            // An IPv4 address in the form of IPv6 (RFC 4291 section 2.5.5.2) has its prefix counted there.
-            IpAddr::V4(v4) if address.is_ipv6() => return Network::new(v4.into(), prefix.checked_sub(96)?),
-            address @ IpAddr::V4(_) => (address, 32),
-            address @ IpAddr::V6(_) => (address, 128),
-        };
-        (prefix <= bits).then(|| Network { address: masked(address, prefix), prefix })
-    }
-
-    /// Parses `ADDRESS/PREFIX`, or an address, which is a network of its own.
-    pub fn parse(text: &str) -> Option<Network> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) if prefix.bytes().all(|byte| byte.is_ascii_digit()) => {
-                (address, Some(prefix.parse().ok()?))
-            }
-            Some(_) => return None,
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().ok()?;
-        Network::new(address, prefix.unwrap_or(if address.is_ipv4() { 32 } else { 128 }))
-    }
-
-    /// Whether it has this address.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        address.is_ipv4() == self.address.is_ipv4() && masked(address, self.prefix) == self.address
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
-}
-
-/// The address with all bits behind its first `prefix` set to 0.
-fn masked(address: IpAddr, prefix: u8) -> IpAddr {
-    let prefix = u32::from(prefix);
-    match address {
-        IpAddr::V4(v4) => {
-            let mask = u32::MAX.checked_shl(32_u32.saturating_sub(prefix)).unwrap_or(0);
-            Ipv4Addr::from(v4.to_bits() & mask).into()
-        }
-        IpAddr::V6(v6) => {
-            let mask = u128::MAX.checked_shl(128_u32.saturating_sub(prefix)).unwrap_or(0);
-            Ipv6Addr::from(v6.to_bits() & mask).into()
-        }
-    }
 }
 
 impl fmt::Display for Whom {
@@ -353,27 +293,6 @@ mod tests {
             assert!(effects.contains(&Effect::Sets(key.clone())), "{key}");
         }
         assert_eq!(act(Deed::Slow { seconds: 0 }).effect(), Effect::Ends("slow lobby".into()));
-    }
-
-    #[test]
-    fn a_network_has_the_addresses_with_its_prefix() {
-        for (text, inside, outside) in [
-            ("10.1.2.3", "10.1.2.3", "10.1.2.4"),
-            ("10.1.2.3/8", "10.255.0.1", "11.1.2.3"),
-            ("0.0.0.0/0", "203.0.113.9", "2001:db8::1"),
-            ("2001:db8::/64", "2001:db8::ffff", "2001:db8:0:1::"),
-            ("::/0", "2001:db8::1", "10.1.2.3"),
-            ("::ffff:10.0.0.0/104", "10.9.9.9", "::ffff:11.0.0.1"),
-        ] {
-            let network = network(text);
-            assert!(network.contains(inside.parse().expect("an address")), "{text} {inside}");
-            assert!(!network.contains(outside.parse().expect("an address")), "{text} {outside}");
-        }
-        assert_eq!(network("10.1.2.3/8").to_string(), "10.0.0.0/8");
-        for text in ["", "bob", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "2001:db8::/129", "::ffff:1.2.3.4/95", "/8"]
-        {
-            assert_eq!(Network::parse(text), None, "{text}");
-        }
     }
 
     #[test]

@@ -39,13 +39,14 @@ fn documents() -> String {
 fn may_import(layer: &str) -> &'static [&'static str] {
     match layer {
         "id" => &["id"],
+        "address" => &["address"],
         "blocks" => &["blocks"],
         "clock" => &["clock"],
         "password" => &["password"],
-        "config" => &["config", "http", "ws"],
+        "config" => &["config", "address", "http", "ws"],
         "zlib" => &["zlib"],
         "feed" => &["feed"],
-        "store" => &["store", "clock", "config", "id"],
+        "store" => &["store", "address", "clock", "config", "id"],
         "http" => &["http", "zlib", "blocks"],
         "ws" => &["ws", "http", "zlib", "blocks"],
         "net" => &["net", "blocks", "id", "config"],
@@ -54,13 +55,13 @@ fn may_import(layer: &str) -> &'static [&'static str] {
         "conn" => &["conn", "event", "http", "ws", "net", "feed", "blocks", "clock", "id", "config"],
         "client" => &["client", "conn", "event", "http", "net", "workers", "id", "config"],
         "reactor" => &[
-            "reactor", "client", "conn", "event", "http", "ws", "net", "workers", "feed", "store", "blocks", "clock",
-            "id", "config",
+            "reactor", "client", "conn", "event", "http", "ws", "net", "workers", "feed", "store", "address", "blocks",
+            "clock", "id", "config",
         ],
-        "site" => &["site", "event", "store", "http", "ws", "blocks", "clock", "password", "id", "config"],
+        "site" => &["site", "event", "store", "http", "ws", "address", "blocks", "clock", "password", "id", "config"],
         "cli" => &[
-            "cli", "reactor", "site", "event", "http", "ws", "net", "workers", "store", "blocks", "clock", "password",
-            "id", "config",
+            "cli", "reactor", "site", "event", "http", "ws", "net", "workers", "store", "address", "blocks", "clock",
+            "password", "id", "config",
         ],
         _ => &[],
     }

@@ -5,6 +5,7 @@
 //! Attackers are browsers on a foreign page, clients that write their own bytes, members of the room, and the sites
 //! that a search asks. The server's owner is trusted, and so are the files of `--www`, the secret and the flags.
 
+mod addresses;
 mod cookies;
 mod crossing;
 mod files;

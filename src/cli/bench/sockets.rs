@@ -4,10 +4,9 @@ pub mod route;
 
 use super::tls::Tls;
 use crate::id::ConnId;
-use crate::net::listeners::Service;
 use crate::net::socket::Socket;
 use crate::net::wire::Wire;
-use crate::net::{Network, Source};
+use crate::net::{Arrival, Network, Source};
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry};
 use rlimit::Resource;
@@ -146,7 +145,7 @@ fn choose_port_at_connect(_: &socket2::Socket) -> io::Result<()> {
 impl Network for Sockets {
     type Stream = Wire;
 
-    fn accept(&mut self, _: usize) -> io::Result<(Wire, Service)> {
+    fn accept(&mut self, _: usize) -> io::Result<Arrival<Wire>> {
         Err(ErrorKind::WouldBlock.into())
     }
 

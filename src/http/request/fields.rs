@@ -28,6 +28,15 @@ impl<'b> Iterator for FieldLines<'b> {
     }
 }
 
+impl DoubleEndedIterator for FieldLines<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let before_end = self.0.strip_suffix(b"\r\n")?;
+        let (rest, last) = self.0.split_at(memchr::memrchr(b'\n', before_end).map_or(0, |at| at + 1));
+        self.0 = rest;
+        FieldLines(last).next()
+    }
+}
+
 /// What the fields of one head say to the server itself.
 #[derive(Default)]
 pub(super) struct Fields<'b> {
@@ -135,6 +144,7 @@ impl<'b> Fields<'b> {
             query,
             authority,
             http_1_0,
+            client: None,
             fields,
             framing,
             persistence: self.persistence,

@@ -90,6 +90,8 @@ fn the_example_of_rfc_9112_is_read() {
         assert_eq!(request.header("accept-LANGUAGE"), Some(b"en, mi".as_slice()));
         assert_eq!(request.header("Accept"), None);
         assert_eq!((request.fields.count(), request.framing), (3, Framing::None));
+        let (forward, backward): (Vec<_>, Vec<_>) = (request.fields.collect(), request.fields.rev().collect());
+        assert_eq!(forward.into_iter().rev().collect::<Vec<_>>(), backward);
         assert_eq!(request.terms(), Terms { head: false, http_1_0: false, keep_alive: true });
         assert!(!request.expects_continue() && !request.wants_upgrade());
     });

@@ -1,11 +1,11 @@
-//! How many messages a member may send.
+//! How many messages may be sent, or other things done, in a time: a token bucket.
 
 use std::time::{Duration, Instant};
 
 /// A longer stall earns members no more messages: the kernel's buffers could not have held them.
 const ALLOWED_FOR_MAX: Duration = Duration::from_secs(600);
 
-/// The rate of messages, the same for every member.
+/// A rate and a burst: of messages, or of what else is counted like them.
 #[derive(Debug, Clone, Copy)]
 pub struct Rate {
     /// Messages a second; 0 is no limit.
@@ -23,14 +23,15 @@ impl Rate {
     }
 
     fn millis(&self, now: Instant) -> u32 {
-        // Wraps after 49 days; then a member misses one refill.
+        // Wraps after 49 days; then an allowance misses one refill.
         now.saturating_duration_since(self.epoch).as_millis() as u32
     }
 }
 
-/// One member's token bucket.
+/// One token bucket.
+#[derive(Debug)]
 pub struct Allowance {
-    /// Messages that the member may send at once.
+    /// Messages that may be sent at once.
     messages: f32,
     /// When `messages` was computed, milliseconds.
     at: u32,

@@ -27,11 +27,11 @@ pub struct Attendance {
 }
 
 impl Attendance {
-    /// No rooms.
-    pub fn new(grace: Duration) -> Attendance {
+    /// No rooms and no names.
+    pub fn new(names: Names, grace: Duration) -> Attendance {
         Attendance {
             rooms: Rooms::default(),
-            names: Names::default(),
+            names,
             leaving: HashMap::new(),
             agenda: Agenda::default(),
             grace,
@@ -126,7 +126,7 @@ impl Attendance {
     }
 
     fn leave(&mut self, number: usize, name: &Arc<str>, dialect: Dialect, now: Instant, out: &mut Effects) {
-        self.names.leave(name);
+        self.names.leave(name, now);
         let room = &mut self.rooms[number];
         if room.leave(name, dialect, now) && !self.draining {
             say(room, out, |line| plain::write_leave(line, name));

@@ -1,12 +1,10 @@
 //! The members of all rooms, and those that have gone with messages under way.
 
-use super::allowance::{Allowance, Rate};
 use super::moderation::Rank;
 use super::room::Dialect;
 use crate::id::ConnId;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Connections that an operator's `/who` lists.
 const LINES_MAX: usize = 200;
@@ -24,7 +22,6 @@ pub struct Member {
     /// The number of its room.
     pub room: u32,
     pub name: Arc<str>,
-    pub allowance: Allowance,
     pub dialect: Dialect,
     pub rank: Rank,
     /// Of its client, if it is known.
@@ -35,7 +32,6 @@ pub struct Member {
 
 /// What is known of a new member besides its name and its room.
 pub struct Traits {
-    pub allowance: Allowance,
     pub dialect: Dialect,
     pub rank: Rank,
     /// Of its client, if it is known.
@@ -57,9 +53,9 @@ pub struct Leaver {
 impl Members {
     /// A connection is a member from here on.
     pub fn insert(&mut self, id: ConnId, room: usize, name: Arc<str>, traits: Traits) {
-        let Traits { allowance, dialect, rank, address } = traits;
+        let Traits { dialect, rank, address } = traits;
         let (generation, room) = (id.generation(), room as u32);
-        let member = Member { generation, room, name, allowance, dialect, rank, address, unstored: 0 };
+        let member = Member { generation, room, name, dialect, rank, address, unstored: 0 };
         if self.slots.len() <= id.slot() {
             self.slots.resize_with(id.slot() + 1, || None);
         }
@@ -83,7 +79,7 @@ impl Members {
         found.map(|(slot, member)| (ConnId::new(slot, member.generation), member.dialect)).collect()
     }
 
-    /// A line for each connection in a room, with name and address, in the order of their names; at most [`LINES_MAX`].
+    /// A line for each connection in a room, with name and address, in the order of their names; at most `LINES_MAX`.
     pub fn lines(&self, room: u32) -> Vec<String> {
         let members = self.slots.iter().flatten().filter(|member| member.room == room).take(LINES_MAX);
         let mut lines: Vec<String> = members
@@ -95,13 +91,6 @@ impl Members {
         lines.sort_unstable();
         lines
     }
-
-    /// The process stood still: the messages that members sent meanwhile, at their rate, come all at once.
-    pub fn add_stall(&mut self, rate: &Rate, stall: Duration) {
-        for member in self.slots.iter_mut().flatten() {
-            member.allowance.add_stall(rate, stall);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -111,6 +100,6 @@ mod tests {
     #[test]
     fn a_member_is_small() {
         let entry = size_of::<Option<Member>>();
-        assert!(entry <= 56, "{entry} bytes");
+        assert!(entry <= 48, "{entry} bytes");
     }
 }

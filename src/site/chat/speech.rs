@@ -1,14 +1,18 @@
 //! What a member of `squall.v1` wants, and whether it may.
 
+use super::addresses::Addresses;
 use super::commands::{self, Order};
 use super::members::Member;
 use super::moderation::{Moderation, Rank};
+use super::names::Names;
 use super::rules::Rules;
 use super::v1::{self, Problem, Said};
 use crate::clock::Now;
 use crate::store::acts::Deed;
 use crate::store::{Draft, Nonce, Rights};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What is to be done.
 pub enum Wanted {
@@ -17,14 +21,32 @@ pub enum Wanted {
     Order(Order, Nonce),
 }
 
+/// Where messages are taken from: the allowance of their name, and that of their address.
+pub struct Tolls<'a> {
+    pub names: &'a mut Names,
+    pub addresses: &'a mut Addresses,
+}
+
+impl Tolls<'_> {
+    /// Takes one message.
+    ///
+    /// # Errors
+    /// It comes too soon: the time until there is one.
+    pub fn take(&mut self, name: &Arc<str>, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+        self.names.take_message(name, now)?;
+        self.addresses.take_message(address, now)
+    }
+}
+
 /// Reads a frame of a member in this room, and takes what it costs of the member's allowances.
 ///
 /// # Errors
 /// Why it is not done, with the nonce if the frame has one.
 pub fn read(
     frame: &[u8],
-    member: &mut Member,
+    member: &Member,
     room: &Arc<str>,
+    mut tolls: Tolls,
     moderation: &mut Moderation,
     rules: &Rules,
     now: Now,
@@ -32,7 +54,7 @@ pub fn read(
     let said = v1::parse(frame).map_err(|e| (Problem::Malformed, e.0))?;
     let (Said::Message { nonce, .. } | Said::Delete { nonce, .. } | Said::Command { nonce, .. }) = said;
     let wrong = |problem| (problem, Some(nonce));
-    member.allowance.take(&rules.rate, now.instant).map_err(|wait| wrong(Problem::TooFast(wait)))?;
+    tolls.take(&member.name, member.address, now.instant).map_err(|wait| wrong(Problem::TooFast(wait)))?;
     let name = member.name.clone();
     match said {
         Said::Message { text, .. } | Said::Command { text, .. } if text.len() > rules.text_bytes_max => {

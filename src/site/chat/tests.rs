@@ -34,7 +34,7 @@ impl Lobby {
     fn with(limits: Limits) -> Lobby {
         let now = Instant::now();
         let rules = Rules::new(&limits, None, now).expect("no rooms are named");
-        Lobby { chat: Chat::new(rules), store: memory(), now }
+        Lobby { chat: Chat::new(rules, Addresses::new(&limits, now), now), store: memory(), now }
     }
 
     fn enter(&mut self, from: ConnId, name: &str) -> Vec<Heard> {
@@ -171,14 +171,32 @@ fn an_idle_member_earns_one_burst_and_no_more() {
 }
 
 #[test]
-fn two_connections_of_one_name_have_two_allowances() {
-    let mut room = Lobby::with(Limits { message_rate: 1.0, message_burst: 1.0, ..Limits::default() });
+fn two_connections_of_one_name_have_one_allowance() {
+    let mut room = Lobby::with(Limits { message_rate: 1.0, message_burst: 2.0, ..Limits::default() });
     room.enter(conn(0), "alice");
     room.enter(conn(1), "alice");
     assert_eq!(room.say(conn(0), "1"), [all("alice:1")]);
     assert_eq!(room.say(conn(1), "2"), [all("alice:2")]);
     assert_eq!(room.say(conn(0), "3"), [Close(conn(0), 1008, "too fast")], "the name is still there");
     assert!(is_present(&room.chat, "alice"));
+    assert_eq!(room.say(conn(1), "4"), [Close(conn(1), 1008, "too fast"), all("alice leave room")]);
+}
+
+#[test]
+fn all_names_at_an_address_share_an_allowance() {
+    let limits = Limits { message_rate: 1.0, message_burst: 4.0, address_names: 3.0, ..Limits::default() };
+    let mut room = Lobby::with(limits);
+    for (n, name) in ["a", "b", "c", "d", "e"].into_iter().enumerate() {
+        room.enter(conn(n), name);
+    }
+    for n in 0..3 {
+        for _ in 0..4 {
+            assert_eq!(room.say(conn(n), "x").len(), 1, "{n}");
+        }
+    }
+    assert_eq!(room.say(conn(3), "x")[0], Close(conn(3), 1008, "too fast"), "its own allowance is whole");
+    room.now += Duration::from_millis(334);
+    assert_eq!(room.say(conn(4), "x"), [all("e:x")], "three names a second");
 }
 
 #[test]

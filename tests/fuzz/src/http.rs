@@ -126,7 +126,7 @@ pub fn requests(wire: &[u8], cuts: Cuts, limits: &Limits) -> (Vec<Heard>, usize)
     let all = squall::config::Limits { http: *limits, ..Default::default() };
     let held_max = limits.blank_bytes_max + limits.head_bytes_max + 2 * limits.body_bytes_max;
     let mut heard = Vec::new();
-    let (mut http, mut is_over) = (Http::new(Service::Site), false);
+    let (mut http, mut is_over) = (Http::new(Service::Site, None), false);
     let used = feed(wire, cuts, |buf, _| {
         let (used, step) = http.step(buf, &all);
         match step {

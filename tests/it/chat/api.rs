@@ -169,6 +169,23 @@ fn a_script_has_the_rate_of_a_member() {
     assert_eq!((response.status, response.field("retry-after").is_some()), (429, true));
 }
 
+#[test]
+fn requests_and_connections_of_a_name_share_its_allowance() {
+    let site = Site::start(Limits { message_burst: 3.0, ..Limits::default() }, &["--message-rate", "0.1"]);
+    let cookie = login(site.address, "ann");
+    let post = || {
+        let fields = "Content-Type: application/x-www-form-urlencoded\r\n";
+        Client::connect(site.address).ask(request(&cookie, "POST /api/rooms/lobby/messages", fields, "text=hi")).status
+    };
+    let mut member = Member::open(site.address, &cookie, "");
+    assert_eq!(member.heard()["type"], "welcome");
+    assert_eq!([post(), post(), post()], [201; 3]);
+    (0..3).for_each(|_| assert_eq!(member.heard()["type"], "message"));
+    member.say("4", 4);
+    assert_eq!(member.heard()["code"], "too_fast");
+    assert_eq!(post(), 429);
+}
+
 /// A response that follows a room.
 struct Events(Client);
 

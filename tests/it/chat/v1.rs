@@ -50,7 +50,7 @@ impl Member {
     }
 
     #[track_caller]
-    fn say(&mut self, words: &str, n: u32) {
+    pub fn say(&mut self, words: &str, n: u32) {
         self.0.say(&json!({ "type": "message", "text": words, "nonce": nonce(n) }).to_string());
     }
 

@@ -8,7 +8,7 @@
 use super::dice::Dice;
 use squall::id::ConnId;
 use squall::net::listeners::Service;
-use squall::net::{Edge, Network, Ready, Source, Stream};
+use squall::net::{Arrival, Edge, Network, Ready, Source, Stream};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -353,7 +353,7 @@ impl FakeNetwork {
 impl Network for FakeNetwork {
     type Stream = FakeStream;
 
-    fn accept(&mut self, listener: usize) -> io::Result<(FakeStream, Service)> {
+    fn accept(&mut self, listener: usize) -> io::Result<Arrival<FakeStream>> {
         let mut world = self.0.borrow_mut();
         assert!(!world.is_closed, "accepted while draining");
         if world.shortage > 0 && !world.backlogs[listener].is_empty() {
@@ -363,7 +363,9 @@ impl Network for FakeNetwork {
         let pipe = world.backlogs[listener].pop_front().ok_or(ErrorKind::WouldBlock)??;
         world.pipes.push(pipe.clone());
         let service = world.services.get(listener).copied().unwrap_or_default();
-        Ok((FakeStream(pipe), service))
+        let stream = FakeStream(pipe);
+        let peer = stream.peer_addr().ok().map(|address| address.ip());
+        Ok(Arrival { stream, service, peer })
     }
 
     fn connect(&mut self, to: SocketAddr) -> io::Result<FakeStream> {

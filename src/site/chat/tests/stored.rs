@@ -16,7 +16,12 @@ impl Slow {
     fn new() -> Slow {
         let now = Instant::now();
         let rules = Rules::new(&Limits::default(), None, now).expect("no rooms are named");
-        Slow { chat: Chat::new(rules), store: memory(), now, commands: vec![] }
+        Slow {
+            chat: Chat::new(rules, Addresses::new(&Limits::default(), now), now),
+            store: memory(),
+            now,
+            commands: vec![],
+        }
     }
 
     /// What is heard, in words.

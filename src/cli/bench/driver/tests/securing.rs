@@ -1,8 +1,7 @@
 //! Connections that are not there at once: a TLS handshake of several steps, and a backlog that is full.
 
 use super::*;
-use crate::net::Stream;
-use crate::net::listeners::Service;
+use crate::net::{Arrival, Stream};
 use crate::testing::network::{FakeStream, READABLE};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -63,7 +62,7 @@ impl Stream for Securing {
 impl Network for Slow {
     type Stream = Securing;
 
-    fn accept(&mut self, _: usize) -> io::Result<(Securing, Service)> {
+    fn accept(&mut self, _: usize) -> io::Result<Arrival<Securing>> {
         Err(ErrorKind::WouldBlock.into())
     }
 
