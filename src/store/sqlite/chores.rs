@@ -90,7 +90,7 @@ impl<'c> Chores<'c> {
         if self.due.is_empty() && history.texts.is_waiting(now) {
             history.texts.step(now)?;
             // Until the last step the next one needs the pages.
-            self.has_free |= !history.texts.is_waiting(now);
+            self.has_free |= history.texts.due_in(now).is_none();
             return Ok(());
         }
         let Some(kept) = self.kept() else { return Ok(()) };

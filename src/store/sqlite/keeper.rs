@@ -356,6 +356,10 @@ impl<'c> Keeper<'c> {
         match has_chore && self.may_work(now) {
             true => Duration::ZERO,
             false if self.tables.forget.is_waiting() => FORGET_RETRY,
+            false if self.may_work(now) => {
+                let texts = self.tables.history.texts.due_in(now);
+                texts.map_or(self.watch.due_in(now), |texts| texts.min(self.watch.due_in(now)))
+            }
             false => self.watch.due_in(now),
         }
     }
