@@ -30,7 +30,7 @@ use std::sync::Arc;
 pub const IDS_MAX: u64 = 1 << 53;
 /// Entries of one page at most.
 pub const PAGE_MAX: u32 = 200;
-/// What the names begin with that take the place of forgotten ones, in front of a number. Nobody may log in with one.
+/// What the names begin with that take the place of forgotten ones, in front of a number. No user may log in with one.
 pub const ANONYMOUS: &str = "forgotten-";
 
 /// A place in the history of a room: the last entry that a client has. Written `ID.TAG`, the tag as 8 hexadecimal digits;
@@ -135,7 +135,7 @@ pub enum Command {
     Read { room: Arc<str>, range: Range, limit: u32 },
     /// Lists all rooms that have a history. Yields [`Outcome::Rooms`] or [`Outcome::Unread`].
     ListRooms,
-    /// Takes a name out of the history: its entries get a name that nobody has. Every room with one of them gets a
+    /// Takes a name out of the history: its entries get a name that no user has. Every room with one of them gets a
     /// [`Kind::Cleared`], which is told with the real name and stored with the new one; positions in front of it are of
     /// another past from here on. Yields [`Outcome::Entry`] of each room and then [`Outcome::Forgotten`], when neither
     /// the name nor a text that was to be erased is in the store's files; or [`Outcome::Unchanged`].
