@@ -72,7 +72,7 @@
 //! store/sqlite/history.rs `known`        whether a message was stored before, by its nonce
 //! store/sqlite/forget.rs `apply`         what is forgotten with a name; `OTHER_TABLES` lists tables that have names
 //! store/import.rs     `take`             whether an entry of another history may be imported
-//! cli/history/owner.rs `find`            who changes a history: the server that runs, or a store of the command's own
+//! cli/history/owner.rs `find`            what changes a history: the server that runs, or a store of the command itself
 //! ```
 //!
 //! # The route of one GET

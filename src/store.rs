@@ -34,7 +34,7 @@ use words::Words;
 pub const IDS_MAX: u64 = 1 << 53;
 /// Entries of one page at most.
 pub const PAGE_MAX: u32 = 200;
-/// What the names begin with that take the place of forgotten ones, in front of a number. Nobody may log in with one.
+/// What the names begin with that take the place of forgotten ones, in front of a number. No user may log in with one.
 pub const ANONYMOUS: &str = "forgotten-";
 
 /// A place in the history of a room: the last entry that a client has. Written `ID.TAG`, the tag as 8 hexadecimal digits;
@@ -152,7 +152,7 @@ pub enum Command {
     Record { act: Act, nonce: Option<Nonce> },
     /// Reads the last acts, at most `limit` ([`PAGE_MAX`]). Yields [`Outcome::Acts`] or [`Outcome::Unread`].
     ReadActs { limit: u32, nonce: Option<Nonce> },
-    /// Takes a name out of the history: its entries get a name that nobody has. Every room with one of them gets a
+    /// Takes a name out of the history: its entries get a name that no user has. Every room with one of them gets a
     /// [`Kind::Cleared`], which is told with the real name and stored with the new one; positions in front of it are of
     /// another past from here on. Yields [`Outcome::Entry`] of each room and then [`Outcome::Forgotten`], when neither
     /// the name nor a text that was to be erased is in the store's files; or [`Outcome::Unchanged`].

@@ -88,7 +88,7 @@ pub struct CheckArgs {
 pub struct ForgetArgs {
     /// The name
     pub name: String,
-    /// Keep its texts, under a name that nobody has
+    /// Keep its texts, under a name that no user can have
     #[arg(long)]
     pub keep_texts: bool,
     #[command(flatten)]

@@ -80,7 +80,7 @@ fn the_texts_of_a_forgotten_name_may_stay() {
         assert_eq!(names(&page), ["forgotten-2", "forgotten-1", "forgotten-2", "forgotten-3"]);
         assert_eq!(texts(&page), [Some("text"); 3]);
         let anew = entry(store, message("ann", Some(1), "text"));
-        assert_eq!(anew.id, 5, "whoever comes back under the name is another user");
+        assert_eq!(anew.id, 5, "a user that comes back under the name is another one");
         let (_, outcome) = forget(store, "ann", Texts::Erase);
         let Outcome::Forgotten(Forgotten { rooms: 1, anonymous: Some(again) }) = outcome else { panic!("{outcome:?}") };
         assert!(!["forgotten-1", "forgotten-2", "forgotten-3"].contains(&&*again));

@@ -18,7 +18,7 @@ const OTHER_TABLES: &[&str] = &[
     "DELETE FROM claims WHERE name = ?1",
     "DELETE FROM acts WHERE subject = ?1",
     // What an operator has done stays in force.
-    "UPDATE acts SET by = 'forgotten' WHERE by = ?1",
+    "UPDATE acts SET by = 'forgotten-0' WHERE by = ?1",
 ];
 
 /// Forgets names.

@@ -77,7 +77,7 @@ fn members_are_told_and_the_files_have_neither_text_nor_name() {
 }
 
 #[test]
-fn texts_may_stay_under_a_name_that_nobody_can_have() {
+fn texts_may_stay_under_a_name_that_no_user_can_have() {
     let home = Home::new();
     let server = home.serve();
     say(&server, "wanda-4711", "lobby", "a text of hers");
