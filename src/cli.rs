@@ -4,6 +4,8 @@
 pub mod bench;
 pub mod cookie;
 pub mod fetch;
+#[cfg(feature = "history")]
+pub mod history;
 #[cfg(feature = "bench")]
 pub mod model;
 #[cfg(feature = "bench")]

@@ -83,6 +83,14 @@ impl UnixMillis {
         UnixMillis(millis).min(UnixMillis::LAST)
     }
 
+    /// Parses a time as it is written, and no other spelling of it.
+    pub fn parse(text: &str) -> Option<UnixMillis> {
+        let time: DateTime = text.strip_suffix('Z')?.parse().ok()?;
+        let since = time.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0)).as_millis();
+        let parsed = u64::try_from(since).ok().map(UnixMillis).filter(|&time| time <= UnixMillis::LAST)?;
+        (parsed.to_string() == text).then_some(parsed)
+    }
+
     /// Milliseconds since 1970.
     pub fn millis(self) -> u64 {
         self.0
@@ -161,6 +169,22 @@ mod tests {
             let time = UnixMillis::nearest(UNIX_EPOCH + Duration::from_millis(millis) + Duration::from_micros(999));
             assert_eq!((time.millis(), time.to_string().as_str()), (millis, text));
             assert_eq!(time.whole().seconds(), millis / 1000);
+            assert_eq!(UnixMillis::parse(text), Some(time));
+        }
+        for text in [
+            "",
+            "Z",
+            "1970-01-01T00:00:00Z",
+            "1970-01-01T00:00:00.000",
+            "1970-01-01t00:00:00.000Z",
+            "1970-01-01 00:00:00.000Z",
+            "1970-01-01T00:00:00.0001Z",
+            "1969-12-31T23:59:59.999Z",
+            "2023-02-29T00:00:00.000Z",
+            "2023-11-14T22:13:20.123+01:00",
+            "+002023-11-14T22:13:20.123Z",
+        ] {
+            assert_eq!(UnixMillis::parse(text), None, "{text}");
         }
         assert_eq!(UnixMillis::nearest(UNIX_EPOCH - Duration::from_secs(1)), UnixMillis::default());
         assert_eq!(UnixMillis::nearest(after(1 << 60)), UnixMillis::LAST);

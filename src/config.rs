@@ -11,6 +11,8 @@ mod chat_args;
 mod cookie_args;
 mod fetch_args;
 mod history_args;
+#[cfg(feature = "history")]
+mod history_tools_args;
 mod limits;
 mod numbers;
 mod operator_args;
@@ -26,6 +28,10 @@ pub use fetch_args::FetchArgs;
 pub use history_args::{History, HistoryArgs};
 #[cfg(feature = "history")]
 pub use history_args::{HistoryKeep, HistorySync};
+#[cfg(feature = "history")]
+pub use history_tools_args::{
+    BackupArgs, CheckArgs, DataDir, ExportArgs, ForgetArgs, HistoryTool, HistoryToolsArgs, ImportArgs,
+};
 pub use limits::Limits;
 pub use operator_args::OperatorArgs;
 pub use origin::parse_origin;
@@ -141,6 +147,9 @@ pub enum Command {
     Cookie(CookieArgs),
     /// Ask for an operator's password and print the line for --operators-file
     Operator(OperatorArgs),
+    #[cfg(feature = "history")]
+    /// Export, back up, check and change the history of the rooms, while a server runs or without one
+    History(HistoryToolsArgs),
     #[cfg(feature = "bench")]
     /// Load an HTTP server and report its rate and times, with the options of ab
     Bench(Box<BenchArgs>),

@@ -11,6 +11,7 @@ macro_rules! document {
         /// [chat]: crate::doc::chat
         /// [conformance]: crate::doc::conformance
         /// [development]: crate::doc::development
+        /// [history]: crate::doc::history
         /// [http]: crate::doc::http
         /// [limits]: crate::doc::limits
         /// [models]: crate::doc::models
@@ -33,6 +34,7 @@ macro_rules! document {
 
 document!(running, "doc/running.md");
 document!(chat, "doc/chat.md");
+document!(history, "doc/history.md");
 document!(http, "doc/http.md");
 document!(bench, "doc/bench.md");
 document!(bench_json, "doc/bench_json.md");

@@ -37,6 +37,13 @@ pub trait App {
         let _ = (from, request, body, now, out);
     }
 
+    /// The same on a listener for the owner of the server, [`Service::Control`](crate::net::listeners::Service). By
+    /// default there is nothing to ask for.
+    fn control(&mut self, from: ConnId, request: &Request<'_>, body: &[u8], now: Now, out: &mut Effects) {
+        let _ = (request, body, now);
+        out.respond(from, Response::text(404, "There is nothing here.\n"));
+    }
+
     /// One whole WebSocket message; text is valid UTF-8.
     fn message(&mut self, from: ConnId, kind: Kind, payload: Payload<'_>, now: Now, out: &mut Effects) {
         let _ = (from, kind, payload, now, out);

@@ -22,7 +22,7 @@
 //! | `feed` | what is said in a room until every member has it, and cursors in it | knows WebSocket or HTTP |
 //! | `store` | the history of the rooms, in memory or in a file on a thread of its own | decides who may read or write |
 //! | `workers` | threads for what blocks: names, files, the access log | – |
-//! | `cli` | one module for each command: serve, fetch, bench, verify, cookie, operator; three server models | – |
+//! | `cli` | one module for each command: serve, fetch, bench, verify, cookie, operator, history; three server models | – |
 //! | `site` | login, chat and its HTTP interface, search, pages, files: values in, effects out | names a socket, waits, reads a clock |
 //!
 //! `src/doc/reading.md` ([`doc::reading`]) says in which order to read the code, and what to notice at each stop.
@@ -68,7 +68,11 @@
 //! site/chat/room.rs   `plan_leave`       when a leave is announced
 //! reactor/history.rs  `busy`             members are not read: too much waits for the store
 //! store/sqlite/keeper.rs `objection`     whether a message is refused: the disk, the file
+//! store/sqlite/search.rs `run`           which messages a search looks at, and where its step ends
 //! store/sqlite/history.rs `known`        whether a message was stored before, by its nonce
+//! store/sqlite/forget.rs `apply`         what is forgotten with a name; `OTHER_TABLES` lists tables that have names
+//! store/import.rs     `take`             whether an entry of another history may be imported
+//! cli/history/owner.rs `find`            who changes a history: the server that runs, or a store of the command's own
 //! ```
 //!
 //! # The route of one GET

@@ -24,6 +24,8 @@ fn main() -> ExitCode {
         Some(Command::Cookie(args)) => squall::cli::cookie::run(&args),
         Some(Command::Operator(args)) => squall::cli::operator::run(&args),
         Some(Command::Verify(args)) => squall::cli::verify::run(&args),
+        #[cfg(feature = "history")]
+        Some(Command::History(args)) => squall::cli::history::run(&args),
         #[cfg(feature = "bench")]
         Some(Command::Bench(args)) => squall::cli::bench::run(&args),
         #[cfg(feature = "bench")]

@@ -4,6 +4,7 @@
 //! ([`Source`], [`Ready`]). Sockets are registered once, for both directions, edge-triggered (epoll(7)).
 
 pub mod address;
+pub mod doors;
 pub mod kernel;
 pub mod listeners;
 pub mod outbox;

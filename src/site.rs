@@ -10,10 +10,14 @@ pub mod base;
 pub mod chat;
 pub mod chat_page;
 pub mod context;
+#[cfg(feature = "history")]
+pub mod control;
 pub mod cookie;
 pub mod files;
 pub mod index;
 pub mod language;
+#[cfg(feature = "history")]
+pub mod lines;
 pub mod login;
 pub mod name;
 pub mod operators;
@@ -38,6 +42,8 @@ use chat::Chat;
 use chat::addresses::Addresses;
 use chat::rules::Rules;
 use context::Context;
+#[cfg(feature = "history")]
+use control::Control;
 use files::Files;
 use index::Index;
 use language::Localized;
@@ -86,6 +92,8 @@ pub struct Site {
     upgrades: Upgrades,
     chat: Chat,
     api: Api,
+    #[cfg(feature = "history")]
+    control: Control,
     search: Search,
     files: Files,
 }
@@ -107,6 +115,8 @@ impl Site {
             upgrades: Upgrades::new(limits),
             chat: Chat::new(rules, Addresses::new(limits, now), now),
             api: Api::new(limits),
+            #[cfg(feature = "history")]
+            control: Control::default(),
             search: Search::new(&settings, limits)?,
             origins: Origins::new(settings.allow_origin),
             files: Files::new(settings.www),
@@ -189,6 +199,11 @@ impl App for Site {
         self.route(Context { from, request, body, now }, out);
     }
 
+    #[cfg(feature = "history")]
+    fn control(&mut self, from: ConnId, request: &Request<'_>, body: &[u8], now: Now, out: &mut Effects) {
+        self.control.request(Context { from, request, body, now }, out);
+    }
+
     fn message(&mut self, from: ConnId, kind: Kind, payload: Payload<'_>, now: Now, out: &mut Effects) {
         self.chat.on_message(from, kind, payload, now, out);
     }
@@ -210,6 +225,8 @@ impl App for Site {
     }
 
     fn stored(&mut self, from: ConnId, outcome: Outcome, now: Now, out: &mut Effects) {
+        #[cfg(feature = "history")]
+        let Some(outcome) = self.control.on_stored(from, outcome, out) else { return };
         let outcome = self.login.on_stored(from, outcome, now, &self.pages, out);
         let outcome = outcome.and_then(|outcome| self.api.on_stored(from, outcome, &self.chat, out));
         if let Some(outcome) = outcome {
@@ -220,6 +237,8 @@ impl App for Site {
     fn woke(&mut self, from: ConnId, now: Now, out: &mut Effects) {
         match from {
             ConnId::NONE => self.chat.on_alarm(now.instant, out),
+            #[cfg(feature = "history")]
+            _ if self.control.on_woke(from, out) => {}
             _ => self.index.resume(from, &self.pages, out),
         }
     }
@@ -229,6 +248,8 @@ impl App for Site {
         self.search.on_left(from);
         self.files.on_left(from);
         self.api.on_left(from);
+        #[cfg(feature = "history")]
+        self.control.on_left(from);
         self.login.on_left(from);
         self.chat.on_left(from, now.instant, out);
     }

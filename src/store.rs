@@ -15,21 +15,27 @@
 pub mod acts;
 #[cfg(test)]
 mod contract;
+pub mod import;
 pub mod memory;
 #[cfg(feature = "history")]
 pub mod sqlite;
 pub mod tags;
+pub mod words;
 
 use crate::clock::UnixMillis;
 use crate::id::ConnId;
 pub use acts::{Act, Deed, Until, Whom};
+pub use import::{Flaw, Wrong};
 use std::fmt;
 use std::sync::Arc;
+use words::Words;
 
 /// Ids stay below this, so that JavaScript's numbers hold them exactly.
 pub const IDS_MAX: u64 = 1 << 53;
 /// Entries of one page at most.
 pub const PAGE_MAX: u32 = 200;
+/// What the names begin with that take the place of forgotten ones, in front of a number. Nobody may log in with one.
+pub const ANONYMOUS: &str = "forgotten-";
 
 /// A place in the history of a room: the last entry that a client has. Written `ID.TAG`, the tag as 8 hexadecimal digits;
 /// before the first entry `0.0`.
@@ -131,18 +137,30 @@ pub enum Command {
     /// Reads a part of the history, at most `limit` entries ([`PAGE_MAX`]). Yields [`Outcome::Page`] or
     /// [`Outcome::Unread`].
     Read { room: Arc<str>, range: Range, limit: u32 },
+    /// Searches the messages of a room, the newest first: those with a smaller id than `before`, if there is one. At most
+    /// `limit` of them ([`PAGE_MAX`]) that have all the words. Yields [`Outcome::Found`] or [`Outcome::Unread`].
+    Search { room: Arc<str>, words: Words, before: Option<u64>, limit: u32 },
     /// Lists all rooms that have a history. Yields [`Outcome::Rooms`] or [`Outcome::Unread`].
     ListRooms,
     /// Claims a name of a user, unless it or one that shares a look with it is claimed. A claim of the same name marks
     /// it as used `at` this time. `signer` stands for the secret of the cookies: claims under another one do not count.
     /// Yields [`Outcome::Claimed`] or [`Outcome::Unclaimed`].
     Claim { name: Arc<str>, looks: [Box<str>; 2], signer: u64, at: UnixMillis },
-    /// Stores what an operator has done; `nonce` is only told back. [`Deed::Free`] removes the claim to the name. Yields [`Outcome::Recorded`], and behind it
-    /// [`Outcome::Act`], or of an act that is an entry of the history as well ([`Act::draft`]) [`Outcome::Entry`]; or
-    /// [`Outcome::Refused`].
+    /// Stores what an operator has done; `nonce` is only told back. [`Deed::Free`] removes the claim to the name. Yields
+    /// [`Outcome::Recorded`], and behind it [`Outcome::Act`], or of an act that is an entry of the history as well
+    /// ([`Act::draft`]) [`Outcome::Entry`]; or [`Outcome::Refused`].
     Record { act: Act, nonce: Option<Nonce> },
     /// Reads the last acts, at most `limit` ([`PAGE_MAX`]). Yields [`Outcome::Acts`] or [`Outcome::Unread`].
     ReadActs { limit: u32, nonce: Option<Nonce> },
+    /// Takes a name out of the history: its entries get a name that nobody has. Every room with one of them gets a
+    /// [`Kind::Cleared`], which is told with the real name and stored with the new one; positions in front of it are of
+    /// another past from here on. Yields [`Outcome::Entry`] of each room and then [`Outcome::Forgotten`], when neither
+    /// the name nor a text that was to be erased is in the store's files; or [`Outcome::Unchanged`].
+    Forget { user: Arc<str>, texts: Texts, at: UnixMillis },
+    /// Appends entries of another history to a room, with their ids, tags and times: all of them, or none. `after` is
+    /// the position of the room's last entry; behind [`Position::START`] the room has to be new, and the first id may be
+    /// any. Yields [`Outcome::Entry`] of each entry and then [`Outcome::Imported`]; or [`Outcome::NotImported`].
+    Import { room: Arc<str>, after: Position, entries: Vec<Entry> },
 }
 
 impl Command {
@@ -152,9 +170,24 @@ impl Command {
             Command::Append { room, draft, .. } => Outcome::Refused { room, nonce: draft.nonce(), why },
             Command::Record { act, nonce } => Outcome::Refused { room: act.room, nonce, why },
             Command::Claim { name, .. } => Outcome::Unclaimed { name, why },
-            Command::Read { .. } | Command::ListRooms | Command::ReadActs { .. } => Outcome::Unread,
+            Command::Forget { .. } => Outcome::Unchanged(why),
+            Command::Import { room, .. } => {
+                Outcome::NotImported { room, flaw: Flaw { index: 0, why: Wrong::Refused(why) } }
+            }
+            Command::Read { .. } | Command::Search { .. } | Command::ListRooms | Command::ReadActs { .. } => {
+                Outcome::Unread
+            }
         }
     }
+}
+
+/// What becomes of the texts of a name that is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Texts {
+    /// They are erased, as by a clear.
+    Erase,
+    /// They stay, under the new name.
+    Keep,
 }
 
 /// An entry without its id.
@@ -207,10 +240,13 @@ pub enum Outcome {
     Appended { room: Arc<str>, nonce: Option<Nonce>, position: Position, is_new: bool },
     /// For the connection that asked: nothing was stored.
     Refused { room: Arc<str>, nonce: Option<Nonce>, why: Refusal },
-    /// For every member of the room, about no connection: a new entry. Its id is that of the one before plus 1.
+    /// For every member of the room, about no connection: a new entry. Its id is that of the one before plus 1; the first
+    /// one of a room that is imported may have any.
     Entry { room: Arc<str>, entry: Entry },
     /// For the connection that asked.
     Page { room: Arc<str>, page: Page },
+    /// For the connection that asked.
+    Found { room: Arc<str>, found: Found },
     /// For the connection that asked: in the order of their names.
     Rooms(Vec<RoomFacts>),
     /// For the connection that asked: the act is stored, and the entry that it has made is at this position.
@@ -228,6 +264,14 @@ pub enum Outcome {
     Claimed { name: Arc<str>, claim: Claim },
     /// For the connection that asked: the claim was not stored.
     Unclaimed { name: Arc<str>, why: Refusal },
+    /// For the connection that asked: the name is forgotten.
+    Forgotten(Forgotten),
+    /// For the connection that asked: nothing was forgotten.
+    Unchanged(Refusal),
+    /// For the connection that asked: all of the entries are stored; `last` is the position of the last one.
+    Imported { room: Arc<str>, last: Position },
+    /// For the connection that asked: none of the entries is stored.
+    NotImported { room: Arc<str>, flaw: Flaw },
 }
 
 /// What became of a claim to a name.
@@ -237,6 +281,15 @@ pub enum Claim {
     New,
     /// The name was claimed before, or one that looks like it.
     Taken,
+}
+
+/// What became of a name that was to be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Rooms with entries of that name.
+    pub rooms: usize,
+    /// The name in their place; `None` if the history has no such name.
+    pub anonymous: Option<Arc<str>>,
 }
 
 impl Outcome {
@@ -274,6 +327,15 @@ pub struct Page {
     pub oldest: u64,
     /// Of a [`Range::After`]; [`Past::Ours`] for any other range.
     pub past: Past,
+}
+
+/// What one step of a search has found. A step has a limit of work, so it may end before it has found enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Messages that have all the words, the newest first.
+    pub entries: Vec<Entry>,
+    /// The search goes on before this id, which is smaller than that of the step; `None` if it is at its end.
+    pub next: Option<u64>,
 }
 
 /// Whether a client's position is one of this history.

@@ -7,6 +7,8 @@ use crate::config::{CookieSecure, Limits, Serve};
 use crate::net::listeners::{Listener, Service, Transport};
 use crate::reactor::Loop;
 use crate::reactor::https::{TlsFiles, ToHttps};
+#[cfg(feature = "history")]
+use crate::site::control;
 use crate::site::{self, Settings, Site};
 #[cfg(feature = "history")]
 use crate::store::sqlite::{Sqlite, SqliteOptions};
@@ -42,6 +44,11 @@ pub fn bind(serve: &Serve, limits: Limits) -> Result<Loop<Site>, String> {
     if serve.history.history == History::Sqlite {
         let store = Sqlite::open(&serve.data_dir, SqliteOptions::of(&serve.history), running.waker())?;
         running.server().keep_history(Box::new(store));
+        // Behind the store, which holds the lock of the directory: a socket that is there is of an earlier process.
+        let path = serve.data_dir.join(control::SOCKET);
+        if let Err(e) = running.open_door(&path, Service::Control) {
+            log::warn!("{}: {e}; squall history forget and import cannot ask this server", path.display());
+        }
     }
     if let Some(path) = &serve.ca_file {
         running.trust(path)?;

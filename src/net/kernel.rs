@@ -4,7 +4,8 @@
 //! we go out. The description of a listener says whether it speaks TLS; a connection keeps what it began with.
 
 use crate::id::ConnId;
-use crate::net::listeners::{Listener, Transport};
+use crate::net::doors::Door;
+use crate::net::listeners::{Listener, Service, Transport};
 #[cfg(feature = "tls")]
 use crate::net::tls::{self, TlsStream};
 use crate::net::wire::Wire;
@@ -19,6 +20,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
+use std::path::Path;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 
@@ -54,6 +56,8 @@ pub fn readiness(event: &Event) -> (Source, Ready) {
 pub struct Kernel {
     registry: Registry,
     listeners: Vec<(TcpListener, Listener)>,
+    /// Their numbers are behind those of the listeners.
+    doors: Vec<(Door, Service)>,
     /// For what the listeners accept that speak TLS.
     #[cfg(feature = "tls")]
     tls_server: Option<Arc<ServerConfig>>,
@@ -81,6 +85,7 @@ impl Kernel {
         Ok(Kernel {
             registry,
             listeners,
+            doors: vec![],
             #[cfg(feature = "tls")]
             tls_server: None,
             #[cfg(feature = "tls")]
@@ -91,6 +96,18 @@ impl Kernel {
     /// The listeners, with the ports the kernel chose for 0.
     pub fn described(&self) -> Vec<Listener> {
         self.listeners.iter().map(|&(_, listener)| listener).collect()
+    }
+
+    /// Opens a door on `path` ([`Door::open`]).
+    ///
+    /// # Errors
+    /// As of [`Door::open`], or there is no room for a watch.
+    pub fn open_door(&mut self, path: &Path, service: Service) -> io::Result<()> {
+        let mut door = Door::open(path)?;
+        let token = Source::Listener(self.listeners()).token();
+        self.registry.register(&mut door.listener, token, Interest::READABLE)?;
+        self.doors.push((door, service));
+        Ok(())
     }
 
     /// From now on the listeners that speak TLS use this; connections that are there keep what they have.
@@ -157,7 +174,11 @@ impl Network for Kernel {
     type Stream = Wire;
 
     fn accept(&mut self, n: usize) -> io::Result<Arrival<Wire>> {
-        let Some((socket, listener)) = self.listeners.get(n) else { return Err(ErrorKind::WouldBlock.into()) };
+        let Some((socket, listener)) = self.listeners.get(n) else {
+            let door = n.checked_sub(self.listeners.len()).and_then(|n| self.doors.get(n));
+            let (door, service) = door.ok_or(ErrorKind::WouldBlock)?;
+            return Ok(Arrival { stream: Wire::Plain(door.accept()?.into()), service: *service, peer: None });
+        };
         let (stream, peer) = socket.accept()?;
         let stream = match listener.transport {
             Transport::Tcp => Wire::Plain(stream.into()),
@@ -188,10 +209,11 @@ impl Network for Kernel {
     }
 
     fn listeners(&self) -> usize {
-        self.listeners.len()
+        self.listeners.len() + self.doors.len()
     }
 
     fn stop_listening(&mut self) {
         self.listeners.clear();
+        self.doors.clear();
     }
 }

@@ -35,6 +35,8 @@ pub enum Service {
     Site,
     /// Redirects to https.
     Redirect,
+    /// What the owner of the server asks it to do.
+    Control,
 }
 
 /// The state of all listeners.
@@ -64,6 +66,11 @@ impl Acceptor {
     /// For `listeners` listeners; all are tried at once, as what came before the first wait brings no edge.
     pub fn new(listeners: usize) -> Acceptor {
         Acceptor { ready: vec![true; listeners], turn: 0, gate_open: true, retry_at: None, is_short: false }
+    }
+
+    /// There is one more listener.
+    pub fn add(&mut self) {
+        self.ready.push(true);
     }
 
     /// Listener number `n` has a connection waiting.

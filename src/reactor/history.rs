@@ -64,7 +64,14 @@ impl History {
             conns.release(HELD);
         }
         if let Some(ws) = conns.get_mut(id).and_then(Connection::ws) {
-            let is_read = matches!(outcome, Outcome::Page { .. } | Outcome::Acts { .. } | Outcome::Unread);
+            let is_read = !matches!(
+                outcome,
+                Outcome::Appended { .. }
+                    | Outcome::Refused { .. }
+                    | Outcome::Recorded { .. }
+                    | Outcome::Claimed { .. }
+                    | Outcome::Unclaimed { .. }
+            );
             let was_unread = ws.awaits_store(limits);
             ws.unstored = ws.unstored.saturating_sub(if is_read { limits.unstored_max } else { 1 });
             if was_unread {
@@ -103,6 +110,7 @@ impl History {
 fn price(outcome: &Outcome) -> usize {
     match outcome {
         Outcome::Page { page, .. } => 1 + 4 * page.entries.len(),
+        Outcome::Found { found, .. } => 1 + 4 * found.entries.len(),
         Outcome::Rooms(rooms) => 1 + rooms.len(),
         Outcome::Acts { acts, .. } | Outcome::InForce(acts) => 1 + acts.len(),
         _ => 1,
@@ -113,6 +121,6 @@ fn price(outcome: &Outcome) -> usize {
 fn weight(command: &Command, limits: &Limits) -> u16 {
     match command {
         Command::Append { .. } | Command::Record { .. } | Command::Claim { .. } => 1,
-        Command::Read { .. } | Command::ListRooms | Command::ReadActs { .. } => limits.unstored_max,
+        _ => limits.unstored_max,
     }
 }

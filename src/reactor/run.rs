@@ -15,6 +15,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_mio::v1_0::Signals;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,7 @@ impl<A: App> Loop<A> {
             (Service::Site, Transport::Tcp) => format!("squall listening on http://{address}/"),
             (Service::Site, Transport::Tls) => format!("squall listening on https://{address}/"),
             (Service::Redirect, _) => format!("squall redirecting http://{address}/ to https"),
+            (Service::Control, _) => format!("squall takes its owner's requests on {address}"),
         };
         self.listeners.iter().map(line).collect()
     }
@@ -77,6 +79,16 @@ impl<A: App> Loop<A> {
     /// From now on every response is a line of `log`.
     pub fn log_to(&mut self, log: LineLog) {
         self.server.log_to(log);
+    }
+
+    /// From now on it listens on this path of this machine, too, for what the owner of the process asks.
+    ///
+    /// # Errors
+    /// As of [`Kernel::open_door`].
+    pub fn open_door(&mut self, path: &Path, service: Service) -> io::Result<()> {
+        self.server.engine.network.open_door(path, service)?;
+        self.server.acceptor.add();
+        Ok(())
     }
 
     /// What is there now.

@@ -193,7 +193,8 @@ impl<N: Network, A: App> Server<N, A> {
         let Server { app, effects, engine, batch, to_https, proxies, .. } = &mut *self;
         let Engine { conns, limits, codecs, log, clock, .. } = engine;
         let conn = conns.get_mut(id)?;
-        let to_https = to_https.as_ref().filter(|_| conn.http().is_some_and(|http| http.service == Service::Redirect));
+        let service = conn.http().map_or(Service::Site, |http| http.service);
+        let to_https = to_https.as_ref().filter(|_| service == Service::Redirect);
         // Matched where it lies: a request that is moved costs 54 instructions (callgrind).
         let mut stepped = conn.step(&mut batch.buffer[range.clone()], codecs.codec(), limits, now);
         let used = stepped.0;
@@ -208,8 +209,10 @@ impl<N: Network, A: App> Server<N, A> {
                 log::trace!("{id:?} requests {} {}", request.method_token(), request.target());
                 let line = log.line(clock.date(), request);
                 let redirect = to_https.and_then(|to| to.redirect(request));
-                if redirect.is_none() {
-                    app.request(id, request, body, now, effects);
+                match service {
+                    Service::Control => app.control(id, request, body, now, effects),
+                    _ if redirect.is_none() => app.request(id, request, body, now, effects),
+                    _ => {}
                 }
                 if let Some(http) = conn.http() {
                     http.owe(line);

@@ -1,4 +1,4 @@
-//! The chat over HTTP: the list of rooms, pages of a room's history, its events, and messages from scripts.
+//! The chat over HTTP: the list of rooms, pages of a room's history, searches in it, its events, and messages from scripts.
 //!
 //! Every request needs the login cookie, as the chat itself does.
 
@@ -13,7 +13,8 @@ use crate::event::{Body, Command, Effect, Effects, Outcome, Response};
 use crate::http::request::Method;
 use crate::http::url::Form;
 use crate::id::ConnId;
-use crate::store::{self, Draft, Nonce, PAGE_MAX, Range, RoomFacts};
+use crate::store::words::Words;
+use crate::store::{self, Draft, Entry, Found, Nonce, PAGE_MAX, Range, RoomFacts};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct Api {
 enum Waiting {
     /// A page of the history, for this reader.
     Page(Arc<str>),
+    /// Messages that are searched for, for this reader.
+    Search(Arc<str>),
     Rooms,
     /// Its message is to be stored.
     Post,
@@ -101,12 +104,22 @@ impl Api {
             None => Ok(None),
             Some(text) => text.parse::<u64>().map(Some).map_err(|_| visit.refusal(400, "why_page")),
         };
-        let range = number("before")?.map_or(Range::Last, Range::Before);
+        let before = number("before")?;
         let limit = number("limit")?.map_or(PAGE, |limit| u32::try_from(limit).unwrap_or(u32::MAX));
         if !(1..=PAGE_MAX).contains(&limit) {
             return Err(visit.refusal(400, "why_page"));
         }
-        self.ask(visit.cx.from, Waiting::Page(name), Command::Read { room, range, limit }, out);
+        let (waiting, command) = match visit.query.value("q") {
+            None => {
+                let range = before.map_or(Range::Last, Range::Before);
+                (Waiting::Page(name), Command::Read { room, range, limit })
+            }
+            Some(query) => {
+                let words = Words::parse(&query).map_err(|_| visit.refusal(400, "why_words"))?;
+                (Waiting::Search(name), Command::Search { room, words, before, limit })
+            }
+        };
+        self.ask(visit.cx.from, waiting, command, out);
         Ok(())
     }
 
@@ -151,6 +164,7 @@ impl Api {
             from,
             match (waiting, outcome) {
                 (Waiting::Page(reader), Outcome::Page { page, .. }) => page_response(&page, &reader),
+                (Waiting::Search(reader), Outcome::Found { found, .. }) => found_response(&found, &reader),
                 (Waiting::Rooms, Outcome::Rooms(rooms)) => rooms_response(rooms, chat),
                 (Waiting::Post, Outcome::Appended { nonce, position, is_new, .. }) => {
                     let nonce = nonce.map(|nonce| nonce.to_string());
@@ -209,14 +223,25 @@ fn posted(visit: &Visit) -> Result<(String, Option<Nonce>), Response> {
 }
 
 fn page_response(page: &store::Page, reader: &str) -> Response {
+    let rest = format!("\"oldest\":{},\"position\":\"{}\"", page.oldest, page.last);
+    messages_response(&page.entries, &rest, reader)
+}
+
+fn found_response(found: &Found, reader: &str) -> Response {
+    let next = found.next.map_or("null".into(), |id| id.to_string());
+    messages_response(&found.entries, &format!("\"next\":{next}"), reader)
+}
+
+/// An object with these entries; `rest` is what it has besides them.
+fn messages_response(entries: &[Entry], rest: &str, reader: &str) -> Response {
     let mut body = b"{\"messages\":[".to_vec();
-    for (n, entry) in page.entries.iter().enumerate() {
+    for (n, entry) in entries.iter().enumerate() {
         if n > 0 {
             body.push(b',');
         }
         v1::write_entry(entry, Some(reader), &mut body);
     }
-    body.extend_from_slice(format!("],\"oldest\":{},\"position\":\"{}\"}}\n", page.oldest, page.last).as_bytes());
+    body.extend_from_slice(format!("],{rest}}}\n").as_bytes());
     private(Response::new(200, "application/json", Body::Owned(body)))
 }
 

@@ -285,9 +285,10 @@ impl Chat {
                 // The log of the operators.
                 None => self.refuse(from, Refusal::Storage, None, now, out),
             },
-            // For the login.
-            Outcome::Claimed { .. } | Outcome::Unclaimed { .. } => {}
-            Outcome::Rooms(_) => {}
+            // For the login, for requests over HTTP and for the owner.
+            Outcome::Claimed { .. } | Outcome::Unclaimed { .. } | Outcome::Rooms(_) | Outcome::Found { .. } => {}
+            Outcome::Forgotten(_) | Outcome::Unchanged(_) => {}
+            Outcome::Imported { .. } | Outcome::NotImported { .. } => {}
         }
     }
 

@@ -44,7 +44,7 @@ macro_rules! embed {
     ($($name:literal),* $(,)?) => { [$(Asset::new($name, include_bytes!(concat!("../../www/static/", $name)))),*] };
 }
 
-static EMBEDDED: LazyLock<[Asset; 38]> = LazyLock::new(|| {
+static EMBEDDED: LazyLock<[Asset; 39]> = LazyLock::new(|| {
     embed![
         "squall.css",
         "chat.css",
@@ -66,6 +66,7 @@ static EMBEDDED: LazyLock<[Asset; 38]> = LazyLock::new(|| {
         "chat-panels.js",
         "chat-rooms.js",
         "chat-scroll.js",
+        "chat-search.js",
         "chat-status.js",
         "chat-storage.js",
         "chat-unread.js",

@@ -184,6 +184,11 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "名字里不能有冒号或不可见字符。",
     ),
     (
+        "name_reserved",
+        "Such names stand for people who were forgotten. Please choose another one.",
+        "这类名字用来代替已被遗忘的人，请换一个。",
+    ),
+    (
         "name_owned",
         "That name, or one that looks like it, belongs to another browser. Please pick another one; an operator can \
          free it.",
@@ -260,6 +265,23 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "The history of the server has changed, so the list was loaded anew.",
         "服务器上的历史记录有变化，消息列表已重新加载。",
     ),
+    ("chat_find", "Search this room", "搜索本聊天室"),
+    ("chat_find_words", "Words to look for", "要找的词"),
+    ("chat_find_go", "Search", "搜索"),
+    ("chat_find_close", "Close the search", "关闭搜索"),
+    ("chat_find_list", "Messages found", "找到的消息"),
+    ("chat_find_busy", "Searching…", "正在搜索…"),
+    ("chat_find_some", "Messages found: {}", "找到 {} 条消息"),
+    ("chat_find_none", "No message has all of these words.", "没有消息包含所有这些词。"),
+    ("chat_find_further", "Search further back", "继续往前搜索"),
+    (
+        "chat_find_around",
+        "This message is far back. It is shown with those around it.",
+        "这条消息很早，下面是它和前后的消息。",
+    ),
+    ("chat_find_back", "Back to the results", "返回搜索结果"),
+    ("chat_find_wrong", "Search for one to eight words that are not too long.", "请搜索一到八个词，不要太长。"),
+    ("chat_find_failed", "The search failed. Try it again.", "搜索失败，请再试一次。"),
     ("chat_rooms", "Rooms", "聊天室列表"),
     ("chat_goto", "Go to a room, or make one", "进入或新建聊天室"),
     ("chat_goto_rule", "Letters, digits, - and _, at most 64", "最多 64 个字母、数字、- 或 _"),
@@ -369,6 +391,11 @@ pub const TEXTS: &[(&str, &str, &str)] = &[
         "why_room",
         "This is no name of a room: 1 to 64 letters, digits, - and _.",
         "这不是房间名：1 到 64 个字母、数字、- 或 _。",
+    ),
+    (
+        "why_words",
+        "Search for one to eight words, with ?q=WORDS of at most 256 bytes.",
+        "请搜索一到八个词，?q=WORDS 不超过 256 字节。",
     ),
     ("why_page", "Use ?before=ID and ?limit=N, with N from 1 to 200.", "请用 ?before=ID 和 ?limit=N，N 为 1 到 200。"),
     (

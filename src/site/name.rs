@@ -4,6 +4,7 @@
 //! rules are Unicode's; the tables are those of the unicode crates. `chat` has the names that are online.
 
 use super::pages::NameProblem;
+use crate::store::ANONYMOUS;
 use std::borrow::Cow;
 use unicode_joining_type::{JoiningType, get_joining_type};
 use unicode_normalization::UnicodeNormalization;
@@ -43,11 +44,26 @@ const TAGGED_FLAGS: [&str; 3] = [
 ];
 
 /// The typed name: trimmed, in NFC, with single plain spaces (as nicknames in RFC 8266 section 2.1). It has 1 to 32
-/// characters; each is visible, and none is a colon, which ends the name in a chat line.
+/// characters; each is visible, and none is a colon, which ends the name in a chat line. Names that stand for forgotten
+/// ones ([`ANONYMOUS`]) are refused.
 ///
 /// # Errors
 /// The first problem.
 pub fn check(typed: &str) -> Result<Cow<'_, str>, NameProblem> {
+    let name = normal_form(typed)?;
+    let folded = folded(&name);
+    let number = folded.strip_prefix(ANONYMOUS);
+    match number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())) {
+        true => Err(NameProblem::Reserved),
+        false => Ok(name),
+    }
+}
+
+/// The same for a name that may stand for a forgotten one.
+///
+/// # Errors
+/// The first problem.
+pub fn normal_form(typed: &str) -> Result<Cow<'_, str>, NameProblem> {
     let typed = typed.trim();
     if typed.is_empty() {
         return Err(NameProblem::Empty);

@@ -59,6 +59,8 @@ pub enum NameProblem {
     TooLong,
     /// A colon, a control or an invisible character.
     BadCharacter,
+    /// It stands for a name that was forgotten.
+    Reserved,
 }
 
 impl NameProblem {
@@ -68,6 +70,7 @@ impl NameProblem {
             NameProblem::Empty => "name_empty",
             NameProblem::TooLong => "name_long",
             NameProblem::BadCharacter => "name_character",
+            NameProblem::Reserved => "name_reserved",
         }
     }
 }

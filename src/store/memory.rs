@@ -1,17 +1,23 @@
 //! The history in memory, on the loop itself: the last entries of each room, until the program ends.
 
 mod claims;
+mod room;
+#[cfg(test)]
+mod tests;
 
 use super::acts::{Act, Deed, Effect, IN_FORCE_MAX, LOGGED_MAX};
+use super::import::Order;
 use super::tags::Tags;
-use super::{Command, Draft, Entry, Kind, Nonce, Outcome, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights};
-use super::{RoomFacts, Store};
+use super::{
+    ANONYMOUS, Command, Draft, Entry, Flaw, Forgotten, Found, Kind, Nonce, Outcome, PAGE_MAX, Page, Past, Position,
+};
+use super::{Range, Refusal, RoomFacts, Store, Texts, Wrong};
 use crate::clock::UnixMillis;
 use crate::config::Limits;
 use crate::id::ConnId;
 use claims::Claims;
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::mem::size_of;
+use room::{Known, Room};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Bytes, about, that the history of a room costs besides its entries.
@@ -31,6 +37,8 @@ pub struct Memory {
     keep: usize,
     /// The largest id of a room that was forgotten: ids never begin anew.
     forgotten: u64,
+    /// The number of the last name that took the place of a forgotten one.
+    anonymous: u64,
     tags: Tags,
     /// The last ones, oldest first.
     acts: VecDeque<Act>,
@@ -38,19 +46,6 @@ pub struct Memory {
     in_force: HashMap<String, Act>,
     claims: Claims,
     outcomes: VecDeque<(ConnId, Outcome)>,
-}
-
-struct Room {
-    /// The ids have no hole, so the entry with an id is found by its distance from the first.
-    entries: VecDeque<Entry>,
-    last: Position,
-    /// The position in front of the first entry that is kept.
-    pruned: Position,
-    at: UnixMillis,
-    /// The messages of the kept entries by user and nonce.
-    nonces: HashMap<(Arc<str>, Nonce), u64>,
-    used: u64,
-    bytes: usize,
 }
 
 impl Memory {
@@ -64,6 +59,7 @@ impl Memory {
             bytes_max: limits.history_memory_bytes_max,
             keep: limits.history_memory_keep.max(1),
             forgotten: 0,
+            anonymous: 0,
             tags,
             acts: VecDeque::new(),
             in_force: HashMap::new(),
@@ -122,6 +118,95 @@ impl Memory {
                 self.forgotten = self.forgotten.max(room.last.id);
             }
         }
+    }
+
+    fn forget(&mut self, from: ConnId, user: &Arc<str>, texts: Texts, at: UnixMillis) {
+        let has_user = |(name, room): (&Arc<str>, &Room)| room.has_user(user).then(|| name.clone());
+        let mut names: Vec<Arc<str>> = self.rooms.iter().filter_map(has_user).collect();
+        names.sort_unstable();
+        self.claims.free(user);
+        self.acts.retain(|act| act.deed.parts().subject != **user);
+        self.in_force.retain(|_, act| act.deed.parts().subject != **user);
+        if names.is_empty() {
+            let nothing = Forgotten { rooms: 0, anonymous: None };
+            return self.outcomes.push_back((from, Outcome::Forgotten(nothing)));
+        }
+        let anonymous = self.next_anonymous();
+        let cleared = match texts {
+            Texts::Erase => anonymous.clone(),
+            // A name without messages, or what is kept would look cleared.
+            Texts::Keep => self.next_anonymous(),
+        };
+        for name in &names {
+            let Some(room) = self.rooms.get_mut(name) else { continue };
+            let before = room.bytes;
+            room.rename(user, &anonymous);
+            let clear = Draft::Clear { user: cleared.clone(), by: cleared.clone() };
+            if let Ok(entry) = room.append(clear, at, self.tags.next_tag()) {
+                room.rewritten = entry.id;
+                let entry = Entry { kind: Kind::Cleared { user: user.clone(), by: user.clone() }, ..entry };
+                self.outcomes.push_back((ConnId::NONE, Outcome::Entry { room: name.clone(), entry }));
+            }
+            room.prune(self.keep);
+            self.bytes = self.bytes + room.bytes - before;
+        }
+        self.outcomes
+            .push_back((from, Outcome::Forgotten(Forgotten { rooms: names.len(), anonymous: Some(anonymous) })));
+        self.forget_unused();
+    }
+
+    /// A name that no entry has.
+    fn next_anonymous(&mut self) -> Arc<str> {
+        loop {
+            self.anonymous += 1;
+            let name: Arc<str> = format!("{ANONYMOUS}{}", self.anonymous).into();
+            if !self.rooms.values().any(|room| room.has_user(&name)) {
+                return name;
+            }
+        }
+    }
+
+    fn import(&mut self, from: ConnId, name: Arc<str>, after: Position, entries: Vec<Entry>) {
+        if let Some(flaw) = self.flaw_of(&name, after, &entries) {
+            return self.outcomes.push_back((from, Outcome::NotImported { room: name, flaw }));
+        }
+        self.uses += 1;
+        let start = entries.first().map_or(Position::START, |first| Position { id: first.id - 1, tag: 0 });
+        let room = self.rooms.entry(name.clone()).or_insert_with(|| {
+            self.bytes += ROOM_BYTES;
+            Room::new(start, self.uses)
+        });
+        self.used.remove(&room.used);
+        room.used = self.uses;
+        self.used.insert(room.used, name.clone());
+        let before = room.bytes;
+        for entry in entries {
+            room.add(entry.clone());
+            self.outcomes.push_back((ConnId::NONE, Outcome::Entry { room: name.clone(), entry }));
+        }
+        let last = room.last;
+        room.prune(self.keep);
+        self.bytes = self.bytes + room.bytes - before;
+        self.outcomes.push_back((from, Outcome::Imported { room: name, last }));
+        self.forget_unused();
+    }
+
+    fn flaw_of(&self, name: &str, after: Position, entries: &[Entry]) -> Option<Flaw> {
+        let room = self.rooms.get(name);
+        let (last, at) = room.map_or((Position::START, UnixMillis::default()), |room| (room.last, room.at));
+        if last != after {
+            return Some(Flaw { index: 0, why: Wrong::NotEmpty });
+        }
+        let mut own = HashSet::new();
+        let mut is_double = |entry: &Entry| match &entry.kind {
+            Kind::Message { user, nonce: Some(nonce), .. } => {
+                let key = (user.clone(), *nonce);
+                room.is_some_and(|room| room.nonces.contains_key(&key)) || !own.insert(key)
+            }
+            _ => false,
+        };
+        let double = || entries.iter().position(&mut is_double).map(|index| Flaw { index, why: Wrong::Nonce });
+        Order::behind(last, at).flaw_of(entries).or_else(double)
     }
 
     fn read(&self, name: &str, range: Range, limit: usize) -> Page {
@@ -196,6 +281,11 @@ impl Store for Memory {
                 let page = self.read(&room, range, limit.min(PAGE_MAX) as usize);
                 self.outcomes.push_back((from, Outcome::Page { room, page }));
             }
+            Command::Search { room, words, before, limit } => {
+                let found = self.rooms.get(&room).map(|room| room.search(&words, before, limit));
+                let found = found.unwrap_or(Found { entries: vec![], next: None });
+                self.outcomes.push_back((from, Outcome::Found { room, found }));
+            }
             Command::ListRooms => self.outcomes.push_back((from, Outcome::Rooms(self.list()))),
             Command::Record { act, nonce } => self.record(from, act, nonce),
             Command::ReadActs { limit, nonce } => {
@@ -207,6 +297,8 @@ impl Store for Memory {
                 let claim = self.claims.claim(&name, looks, signer);
                 self.outcomes.push_back((from, Outcome::Claimed { name, claim }));
             }
+            Command::Forget { user, texts, at } => self.forget(from, &user, texts, at),
+            Command::Import { room, after, entries } => self.import(from, room, after, entries),
         }
     }
 
@@ -220,204 +312,4 @@ enum Added {
     New(Entry),
     /// It was stored before.
     Before(Position),
-}
-
-/// Whether a draft is stored already.
-enum Known {
-    New,
-    As(Position),
-    Wrong(Refusal),
-}
-
-impl Room {
-    fn new(start: Position, used: u64) -> Room {
-        Room {
-            entries: VecDeque::new(),
-            last: start,
-            pruned: start,
-            at: UnixMillis::default(),
-            nonces: HashMap::new(),
-            used,
-            bytes: 0,
-        }
-    }
-
-    fn entry(&self, id: u64) -> Option<&Entry> {
-        self.entries.get(self.index(id)?)
-    }
-
-    fn index(&self, id: u64) -> Option<usize> {
-        usize::try_from(id.checked_sub(self.pruned.id + 1)?).ok()
-    }
-
-    fn known(&self, draft: &Draft) -> Known {
-        let Draft::Message { user, nonce: Some(nonce), text } = draft else { return Known::New };
-        let Some(&id) = self.nonces.get(&(user.clone(), *nonce)) else { return Known::New };
-        match self.entry(id) {
-            Some(Entry { kind: Kind::Message { text: Some(stored), .. }, .. }) if stored != text => {
-                Known::Wrong(Refusal::NonceReused)
-            }
-            Some(entry) => Known::As(entry.position()),
-            None => Known::New,
-        }
-    }
-
-    /// Appends an entry, and does to older ones what it says.
-    fn append(&mut self, draft: Draft, at: UnixMillis, tag: u32) -> Result<Entry, Refusal> {
-        let kind = match draft {
-            Draft::Message { user, nonce, text } => Kind::Message { user, nonce, text: Some(text) },
-            Draft::Deletion { target, by, rights, .. } => {
-                self.delete(target, &by, rights)?;
-                Kind::Deleted { target, by }
-            }
-            Draft::Clear { user, by } => {
-                self.clear(&user);
-                Kind::Cleared { user, by }
-            }
-        };
-        // A clock that is set back must not turn the order of the days around.
-        self.at = self.at.max(at);
-        let entry = Entry { id: self.last.id + 1, tag, at: self.at, kind };
-        if let Kind::Message { user, nonce: Some(nonce), .. } = &entry.kind {
-            self.nonces.insert((user.clone(), *nonce), entry.id);
-        }
-        self.last = entry.position();
-        self.bytes += bytes_of(&entry);
-        self.entries.push_back(entry.clone());
-        Ok(entry)
-    }
-
-    fn delete(&mut self, target: u64, by: &str, rights: Rights) -> Result<(), Refusal> {
-        let index = self.index(target).ok_or(Refusal::NoSuchMessage)?;
-        match self.entries.get_mut(index).map(|entry| &mut entry.kind) {
-            Some(Kind::Message { user, text: Some(_), .. }) if rights == Rights::Author && **user != *by => {
-                Err(Refusal::NotYours)
-            }
-            Some(Kind::Message { text: text @ Some(_), .. }) => {
-                self.bytes -= text.take().map_or(0, |text| text.len());
-                Ok(())
-            }
-            _ => Err(Refusal::NoSuchMessage),
-        }
-    }
-
-    fn clear(&mut self, name: &str) {
-        for entry in &mut self.entries {
-            if let Kind::Message { user, text, .. } = &mut entry.kind
-                && **user == *name
-            {
-                self.bytes -= text.take().map_or(0, |text| text.len());
-            }
-        }
-    }
-
-    /// Forgets the oldest entries, as far as there are more than `keep`.
-    fn prune(&mut self, keep: usize) {
-        while self.entries.len() > keep {
-            let Some(entry) = self.entries.pop_front() else { return };
-            self.pruned = entry.position();
-            self.bytes -= bytes_of(&entry);
-            if let Kind::Message { user, nonce: Some(nonce), .. } = entry.kind {
-                self.nonces.remove(&(user, nonce));
-            }
-        }
-    }
-
-    fn read(&self, range: Range, limit: usize) -> Page {
-        let count = self.entries.len();
-        // Bounds of what is asked for, as indices.
-        let (first, end, past) = match range {
-            Range::Last => (count.saturating_sub(limit), count, Past::Ours),
-            Range::Before(id) => {
-                let end =
-                    id.checked_sub(self.pruned.id + 1).map_or(0, |n| usize::try_from(n).unwrap_or(count).min(count));
-                (end.saturating_sub(limit), end, Past::Ours)
-            }
-            Range::After(position) => match self.past(position) {
-                Past::Ours => {
-                    let first = usize::try_from(position.id - self.pruned.id).unwrap_or(count);
-                    (first, count.min(first.saturating_add(limit)), Past::Ours)
-                }
-                past => (0, 0, past),
-            },
-        };
-        let oldest = self.entries.front().map_or(0, |entry| entry.id);
-        Page { entries: self.entries.range(first..end).cloned().collect(), last: self.last, oldest, past }
-    }
-
-    /// Whether a client at this position has the same past.
-    fn past(&self, position: Position) -> Past {
-        if position == self.pruned {
-            return Past::Ours;
-        }
-        if position.id < self.pruned.id {
-            return Past::Pruned;
-        }
-        match self.entry(position.id) {
-            Some(entry) if entry.tag == position.tag => Past::Ours,
-            _ => Past::Other,
-        }
-    }
-}
-
-/// Bytes, about, that an entry takes, its place among the nonces included.
-fn bytes_of(entry: &Entry) -> usize {
-    let own = match &entry.kind {
-        Kind::Message { user, text, .. } => user.len() + text.as_ref().map_or(0, |text| text.len()),
-        Kind::Deleted { by, .. } => by.len(),
-        Kind::Cleared { user, by } => user.len() + by.len(),
-    };
-    2 * size_of::<Entry>() + own
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::contract::{at, ids, message, read};
-
-    /// Submits one command and returns its outcomes.
-    fn submit(memory: &mut Memory, command: Command) -> Vec<Outcome> {
-        memory.submit(ConnId::new(1, 1), command);
-        std::iter::from_fn(|| memory.take()).map(|(_, outcome)| outcome).collect()
-    }
-
-    fn append(memory: &mut Memory, draft: Draft) -> Vec<Outcome> {
-        submit(memory, Command::Append { room: "lobby".into(), at: at(1), draft })
-    }
-
-    #[test]
-    fn what_is_kept_has_a_limit_in_bytes() {
-        let limits = Limits { history_memory_bytes_max: 20_000, ..Limits::default() };
-        let mut memory = Memory::new(&limits, Tags::new(7));
-        for n in 0..100 {
-            let draft = message("ann", Some(n), &"x".repeat(1000));
-            submit(&mut memory, Command::Append { room: format!("room {n}").into(), at: at(1), draft });
-            assert!(memory.bytes <= 20_000 && memory.used.len() == memory.rooms.len());
-        }
-        let left = memory.list();
-        assert!(left.len() > 5 && left.iter().any(|room| &*room.name == "room 99"));
-        for _ in 0..100 {
-            append(&mut memory, message("ann", None, &"x".repeat(1000)));
-        }
-        assert_eq!(memory.list().len(), 1, "a room that is used is kept, whatever it has");
-        memory.rooms.values_mut().for_each(|room| room.prune(0));
-        assert_eq!(memory.rooms.values().map(|room| room.bytes + room.nonces.len()).sum::<usize>(), 0);
-    }
-
-    #[test]
-    fn ids_go_on_behind_those_of_a_forgotten_room() {
-        let limits = Limits { history_memory_bytes_max: 3000, ..Limits::default() };
-        let mut memory = Memory::new(&limits, Tags::new(7));
-        for _ in 0..5 {
-            append(&mut memory, message("ann", None, "hi"));
-        }
-        let last = read(&mut memory, Range::Last, 1).last;
-        let elsewhere = message("ann", None, &"x".repeat(3000));
-        submit(&mut memory, Command::Append { room: "other".into(), at: at(1), draft: elsewhere });
-        assert_eq!(read(&mut memory, Range::Last, 10).entries, [], "the lobby is forgotten");
-        append(&mut memory, message("ann", None, "hi"));
-        let page = read(&mut memory, Range::Last, 10);
-        assert_eq!((ids(&page), page.oldest), (vec![6], 6));
-        assert_eq!(read(&mut memory, Range::After(last), 10).past, Past::Other);
-    }
 }

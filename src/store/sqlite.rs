@@ -10,9 +10,13 @@
 //! | `queue` | commands one way, outcomes the other, one lock for many |
 //! | `keeper` | the thread: batches and their transactions, errors |
 //! | `history` | what commands mean in terms of the tables; `rooms`, `users`, `nonces`, `clears`, `claims` are its tables |
+//! | `texts`, `search` | the index of the texts, and how it is used |
+//! | `tables` | all of them, and what each command does to them |
+//! | `forget` | names that are taken out of the file |
 //! | `schema`, `open` | the tables, and why a file is not opened |
 //! | `checkpoints`, `chores`, `watch` | the log goes into the file; pruning; are the files there, and is there room |
 //! | `faults` | writes that fail, for tests |
+//! | `reader`, `backup`, `check`, `figures` | a second connection, which only reads: pages, copies, faults, numbers |
 //!
 //! `chat.db` is in WAL mode, and only the connection of this thread writes to it or makes checkpoints. Other programs may
 //! read it. An outcome is told when its transaction is committed: with [`HistorySync::Full`] the log is on the disk then,
@@ -20,25 +24,34 @@
 //! (`secure_delete`) and is gone from the log as soon as that is emptied, a second after the last message.
 
 mod acts;
+pub mod backup;
+pub mod check;
 mod checkpoints;
 mod chores;
 mod claims;
 mod clears;
 mod faults;
+pub mod figures;
+mod forget;
 mod history;
 mod keeper;
 mod nonces;
 mod open;
 mod queue;
+pub mod reader;
 mod rooms;
 mod schema;
+mod search;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod users;
 mod watch;
 
 pub use faults::Faults;
+pub use open::NotOpened;
+pub use reader::Reader;
 
 use super::{Command, Outcome, Refusal, Store};
 use crate::config::{HistoryArgs, HistoryKeep, HistorySync};
@@ -109,6 +122,11 @@ impl SqliteOptions {
     }
 }
 
+/// Whether there is a history in this directory.
+pub fn exists(directory: &Path) -> bool {
+    directory.join(open::FILE).exists()
+}
+
 /// The loop's side of the history in a file. Dropping it waits until all that was submitted is done and the file is
 /// closed.
 pub struct Sqlite {
@@ -129,6 +147,18 @@ impl Sqlite {
     /// A sentence that names the file and says what to do: it is damaged, of another program, of a newer squall, in use,
     /// or cannot be used; then it is left as it is. Or there is no thread.
     pub fn open(directory: &Path, options: SqliteOptions, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Sqlite, String> {
+        Ok(Sqlite::try_open(directory, options, wake)?)
+    }
+
+    /// The same for a caller that may try again.
+    ///
+    /// # Errors
+    /// As of [`Sqlite::open`], and whether another process uses the directory.
+    pub fn try_open(
+        directory: &Path,
+        options: SqliteOptions,
+        wake: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<Sqlite, NotOpened> {
         let opened = open::open(directory, options.sync)?;
         let watch = Watch::new(&opened.file, options.free_bytes_min, options.bytes_max, Instant::now());
         let watch = watch.map_err(|e| format!("{} is gone: {e}", opened.file.display()))?;
@@ -143,7 +173,7 @@ impl Sqlite {
         if let Err(why) = is_ready {
             // It closes the file. That it has panicked is said already.
             let _ = thread.join();
-            return Err(why);
+            return Err(why.into());
         }
         Ok(Sqlite {
             queue,

@@ -12,6 +12,8 @@ mod bench_tls;
 mod bench_ws;
 mod cookie;
 mod fetch;
+#[cfg(feature = "history")]
+mod history;
 mod log_file;
 #[cfg(feature = "bench")]
 mod models;

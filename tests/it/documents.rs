@@ -100,12 +100,15 @@ fn limits_names_every_flag() {
     assert!(missing.is_empty(), "src/doc/limits.md does not name {missing:?}");
 }
 
-/// The documents are about the whole program, with `squall bench`.
-#[cfg(feature = "bench")]
+/// The documents are about the whole program, with `squall bench` and `squall history`.
+#[cfg(all(feature = "bench", feature = "history"))]
 #[test]
 fn named_flags_and_files_exist() {
     let mut known = flags_of_the_program();
     known.extend(flags(&read("tests/run.sh")));
+    for command in ["export", "import", "backup", "check", "forget"] {
+        known.extend(flags_of(&["history", command, "--help"]));
+    }
     known.extend(flags_of(&["bench", "--help"]));
     known.extend(flags("--no-default-features"));
     for path in documents().into_iter().chain([root().join("README.md")]) {

@@ -61,7 +61,8 @@ def unknown(command):
     parts = [word for word in words[1:] if not word.startswith("-")]
     missing = [word for word in words if word.startswith(("tests/", "src/")) and not os.path.exists(os.path.join(ROOT, word))]
     if os.path.basename(words[0]) == "squall":
-        known = help_of(SQUALL, *(part for part in parts[:1] if part in ("fetch", "bench", "model")))
+        tools = parts[:2] if parts[:1] == ["history"] else [part for part in parts[:1] if part in ("fetch", "bench", "model")]
+        known = help_of(SQUALL, *tools)
     elif words[0] == "tests/run.sh":
         known = help_of(words[0]) + read(words[0])
         missing += set(parts) - set(subprocess.check_output([words[0], "--list"], cwd=ROOT, text=True).split())
@@ -104,7 +105,8 @@ def check():
 def compare():
     failed = 0
     with tempfile.TemporaryDirectory() as work:
-        server = subprocess.Popen([SQUALL, "--data-dir", work], stdout=subprocess.PIPE, text=True)
+        os.environ["SQUALL_DATA_DIR"] = work
+        server = subprocess.Popen([SQUALL], stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout.readline() == "squall listening on http://127.0.0.1:8888/\n", "the server did not start"
             for path in documents():

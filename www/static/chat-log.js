@@ -62,6 +62,11 @@ export class Log {
     this.isComplete = this.oldest === 1;
   }
 
+  // The element of the message `id`, if it is drawn.
+  elementOf(id) {
+    return this.#byId.get(id)?.element ?? null;
+  }
+
   // Takes the next entry, for the member `name`. What the list has already is "known"; "hole" means that something is
   // missing before it.
   take(frame, name) {

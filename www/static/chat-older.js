@@ -16,6 +16,7 @@ export class Older {
   #log;
   #name; // gives the present name
   #state = "idle"; // "idle", "loading", "failed" or "absent"
+  #loading = null; // the promise of the page that is being loaded
   #shown = ""; // what the part above the log says: nothing, one of these states, or "beginning"
 
   constructor(room, log, name) {
@@ -30,6 +31,14 @@ export class Older {
   welcome() {
     if (this.#state === "failed") this.#state = "idle";
     this.look();
+  }
+
+  // Loads pages until the log begins at or before the entry `id`, or no more come.
+  async reach(id) {
+    for (let before = Infinity; id < this.#log.oldest && this.#log.oldest < before; ) {
+      before = this.#log.oldest;
+      await this.#load();
+    }
   }
 
   // Loads a page if the view is near to the top.
@@ -53,8 +62,17 @@ export class Older {
   }
 
   async #load() {
+    if (this.#log.isComplete || this.#log.size >= READ_MAX) return;
+    this.#loading ??= this.#page().finally(() => {
+      this.#loading = null;
+      if (this.#state === "idle") this.look();
+      else this.#show();
+    });
+    await this.#loading;
+  }
+
+  async #page() {
     const { generation } = this.#log;
-    if (this.#state === "loading" || this.#log.isComplete || this.#log.size >= READ_MAX) return;
     this.#state = "loading";
     this.#show();
     const result = await read(`${this.#address}?before=${this.#log.oldest}&limit=${PAGE}`);
@@ -63,8 +81,6 @@ export class Older {
       const first = result.messages[0]?.id ?? 0;
       this.#log.prepend(result.messages, !result.messages.length || first <= result.oldest, this.#name());
     }
-    if (this.#state === "idle") this.look();
-    else this.#show();
   }
 }
 

@@ -7,6 +7,7 @@ import { announce, hush } from "./chat-voice.js";
 import { Box } from "./chat-box.js";
 import { Completion } from "./chat-complete.js";
 import { Deletions } from "./chat-deletions.js";
+import { Finder } from "./chat-search.js";
 import { Link } from "./chat-link.js";
 import { Log } from "./chat-log.js";
 import { Members } from "./chat-members.js";
@@ -34,6 +35,7 @@ const status = new Status(link, () => box.measure());
 const unread = new Unread(ROOM, log);
 const older = new Older(ROOM, log, () => link.name);
 const rooms = new Rooms(ROOM);
+const finder = new Finder(ROOM, { reach, oldest: () => log.oldest });
 const alerts = new Alerts(ROOM);
 const box = new Box(ROOM, { submitted, obstacle, note });
 const members = new Members(call);
@@ -119,8 +121,17 @@ function take(entry) {
   if (result === "hole") link.renew();
   if (result !== "new") return result;
   if (entry.type === "message") outbox.shown(entry.id);
-  else hush();
+  else {
+    hush();
+    finder.erased(entry);
+  }
   return result;
+}
+
+// Loads older pages until the message `id` is in the log; its element, if that was possible.
+async function reach(id) {
+  await older.reach(id);
+  return log.elementOf(id);
 }
 
 // A live message.

@@ -82,6 +82,11 @@ impl<'c> Checkpoints<'c> {
         self.has_log && now >= self.from
     }
 
+    /// Whether the log may have something in it.
+    pub fn has_log(&self) -> bool {
+        self.has_log
+    }
+
     /// Copies all of the log and makes its file empty: while nothing is written, and at the end.
     pub fn truncate(&mut self, now: Instant) -> Result<()> {
         self.from = now + RETRY;

@@ -1,5 +1,5 @@
 //! What the store's thread does between batches, a little at a time: messages that were cleared are erased, entries that
-//! are not kept any more are deleted, and the space goes back to the file system.
+//! are not kept any more are deleted, texts are indexed, and the space goes back to the file system.
 
 use super::history::{History, Kept, Step};
 use super::rooms::Room;
@@ -65,13 +65,14 @@ impl<'c> Chores<'c> {
 
     /// Whether there is something to do in a transaction: [`Chores::step`].
     pub fn are_due(&self, history: &History<'_>, now: Instant) -> bool {
-        let is_something = !history.clears.is_empty() || !self.due.is_empty() || history.nonces.is_waiting();
+        let has_rows = history.nonces.is_waiting() || history.texts.is_waiting(now);
+        let is_something = !history.clears.is_empty() || !self.due.is_empty() || has_rows;
         is_something || (self.keep != HistoryKeep::All && now >= self.next_sweep)
     }
 
     /// Whether a chore is to be done although commands wait.
     pub fn are_urgent(&self, history: &History<'_>, now: Instant) -> bool {
-        let is_something = !history.clears.is_empty() || !self.due.is_empty();
+        let is_something = !history.clears.is_empty() || !self.due.is_empty() || history.texts.has_stale();
         is_something && now.saturating_duration_since(self.last_step) >= URGENT_EVERY
     }
 
@@ -81,10 +82,16 @@ impl<'c> Chores<'c> {
         history.clears.refresh()?;
         if !history.clears.is_empty() {
             self.has_free = true;
-            return history.clears.step();
+            return history.erase_cleared();
         }
-        if self.due.is_empty() && history.nonces.is_waiting() {
+        if self.due.is_empty() && history.nonces.is_waiting() && !history.texts.has_stale() {
             return history.nonces.step();
+        }
+        if self.due.is_empty() && history.texts.is_waiting(now) {
+            history.texts.step(now)?;
+            // Until the last step the next one needs the pages.
+            self.has_free |= !history.texts.is_waiting(now);
+            return Ok(());
         }
         let Some(kept) = self.kept() else { return Ok(()) };
         let name = match self.due.iter().next() {

@@ -18,6 +18,15 @@ struct Clear {
     done: u64,
 }
 
+/// The messages of one user that the next step erases: those behind the id `after`, up to `until`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub room: i64,
+    pub user: i64,
+    pub after: u64,
+    pub until: u64,
+}
+
 /// The clears under way, in memory as in their table.
 pub(super) struct Clears<'c> {
     load: Statement<'c>,
@@ -83,13 +92,21 @@ impl<'c> Clears<'c> {
         self.put((room, user), Clear { until, done })
     }
 
+    /// What [`Clears::step`] will erase.
+    pub fn next_part(&self) -> Option<Part> {
+        let (&(room, user), clear) = self.pending.first_key_value()?;
+        let until = clear.until.min(clear.done.saturating_add(STEP_ENTRIES));
+        Some(Part { room, user, after: clear.done, until })
+    }
+
     /// Erases a few messages, in the transaction that is open.
     pub fn step(&mut self) -> Result<()> {
-        let Some((&(room, user), &clear)) = self.pending.first_key_value() else { return Ok(()) };
-        let end = clear.until.min(clear.done.saturating_add(STEP_ENTRIES));
-        self.erase.execute(params![room, user, signed(clear.done), signed(end)])?;
-        if end < clear.until {
-            return self.put((room, user), Clear { done: end, ..clear });
+        let Some(Part { room, user, after, until }) = self.next_part() else { return Ok(()) };
+        self.erase.execute(params![room, user, signed(after), signed(until)])?;
+        if let Some(&clear) = self.pending.get(&(room, user))
+            && until < clear.until
+        {
+            return self.put((room, user), Clear { done: until, ..clear });
         }
         self.remove.execute([room, user])?;
         self.pending.remove(&(room, user));

@@ -5,15 +5,26 @@ use super::clears::Clears;
 use super::nonces::Nonces;
 use super::rooms::{Room, Rooms, signed, tag_of, unsigned};
 use super::schema::kind;
+use super::search::{Lookup, Search};
+use super::texts::Texts;
 use super::users::Users;
 use crate::clock::UnixMillis;
+use crate::store::import::Order;
 use crate::store::tags::Tags;
+use crate::store::words::{Budget, Words};
 use crate::store::{
-    Draft, Entry, IDS_MAX, Kind, Nonce, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights, RoomFacts,
+    Draft, Entry, Flaw, Found, IDS_MAX, Kind, Nonce, PAGE_MAX, Page, Past, Position, Range, Refusal, Rights, RoomFacts,
+    Wrong,
 };
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Statement, params};
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
+/// The columns that a [`Stored`] is made of.
+const COLUMNS: &str = "id, kind, tag, at, user, nonce, text, target";
+/// The place of `text` in them.
+pub(super) const TEXT_COLUMN: usize = 6;
 /// Entries pruned in one step. A step takes about 3 ms.
 const PRUNED_PER_STEP: i64 = 500;
 
@@ -52,7 +63,9 @@ pub(super) struct History<'c> {
     pub claims: Claims<'c>,
     pub clears: Clears<'c>,
     pub nonces: Nonces<'c>,
-    users: Users<'c>,
+    pub texts: Texts<'c>,
+    search: Search<'c>,
+    pub users: Users<'c>,
     tags: Tags,
     insert: Statement<'c>,
     text: Statement<'c>,
@@ -66,23 +79,25 @@ pub(super) struct History<'c> {
 }
 
 /// The columns of an entry that are written besides id, tag and time.
-struct Columns<'a> {
-    kind: i64,
-    user: i64,
-    nonce: Option<&'a Nonce>,
-    text: Option<&'a str>,
-    target: Option<i64>,
+pub(super) struct Columns<'a> {
+    pub kind: i64,
+    pub user: i64,
+    pub nonce: Option<&'a Nonce>,
+    pub text: Option<&'a str>,
+    pub target: Option<i64>,
 }
 
 impl<'c> History<'c> {
     /// The nonces of this many messages stay in memory.
     pub fn new(connection: &'c Connection, tags: Tags, nonces_fresh: usize) -> Result<History<'c>> {
-        let columns = "id, kind, tag, at, user, nonce, text, target";
+        let columns = COLUMNS;
         Ok(History {
             rooms: Rooms::new(connection)?,
             claims: Claims::new(connection)?,
             clears: Clears::new(connection)?,
             nonces: Nonces::new(connection, nonces_fresh)?,
+            texts: Texts::new(connection, Instant::now())?,
+            search: Search::new(connection, columns)?,
             users: Users::new(connection)?,
             tags,
             insert: connection.prepare(
@@ -112,6 +127,7 @@ impl<'c> History<'c> {
         self.users.forget();
         self.clears.forget();
         self.nonces.forget();
+        self.texts.forget();
     }
 
     /// Writes what belongs to the open transaction besides its entries: the last thing before it is committed.
@@ -124,6 +140,7 @@ impl<'c> History<'c> {
     pub fn committed(&mut self) -> Vec<(Arc<str>, Room)> {
         let rooms = self.rooms.committed();
         self.nonces.committed(rooms.iter().map(|(_, room)| (room.number, room.last.id)));
+        self.texts.committed(rooms.iter().map(|(_, room)| room.number));
         rooms
     }
 
@@ -159,8 +176,9 @@ impl<'c> History<'c> {
         self.insert(name, room, at, columns)
     }
 
-    fn insert(&mut self, name: &Arc<str>, mut room: Room, at: UnixMillis, columns: Columns<'_>) -> Result<Verdict> {
-        let Columns { kind, user, nonce, text, target } = columns;
+    /// Inserts a new entry behind the last one of the room, in the open transaction.
+    pub fn insert(&mut self, name: &Arc<str>, room: Room, at: UnixMillis, columns: Columns<'_>) -> Result<Verdict> {
+        let Columns { user, nonce, text, .. } = columns;
         if let Some(nonce) = nonce
             && let Some(id) = self.nonces.find((room.number, user, nonce.0))?
             && id > room.pruned.id
@@ -173,16 +191,78 @@ impl<'c> History<'c> {
         }
         // A clock that is set back must not turn the order of the days around.
         let at = room.at.max(at);
+        self.put(name, room, last, at, columns)?;
+        Ok(Verdict::New { id: last.id, tag: last.tag, at })
+    }
+
+    fn put(
+        &mut self,
+        name: &Arc<str>,
+        mut room: Room,
+        last: Position,
+        at: UnixMillis,
+        columns: Columns<'_>,
+    ) -> Result<()> {
+        let Columns { kind, user, nonce, text, target } = columns;
         let (id, millis, tag) = (signed(last.id), signed(at.millis()), last.tag as i32);
         let bytes = nonce.map(|nonce| &nonce.0[..]);
         self.insert.execute(params![room.number, id, kind, tag, millis, user, bytes, text, target])?;
         self.nonces.add(room.number, user, nonce, last.id);
+        self.texts.add();
         if let (kind::CLEARED, Some(target)) = (kind, target) {
             self.clears.add(room.number, target, room.pruned.id, last.id)?;
         }
         (room.last, room.at) = (last, at);
         self.rooms.change(name, room);
-        Ok(Verdict::New { id: last.id, tag: last.tag, at })
+        Ok(())
+    }
+
+    /// Appends entries of another history behind `after`, in the open transaction.
+    pub fn import(&mut self, name: &Arc<str>, after: Position, entries: &[Entry]) -> Result<Result<Position, Flaw>> {
+        self.clears.refresh()?;
+        let found = self.rooms.find(name)?;
+        if let Some(flaw) = self.flaw_of(found, after, entries)? {
+            return Ok(Err(flaw));
+        }
+        let mut last = after;
+        for entry in entries {
+            let room = match self.rooms.find(name)? {
+                Some(room) => room,
+                None => Room { pruned: Position { id: entry.id - 1, tag: 0 }, ..self.rooms.add(name)? },
+            };
+            let (user, nonce, text, kind, target) = match &entry.kind {
+                Kind::Message { user, nonce, text } => (user, nonce.as_ref(), text.as_deref(), kind::MESSAGE, None),
+                Kind::Deleted { target, by } => {
+                    self.erase.execute([room.number, signed(*target)])?;
+                    (by, None, None, kind::DELETED, Some(signed(*target)))
+                }
+                Kind::Cleared { user, by } => (by, None, None, kind::CLEARED, Some(self.users.find_or_add(user)?)),
+            };
+            let columns = Columns { kind, user: self.users.find_or_add(user)?, nonce, text, target };
+            last = entry.position();
+            self.put(name, room, last, entry.at, columns)?;
+        }
+        Ok(Ok(last))
+    }
+
+    fn flaw_of(&mut self, room: Option<Room>, after: Position, entries: &[Entry]) -> Result<Option<Flaw>> {
+        let (last, at) = room.map_or((Position::START, UnixMillis::default()), |room| (room.last, room.at));
+        if last != after {
+            return Ok(Some(Flaw { index: 0, why: Wrong::NotEmpty }));
+        }
+        let flaw = Order::behind(last, at).flaw_of(entries);
+        let mut own = HashSet::new();
+        for (index, entry) in entries.iter().enumerate().filter(|_| flaw.is_none()) {
+            let Kind::Message { user, nonce: Some(nonce), .. } = &entry.kind else { continue };
+            let mut is_double = !own.insert((user, nonce.0));
+            if let (Some(room), Some(user)) = (room, self.users.find(user)?) {
+                is_double |= self.nonces.find((room.number, user, nonce.0))?.is_some_and(|id| id > room.pruned.id);
+            }
+            if is_double {
+                return Ok(Some(Flaw { index, why: Wrong::Nonce }));
+            }
+        }
+        Ok(flaw)
     }
 
     /// Of a message whose nonce is stored.
@@ -215,6 +295,7 @@ impl<'c> History<'c> {
         if rights == Rights::Author && self.users.find(by)? != Some(user) {
             return Ok(Err(Refusal::NotYours));
         }
+        self.texts.outdate(room.number, target - 1, target, None)?;
         self.erase.execute([room.number, signed(target)])?;
         Ok(Ok(()))
     }
@@ -243,6 +324,27 @@ impl<'c> History<'c> {
         Ok(Page { entries, last: room.last, oldest: room.oldest(), past })
     }
 
+    /// Does one step of a search.
+    pub fn search(&mut self, name: &Arc<str>, words: &Words, before: Option<u64>, limit: u32) -> Result<Found> {
+        self.clears.refresh()?;
+        let Some(room) = self.rooms.find(name)? else { return Ok(Found { entries: vec![], next: None }) };
+        let wanted = limit.clamp(1, PAGE_MAX) as usize;
+        let mut lookup = Lookup::new(room, words, before, wanted, Budget::new(Instant::now()));
+        let searched = self.texts.searched(room.number)?;
+        self.search.run(&mut lookup, searched, |row| self.clears.has(room.number, row.user, row.id))?;
+        let (rows, next) = lookup.end();
+        let entries = rows.into_iter().map(|row| self.entry_of(room.number, row)).collect::<Result<_>>()?;
+        Ok(Found { entries, next })
+    }
+
+    /// Erases a few messages of a clear that is under way, in the open transaction.
+    pub fn erase_cleared(&mut self) -> Result<()> {
+        if let Some(part) = self.clears.next_part() {
+            self.texts.outdate(part.room, part.after, part.until, Some(part.user))?;
+        }
+        self.clears.step()
+    }
+
     /// Lists the rooms.
     pub fn list(&mut self) -> Result<Vec<RoomFacts>> {
         self.rooms.list()
@@ -250,6 +352,9 @@ impl<'c> History<'c> {
 
     /// Whether a client at this position has the same past.
     fn past(&mut self, room: &Room, position: Position) -> Result<Past> {
+        if position.id > 0 && position.id < room.rewritten {
+            return Ok(Past::Other);
+        }
         if position == room.pruned {
             return Ok(Past::Ours);
         }
@@ -308,6 +413,7 @@ impl<'c> History<'c> {
         }
         drop(oldest);
         let Some(border) = border else { return Ok(Step::Done) };
+        self.texts.outdate(room.number, room.pruned.id, border.id, None)?;
         self.prune.execute([room.number, signed(border.id)])?;
         room.pruned = border;
         self.rooms.change(name, room);
@@ -322,20 +428,20 @@ enum Way {
     After(u64),
 }
 
-/// A row of `entries`.
-struct Stored {
-    id: u64,
-    kind: i64,
-    tag: u32,
-    at: UnixMillis,
-    user: i64,
-    nonce: Option<[u8; 16]>,
-    text: Option<Box<str>>,
-    target: Option<i64>,
+/// A row of `entries`, from its [`COLUMNS`].
+pub(super) struct Stored {
+    pub id: u64,
+    pub kind: i64,
+    pub tag: u32,
+    pub at: UnixMillis,
+    pub user: i64,
+    pub nonce: Option<[u8; 16]>,
+    pub text: Option<Box<str>>,
+    pub target: Option<i64>,
 }
 
 impl Stored {
-    fn from_row(row: &Row<'_>) -> Result<Stored> {
+    pub fn from_row(row: &Row<'_>) -> Result<Stored> {
         Ok(Stored {
             id: unsigned(row.get(0)?),
             kind: row.get(1)?,
@@ -343,7 +449,7 @@ impl Stored {
             at: UnixMillis::from_millis(unsigned(row.get(3)?)),
             user: row.get(4)?,
             nonce: row.get(5)?,
-            text: row.get(6)?,
+            text: row.get(TEXT_COLUMN)?,
             target: row.get(7)?,
         })
     }

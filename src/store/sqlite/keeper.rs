@@ -4,6 +4,7 @@ use super::SqliteOptions;
 use super::checkpoints::Checkpoints;
 use super::chores::Chores;
 use super::faults::Faults;
+use super::forget;
 use super::open::{self, Opened};
 use super::queue::{Asked, Hold, Load, Told};
 use super::tables::{Done, Tables, refused, tell, writes};
@@ -28,6 +29,8 @@ const BATCH_BYTES_MAX: usize = 2 << 20;
 const BATCH_FOR: Duration = Duration::from_millis(10);
 /// Time without a command after which the log is put into the file as a whole.
 const IDLE_AFTER: Duration = Duration::from_secs(1);
+/// Interval at which the log is looked at while the outcome of a forgotten name waits for it to be empty.
+const FORGET_RETRY: Duration = Duration::from_millis(50);
 /// Time after a failed chore until the next one is tried.
 const CHORES_RETRY: Duration = Duration::from_secs(1);
 
@@ -74,6 +77,8 @@ struct Keeper<'c> {
     faults: Faults,
     /// The file is damaged: messages are refused until the program is started again.
     is_damaged: bool,
+    /// Searches that wait. One is done between two batches, so no append waits for two.
+    searches: VecDeque<Asked>,
     /// Of the batch under way, in the order of its commands.
     done: Vec<Done>,
     /// When the last batch ended.
@@ -99,6 +104,7 @@ impl<'c> Keeper<'c> {
             complaint: Complaint::default(),
             faults: options.faults.clone(),
             is_damaged: false,
+            searches: VecDeque::new(),
             done: vec![],
             last_batch: now,
             chores_from: now,
@@ -121,11 +127,15 @@ impl<'c> Keeper<'c> {
         let (mut commands, mut told) = (VecDeque::new(), Told::default());
         loop {
             let is_ending = hold.0.wait(&mut commands, self.patience(Instant::now()));
-            if commands.is_empty() {
+            if commands.is_empty() && self.searches.is_empty() {
                 if is_ending {
                     break;
                 }
                 self.rest(Instant::now());
+            }
+            if self.tables.forget.is_waiting() {
+                self.end_forgetting(&mut told, Instant::now());
+                hold.0.tell(&mut told);
             }
             while !commands.is_empty() {
                 hold.0.wait_for_room();
@@ -133,7 +143,9 @@ impl<'c> Keeper<'c> {
                 self.batch(&mut commands, &mut told);
                 hold.0.tell(&mut told);
                 self.after_batch(Instant::now());
+                self.search_once(hold, &mut told);
             }
+            self.search_once(hold, &mut told);
         }
         self.finish();
     }
@@ -153,8 +165,43 @@ impl<'c> Keeper<'c> {
         }
         let count = self.done.len();
         for (done, (from, command)) in self.done.drain(..).zip(commands.drain(..count)) {
+            if let Done::Later = done {
+                self.searches.push_back((from, command));
+                continue;
+            }
             told.done.add(Load::of(&command));
+            if let Done::Forgotten(forget::Done { forgotten, .. }) = &done {
+                self.tables.forget.wait(from, forgotten.clone());
+            }
             tell(from, command, done, told);
+        }
+    }
+
+    /// Does one step of the search that has waited longest, and tells its outcome.
+    fn search_once(&mut self, hold: &Hold, told: &mut Told) {
+        let Some((from, command)) = self.searches.pop_front() else { return };
+        hold.0.wait_for_room();
+        let done = self.tables.search(&command).unwrap_or_else(|e| {
+            self.roll_back(&e);
+            refused(&command, Refusal::Storage)
+        });
+        told.done.add(Load::of(&command));
+        tell(from, command, done, told);
+        hold.0.tell(told);
+    }
+
+    /// Tells what is forgotten, once nothing of it is in the file or in the log.
+    fn end_forgetting(&mut self, told: &mut Told, now: Instant) {
+        if !self.tables.history.clears.is_empty() || !self.may_work(now) {
+            return;
+        }
+        if self.checkpoints.has_log() && self.tables.forget.may_try(now, FORGET_RETRY) {
+            self.empty_log(now);
+        }
+        if !self.checkpoints.has_log() {
+            for (from, forgotten) in self.tables.forget.take() {
+                told.push(from, Outcome::Forgotten(forgotten));
+            }
         }
     }
 
@@ -195,9 +242,12 @@ impl<'c> Keeper<'c> {
         self.commit().map(|()| Wrote::Something)
     }
 
-    /// Why this is not appended now, if so. Deletions and acts are what the free space of a full disk is
-    /// kept for.
+    /// Why this is not written now, if so. Deletions and acts are what the free space of a full disk is kept for.
     fn objection(&self, command: &Command) -> Option<String> {
+        let needs_room = matches!(
+            command,
+            Command::Append { draft: Draft::Message { .. }, .. } | Command::Claim { .. } | Command::Import { .. }
+        );
         let file = self.file.display();
         if self.is_damaged {
             return Some(format!(
@@ -209,9 +259,7 @@ impl<'c> Keeper<'c> {
                 let path = path.display();
                 Some(format!("{path} was replaced or removed while it was open: messages are refused; restart squall"))
             }
-            _ if !matches!(command, Command::Append { draft: Draft::Message { .. }, .. } | Command::Claim { .. }) => {
-                None
-            }
+            _ if !needs_room => None,
             Trouble::DiskFull { free } => {
                 Some(format!("the disk of {file} has only {free} bytes free: messages are refused"))
             }
@@ -301,8 +349,15 @@ impl<'c> Keeper<'c> {
 
     /// Time until there is something to do without a command.
     fn patience(&self, now: Instant) -> Duration {
+        if !self.searches.is_empty() {
+            return Duration::ZERO;
+        }
         let has_chore = self.chores.are_due(&self.tables.history, now) || self.chores.may_shrink();
-        if has_chore && self.may_work(now) { Duration::ZERO } else { self.watch.due_in(now) }
+        match has_chore && self.may_work(now) {
+            true => Duration::ZERO,
+            false if self.tables.forget.is_waiting() => FORGET_RETRY,
+            false => self.watch.due_in(now),
+        }
     }
 
     /// Whether chores make sense now. Not in files that have lost their names: nothing that is done to them matters.

@@ -5,6 +5,7 @@ use super::watch::log_of;
 use crate::config::HistorySync;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, ffi};
+use std::cmp::Ordering;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -12,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The database in the data directory.
-const FILE: &str = "chat.db";
+pub(super) const FILE: &str = "chat.db";
 /// Locked while the database is open, so that no second squall opens it.
-const LOCK_FILE: &str = "chat.lock";
+pub(super) const LOCK_FILE: &str = "chat.lock";
 /// SQLite 3.51.3. All before it may damage a file whose log begins anew while another program reads (the WAL-reset bug).
 const LIBRARY_MIN: i32 = 3_051_003;
 /// Time that the start waits for another program that writes to the file.
@@ -23,6 +24,28 @@ const OPEN_WITHIN: Duration = Duration::from_secs(2);
 pub(super) const WRITE_WITHIN: Duration = Duration::from_secs(1);
 /// Bytes of the header of a file (the SQLite file format, section 1.3).
 const HEADER_BYTES: usize = 100;
+
+/// Why a history is not opened, in a sentence that names the file and says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotOpened {
+    /// Another process uses the directory, perhaps for a moment only.
+    InUse(String),
+    Unusable(String),
+}
+
+impl From<String> for NotOpened {
+    fn from(why: String) -> NotOpened {
+        NotOpened::Unusable(why)
+    }
+}
+
+impl From<NotOpened> for String {
+    fn from(why: NotOpened) -> String {
+        match why {
+            NotOpened::InUse(why) | NotOpened::Unusable(why) => why,
+        }
+    }
+}
 
 /// An open database. The lock lasts as long as this.
 pub(super) struct Opened {
@@ -35,7 +58,7 @@ pub(super) struct Opened {
 ///
 /// # Errors
 /// A sentence that names the file, and what to do.
-pub(super) fn open(directory: &Path, sync: HistorySync) -> Result<Opened, String> {
+pub(super) fn open(directory: &Path, sync: HistorySync) -> Result<Opened, NotOpened> {
     check_library(rusqlite::version_number())?;
     DirBuilder::new()
         .recursive(true)
@@ -49,11 +72,11 @@ pub(super) fn open(directory: &Path, sync: HistorySync) -> Result<Opened, String
         Ok(_) => check_header(&file)?,
         Err(e) if e.kind() == io::ErrorKind::NotFound && !file.is_symlink() => {
             if fs::metadata(log_of(&file)).is_ok_and(|log| log.len() > 0) {
-                return Err(why.lost_file());
+                return Err(why.lost_file().into());
             }
             create(&file).map_err(|e| format!("{} cannot be made: {e}", file.display()))?;
         }
-        Err(e) => return Err(why.unreadable(&e)),
+        Err(e) => return Err(why.unreadable(&e).into()),
     }
     let connection = connect(&file, STEPS)?;
     configure(&connection, sync).map_err(|e| why.of(&e))?;
@@ -71,17 +94,17 @@ fn check_library(version: i32) -> Result<(), String> {
     ))
 }
 
-fn lock(directory: &Path) -> Result<File, String> {
+fn lock(directory: &Path) -> Result<File, NotOpened> {
     let path = directory.join(LOCK_FILE);
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
     let lock = opened.map_err(|e| format!("{} cannot be made: {e}", path.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(format!(
+        Err(TryLockError::WouldBlock) => Err(NotOpened::InUse(format!(
             "another squall uses {} (its {LOCK_FILE} is locked): stop it, or use another --data-dir",
             directory.display()
-        )),
-        Err(TryLockError::Error(e)) => Err(format!("{} cannot be locked: {e}", path.display())),
+        ))),
+        Err(TryLockError::Error(e)) => Err(format!("{} cannot be locked: {e}", path.display()).into()),
     }
 }
 
@@ -123,7 +146,7 @@ fn create(file: &Path) -> Result<(), String> {
 }
 
 /// An empty file that only its owner may read; SQLite gives the same mode to its log.
-fn prepare(draft: &Path) -> io::Result<()> {
+pub(super) fn prepare(draft: &Path) -> io::Result<()> {
     match fs::remove_file(draft) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}
@@ -212,12 +235,48 @@ fn configure(connection: &Connection, sync: HistorySync) -> Result<(), Error> {
     connection.busy_timeout(WRITE_WITHIN)
 }
 
+/// Opens a database that bears our mark, to read it only: beside the store of a server, or without one. It makes no
+/// checkpoint.
+///
+/// # Errors
+/// A sentence that names the file: there is none, or why it cannot be read.
+pub(super) fn open_to_read(file: &Path) -> Result<Connection, String> {
+    let why = Sentences { file };
+    check_library(rusqlite::version_number())?;
+    if fs::metadata(file).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+        return Err(format!(
+            "there is no history {}: name the directory of its server with --data-dir",
+            file.display()
+        ));
+    }
+    check_header(file)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || {
+        let connection = Connection::open_with_flags(file, flags)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.busy_timeout(OPEN_WITHIN)?;
+        connection.execute_batch("PRAGMA trusted_schema = OFF")?;
+        let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
+        Ok((connection, usize::try_from(version).unwrap_or(usize::MAX)))
+    };
+    let (connection, version) = open().map_err(|e| why.of(&e))?;
+    match version.cmp(&STEPS.len()) {
+        Ordering::Greater => Err(why.newer(version, STEPS.len())),
+        Ordering::Less => Err(format!(
+            "{} has format {version} of an older squall: start the server once, which brings it to format {}",
+            file.display(),
+            STEPS.len()
+        )),
+        Ordering::Equal => Ok(connection),
+    }
+}
+
 /// Not to be created, and used by one thread only.
 fn flags() -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
-fn with_ending(file: &Path, ending: &str) -> PathBuf {
+pub(super) fn with_ending(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(ending);
     name.into()

@@ -34,6 +34,8 @@ impl Load {
         let own = match command {
             Command::Append { draft: Draft::Message { text, .. }, .. } => text.len(),
             Command::Claim { name, looks, .. } => name.len() + looks.iter().map(|look| look.len()).sum::<usize>(),
+            Command::Search { words, .. } => words.bytes(),
+            Command::Import { entries, .. } => entries.iter().map(|entry| size_of::<Entry>() + text_bytes(entry)).sum(),
             _ => 0,
         };
         Load { commands: 1, bytes: size_of::<Asked>() + own }
@@ -194,12 +196,17 @@ fn move_all<T>(from: &mut VecDeque<T>, into: &mut VecDeque<T>) {
 fn bytes_of(outcome: &Outcome) -> usize {
     let own = match outcome {
         Outcome::Entry { entry, .. } => text_bytes(entry),
-        Outcome::Page { page, .. } => page.entries.iter().map(|entry| size_of::<Entry>() + text_bytes(entry)).sum(),
+        Outcome::Page { page, .. } => entries_bytes(&page.entries),
+        Outcome::Found { found, .. } => entries_bytes(&found.entries),
         Outcome::Acts { acts, .. } | Outcome::InForce(acts) => acts.len() * size_of::<Act>(),
         Outcome::Rooms(rooms) => rooms.iter().map(|room| size_of_val(room) + room.name.len()).sum(),
         _ => 0,
     };
     size_of::<(ConnId, Outcome)>() + own
+}
+
+fn entries_bytes(entries: &[Entry]) -> usize {
+    entries.iter().map(|entry| size_of::<Entry>() + text_bytes(entry)).sum()
 }
 
 fn text_bytes(entry: &Entry) -> usize {

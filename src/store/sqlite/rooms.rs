@@ -21,6 +21,8 @@ pub(super) struct Room {
     pub at: UnixMillis,
     /// In front of the first entry that is kept.
     pub pruned: Position,
+    /// Positions in front of this id are of another past.
+    pub rewritten: u64,
 }
 
 impl Room {
@@ -29,13 +31,14 @@ impl Room {
         if self.last.id > self.pruned.id { self.pruned.id + 1 } else { 0 }
     }
 
-    /// From the columns number, last_id, last_tag, last_at, pruned_id, pruned_tag.
-    fn from_row(row: &Row<'_>) -> Result<Room> {
+    /// From the columns number, last_id, last_tag, last_at, pruned_id, pruned_tag, rewritten_id.
+    pub fn from_row(row: &Row<'_>) -> Result<Room> {
         Ok(Room {
             number: row.get(0)?,
             last: Position { id: unsigned(row.get(1)?), tag: tag_of(row.get(2)?) },
             at: UnixMillis::from_millis(unsigned(row.get(3)?)),
             pruned: Position { id: unsigned(row.get(4)?), tag: tag_of(row.get(5)?) },
+            rewritten: unsigned(row.get(6)?),
         })
     }
 }
@@ -46,6 +49,7 @@ pub(super) struct Rooms<'c> {
     insert: Statement<'c>,
     update: Statement<'c>,
     list: Statement<'c>,
+    name: Statement<'c>,
     next: Statement<'c>,
     cached: HashMap<Arc<str>, Room>,
     /// Changed in the open transaction.
@@ -54,17 +58,19 @@ pub(super) struct Rooms<'c> {
 
 impl<'c> Rooms<'c> {
     pub fn new(connection: &'c Connection) -> Result<Rooms<'c>> {
-        let columns = "number, last_id, last_tag, last_at, pruned_id, pruned_tag";
+        let columns = "number, last_id, last_tag, last_at, pruned_id, pruned_tag, rewritten_id";
         Ok(Rooms {
             find: connection.prepare(&format!("SELECT {columns} FROM rooms WHERE name = ?1"))?,
             insert: connection.prepare("INSERT INTO rooms (name) VALUES (?1) RETURNING number")?,
             update: connection.prepare(
-                "UPDATE rooms SET last_id = ?2, last_tag = ?3, last_at = ?4, pruned_id = ?5, pruned_tag = ?6
+                "UPDATE rooms SET last_id = ?2, last_tag = ?3, last_at = ?4, pruned_id = ?5, pruned_tag = ?6,
+                                  rewritten_id = ?7
                  WHERE number = ?1",
             )?,
             list: connection.prepare(&format!(
                 "SELECT {columns}, name FROM rooms WHERE last_id > 0 ORDER BY name LIMIT {LISTED_MAX}"
             ))?,
+            name: connection.prepare("SELECT name FROM rooms WHERE number = ?1")?,
             next: connection.prepare("SELECT number, name FROM rooms WHERE number > ?1 ORDER BY number LIMIT 1")?,
             cached: HashMap::new(),
             changed: vec![],
@@ -86,7 +92,8 @@ impl<'c> Rooms<'c> {
     /// Makes the row of a room that has none.
     pub fn add(&mut self, name: &Arc<str>) -> Result<Room> {
         let number = self.insert.query_row([&**name], |row| row.get(0))?;
-        let room = Room { number, last: Position::START, at: UnixMillis::default(), pruned: Position::START };
+        let start = Position::START;
+        let room = Room { number, last: start, at: UnixMillis::default(), pruned: start, rewritten: 0 };
         self.cached.insert(name.clone(), room);
         Ok(room)
     }
@@ -113,6 +120,7 @@ impl<'c> Rooms<'c> {
                 signed(room.at.millis()),
                 signed(room.pruned.id),
                 room.pruned.tag as i32,
+                signed(room.rewritten),
             ])?;
         }
         Ok(())
@@ -134,6 +142,11 @@ impl<'c> Rooms<'c> {
         self.changed.clear();
     }
 
+    /// The name of the room with this number.
+    pub fn name(&mut self, number: i64) -> Result<Arc<str>> {
+        self.name.query_row([number], |row| row.get(0))
+    }
+
     /// Number and name of the room behind that with this number.
     pub fn next(&mut self, number: i64) -> Result<Option<(i64, Arc<str>)>> {
         self.next.query_row([number], |row| Ok((row.get(0)?, row.get(1)?))).optional()
@@ -144,7 +157,7 @@ impl<'c> Rooms<'c> {
         self.write()?;
         let facts = |row: &Row<'_>| {
             let room = Room::from_row(row)?;
-            Ok(RoomFacts { name: row.get(6)?, last: room.last, at: room.at })
+            Ok(RoomFacts { name: row.get(7)?, last: room.last, at: room.at })
         };
         self.list.query_map([], facts)?.collect()
     }

@@ -14,12 +14,16 @@ pub(super) const STEPS: &[&str] = &[FIRST];
 /// Names are stored once and named by numbers, which keeps an entry small. `kind` of an entry is one of [`kind`]. In an
 /// entry that is no message `user` is who did it, and `target` is the message that was deleted or edited, or the number
 /// of the user whose messages were. `nonces` has those of the entries up to `rooms.indexed_id`. A row of `rooms` outlives
-/// its entries, so ids never start again. A claimed name has a row of `claims` for each of its looks, one or two. An act
+/// its entries, so ids never start again. Positions in front of `rooms.rewritten_id` are of another past: entries there
+/// were changed when a name was forgotten. A claimed name has a row of `claims` for each of its looks, one or two. An act
 /// has a `key` as long as it is in force.
 ///
 /// Entries lie in the order in which they came, not by room. In a table by room SQLite moves entries to other pages to
 /// make place, and leaves copies of their texts that `secure_delete` does not know: of 15,000 deleted texts 188 stayed in
-/// the file. `number` is also the rowid that an FTS5 table of the texts needs.
+/// the file.
+///
+/// `texts` is the index for searches, of the entries up to `rooms.searched_id`, in blocks of 16 entries of a room; `stale`
+/// has the blocks of which a text was erased meanwhile. [`super::texts`] says why.
 const FIRST: &str = "
     CREATE TABLE rooms (
         number INTEGER PRIMARY KEY,
@@ -29,7 +33,9 @@ const FIRST: &str = "
         last_at INTEGER NOT NULL DEFAULT 0,
         pruned_id INTEGER NOT NULL DEFAULT 0,
         pruned_tag INTEGER NOT NULL DEFAULT 0,
-        indexed_id INTEGER NOT NULL DEFAULT 0
+        indexed_id INTEGER NOT NULL DEFAULT 0,
+        searched_id INTEGER NOT NULL DEFAULT 0,
+        rewritten_id INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE TABLE users (
         number INTEGER PRIMARY KEY,
@@ -55,6 +61,13 @@ const FIRST: &str = "
         id INTEGER NOT NULL,
         PRIMARY KEY (room, user, nonce)
     ) STRICT, WITHOUT ROWID;
+    CREATE VIRTUAL TABLE texts USING fts5 (
+        text, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram case_sensitive 1'
+    );
+    INSERT INTO texts (texts, rank) VALUES ('automerge', 0), ('crisismerge', 1000);
+    CREATE TABLE stale (
+        block INTEGER PRIMARY KEY
+    ) STRICT;
     CREATE TABLE clears (
         room INTEGER NOT NULL,
         user INTEGER NOT NULL,

@@ -1,6 +1,7 @@
 //! All tables, and what each command does to them. Nothing here begins or ends a transaction.
 
 use super::acts::{Acts, Recorded};
+use super::forget::{self, Forget};
 use super::history::{History, Verdict};
 use super::queue::Told;
 use crate::clock::UnixMillis;
@@ -16,18 +17,26 @@ pub(super) enum Done {
     Append(Verdict),
     /// What the connection is told, and then all.
     Told(Outcome, Option<Outcome>),
+    /// It is a search, which waits until the batch is done.
+    Later,
+    /// Of [`Command::Forget`]. Its own outcome waits until nothing is left in the file.
+    Forgotten(forget::Done),
+    /// Of [`Command::Import`]. Its outcomes take over the entries of the command.
+    Imported(Position),
 }
 
 /// The tables.
 pub(super) struct Tables<'c> {
     pub history: History<'c>,
+    pub forget: Forget<'c>,
     acts: Acts<'c>,
 }
 
 impl<'c> Tables<'c> {
     /// The nonces of this many messages stay in memory.
     pub fn new(connection: &'c Connection, tags: Tags, nonces_fresh: usize) -> Result<Tables<'c>> {
-        Ok(Tables { history: History::new(connection, tags, nonces_fresh)?, acts: Acts::new(connection)? })
+        let history = History::new(connection, tags, nonces_fresh)?;
+        Ok(Tables { history, forget: Forget::new(connection)?, acts: Acts::new(connection)? })
     }
 
     /// Forgets what is in memory: a transaction was rolled back.
@@ -53,10 +62,27 @@ impl<'c> Tables<'c> {
             Command::Read { room, range, limit } => {
                 Outcome::Page { room: room.clone(), page: self.history.read(room, *range, *limit)? }
             }
+            Command::Forget { user, texts, at } => {
+                // The acts with this name are deleted, too.
+                self.acts.forget();
+                return self.forget.apply(&mut self.history, user, *texts, *at).map(Done::Forgotten);
+            }
+            Command::Import { room, after, entries } => match self.history.import(room, *after, entries)? {
+                Ok(last) => return Ok(Done::Imported(last)),
+                Err(flaw) => Outcome::NotImported { room: room.clone(), flaw },
+            },
+            Command::Search { .. } => return Ok(Done::Later),
             Command::ListRooms => Outcome::Rooms(self.history.list()?),
             Command::ReadActs { limit, nonce } => Outcome::Acts { nonce: *nonce, acts: self.acts.last(*limit)? },
         };
         Ok(Done::Told(outcome, None))
+    }
+
+    /// Does one step of a search.
+    pub fn search(&mut self, command: &Command) -> Result<Done> {
+        let Command::Search { room, words, before, limit } = command else { return self.carry_out(command) };
+        let found = self.history.search(room, words, *before, *limit)?;
+        Ok(Done::Told(Outcome::Found { room: room.clone(), found }, None))
     }
 
     /// Stores an act, with the entry that it makes.
@@ -92,7 +118,8 @@ impl<'c> Tables<'c> {
 pub(super) fn writes(command: &Command) -> bool {
     match command {
         Command::Append { .. } | Command::Record { .. } | Command::Claim { .. } => true,
-        Command::Read { .. } | Command::ListRooms | Command::ReadActs { .. } => false,
+        Command::Forget { .. } | Command::Import { .. } => true,
+        Command::Read { .. } | Command::Search { .. } | Command::ListRooms | Command::ReadActs { .. } => false,
     }
 }
 
@@ -126,7 +153,20 @@ pub(super) fn tell(from: ConnId, command: Command, done: Done, told: &mut Told) 
             told.push(from, outcome);
             for_all.into_iter().for_each(|outcome| told.push(ConnId::NONE, outcome));
         }
-        (command, Done::Append(_)) => told.push(from, command.refused(Refusal::Storage)),
+        (_, Done::Forgotten(forget::Done { entries, .. })) => {
+            for (room, entry) in entries {
+                told.push(ConnId::NONE, Outcome::Entry { room, entry });
+            }
+        }
+        (Command::Import { room, entries, .. }, Done::Imported(last)) => {
+            for entry in entries {
+                told.push(ConnId::NONE, Outcome::Entry { room: room.clone(), entry });
+            }
+            told.push(from, Outcome::Imported { room, last });
+        }
+        (command, Done::Append(_) | Done::Later | Done::Imported(_)) => {
+            told.push(from, command.refused(Refusal::Storage))
+        }
     }
 }
 

@@ -6,13 +6,15 @@ mod failing;
 mod figures;
 mod files;
 mod pruning;
+mod reading;
 mod repeating;
+mod searching;
 
 use super::*;
 use crate::store::contract::{
     WITHIN, append, ask, at, deletion, entry, ids, message, read, refusal, texts, wait_until_oldest,
 };
-use crate::store::{Draft, Kind, Page, Past, Position, Range, Rights};
+use crate::store::{Draft, Forgotten, Kind, Page, Past, Position, Range, Rights, Texts};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;

@@ -54,6 +54,50 @@ fn the_history_is_read_page_by_page() {
 }
 
 #[test]
+fn messages_are_searched_for_step_by_step() {
+    let site = Site::start(Limits::default(), &["--message-rate", "0"]);
+    for text in ["one Harbour", "two", "明天的会议改到三点", "a_b 100%", "harbour \"two\""] {
+        assert_eq!(post(&site, text).status, 201);
+    }
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    assert_eq!(ask(&site, "bob", "POST /api/rooms/lobby/messages", form, "text=gone+harbour").status, 201);
+    let mut bob = Member::open(site.address, &login(site.address, "bob"), "");
+    assert_eq!(bob.heard()["type"], "welcome");
+    bob.delete(6, 1);
+    assert_eq!(bob.heard()["type"], "ack");
+    let search = |query: &str| {
+        let found = get(&site, &format!("/api/rooms/lobby/messages?{query}"));
+        let ids = found["messages"].as_array().expect("a list").iter().map(|message| message["id"].as_u64());
+        (ids.collect::<Option<Vec<u64>>>().expect("ids"), found["next"].as_u64())
+    };
+    for (query, found) in [
+        ("q=harbour", (vec![5, 1], None)),
+        ("q=HARBOUR%20TWO", (vec![5], None)),
+        ("q=harbour&limit=1", (vec![5], Some(5))),
+        ("q=harbour&limit=1&before=5", (vec![1], None)),
+        ("q=%E4%BC%9A%E8%AE%AE", (vec![3], None)),
+        ("q=a_b", (vec![4], None)),
+        ("q=a%25b", (vec![], None)),
+        ("q=%22two%22", (vec![5], None)),
+        ("q=nowhere", (vec![], None)),
+    ] {
+        assert_eq!(search(query), found, "{query}");
+    }
+    let first = &get(&site, "/api/rooms/lobby/messages?q=one")["messages"][0];
+    let keys = first.as_object().expect("a message").keys().map(String::as_str);
+    assert_eq!(keys.collect::<Vec<_>>(), ["at", "from", "id", "tag", "text", "type"]);
+    let nowhere = json!({ "messages": [], "next": null });
+    assert_eq!(get(&site, "/api/rooms/empty/messages?q=one"), nowhere);
+    let long = format!("q={}", "x".repeat(257));
+    for query in ["q=", "q=%20", "q=a+b+c+d+e+f+g+h+i", "q=one&limit=0", "q=one&before=x", &long] {
+        let response = ask(&site, "ann", &format!("GET /api/rooms/lobby/messages?{query}"), "", "");
+        assert_eq!(response.status, 400, "{query}");
+    }
+    let response = crate::support::get(site.address, "/api/rooms/lobby/messages?q=one");
+    assert_eq!(response.status, 401);
+}
+
+#[test]
 fn all_of_it_needs_a_login_and_a_room() {
     let site = Site::with_defaults();
     for path in ["/api/rooms", "/api/rooms/lobby/messages", "/api/rooms/lobby/events"] {

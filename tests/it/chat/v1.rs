@@ -65,7 +65,7 @@ impl Member {
     }
 
     #[track_caller]
-    fn delete(&mut self, id: u64, n: u32) {
+    pub fn delete(&mut self, id: u64, n: u32) {
         self.0.say(&json!({ "type": "delete", "id": id, "nonce": nonce(n) }).to_string());
     }
 }

@@ -115,3 +115,74 @@ fn a_long_history_opens_like_a_short_one() {
         println!("a room of {} messages: opened, read and closed in {:?}", page.last.id, begun.elapsed());
     }
 }
+
+/// What a search and its index cost, with texts of many words.
+#[test]
+#[ignore = "takes a minute"]
+fn the_index_of_the_texts() {
+    const COUNT: usize = 1_000_000;
+    let words: Vec<&str> = include_str!("../../../doc/chat.md").split_whitespace().collect();
+    let (folder, mut dice) = (Folder::new(), Dice::new(1));
+    let mut store = folder.open(normal());
+    let mut bytes = 0;
+    for n in 0..COUNT {
+        let mut text = format!("{n}");
+        while text.len() < 66 {
+            text.push(' ');
+            text.push_str(words[dice.below(words.len())]);
+        }
+        bytes += text.len();
+        let (room, draft) = ("lobby".into(), message("ann", None, &text));
+        store.submit(ConnId::new(1, 1), Command::Append { room, at: at(1), draft });
+        if n % 1000 == 999 {
+            ask_for_rooms(&mut store);
+        }
+    }
+    let begun = Instant::now();
+    let file = rusqlite::Connection::open(folder.file("chat.db")).expect("a database");
+    let number = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).expect(sql);
+    let mut worst = Duration::ZERO;
+    while number("SELECT searched_id FROM rooms") < COUNT as i64 - 1024 {
+        let begun = Instant::now();
+        append(&mut store, message("ann", None, "while it is indexed"));
+        worst = worst.max(begun.elapsed());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    println!("indexed in {:?}; an append took {worst:?} at most", begun.elapsed());
+    println!("    {:?} of CPU time of the thread for all", cpu_of_the_thread());
+    std::thread::sleep(Duration::from_secs(3));
+    let index = number("SELECT sum(pgsize) FROM dbstat WHERE name LIKE 'texts%'");
+    let all = number("SELECT sum(pgsize) FROM dbstat");
+    let each = |bytes: i64| bytes as f64 / COUNT as f64;
+    println!(
+        "{:.1} bytes a message, of which {:.1} are the index, {:.1} the text",
+        each(all),
+        each(index),
+        each(bytes as i64)
+    );
+    for query in ["acknowledged", "history restored", "the", "777777", "nowhere", "connection station", "zq"] {
+        let words = crate::store::words::Words::parse(query).expect("a query");
+        let (mut before, mut steps, mut found, mut longest) = (None, 0, 0, Duration::ZERO);
+        let all = Instant::now();
+        loop {
+            let begun = Instant::now();
+            let search = Command::Search { room: "lobby".into(), words: words.clone(), before, limit: 200 };
+            let Some(Outcome::Found { found: step, .. }) = ask(&mut store, search).pop() else { panic!("no result") };
+            (longest, steps, found) = (longest.max(begun.elapsed()), steps + 1, found + step.entries.len());
+            before = step.next;
+            if before.is_none() || found >= 200 {
+                break;
+            }
+        }
+        println!("{query}: {found} in {:?}, {steps} steps, of which one took {longest:?}", all.elapsed());
+    }
+}
+
+/// Waits until all that was submitted is done.
+fn ask_for_rooms(store: &mut Sqlite) {
+    store.submit(ConnId::new(2, 1), Command::ListRooms);
+    store.flush();
+    wait_until("all is done", || {
+        std::iter::from_fn(|| store.take()).any(|(_, outcome)| matches!(outcome, Outcome::Rooms(_)))
+    });
+}
