@@ -153,7 +153,7 @@ impl Site {
             Route::Sleep => return self.index.sleep(cx, user, query, pages, out),
             Route::Block => return self.index.block(cx, user, query, pages, out),
             Route::Login if cx.request.method == Method::Post => {
-                match self.chat.addresses.take_login(cx.request.client, cx.now.instant) {
+                match self.chat.addresses.take_login(cx.request.client.copied(), cx.now.instant) {
                     Ok(()) => return self.login.log_in(cx, user, &self.origins, &self.chat, pages, out),
                     Err(wait) => too_many(pages, &user, "why_logins", wait),
                 }

@@ -188,11 +188,10 @@ impl Http {
     /// A request whose head is there, and whose body may be.
     fn on_head<'b>(
         &mut self,
-        mut request: Request<'b>,
+        request: Request<'b>,
         (head, rest): (&'b [u8], &'b [u8]),
         limits: &Limits,
     ) -> (usize, Step<'b>) {
-        request.client = self.peer;
         self.terms = request.terms();
         match request.framing {
             Framing::None => (head.len(), Step::Request(request, &[])),
@@ -237,10 +236,7 @@ impl Http {
                 (used, Step::Quiet)
             }
             Ok((used, Some(Piece::End))) => match parse_request(&gathered.head, &limits.http) {
-                Ok(mut request) => {
-                    request.client = self.peer;
-                    (used, Step::Request(request, &gathered.body))
-                }
+                Ok(request) => (used, Step::Request(request, &gathered.body)),
                 Err(e) => (used, refused(e)),
             },
             Err(e) => (0, Step::Refused(e.status(), e.to_string())),

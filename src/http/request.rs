@@ -59,8 +59,9 @@ pub struct Request<'b> {
     authority: &'b [u8],
     pub http_1_0: bool,
     /// The address of the client, which the server sets: that of the peer, or what a trusted proxy says. `None` from a
-    /// parser, and if the peer has none.
-    pub client: Option<IpAddr>,
+    /// parser, and if the peer has none. Borrowed: a request of more than 128 bytes costs 200 instructions more
+    /// (callgrind), because it is moved by calls of memcpy.
+    pub client: Option<&'b IpAddr>,
     /// All fields in order.
     pub fields: FieldLines<'b>,
     pub framing: Framing,

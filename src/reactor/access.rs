@@ -75,7 +75,7 @@ fn line_of(date: &[u8; 29], request: &Request) -> Box<LogLine> {
         escape(request.header(name).unwrap_or(b"-"), &mut after);
         after.push(b'"');
     }
-    Box::new(LogLine { client: request.client, before, after, status: 0, bytes: 0 })
+    Box::new(LogLine { client: request.client.copied(), before, after, status: 0, bytes: 0 })
 }
 
 /// The time: of `Tue, 24 Nov 2026 10:53:20 GMT` the log wants `24/Nov/2026:10:53:20 +0000`.

@@ -41,7 +41,7 @@ impl<'a> Visit<'a> {
 
     /// The address of the client, if it is known.
     pub fn address(&self) -> Option<IpAddr> {
-        self.cx.request.client
+        self.cx.request.client.copied()
     }
 
     /// Takes an entrance of the allowance of the client's address.
