@@ -4,7 +4,7 @@ use super::history::Step;
 use super::rooms::{signed, unsigned};
 use crate::clock::UnixMillis;
 use crate::store::{Claim, Had};
-use rusqlite::{Connection, Result, Statement, params};
+use rusqlite::{Connection, Result, Row, Statement, params};
 use std::sync::Arc;
 
 /// Time in which a further use of a name is not written, milliseconds: an hour. Names are kept for a day at least.
@@ -37,7 +37,7 @@ impl<'c> Claims<'c> {
             )?,
             free: connection.prepare("INSERT OR REPLACE INTO freed (name, at) VALUES (?1, ?2)")?,
             forget: connection.prepare("DELETE FROM freed WHERE at < ?1")?,
-            list: connection.prepare("SELECT name, at FROM freed ORDER BY name")?,
+            list: connection.prepare("SELECT name, at FROM freed WHERE at >= ?1 ORDER BY name")?,
         })
     }
 
@@ -70,8 +70,13 @@ impl<'c> Claims<'c> {
     /// The names that were freed at this time or later. The others are deleted, in the open transaction.
     pub fn freed(&mut self, since: UnixMillis) -> Result<Vec<(Arc<str>, UnixMillis)>> {
         self.forget.execute([signed(since.millis())])?;
-        let rows = self.list.query_map([], |row| Ok((row.get(0)?, UnixMillis::from_millis(unsigned(row.get(1)?)))))?;
-        rows.collect()
+        self.list_freed(since)
+    }
+
+    /// The same without a change.
+    pub fn list_freed(&mut self, since: UnixMillis) -> Result<Vec<(Arc<str>, UnixMillis)>> {
+        let freed = |row: &Row<'_>| Ok((row.get(0)?, UnixMillis::from_millis(unsigned(row.get(1)?))));
+        self.list.query_map([signed(since.millis())], freed)?.collect()
     }
 
     /// Removes some of the claims that were used before this time only, in the open transaction.

@@ -244,6 +244,10 @@ impl<'c> Keeper<'c> {
             let read = match command {
                 Command::Read { room, range, limit } => self.history.read(room, *range, *limit).map(Done::Page),
                 Command::ListRooms => self.history.list().map(Done::Rooms),
+                // Of a file that cannot be written, they are read all the same.
+                Command::ListFreed { since } => {
+                    self.history.claims.list_freed(*since).map(|names| Done::Other(Outcome::FreedNames(names)))
+                }
                 command => Ok(refused(command)),
             };
             let done = read.unwrap_or_else(|e| {
