@@ -4,6 +4,8 @@ mod api;
 mod forms;
 mod invitations;
 mod lookalikes;
+#[cfg(feature = "history")]
+mod moderation;
 mod names;
 mod operators;
 mod origins;

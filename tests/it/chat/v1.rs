@@ -65,6 +65,11 @@ impl Member {
     }
 
     #[track_caller]
+    pub fn command(&mut self, line: &str, n: u32) {
+        self.0.say(&json!({ "type": "command", "text": line, "nonce": nonce(n) }).to_string());
+    }
+
+    #[track_caller]
     pub fn delete(&mut self, id: u64, n: u32) {
         self.0.say(&json!({ "type": "delete", "id": id, "nonce": nonce(n) }).to_string());
     }
