@@ -97,11 +97,11 @@ impl<'c> Tables<'c> {
                 Verdict::Known(_) => None,
             },
         };
-        if let Deed::Free { name, .. } = &act.deed {
-            self.history.claims.free(name)?;
-        }
         if self.acts.record(act)? == Recorded::TooMany {
             return Ok(refused(command, Refusal::TooManyActs));
+        }
+        if let Deed::Free { name, .. } = &act.deed {
+            self.history.claims.free(name)?;
         }
         let position = entry.map(|(position, _)| position);
         let for_all = match (entry, draft) {
