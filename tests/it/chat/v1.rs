@@ -64,6 +64,7 @@ impl Member {
         position(&message)
     }
 
+    #[cfg(feature = "history")]
     #[track_caller]
     pub fn command(&mut self, line: &str, n: u32) {
         self.0.say(&json!({ "type": "command", "text": line, "nonce": nonce(n) }).to_string());
