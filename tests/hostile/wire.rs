@@ -2,8 +2,11 @@
 
 use crate::masked;
 pub use crate::masked::{BINARY, CLOSE, CONTINUATION, PING, TEXT, fragment as frame};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{self, Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Deadline for a well-behaved response.
@@ -41,8 +44,19 @@ pub fn open(address: SocketAddr, path: &str, cookie: Option<&str>) -> io::Result
     }
 }
 
-/// Logs in; the value of the Cookie field.
+/// The cookies so far, by server and name: a name belongs to its first cookie.
+static COOKIES: Mutex<BTreeMap<(SocketAddr, String), String>> = Mutex::new(BTreeMap::new());
+
+/// Logs in, once under each name; the value of the Cookie field.
 pub fn login(address: SocketAddr, name: &str) -> io::Result<String> {
+    let mut cookies = COOKIES.lock().unwrap_or_else(PoisonError::into_inner);
+    match cookies.entry((address, name.to_owned())) {
+        Entry::Occupied(known) => Ok(known.get().clone()),
+        Entry::Vacant(place) => Ok(place.insert(log_in(address, name)?).clone()),
+    }
+}
+
+fn log_in(address: SocketAddr, name: &str) -> io::Result<String> {
     let mut stream = connect(address)?;
     let length = "username=".len() + name.len();
     write!(
