@@ -3,8 +3,9 @@
 set -euo pipefail
 
 cargo clippy --locked --no-default-features --all-targets -- -D warnings
-# The part `test` has the other seeds of the simulation.
-SQUALL_SEEDS=${SQUALL_SEEDS:-0..1000} cargo test --locked --no-default-features
+# The part `test` has the other seeds of the simulation. The program would warn of the variable, so it is not for all tests.
+cargo test --locked --no-default-features -- --skip simulation::
+SQUALL_SEEDS=${SQUALL_SEEDS:-0..1000} cargo test --locked --no-default-features --test it -- simulation::
 brought=$(cargo tree --locked --no-default-features --edges normal,build --prefix none | cut -d ' ' -f 1 | sort -u)
 for crate in rustls ring webpki-roots rustls-pki-types flate2; do
   if grep -qx "$crate" <<< "$brought"; then
