@@ -106,11 +106,17 @@ class Browser:
         self.file.readline()
         return body
 
-    def enter(self, name):
+    # The cookie of each name: all servers have one data directory, and a name belongs to its first cookie.
+    cookies = {}
+
+    def log_in(self, name):
         form = f"username={name}"
         answer = self.ask("POST /login", f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n", form)
         self.file.read(int(re.search(r"(?i)content-length: (\d+)", answer)[1]))
-        cookie = re.search(r"(?i)set-cookie: ([^;]+)", answer)[1]
+        return re.search(r"(?i)set-cookie: ([^;]+)", answer)[1]
+
+    def enter(self, name):
+        cookie = self.cookies.get(name) or self.cookies.setdefault(name, self.log_in(name))
         key = base64.b64encode(b"0123456789abcdef").decode()
         answer = self.ask("GET /chat/", f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                                         f"Sec-WebSocket-Key: {key}\r\nCookie: {cookie}\r\n")
