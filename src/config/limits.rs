@@ -38,6 +38,7 @@ pub struct Limits {
     pub message_burst: f64,
     /// Messages that all names at one address may send together, as a multiple of the rate and the burst of one name;
     /// 0 = no limit. An address here is one of IPv4, or the first 64 bits of one of IPv6. A whole office may share it.
+    /// The loopback address has no limit.
     /// `--address-rate` multiplies this and the next four.
     pub address_names: f64,
     /// Entrances into rooms a second from one address, 0 = no limit; over it 429. The loopback address has no limit.

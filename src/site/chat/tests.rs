@@ -187,7 +187,11 @@ fn all_names_at_an_address_share_an_allowance() {
     let limits = Limits { message_rate: 1.0, message_burst: 4.0, address_names: 3.0, ..Limits::default() };
     let mut room = Lobby::with(limits);
     for (n, name) in ["a", "b", "c", "d", "e"].into_iter().enumerate() {
-        room.enter(conn(n), name);
+        room.listen(|chat, now, out| {
+            let claim = chat.claim(name).expect("no look-alike is there");
+            let address = "192.0.2.1".parse().ok();
+            chat.enter(conn(n), Entrance { address, ..plainly(claim) }, now.instant, out);
+        });
     }
     for n in 0..3 {
         for _ in 0..4 {
