@@ -142,7 +142,8 @@ for (const [width, height, colorScheme, locale] of [[1280, 800, "light", "en-US"
     assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html} ${nodes[0].failureSummary}`), []);
     const wide = await ida.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     assert.ok(wide[0] <= wide[1], `${wide}`);
-    if (process.env.SHOTS) await ida.page.screenshot({ path: join(process.env.SHOTS, `search-${width}.png`) });
+    // A picture to look at.
+    if (process.env.LOOK) await ida.page.screenshot({ path: join(process.env.LOOK, `search-${width}.png`) });
     await ida.leave();
   });
 }

@@ -70,8 +70,9 @@ async function faults(page) {
   return violations.map(({ id, nodes }) => `${id}: ${nodes[0].html} ${nodes[0].failureSummary}`);
 }
 
+// A picture to look at, in the folder LOOK.
 async function shot(page, name) {
-  if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
+  if (process.env.LOOK) await page.screenshot({ path: join(process.env.LOOK, `${name}.png`) });
 }
 
 const ada = await scripted("Ada");
